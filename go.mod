@@ -1,0 +1,3 @@
+module github.com/ldlab/ldlab
+
+go 1.26

@@ -1,0 +1,142 @@
+// Package arch is the one table of what differs between the machines of the
+// lab. An architecture is one entry here and one kernel config fragment.
+package arch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+)
+
+// An Arch is one architecture as the kernel, Go and QEMU see it.
+type Arch struct {
+	Name   string // the lab's and uname's name: x86_64, arm64
+	GOARCH string // Go's name
+
+	Make         string   // kernel make ARCH=
+	CrossPrefix  string   // kernel make CROSS_COMPILE= where the host is another architecture
+	CrossPackage string   // Debian package of that compiler
+	Targets      []string // kernel make targets
+	Image        string   // what is booted, relative to the build tree
+
+	QEMU        string   // QEMU binary
+	QEMUPackage string   // Debian package of that binary
+	Machine     string   // -machine under TCG and KVM
+	CPUTCG      string   // -cpu under TCG; see HACKING.md for the measurements
+	CPUKVM      string   // -cpu under KVM
+	Console     string   // console= argument
+	Append      []string // kernel arguments that only this machine needs
+	PVPanic     bool     // -device pvpanic works and the lab's kernel has its driver
+
+	// Scale multiplies every timeout of the lab under TCG: emulating this
+	// machine is so many times slower than the base values assume.
+	Scale float64
+
+	check func(head []byte) error
+}
+
+// The table. Order is the order of every listing and report.
+var table = []*Arch{
+	{
+		Name: "x86_64", GOARCH: "amd64",
+		Make: "x86_64", CrossPrefix: "x86_64-linux-gnu-", CrossPackage: "gcc-x86-64-linux-gnu",
+		// The ELF vmlinux is booted through PVH: nothing to decompress.
+		// https://docs.kernel.org/arch/x86/boot.html does not cover it; see
+		// arch/x86/platform/pvh/head.S, v6.12.
+		Targets: []string{"vmlinux"}, Image: "vmlinux",
+		QEMU: "qemu-system-x86_64", QEMUPackage: "qemu-system-x86",
+		Machine: "q35", CPUTCG: "max", CPUKVM: "host",
+		Console: "ttyS0",
+		// The emulated TSC needs no calibration against other clocks, and the
+		// timer check waits for ticks that QEMU always delivers.
+		Append:  []string{"tsc=reliable", "no_timer_check"},
+		PVPanic: true,
+		Scale:   3,
+		check:   checkX86,
+	},
+	{
+		Name: "arm64", GOARCH: "arm64",
+		Make: "arm64", CrossPrefix: "aarch64-linux-gnu-", CrossPackage: "gcc-aarch64-linux-gnu",
+		Targets: []string{"Image"}, Image: "arch/arm64/boot/Image",
+		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
+		Machine: "virt", CPUTCG: "cortex-a57", CPUKVM: "host",
+		Console: "ttyAMA0",
+		Scale:   4,
+		check:   checkARM64,
+	},
+}
+
+// All lists every architecture, in table order.
+func All() []*Arch { return append([]*Arch(nil), table...) }
+
+// Names lists the names of every architecture, in table order.
+func Names() []string {
+	var names []string
+	for _, a := range table {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// Get finds an architecture by the lab's or by Go's name; nil if there is none.
+func Get(name string) *Arch {
+	for _, a := range table {
+		if a.Name == name || a.GOARCH == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// Native reports whether the host is of this architecture.
+func (a *Arch) Native() bool { return a.GOARCH == runtime.GOARCH }
+
+// HeadSize is how many leading bytes of an image CheckImage looks at.
+const HeadSize = 0x1000
+
+// CheckImage says whether head, the first HeadSize bytes of a file (fewer if
+// the file is shorter), starts a kernel image that QEMU can boot on this
+// architecture. The error names what the file is instead, where that is known.
+func (a *Arch) CheckImage(head []byte) error {
+	err := a.check(head)
+	if err == nil {
+		return nil
+	}
+	for _, other := range table {
+		if other != a && other.check(head) == nil {
+			return fmt.Errorf("image is for %s, not %s", other.Name, a.Name)
+		}
+	}
+	return err
+}
+
+// ELF header fields, from the System V ABI.
+const (
+	elfMachineOffset = 18
+	elfMachineX86_64 = 62
+)
+
+// checkX86 takes an ELF vmlinux or a bzImage. The bzImage magic is "HdrS" at
+// 0x202 (Documentation/arch/x86/boot.rst, v6.12).
+func checkX86(head []byte) error {
+	if bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64 {
+		if m := binary.LittleEndian.Uint16(head[elfMachineOffset:]); m != elfMachineX86_64 {
+			return fmt.Errorf("image is an ELF file of machine %d, not x86_64 (%d)", m, elfMachineX86_64)
+		}
+		return nil
+	}
+	if len(head) >= 0x206 && bytes.Equal(head[0x202:0x206], []byte("HdrS")) {
+		return nil
+	}
+	return fmt.Errorf("image is neither an ELF vmlinux nor a bzImage")
+}
+
+// checkARM64 takes a raw Image: magic "ARM\x64" at 56
+// (Documentation/arch/arm64/booting.rst, v6.12).
+func checkARM64(head []byte) error {
+	if len(head) >= 64 && bytes.Equal(head[56:60], []byte("ARM\x64")) {
+		return nil
+	}
+	return fmt.Errorf("image is not an arm64 Image (no magic at offset 56)")
+}

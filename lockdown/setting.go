@@ -1,0 +1,227 @@
+package lockdown
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Kind is the interface through which a kernel locks and shows reasons.
+type Kind string
+
+const (
+	Tristate Kind = "tristate" // mainline: three levels, one file
+	Bitmap   Kind = "bitmap"   // the lab's series: levels, and single reasons in a file of their own
+	Posted   Kind = "posted"   // the series posted in 2025, with the lab's door for single reasons
+)
+
+// Kinds lists every kind.
+func Kinds() []Kind { return []Kind{Tristate, Bitmap, Posted} }
+
+// A Delivery is how a setting comes into force.
+type Delivery string
+
+const (
+	Boot    Delivery = "boot"    // kernel command line
+	Runtime Delivery = "runtime" // securityfs, by the guest program
+	CoCo    Delivery = "coco"    // an in-kernel caller: the lab's fake confidential guest
+)
+
+var deliveries = []Delivery{Boot, Runtime, CoCo}
+
+// A Setting is what is locked and how it got there. The zero value locks
+// nothing and is delivered at boot by giving no option at all.
+type Setting struct {
+	Level   Level    // a whole level, or None
+	Reasons []Reason // single reasons besides it, in the kernel's order
+	How     Delivery
+}
+
+// String gives the text form: none, integrity@boot, dev_mem,kcore@runtime.
+func (s Setting) String() string {
+	var parts []string
+	if s.Level != None {
+		parts = append(parts, s.Level.String())
+	}
+	for _, r := range s.Reasons {
+		parts = append(parts, string(r))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	how := s.How
+	if how == "" {
+		how = Boot
+	}
+	return strings.Join(parts, ",") + "@" + string(how)
+}
+
+// MarshalText gives the text form.
+func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the text form.
+func (s *Setting) UnmarshalText(b []byte) (err error) { *s, err = ParseSetting(string(b)); return }
+
+// An UnknownError is a word that is none of those known.
+type UnknownError struct {
+	What  string   // reason or level, delivery
+	Word  string   // as given
+	Known []string // what there is
+}
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Word) }
+
+// ParseSetting takes the text form of a setting. Without @, it is delivered
+// at boot. The result is canonical: reasons in the kernel's order, once each,
+// and none that the level locks anyway.
+func ParseSetting(text string) (Setting, error) {
+	what, how, cut := strings.Cut(text, "@")
+	s := Setting{How: Boot}
+	if cut {
+		s.How = Delivery(how)
+		if !slices.Contains(deliveries, s.How) {
+			return Setting{}, &UnknownError{"delivery", how, []string{string(Boot), string(Runtime), string(CoCo)}}
+		}
+	}
+	var named []Reason
+	levels := 0
+	for _, word := range strings.Split(what, ",") {
+		if l, err := ParseLevel(word); err == nil {
+			s.Level = l
+			if levels++; levels > 1 {
+				return Setting{}, fmt.Errorf("setting %q names two levels", text)
+			}
+			continue
+		}
+		if _, ok := Info(Reason(word)); !ok {
+			return Setting{}, &UnknownError{"reason or level", word, append([]string{"none", "integrity", "confidentiality"}, Tokens()...)}
+		}
+		named = append(named, Reason(word))
+	}
+	for _, r := range reasons {
+		if slices.Contains(named, r.Reason) && !s.Level.Locks(r.Reason) {
+			s.Reasons = append(s.Reasons, r.Reason)
+		}
+	}
+	switch {
+	case levels == 1 && s.Level == None && len(named) > 0:
+		return Setting{}, fmt.Errorf("setting %q names none and reasons", text)
+	case s.Level == None && len(s.Reasons) == 0:
+		s.How = Boot // nothing to deliver: there is one way to lock nothing
+	case s.How == CoCo && s.String() != "dev_mem@coco":
+		return Setting{}, fmt.Errorf("setting %q: a confidential guest locks dev_mem and nothing else", text)
+	}
+	return s, nil
+}
+
+// Locks reports whether the level locks the reason.
+func (l Level) Locks(r Reason) bool {
+	info, ok := Info(r)
+	return ok && info.Level <= l
+}
+
+// Locks reports whether the setting locks the reason.
+func (s Setting) Locks(r Reason) bool { return s.Level.Locks(r) || slices.Contains(s.Reasons, r) }
+
+// Single reports whether the setting locks reasons outside a whole level,
+// which a tristate kernel cannot do.
+func (s Setting) Single() bool { return len(s.Reasons) > 0 }
+
+// Shown is the level that a kernel must show for the setting: the highest one
+// of which every reason is locked.
+func (s Setting) Shown() Level {
+	shown := None
+	for _, l := range []Level{Integrity, Confidentiality} {
+		for _, r := range reasons {
+			if r.Level <= l && !s.Locks(r.Reason) {
+				return shown
+			}
+		}
+		shown = l
+	}
+	return shown
+}
+
+// KernelArgs is the setting on the kernel command line; empty for what is
+// locked at run time. "none" is asked for by no option at all: lockdown=none
+// is not a value (lockdown_param, v6.12).
+func (s Setting) KernelArgs() []string {
+	switch s.How {
+	case Runtime:
+		return nil
+	case CoCo:
+		return []string{"ldlab_coco"}
+	}
+	var args []string
+	if s.Level != None {
+		args = append(args, "lockdown="+s.Level.String())
+	}
+	if len(s.Reasons) > 0 {
+		args = append(args, "lockdown_reasons="+joinReasons(s.Reasons))
+	}
+	return args
+}
+
+func joinReasons(rs []Reason) string {
+	var words []string
+	for _, r := range rs {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, ",")
+}
+
+// Files of lockdown's interface in securityfs.
+const (
+	Dir         = "/sys/kernel/security"
+	LSMFile     = Dir + "/lsm"
+	LevelFile   = Dir + "/lockdown"
+	ReasonsFile = Dir + "/lockdown_reasons" // Bitmap
+	DoorFile    = Dir + "/lockdown_door"    // Posted
+)
+
+// A Write is one write(2) of a whole command to one of lockdown's files.
+type Write struct {
+	File string
+	Data string
+}
+
+// Writes is what locks the setting at run time on a kernel of the kind, in
+// order; empty for what is delivered otherwise. A kernel that cannot lock
+// single reasons is an error.
+func (s Setting) Writes(k Kind) ([]Write, error) {
+	if err := s.CheckKind(k); err != nil {
+		return nil, err
+	}
+	if s.How != Runtime {
+		return nil, nil
+	}
+	var w []Write
+	if s.Level != None {
+		w = append(w, Write{LevelFile, s.Level.String()})
+	}
+	switch {
+	case len(s.Reasons) == 0:
+	case k == Bitmap:
+		w = append(w, Write{ReasonsFile, joinReasons(s.Reasons)})
+	case k == Posted:
+		for _, r := range s.Reasons {
+			info, _ := Info(r)
+			w = append(w, Write{DoorFile, info.Label})
+		}
+	}
+	return w, nil
+}
+
+// CheckKind says why a kernel of the kind cannot be brought into the setting;
+// nil if it can.
+func (s Setting) CheckKind(k Kind) error {
+	switch {
+	case k == Tristate && s.Single():
+		return fmt.Errorf("setting %s: a tristate kernel cannot lock single reasons", s)
+	case k != Bitmap && s.How == CoCo:
+		return fmt.Errorf("setting %s: only a bitmap kernel has the in-kernel interface that a confidential guest calls", s)
+	case k == Posted && s.Single() && s.How != Runtime:
+		return fmt.Errorf("setting %s: the posted series cannot lock single reasons at boot", s)
+	}
+	return nil
+}

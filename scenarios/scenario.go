@@ -1,0 +1,161 @@
+// Package scenarios holds the rows of the matrix: one file a feature, one
+// probe an entry. It is linked into the lab and into the guest program; only
+// the guest runs probes.
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// A Scenario is the probes of one feature.
+type Scenario struct {
+	Name   string // one word; the part of a probe's name before the slash
+	Title  string // one line: what root could do here
+	Probes []Probe
+}
+
+// An Expectation says what an unlocked and a locked kernel owe a probe.
+type Expectation int
+
+const (
+	// Gated probes are denied exactly when their reason is locked.
+	Gated Expectation = iota
+	// Free probes stay allowed whatever is locked: the negative controls.
+	Free
+	// Conforming probes exercise lockdown's own interface; the answers are
+	// compared with the model in package lockdown.
+	Conforming
+)
+
+var expectationNames = [...]string{"gated", "free", "conforming"}
+
+func (e Expectation) String() string { return expectationNames[e] }
+
+// A Probe is one concrete act from user space that reaches one call site of
+// security_locked_down().
+type Probe struct {
+	Name   string          // within the scenario; lower case, digits, dashes
+	Act    string          // the act in strace's notation
+	Reason lockdown.Reason // what a Gated probe asks for; for a Free one the reason it must not be mistaken for
+	Expect Expectation
+	Site   string   // call site: file:function, Linux v6.12
+	Only   []string // architectures that have the call; empty: all
+	Needs  []string // CONFIG symbols without which the act cannot reach the site
+
+	// Lines is how many denial lines the kernel logs for one denied run, at
+	// most; 0 means 1. The guest paces itself by it: the kernel prints 10
+	// in 5 s.
+	Lines int
+
+	// Changes says that the probe changes what is locked: it runs last.
+	Changes bool
+
+	// Run does the act and undoes it. It runs in a child process of its own,
+	// named for the probe, and is killed at its deadline.
+	Run func(context.Context, Env) Result
+}
+
+// Env is what a probe knows of the run it is part of.
+type Env struct {
+	Setting lockdown.Setting
+	Kind    lockdown.Kind
+}
+
+// An Outcome is what became of the act.
+type Outcome string
+
+const (
+	Allowed     Outcome = "allowed"
+	Denied      Outcome = "denied"      // refused in the way in which this site refuses
+	Unavailable Outcome = "unavailable" // the machine or the kernel has no such thing
+	Failed      Outcome = "failed"      // neither: an error that proves nothing
+	Answered    Outcome = "answered"    // Conforming: the answers are in Steps
+)
+
+// A Result is what a probe's Run returns.
+type Result struct {
+	Outcome Outcome
+	Errno   string `json:",omitempty"` // symbolic: EPERM
+	Call    string // the decisive call as strace prints it: open("/dev/mem", O_RDONLY) = EPERM
+	Why     string `json:",omitempty"` // Unavailable, Failed: the CONFIG symbol, device or cause
+
+	Steps []lockdown.Step `json:",omitempty"` // Conforming: what was asked and answered, in order
+}
+
+// An Observation is a Result with what the guest program saw around it.
+type Observation struct {
+	Probe string // scenario/probe
+	Result
+	Comm     string   // the comm of the child: attribution hangs on it
+	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
+	Runs     int      // how often it ran: a denial that lost its line is observed again
+	StartNS  int64    // since the guest program started, ns
+	Duration int64    // of the last run, ns
+}
+
+// registry keeps scenarios by name; each file registers its own.
+var registry = map[string]Scenario{}
+
+// register adds a scenario. It panics on a duplicate or malformed entry: the
+// table is wrong, and no run could be believed.
+func register(s Scenario) {
+	if _, dup := registry[s.Name]; dup {
+		panic("scenarios: duplicate " + s.Name)
+	}
+	seen := map[string]bool{}
+	for _, p := range s.Probes {
+		if seen[p.Name] || p.Run == nil || p.Act == "" {
+			panic(fmt.Sprintf("scenarios: %s/%s is a duplicate or incomplete", s.Name, p.Name))
+		}
+		seen[p.Name] = true
+	}
+	registry[s.Name] = s
+}
+
+// All lists every scenario by name.
+func All() []Scenario {
+	var all []Scenario
+	for _, s := range registry {
+		all = append(all, s)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	return all
+}
+
+// A Row is a probe under its full name, scenario/probe.
+type Row struct {
+	ID string
+	Probe
+}
+
+// Rows lists the probes that the architecture's guests can be asked for, in
+// the order in which they run: those that change what is locked come last.
+func Rows(arch string) []Row {
+	var rows []Row
+	for _, s := range All() {
+		for _, p := range s.Probes {
+			if len(p.Only) == 0 || slices.Contains(p.Only, arch) {
+				rows = append(rows, Row{s.Name + "/" + p.Name, p})
+			}
+		}
+	}
+	sort.SliceStable(rows, func(i, j int) bool { return !rows[i].Changes && rows[j].Changes })
+	return rows
+}
+
+// Find looks a probe up by its full name, on any architecture.
+func Find(id string) (Row, bool) {
+	for _, s := range All() {
+		for _, p := range s.Probes {
+			if s.Name+"/"+p.Name == id {
+				return Row{id, p}, true
+			}
+		}
+	}
+	return Row{}, false
+}
