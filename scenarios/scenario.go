@@ -98,6 +98,21 @@ type Observation struct {
 	Duration int64    // of the last run, ns
 }
 
+// A State is what the guest's kernel says of itself, raw.
+type State struct {
+	When    string // "boot" before anything was locked at run time, "locked" after, "end" when all probes have run
+	Release string // uname -r
+	Version string // uname -v
+	Machine string // uname -m
+	Cmdline string // /proc/cmdline
+	LSM     string // /sys/kernel/security/lsm
+	Level   string // /sys/kernel/security/lockdown
+	Reasons string // /sys/kernel/security/lockdown_reasons; empty where there is none
+
+	// Errors says what could not be read: open("...") = ENOENT.
+	Errors []string `json:",omitempty"`
+}
+
 // registry keeps scenarios by name; each file registers its own.
 var registry = map[string]Scenario{}
 
@@ -133,15 +148,16 @@ type Row struct {
 	Probe
 }
 
-// Rows lists the probes that the architecture's guests can be asked for, in
-// the order in which they run: those that change what is locked come last.
-func Rows(arch string) []Row {
+// On reports whether guests of the architecture have the call at all.
+func (r Row) On(arch string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, arch) }
+
+// Rows lists every probe, in the order in which they run and are reported:
+// those that change what is locked come last.
+func Rows() []Row {
 	var rows []Row
 	for _, s := range All() {
 		for _, p := range s.Probes {
-			if len(p.Only) == 0 || slices.Contains(p.Only, arch) {
-				rows = append(rows, Row{s.Name + "/" + p.Name, p})
-			}
+			rows = append(rows, Row{s.Name + "/" + p.Name, p})
 		}
 	}
 	sort.SliceStable(rows, func(i, j int) bool { return !rows[i].Changes && rows[j].Changes })

@@ -68,18 +68,8 @@ type End struct {
 	Observations int // how many were sent
 }
 
-// A State is what the guest's kernel says of itself, raw.
-type State struct {
-	When    string // "boot" before anything was locked at run time, "locked" after, "end" when all probes have run
-	Release string // uname -r
-	Version string // uname -v
-	Machine string // uname -m
-	Cmdline string // /proc/cmdline
-	LSM     string // /sys/kernel/security/lsm
-	Level   string // /sys/kernel/security/lockdown
-	Reasons string // /sys/kernel/security/lockdown_reasons; empty where there is none
-	Errors  []string
-}
+// A State is what the guest's kernel says of itself.
+type State = scenarios.State
 
 // ErrCut is returned by ReadFrames for a stream that ended without its End.
 var ErrCut = errors.New("stream cut off before its end")

@@ -1,0 +1,93 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// errno gives the symbolic name of a system call's error, or its text where
+// it is none; empty for nil.
+func errno(err error) string {
+	if err == nil {
+		return ""
+	}
+	var e unix.Errno
+	if errors.As(err, &e) {
+		if name := unix.ErrnoName(e); name != "" {
+			return name
+		}
+	}
+	return err.Error()
+}
+
+// call prints a call like strace: act = EPERM, or act = ok.
+func call(act string, err error) string {
+	if err == nil {
+		return act + " = ok"
+	}
+	return act + " = " + errno(err)
+}
+
+// judge turns the error of the decisive call into a result. Only EPERM is a
+// denial: probes whose site refuses in another way say so themselves.
+func judge(act string, err error) Result {
+	r := Result{Outcome: Allowed, Call: call(act, err), Errno: errno(err)}
+	switch {
+	case err == nil:
+	case errors.Is(err, unix.EPERM):
+		r.Outcome = Denied
+	default:
+		r.Outcome, r.Why = Failed, errno(err)+" is neither success nor a denial"
+	}
+	return r
+}
+
+// absent turns the errors that mean "there is no such thing here" into
+// Unavailable with the reason why; any other result stays as it is.
+func absent(r Result, why string, errs ...unix.Errno) Result {
+	if r.Outcome == Failed && slices.ContainsFunc(errs, func(e unix.Errno) bool { return r.Errno == unix.ErrnoName(e) }) {
+		r.Outcome, r.Why = Unavailable, why
+	}
+	return r
+}
+
+// failed is the result of an act that could not be set up.
+func failed(act string, err error) Result {
+	return Result{Outcome: Failed, Errno: errno(err), Call: call(act, err), Why: "cannot set the act up"}
+}
+
+var flagNames = map[int]string{unix.O_RDONLY: "O_RDONLY", unix.O_WRONLY: "O_WRONLY", unix.O_RDWR: "O_RDWR"}
+
+// openAct is open(2) as strace prints it.
+func openAct(path string, flags int) string {
+	return fmt.Sprintf("open(%q, %s)", path, flagNames[flags])
+}
+
+// open opens a file without creating it.
+func open(path string, flags int) (int, Result) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	return fd, judge(openAct(path, flags), err)
+}
+
+// with opens a file, and where that is allowed does one more act on it.
+func with(path string, flags int, act func(fd int) Result) Result {
+	fd, r := open(path, flags)
+	if r.Outcome != Allowed {
+		return r
+	}
+	defer unix.Close(fd)
+	if act == nil {
+		return r
+	}
+	return act(fd)
+}
+
+// exists reports whether a path is there.
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

@@ -1,0 +1,153 @@
+package scenarios
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// maxAnswer bounds what is kept of a file that was read, in bytes.
+const maxAnswer = 4096
+
+// The interface itself: what it shows, what it refuses, and every transition
+// up. The guest only records; the host compares with lockdown.Model.
+func init() {
+	needs := []string{"CONFIG_SECURITYFS", "CONFIG_SECURITY_LOCKDOWN_LSM"}
+	const site = "security/lockdown/lockdown.c"
+	s := Scenario{Name: "securityfs", Title: "lower, skip or confuse lockdown through its own files"}
+	for _, p := range []struct {
+		name, act string
+		script    func(Env) []lockdown.Step
+		changes   bool
+	}{
+		{"show", "read the level, and the reasons where they have a file", showScript, false},
+		{"junk", "write what names no level and no reason", junkScript, false},
+		{"lower", "write the level in force and those below", lowerScript, false},
+		{"raise", "lock more, by level after a boot setting and reason by reason after a run-time one", raiseScript, true},
+	} {
+		s.Probes = append(s.Probes, Probe{
+			Name: p.name, Act: p.act, Expect: Conforming, Changes: p.changes, Site: site, Needs: needs,
+			Run: func(_ context.Context, env Env) Result {
+				if !exists(lockdown.LevelFile) {
+					return Result{Outcome: Unavailable, Call: call(openAct(lockdown.LevelFile, unix.O_RDONLY), unix.ENOENT),
+						Why: "CONFIG_SECURITY_LOCKDOWN_LSM"}
+				}
+				return Result{Outcome: Answered, Call: p.act, Steps: play(p.script(env))}
+			},
+		})
+	}
+	register(s)
+}
+
+// play does the steps and fills in what the kernel answered.
+func play(steps []lockdown.Step) []lockdown.Step {
+	for i := range steps {
+		s := &steps[i]
+		if s.Op == "write" {
+			s.Err = errno(writeWhole(s.File, s.Data))
+			continue
+		}
+		s.Data, s.Err = readSome(s.File)
+	}
+	return steps
+}
+
+// writeWhole is one write(2) of one whole command.
+func writeWhole(path, data string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	n, err := unix.Write(fd, []byte(data))
+	if err == nil && n != len(data) {
+		return unix.EMSGSIZE // half a command was taken: no answer of the model
+	}
+	return err
+}
+
+func readSome(path string) (data, err string) {
+	fd, e := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if e != nil {
+		return "", errno(e)
+	}
+	defer unix.Close(fd)
+	var b strings.Builder
+	for buf := make([]byte, 512); b.Len() < maxAnswer; {
+		n, e := unix.Read(fd, buf)
+		if e != nil {
+			return b.String(), errno(e)
+		}
+		if n == 0 {
+			break
+		}
+		b.Write(buf[:n])
+	}
+	return b.String(), ""
+}
+
+// show reads every file of the interface.
+func show(k lockdown.Kind) []lockdown.Step {
+	steps := []lockdown.Step{{Op: "read", File: lockdown.LevelFile}}
+	if k == lockdown.Bitmap {
+		steps = append(steps, lockdown.Step{Op: "read", File: lockdown.ReasonsFile})
+	}
+	return steps
+}
+
+// writes does each write and reads everything after it.
+func writes(k lockdown.Kind, file string, data ...string) []lockdown.Step {
+	var steps []lockdown.Step
+	for _, d := range data {
+		steps = append(steps, lockdown.Step{Op: "write", File: file, Data: d})
+		steps = append(steps, show(k)...)
+	}
+	return steps
+}
+
+func showScript(env Env) []lockdown.Step { return show(env.Kind) }
+
+func junkScript(env Env) []lockdown.Step {
+	steps := writes(env.Kind, lockdown.LevelFile,
+		"", "\n", "bogus", "Integrity", "integrity ", " integrity", "integrity\n\n", "integrity,confidentiality",
+		"[integrity]", "dev_mem", "2", "\x00integrity", strings.Repeat("x", 5000))
+	if env.Kind == lockdown.Bitmap {
+		// Also half good: nothing may be locked unless everything is known.
+		steps = append(steps, writes(env.Kind, lockdown.ReasonsFile,
+			"", "\n", "bogus", "DEV_MEM", "dev_mem ", " dev_mem", "dev_mem\n\n", "dev_mem,", ",dev_mem", "dev_mem,,kexec",
+			"dev_mem kexec", "dev_mem,bogus", "bogus,dev_mem", "integrity", "none", "2", "-dev_mem", "!dev_mem",
+			"dev_mem=open", "/dev/mem,kmem,port", "dev_mem\x00", strings.Repeat("dev_mem,", 1000)+"dev_mem")...)
+	}
+	return steps
+}
+
+// lowerScript asks for what must be refused: the level in force and all below.
+func lowerScript(env Env) []lockdown.Step {
+	var steps []lockdown.Step
+	for l := env.Setting.Shown(); l >= lockdown.None; l-- {
+		steps = append(steps, writes(env.Kind, lockdown.LevelFile, l.String(), l.String()+"\n")...)
+	}
+	return steps
+}
+
+// raiseScript walks up to confidentiality and tries every step back.
+func raiseScript(env Env) []lockdown.Step {
+	var steps []lockdown.Step
+	if env.Kind == lockdown.Bitmap && env.Setting.How == lockdown.Runtime {
+		for _, r := range lockdown.Reasons() {
+			steps = append(steps, writes(env.Kind, lockdown.ReasonsFile, string(r.Reason))...)
+		}
+	} else {
+		for l := env.Setting.Shown() + 1; l <= lockdown.Confidentiality; l++ {
+			steps = append(steps, writes(env.Kind, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
+		}
+	}
+	steps = append(steps, writes(env.Kind, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
+	if env.Kind == lockdown.Bitmap {
+		steps = append(steps, writes(env.Kind, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
+	}
+	return steps
+}
