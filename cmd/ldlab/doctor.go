@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/lab"
+)
+
+func newDoctor() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what is missing, and the exact command that installs it",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			d := lab.Examine(c.Context())
+			w := c.OutOrStdout()
+			if asJSON {
+				if err := printJSON(w, d); err != nil {
+					return err
+				}
+			} else {
+				for _, f := range d.Findings {
+					fmt.Fprintf(w, "%-8s %-34s %s\n", f.State, f.What, f.Text)
+				}
+				if d.Install != "" {
+					fmt.Fprintf(w, "\nto install what is missing:\n  %s\n", d.Install)
+				}
+			}
+			if d.Missing() {
+				return exitError(exitFailed)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}

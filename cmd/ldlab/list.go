@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A listed is one line of a list.
+type listed struct {
+	Name string
+	Text string
+}
+
+// lists are the sections of "ldlab list", in order.
+var lists = []struct {
+	name string
+	rows func() ([]listed, error)
+}{
+	{"kernels", listKernels},
+	{"arches", listArches},
+	{"settings", listSettings},
+	{"scenarios", listScenarios},
+	{"probes", listProbes},
+}
+
+func newList() *cobra.Command {
+	var asJSON bool
+	var names []string
+	for _, l := range lists {
+		names = append(names, l.name)
+	}
+	c := &cobra.Command{
+		Use:       "list [" + strings.Join(names, "|") + "]",
+		Short:     "List kernels, architectures, settings, scenarios and probes",
+		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			for _, a := range args {
+				if !slices.Contains(names, a) {
+					return lab.UnknownWord("list", a, names)
+				}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			all := map[string][]listed{}
+			for _, l := range lists {
+				if len(args) > 0 && !slices.Contains(args, l.name) {
+					continue
+				}
+				rows, err := l.rows()
+				if err != nil {
+					return err
+				}
+				if all[l.name] = rows; !asJSON {
+					printList(c.OutOrStdout(), l.name, rows)
+				}
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), all)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printList(w io.Writer, name string, rows []listed) {
+	fmt.Fprintf(w, "%s:\n", name)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintf(tw, "  %s\t%s\n", r.Name, r.Text)
+	}
+	tw.Flush()
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func listKernels() ([]listed, error) {
+	t, err := kernels.Load()
+	if err != nil {
+		return nil, err
+	}
+	var rows []listed
+	for _, k := range t.Kernels() {
+		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, strings.Join(k.Series, "+"), k.Kind)})
+	}
+	return rows, nil
+}
+
+func listArches() ([]listed, error) {
+	var rows []listed
+	for _, a := range arch.All() {
+		rows = append(rows, listed{a.Name, fmt.Sprintf("%s -machine %s", a.QEMU, a.Machine)})
+	}
+	return rows, nil
+}
+
+// listSettings lists what a bitmap kernel is put into by default, and then
+// every word that settings are made of.
+func listSettings() ([]listed, error) {
+	rows := []listed{{"none", "nothing locked: the control, always run"}}
+	var probes []string
+	for _, r := range scenarios.Rows() {
+		probes = append(probes, r.ID)
+	}
+	for _, s := range lab.DefaultSettings(lockdown.Bitmap, arch.All()[0].Name, probes) {
+		rows = append(rows, listed{s.String(), "default; shows " + s.Shown().String()})
+	}
+	return append(rows, listed{"WORD[,WORD...][@boot|@runtime|@coco]",
+		"WORD: none integrity confidentiality " + strings.Join(lockdown.Tokens(), " ")}), nil
+}
+
+func listScenarios() ([]listed, error) {
+	var rows []listed
+	for _, s := range scenarios.All() {
+		rows = append(rows, listed{s.Name, s.Title})
+	}
+	return rows, nil
+}
+
+func listProbes() ([]listed, error) {
+	var rows []listed
+	for _, r := range scenarios.Rows() {
+		text := fmt.Sprintf("%s; %s", r.Act, r.Expect)
+		if r.Reason != "" {
+			text += " by " + string(r.Reason)
+		}
+		text += "; " + r.Site
+		if len(r.Only) > 0 {
+			text += "; " + strings.Join(r.Only, " ") + " only"
+		}
+		rows = append(rows, listed{r.ID, text})
+	}
+	return rows, nil
+}

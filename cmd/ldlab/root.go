@@ -1,0 +1,74 @@
+package main
+
+import (
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/lab"
+)
+
+// A flagError is a command line that cobra could not take.
+type flagError struct{ error }
+
+// version is the lab's, as the Go toolchain stamped it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ldlab",
+		Short: "Prove what Linux kernel lockdown really enforces",
+		Long: `ldlab builds and boots x86_64 and arm64 kernels in QEMU under every lockdown
+setting and runs probes that ask for each reason. A verdict needs a control,
+the same act with nothing locked, and the kernel's own word for the refusal.
+
+Exit status: 0 every verdict as expected, 1 verdicts differ, 2 usage,
+3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
+	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newShell(), newReport(), newMan())
+	return root
+}
+
+// noArgs and oneArg are cobra's, with the exit status of usage.
+func noArgs(c *cobra.Command, args []string) error { return usage(legacyArgs(c, args)) }
+
+func oneArg(c *cobra.Command, args []string) error { return usage(cobra.ExactArgs(1)(c, args)) }
+
+// legacyArgs makes cobra suggest a verb for a misspelt one.
+func legacyArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if c.HasSubCommands() {
+		return lab.UnknownWord("command", args[0], verbs(c))
+	}
+	return cobra.NoArgs(c, args)
+}
+
+func verbs(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if !sub.Hidden {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return flagError{err}
+}

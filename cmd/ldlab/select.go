@@ -1,0 +1,87 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// kernelFlags are the flags that say what to boot.
+func kernelFlags(c *cobra.Command, sel *lab.Selection) {
+	f := c.Flags()
+	f.StringSliceVar(&sel.Kernels, "kernel", nil, "kernel of the table (default bitmap); may be repeated")
+	f.StringSliceVar(&sel.Arches, "arch", nil, "architecture (default all); may be repeated")
+	f.StringSliceVar(&sel.Series, "series", nil, "patch file, mbox or directory of patches to apply on top; may be repeated")
+	f.StringVar(&sel.Source, "source", "", "kernel source instead of the table's: apt:PACKAGE, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
+	f.StringVar(&sel.Image, "image", "", "ready vmlinuz, vmlinux or Image to run instead")
+	f.StringVar(&sel.Config, "config", "", "configuration that --image was built with")
+	complete(c, "kernel", func() []string {
+		t, err := kernels.Load()
+		if err != nil {
+			return nil
+		}
+		return t.Names()
+	})
+	complete(c, "arch", arch.Names)
+}
+
+// settingFlag says under what. Settings hold commas, so the flag is repeated
+// instead of split.
+func settingFlag(c *cobra.Command, sel *lab.Selection) {
+	c.Flags().StringArrayVar(&sel.Settings, "setting", nil,
+		`setting, such as integrity@boot or dev_mem,kcore@runtime (default: see "ldlab list settings"); may be repeated`)
+	complete(c, "setting", func() []string {
+		return append([]string{"none", "integrity@boot", "integrity@runtime", "confidentiality@boot", "confidentiality@runtime", "dev_mem@coco"},
+			suffixed(lockdown.Tokens(), "@runtime")...)
+	})
+}
+
+// probeFlags say what is asked of the guests.
+func probeFlags(c *cobra.Command, sel *lab.Selection) {
+	f := c.Flags()
+	f.StringSliceVar(&sel.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
+	f.StringSliceVar(&sel.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
+	complete(c, "scenario", func() []string {
+		var names []string
+		for _, s := range scenarios.All() {
+			names = append(names, s.Name)
+		}
+		return names
+	})
+	complete(c, "probe", func() []string {
+		var ids []string
+		for _, r := range scenarios.Rows() {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	})
+}
+
+// complete offers words for a flag in the shells that cobra completes for.
+func complete(c *cobra.Command, flag string, words func() []string) {
+	err := c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err) // the flag is named wrongly, above
+	}
+}
+
+func suffixed(words []string, suffix string) []string {
+	return strings.Split(strings.Join(words, suffix+" ")+suffix, " ")
+}
+
+// planOf loads the tables and plans.
+func planOf(sel lab.Selection) (*lab.Plan, error) {
+	t, err := kernels.Load()
+	if err != nil {
+		return nil, err
+	}
+	return lab.NewPlan(t, sel)
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/lab"
+)
+
+func newShell() *cobra.Command {
+	var (
+		sel     lab.Selection
+		o       lab.Options
+		verbose bool
+	)
+	c := &cobra.Command{
+		Use:   "shell [-- CMD [ARG...]]",
+		Short: "Open a terminal in a guest, or run one command in it",
+		Long: `Shell boots one guest, brings it into its setting and opens a terminal in it.
+With -- CMD it runs one command instead and exits with that command's status;
+one argument alone may be a whole shell line.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if dash := c.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
+				return &lab.UsageError{Text: "a command for the guest comes after --"}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(sel.Arches) == 0 && sel.Image == "" {
+				sel.Arches = []string{nativeArch()}
+			}
+			if len(sel.Settings) == 0 {
+				sel.Settings = []string{"none"}
+			}
+			p, err := planOf(sel)
+			if err == nil {
+				err = p.CheckShell()
+			}
+			if err == nil {
+				err = checkOptions(o)
+			}
+			if err != nil {
+				return err
+			}
+			ui := newUI(c.ErrOrStderr())
+			defer ui.close()
+			o.Event = ui.event
+			if verbose {
+				o.Console = ui
+			}
+			resize := make(chan os.Signal, 1)
+			signal.Notify(resize, syscall.SIGWINCH)
+			defer signal.Stop(resize)
+			status, err := lab.Shell(c.Context(), p, o, lab.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Resize: resize}, commandLine(args))
+			if err == nil && status != 0 {
+				return exitError(status)
+			}
+			return err
+		},
+	}
+	kernelFlags(c, &sel)
+	settingFlag(c, &sel)
+	c.Flags().StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the guest's console as it comes")
+	return c
+}
+
+// nativeArch is the host's architecture where the lab knows it, else the first
+// that it knows.
+func nativeArch() string {
+	for _, a := range arch.All() {
+		if a.Native() {
+			return a.Name
+		}
+	}
+	return arch.All()[0].Name
+}
+
+// commandLine is the line for the guest's shell: one word is taken for a whole
+// line, several are quoted so that they arrive as they are.
+func commandLine(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	return strings.TrimSpace(shellescape.QuoteCommand(args))
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/kernels"
+)
+
+// A ui reads the event stream of a run: bars that are redrawn on a terminal,
+// a line an event elsewhere. Results never come from it.
+type ui struct {
+	out  io.Writer
+	bars *mpb.Progress // nil: plain lines
+
+	mu     sync.Mutex
+	closed bool
+	bar    *mpb.Bar // the one being filled
+	of     string   // what it is of
+	step   string   // what it says
+	phase  map[string]string
+	said   time.Time
+}
+
+// plainInterval is how often a build says how far it is, in plain lines.
+const plainInterval = 30 * time.Second
+
+func newUI(out io.Writer) *ui {
+	u := &ui{out: out, phase: map[string]string{}}
+	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		u.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	return u
+}
+
+// event takes one event; it may be called from several goroutines.
+func (u *ui) event(e lab.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case u.closed:
+	case e.Note != "":
+		u.line(e.Note)
+	case e.Build != nil:
+		u.build(*e.Build)
+	case e.Guest != nil:
+		u.guest(*e.Guest)
+	}
+}
+
+// Write shows consoles between the bars.
+func (u *ui) Write(b []byte) (int, error) {
+	if u.bars != nil {
+		return u.bars.Write(b)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.out.Write(b)
+}
+
+func (u *ui) line(text string) {
+	if u.bars != nil {
+		fmt.Fprintln(u.bars, text)
+		return
+	}
+	fmt.Fprintln(u.out, text)
+}
+
+func (u *ui) build(e kernels.Event) {
+	of := e.Kernel + " " + e.Arch
+	if e.Phase == kernels.Noting {
+		u.line(of + ": " + e.Message)
+		return
+	}
+	if u.bars != nil {
+		u.fill(of+" "+string(e.Phase), e.Message, e.Done, e.Total)
+		return
+	}
+	if u.phase[of] == string(e.Phase) && time.Since(u.said) < plainInterval {
+		return
+	}
+	u.phase[of], u.said = string(e.Phase), time.Now()
+	text := of + ": " + string(e.Phase)
+	if e.Message != "" {
+		text += " " + e.Message
+	}
+	if f := e.Fraction(); f > 0 {
+		text += fmt.Sprintf(" %.0f%%", 100*f)
+	}
+	if e.ETA > 0 {
+		text += fmt.Sprintf(", %s left", e.ETA)
+	}
+	u.line(text)
+}
+
+func (u *ui) guest(e lab.GuestEvent) {
+	text := fmt.Sprintf("%s: %s in %.1f s", e.Guest.ID(), e.Outcome, e.Took.Seconds())
+	if u.bars == nil {
+		u.line(fmt.Sprintf("%d/%d %s", e.Done, e.Total, text))
+		return
+	}
+	u.line(text)
+	u.fill("guests", "", int64(e.Done), int64(e.Total))
+}
+
+// fill draws the bar of one activity; a new activity gets a new bar.
+func (u *ui) fill(of, step string, done, total int64) {
+	if u.bar == nil || u.of != of {
+		u.dropBar()
+		u.of = of
+		u.bar = u.bars.New(max(total, 1), mpb.BarStyle(),
+			mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(of+" ")),
+			mpb.AppendDecorators(decor.Percentage(), decor.Name(" "), decor.AverageETA(decor.ET_STYLE_GO),
+				decor.Any(func(decor.Statistics) string { return " " + u.stepText() })))
+	}
+	u.step = step
+	u.bar.SetTotal(max(total, done+1), false)
+	u.bar.SetCurrent(done)
+}
+
+// stepText is read by the drawing goroutine, which never holds the lock that
+// event does; a step that is one redraw old does no harm.
+func (u *ui) stepText() string {
+	if !u.mu.TryLock() {
+		return ""
+	}
+	defer u.mu.Unlock()
+	return fmt.Sprintf("%.40s", u.step)
+}
+
+func (u *ui) dropBar() {
+	if u.bar != nil {
+		u.bar.Abort(true)
+		u.bar = nil
+	}
+}
+
+// close removes the bars; nothing is drawn after it. It may be called twice.
+func (u *ui) close() {
+	u.mu.Lock()
+	if u.closed {
+		u.mu.Unlock()
+		return
+	}
+	u.closed = true
+	u.dropBar()
+	u.mu.Unlock()
+	if u.bars != nil {
+		u.bars.Wait()
+	}
+}

@@ -1,0 +1,111 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels"
+)
+
+// A Finding is one thing that the lab looked at on the host.
+type Finding struct {
+	State string // ok, missing, slower (works without it) or note
+	What  string
+	Text  string
+}
+
+// A Diagnosis is what the host has and lacks.
+type Diagnosis struct {
+	Findings []Finding
+	Install  string `json:",omitempty"` // the command that installs what is missing; empty: nothing is
+}
+
+// Missing reports whether something is missing that a run needs.
+func (d Diagnosis) Missing() bool {
+	return slices.ContainsFunc(d.Findings, func(f Finding) bool { return f.State == "missing" })
+}
+
+// requirements is what the host needs for every architecture, each once.
+func requirements() []kernels.Requirement {
+	var list []kernels.Requirement
+	add := func(r kernels.Requirement) {
+		if !slices.ContainsFunc(list, func(o kernels.Requirement) bool { return o.Name == r.Name }) {
+			list = append(list, r)
+		}
+	}
+	for _, a := range arch.All() {
+		add(kernels.Requirement{Name: a.QEMU, Package: a.QEMUPackage, Why: "boots " + a.Name + " guests"})
+		for _, r := range kernels.Requirements(a) {
+			add(r)
+		}
+	}
+	return list
+}
+
+// Examine looks at the host and changes nothing.
+func Examine(ctx context.Context) Diagnosis {
+	var d Diagnosis
+	var packages []string
+	for _, r := range requirements() {
+		f := Finding{"ok", r.Name, r.Why}
+		if !r.Met(ctx) {
+			f.State = "missing"
+			if r.Optional() {
+				f.State = "slower"
+			}
+			f.Text += ": Debian package " + r.Package
+			if !slices.Contains(packages, r.Package) {
+				packages = append(packages, r.Package)
+			}
+		}
+		d.Findings = append(d.Findings, f)
+	}
+	d.Findings = append(d.Findings, goFinding(ctx), cacheFinding(), kvmFinding())
+	if len(packages) > 0 {
+		d.Install = "apt-get install --no-install-recommends " + strings.Join(packages, " ")
+		if os.Getuid() != 0 {
+			d.Install = "sudo " + d.Install
+		}
+	}
+	return d
+}
+
+func goFinding(ctx context.Context) Finding {
+	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	if err != nil {
+		return Finding{"missing", "go", "builds the guest's programs: https://go.dev/dl"}
+	}
+	return Finding{"ok", "go", strings.TrimSpace(string(out))}
+}
+
+func cacheFinding() Finding {
+	dir := kernels.DefaultCache()
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, "doctor-"); err == nil {
+			f.Close()
+			err = os.Remove(f.Name())
+		}
+	}
+	if err != nil {
+		return Finding{"missing", "cache", fmt.Sprintf("write %s: %v; LDLAB_CACHE names another place", dir, err)}
+	}
+	return Finding{"ok", "cache", dir}
+}
+
+// kvmFinding looks only: whether a guest really runs with KVM is tried at the
+// first run, for firmware that runs is no proof.
+func kvmFinding() Finding {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return Finding{"note", "/dev/kvm", fmt.Sprintf("%v: guests are emulated, which is slower", err)}
+	}
+	f.Close()
+	return Finding{"note", "/dev/kvm", "opens; the first run tries whether a guest runs with it"}
+}

@@ -1,0 +1,177 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// guest boots one guest, has it lock what is asked for and run the probes, and
+// returns what it saw. Whatever goes wrong is part of the result.
+func (r *run) guest(ctx context.Context, g matrix.Guest) matrix.Result {
+	b := r.booted[g.Kernel+"/"+g.Arch]
+	res := matrix.Result{Guest: g, Origin: b.origin, Config: b.config}
+	config := b.machine(g.Setting, r.Console)
+	limit := r.Timeout
+	if limit == 0 {
+		limit = time.Duration(float64(cellTimeout) * config.Scale)
+	}
+	talking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	start := time.Now()
+	m, err := vm.Start(ctx, config)
+	if err != nil {
+		res.Error = err.Error()
+		return res
+	}
+	res.Command = m.CommandLine()
+	first, err := talk(talking, m, config.Scale, r.plan.Probes, &res)
+	switch {
+	case err != nil:
+		// Why the talk ended is the machine's to say: it may have died of it,
+		// and gets a moment for that, so that no panic is taken for silence.
+		settling, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		lose(&res, m.Wait(settling), err)
+	default:
+		if err := checkStates(res); err != nil {
+			res.Error = err.Error()
+		}
+		if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
+			lose(&res, end, fmt.Errorf("power off: %s", end.Cause))
+		}
+	}
+	res.Timing = timing(m.Phases(), first.Sub(start), time.Since(start))
+	if res.Lost != nil || res.Error != "" {
+		if err := keepConsole(m, r.Out, g); err != nil {
+			r.note("%s: %v", g.ID(), err)
+		}
+	}
+	if err := m.Close(context.WithoutCancel(ctx)); err != nil && res.Lost == nil && res.Error == "" {
+		res.Error = err.Error()
+	}
+	return res
+}
+
+// settleTime is how long a guest that stopped talking may take to end.
+const settleTime = 3 * time.Second
+
+// lose records a guest that did not come to its end.
+func lose(res *matrix.Result, end vm.End, cause error) {
+	detail := end.Detail
+	if end.Cause != vm.Panicked {
+		detail = strings.TrimSuffix(cause.Error()+"; "+end.Detail, "; ")
+	}
+	res.Lost = &matrix.Loss{Cause: string(end.Cause), Detail: detail, Console: end.Console}
+}
+
+// timing lists the legs of a guest's life that it reached.
+func timing(p vm.Phases, first, end time.Duration) []matrix.Phase {
+	var phases []matrix.Phase
+	for _, leg := range []struct {
+		name string
+		at   time.Duration
+	}{{"console", p.Console}, {"ready", p.Ready}, {"login", p.Login}, {"first probe", first}, {"end", end}} {
+		if leg.at > 0 {
+			phases = append(phases, matrix.Phase{Name: leg.name, MS: leg.at.Milliseconds()})
+		}
+	}
+	return phases
+}
+
+// talk has the guest do its work over SSH, fills in what it reports, and says
+// when the first probe answered.
+func talk(ctx context.Context, m *vm.Machine, scale float64, probes []string, res *matrix.Result) (first time.Time, err error) {
+	client, err := m.Connect(ctx)
+	if err != nil {
+		return first, err
+	}
+	session, err := client.NewSession()
+	if err != nil {
+		return first, fmt.Errorf("open session: %w", err)
+	}
+	defer session.Close()
+	// A guest that stops answering would keep the reads below for ever.
+	stop := context.AfterFunc(ctx, func() { client.Close() })
+	defer stop()
+	req := request(res.Guest, probes, scale)
+	first, err = exchange(session, req, res)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // not that the connection was closed for it
+	}
+	if err != nil {
+		return first, fmt.Errorf("run probes: %w after %d of %d", err, len(res.Observations), len(req.Probes))
+	}
+	return first, nil
+}
+
+func request(g matrix.Guest, probes []string, scale float64) wire.Request {
+	req := wire.Request{Version: wire.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale}
+	for _, id := range probes {
+		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
+			req.Probes = append(req.Probes, id)
+		}
+	}
+	return req
+}
+
+func exchange(session *ssh.Session, req wire.Request, res *matrix.Result) (first time.Time, err error) {
+	in, err := session.StdinPipe()
+	if err != nil {
+		return first, err
+	}
+	out, err := session.StdoutPipe()
+	if err != nil {
+		return first, err
+	}
+	if err := session.Start(wire.CommandCell); err != nil {
+		return first, err
+	}
+	if err := wire.Write(in, req); err != nil {
+		return first, err
+	}
+	return first, wire.ReadFrames(out, func(f wire.Frame) error {
+		n := len(res.Observations)
+		switch {
+		case f.State != nil && len(res.States) < maxStates:
+			res.States = append(res.States, *f.State)
+		case f.Observation != nil && (n == len(req.Probes) || f.Observation.Probe != req.Probes[n]):
+			return fmt.Errorf("guest reports %.80q, which was not next", f.Observation.Probe)
+		case f.Observation != nil:
+			if n == 0 {
+				first = time.Now()
+			}
+			res.Observations = append(res.Observations, *f.Observation)
+		}
+		return nil
+	})
+}
+
+// maxStates bounds what is kept of a guest's accounts of itself.
+const maxStates = 8
+
+// keepConsole copies the console of a guest that failed to where the results are.
+func keepConsole(m *vm.Machine, out string, g matrix.Guest) error {
+	dir := filepath.Join(out, "consoles")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("keep console: %w", err)
+	}
+	text, err := os.ReadFile(m.ConsolePath())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, strings.ReplaceAll(g.ID(), "/", "-")+".log"), text, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("keep console: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,203 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/ldlab/ldlab/initramfs"
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// A bootable is a kernel with the root file system that goes with it.
+type bootable struct {
+	build  Build
+	built  kernels.Built
+	initrd string
+	accel  vm.Accel
+	origin matrix.Origin
+	config map[string]bool
+}
+
+// machine is a bootable as QEMU is to start it for a setting.
+func (b *bootable) machine(s lockdown.Setting, console io.Writer) vm.Config {
+	scale := 1.0
+	if b.accel != vm.KVM {
+		scale = b.build.Arch.Scale
+	}
+	return vm.Config{
+		Arch: b.build.Arch, Kernel: b.built.Image, Initrd: b.initrd,
+		Append: s.KernelArgs(), Accel: b.accel, Scale: scale, Console: console,
+	}
+}
+
+// current reports whether an earlier result is of what would be booted now,
+// and came to its end.
+func (r *run) current(res matrix.Result) bool {
+	b := r.booted[res.Kernel+"/"+res.Arch]
+	return b != nil && res.Error == "" && res.Lost == nil &&
+		res.Origin.ImageSHA256 == b.origin.ImageSHA256 && res.Origin.GuestSHA256 == b.origin.GuestSHA256
+}
+
+// prepare builds everything that the plan boots, and chooses how to boot it.
+func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
+	if r.Cache == "" {
+		r.Cache = kernels.DefaultCache()
+	}
+	if err := vm.Sweep(vm.DefaultDir()); err != nil {
+		r.note("%v", err)
+	}
+	r.booted = map[string]*bootable{}
+	machines := map[*arch.Arch]matrix.Machine{}
+	var order []matrix.Machine
+	for _, build := range r.plan.Builds {
+		b, err := r.makeBootable(ctx, build)
+		if err != nil {
+			return nil, err
+		}
+		r.booted[build.Kernel.Name+"/"+build.Arch.Name] = b
+		machine, known := machines[build.Arch]
+		if !known {
+			if machine, err = r.chooseMachine(ctx, b); err != nil {
+				return nil, err
+			}
+			machines[build.Arch] = machine
+			order = append(order, machine)
+		}
+		b.accel = vm.Accel(machine.Accel)
+	}
+	return order, nil
+}
+
+// Build builds everything that a plan boots and boots nothing.
+func (p *Plan) Build(ctx context.Context, o Options) error {
+	r := &run{Options: o, plan: p}
+	if r.Event == nil {
+		r.Event = func(Event) {}
+	}
+	if r.Cache == "" {
+		r.Cache = kernels.DefaultCache()
+	}
+	for _, build := range p.Builds {
+		b, err := r.makeBootable(ctx, build)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		r.note("%s %s: %s", build.Kernel.Name, build.Arch.Name, b.built.Image)
+	}
+	return nil
+}
+
+func (r *run) makeBootable(ctx context.Context, build Build) (*bootable, error) {
+	b := &bootable{build: build}
+	var err error
+	if b.built, err = r.kernel(ctx, build); err != nil {
+		return nil, err
+	}
+	image, err := initramfs.Build(ctx, initramfs.Config{
+		Arch: build.Arch, Cache: r.Cache, Shell: r.shell, Files: payloads(b.built),
+		Progress: func(text string) { r.note("%s", text) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.initrd = image.Path
+	b.origin = origin(b.built, image)
+	if b.built.Config != "" {
+		b.config = map[string]bool{}
+		for _, row := range scenarios.Rows() {
+			for _, symbol := range row.Needs {
+				b.config[symbol] = b.built.HasConfig(symbol)
+			}
+		}
+	}
+	return b, nil
+}
+
+func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
+	if sel := r.plan.Selection; sel.Image != "" {
+		return kernels.OpenImage(sel.Image, build.Arch, sel.Config)
+	}
+	b := &kernels.Builder{Cache: r.Cache, Progress: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
+	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: r.plan.Selection.Series})
+}
+
+// payloads are the files that probes look for in the guest.
+func payloads(b kernels.Built) map[string]string {
+	files := map[string]string{}
+	for _, path := range []string{scenarios.KexecUnsigned, scenarios.KexecSigned} {
+		if file, ok := b.Files[filepath.Base(path)]; ok {
+			files[path] = file
+		}
+	}
+	return files
+}
+
+func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
+	p := b.Provenance
+	o := matrix.Origin{
+		Base: p.Base, BaseVersion: p.BaseVersion, BaseSHA256: p.BaseSHA256,
+		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256,
+	}
+	for _, s := range p.Series {
+		o.Series = append(o.Series, fmt.Sprintf("%s %.12s", s.Name, s.SHA256))
+	}
+	return o
+}
+
+// chooseMachine says how guests of an architecture are run, and why.
+func (r *run) chooseMachine(ctx context.Context, b *bootable) (matrix.Machine, error) {
+	a := b.build.Arch
+	m := matrix.Machine{Arch: a.Name}
+	qemu, err := exec.LookPath(a.QEMU)
+	if err != nil {
+		return m, fmt.Errorf("find %s: install the Debian package %s", a.QEMU, a.QEMUPackage)
+	}
+	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	if err != nil {
+		return m, fmt.Errorf("run %s --version: %w", a.QEMU, err)
+	}
+	m.QEMU, _, _ = strings.Cut(string(out), "\n")
+	switch {
+	case r.Accel == string(vm.KVM) && !a.Native():
+		m.Accel, m.Why = string(vm.TCG), "KVM runs the host's own architecture only"
+	case r.Accel != "":
+		m.Accel, m.Why = r.Accel, "asked for"
+	default:
+		choice, err := vm.SelfTest(ctx, b.machine(lockdown.Setting{}, nil), r.Cache)
+		if err != nil {
+			return m, err
+		}
+		m.Accel, m.Why = string(choice.Accel), choice.Why
+	}
+	return m, nil
+}
+
+// imageArch says for which architecture a ready image is.
+func imageArch(path string) (*arch.Arch, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open image: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, arch.HeadSize)
+	n, err := io.ReadFull(f, head)
+	if err != nil && err != io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("read image %s: %w", path, err)
+	}
+	for _, a := range arch.All() {
+		if a.CheckImage(head[:n]) == nil {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("image %s is for none of %s", path, strings.Join(arch.Names(), ", "))
+}

@@ -1,0 +1,237 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// Options say how a plan is run. The zero value works but for Out.
+type Options struct {
+	Out     string        // directory of results, reports and consoles
+	Resume  bool          // keep what Out has of this plan
+	Jobs    int           // guests at once; 0: as many as the processors and the memory bear
+	Timeout time.Duration // of one guest, from boot to end; 0: 60 s times the machine's scale
+	Accel   string        // tcg or kvm; empty: what the self-test says
+	Cache   string        // of kernels and images; empty: kernels.DefaultCache()
+	Console io.Writer     // receives the consoles of all guests as they come; nil: none
+	Version string        // of the lab, for the results
+
+	// Event is told of every step, from several goroutines; nil: nobody is.
+	Event func(Event)
+}
+
+// cellTimeout is a guest's whole life, before scaling.
+const cellTimeout = 60 * time.Second
+
+// ErrInterrupted is returned by Run where its context ended: what was measured
+// until then is kept.
+var ErrInterrupted = errors.New("interrupted")
+
+// A run is a plan under way.
+type run struct {
+	Options
+	plan   *Plan
+	booted map[string]*bootable // by kernel/arch
+	shell  bool                 // guests need a shell and its commands
+
+	mu    sync.Mutex // guards what follows
+	store *store
+	done  int
+	total int
+	got   []matrix.Result
+	lost  []matrix.Guest // to be run once more, alone
+	fail  error          // the store failed: nothing more can be kept
+}
+
+// Run runs a plan and returns its matrix, judged from the results file that it
+// wrote. On ErrInterrupted the matrix has what was measured.
+func Run(ctx context.Context, p *Plan, o Options) (*matrix.Matrix, error) {
+	r := &run{Options: o, plan: p}
+	if r.Event == nil {
+		r.Event = func(Event) {}
+	}
+	machines, err := r.prepare(ctx)
+	if err != nil {
+		return nil, interrupted(ctx, err)
+	}
+	h := matrix.Header{
+		Format: matrix.Format, Lab: o.Version, Machines: machines,
+		Started: time.Now().UTC().Format(time.RFC3339), Plan: p.Guests, Probes: p.Probes,
+	}
+	r.note(report.Machines(machines))
+	if r.store, r.got, err = openStore(o.Out, h, o.Resume, r.current); err != nil {
+		return nil, err
+	}
+	defer r.store.close()
+	if err := r.guests(ctx); err != nil {
+		return nil, err
+	}
+	m, err := Load(o.Out)
+	if err == nil {
+		err = writeReports(o.Out, m)
+	}
+	if err == nil && ctx.Err() != nil {
+		err = ErrInterrupted
+	}
+	return m, err
+}
+
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ErrInterrupted
+	}
+	return err
+}
+
+func (r *run) note(format string, args ...any) {
+	r.Event(Event{Note: fmt.Sprintf(format, args...)})
+}
+
+// Load reads a run's directory, or a results file itself, into a matrix.
+func Load(path string) (*matrix.Matrix, error) {
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		path = filepath.Join(path, ResultsFile)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open results: %w", err)
+	}
+	defer f.Close()
+	h, results, err := matrix.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return matrix.Build(h, results)
+}
+
+// guests runs every guest of the plan that has no result yet: side by side
+// first, then once more and alone those that were lost.
+func (r *run) guests(ctx context.Context) error {
+	have := map[string]bool{}
+	for _, res := range r.got {
+		have[res.ID()] = true
+	}
+	var todo []matrix.Guest
+	for _, g := range r.plan.Guests {
+		if !have[g.ID()] {
+			todo = append(todo, g)
+		}
+	}
+	r.total = len(todo)
+	r.each(ctx, todo, r.jobs(), 1)
+	again := r.lost
+	r.lost = nil
+	r.each(ctx, again, 1, 2)
+	return r.fail
+}
+
+// each runs guests, so many at once, and returns when all have ended.
+func (r *run) each(ctx context.Context, guests []matrix.Guest, jobs, try int) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	queue := make(chan matrix.Guest)
+	var wg sync.WaitGroup
+	for range min(jobs, len(guests)) {
+		wg.Go(func() {
+			for g := range queue {
+				start := time.Now()
+				res := r.guest(ctx, g)
+				res.Tries = try
+				if !r.ended(ctx, res, time.Since(start)) {
+					cancel()
+				}
+			}
+		})
+	}
+	for _, g := range guests {
+		select {
+		case queue <- g:
+		case <-ctx.Done():
+		}
+	}
+	close(queue)
+	wg.Wait()
+}
+
+// ended takes a guest's result; false where nothing more can be kept.
+func (r *run) ended(ctx context.Context, res matrix.Result, took time.Duration) bool {
+	if ctx.Err() != nil {
+		return false // cut short by us: no result, it runs again on --resume
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if res.Lost != nil && res.Tries == 1 {
+		r.lost = append(r.lost, res.Guest)
+		r.note("%s: lost (%s: %s), once more alone at the end", res.ID(), res.Lost.Cause, res.Lost.Detail)
+		return true
+	}
+	if res.Lost != nil && !vm.Cause(res.Lost.Cause).Guest() {
+		res.Error = fmt.Sprintf("%s: %s", res.Lost.Cause, res.Lost.Detail) // the host's fault, twice
+	}
+	if err := r.store.add(res); err != nil {
+		r.fail = err
+		return false
+	}
+	r.done++
+	r.Event(Event{Guest: &GuestEvent{Guest: res.Guest, Done: r.done, Total: r.total, Took: took, Outcome: outcome(res)}})
+	return true
+}
+
+func outcome(res matrix.Result) string {
+	switch {
+	case res.Error != "":
+		return "lab failed: " + res.Error
+	case res.Lost != nil:
+		return fmt.Sprintf("lost: %s: %s", res.Lost.Cause, res.Lost.Detail)
+	}
+	return fmt.Sprintf("%d probes", len(res.Observations))
+}
+
+// jobs is how many guests run at once. A guest is one processor, so more than
+// there are do not pay off; each needs its memory and QEMU's own.
+func (r *run) jobs() int {
+	if r.Jobs > 0 {
+		return r.Jobs
+	}
+	jobs := runtime.GOMAXPROCS(0)
+	if free := availableMemory(); free > 0 {
+		jobs = min(jobs, int(free/guestCost))
+	}
+	return max(1, jobs)
+}
+
+// writeReports keeps the matrix in every format beside the results.
+func writeReports(dir string, m *matrix.Matrix) error {
+	for _, f := range report.Formats() {
+		if err := writeReport(filepath.Join(dir, f.File), f, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeReport(path string, format report.Format, m *matrix.Matrix) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	err = format.Write(f, m)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("write report %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/term"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// A Terminal is where a shell reads and writes.
+type Terminal struct {
+	In     *os.File
+	Out    io.Writer
+	Err    io.Writer
+	Resize <-chan os.Signal // ticks when the terminal has another size
+}
+
+// Shell boots the plan's last guest, brings it into its setting, and runs a
+// command in it, or a shell on the terminal where command is empty. It returns
+// the command's exit status; a command ended by a signal counts 128 and more.
+func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) (int, error) {
+	r := &run{Options: o, plan: p}
+	if r.Event == nil {
+		r.Event = func(Event) {}
+	}
+	r.shell = true
+	machines, err := r.prepare(ctx)
+	if err != nil {
+		return 0, interrupted(ctx, err)
+	}
+	g := p.Guests[len(p.Guests)-1]
+	b := r.booted[g.Kernel+"/"+g.Arch]
+	for _, m := range machines {
+		r.note("%s by %s (%s)", m.Arch, m.Accel, m.Why)
+	}
+	config := b.machine(g.Setting, o.Console)
+	m, err := vm.Start(ctx, config)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close(context.WithoutCancel(ctx))
+	res := matrix.Result{Guest: g}
+	// No probes: this locks what is asked for and has the guest say so.
+	if _, err := talk(ctx, m, config.Scale, nil, &res); err != nil {
+		return 0, interrupted(ctx, fmt.Errorf("boot %s: %w", g.ID(), err))
+	}
+	if err := checkStates(res); err != nil {
+		return 0, err
+	}
+	client, err := m.Connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer context.AfterFunc(ctx, func() { client.Close() })()
+	status, err := session(client, t, command)
+	if err != nil {
+		return 0, interrupted(ctx, err)
+	}
+	m.PowerOff(ctx)
+	return status, nil
+}
+
+// session runs one command, on a pseudo-terminal of the guest where the
+// host's input is a terminal and no command is given.
+func session(client *ssh.Client, t Terminal, command string) (int, error) {
+	s, err := client.NewSession()
+	if err != nil {
+		return 0, fmt.Errorf("open session: %w", err)
+	}
+	defer s.Close()
+	s.Stdin, s.Stdout, s.Stderr = t.In, t.Out, t.Err
+	fd := int(t.In.Fd())
+	if command == "" && term.IsTerminal(fd) {
+		restore, err := rawTerminal(s, fd, t.Resize)
+		if err != nil {
+			return 0, err
+		}
+		defer restore()
+	}
+	if command == "" {
+		err = s.Shell()
+		if err == nil {
+			err = s.Wait()
+		}
+	} else {
+		err = s.Run(command)
+	}
+	var exit *ssh.ExitError
+	switch {
+	case err == nil:
+		return 0, nil
+	case errors.As(err, &exit) && exit.Signal() != "":
+		return 128 + signals[ssh.Signal(exit.Signal())], nil
+	case errors.As(err, &exit):
+		return exit.ExitStatus(), nil
+	}
+	return 0, fmt.Errorf("run command: the guest ended before it did: %w", err)
+}
+
+// signals are the numbers of the signals that RFC 4254, 6.10 names.
+var signals = map[ssh.Signal]int{
+	ssh.SIGHUP: 1, ssh.SIGINT: 2, ssh.SIGQUIT: 3, ssh.SIGILL: 4, ssh.SIGABRT: 6, ssh.SIGFPE: 8,
+	ssh.SIGKILL: 9, ssh.SIGUSR1: 10, ssh.SIGSEGV: 11, ssh.SIGUSR2: 12, ssh.SIGPIPE: 13, ssh.SIGALRM: 14, ssh.SIGTERM: 15,
+}
+
+// rawTerminal asks for a pseudo-terminal like the host's and hands every key
+// to it.
+func rawTerminal(s *ssh.Session, fd int, resize <-chan os.Signal) (restore func(), err error) {
+	width, height, err := term.GetSize(fd)
+	if err != nil {
+		width, height = 80, 24
+	}
+	kind := os.Getenv("TERM")
+	if kind == "" {
+		kind = "vt100"
+	}
+	if err := s.RequestPty(kind, height, width, ssh.TerminalModes{}); err != nil {
+		return nil, fmt.Errorf("open terminal: %w", err)
+	}
+	old, err := term.MakeRaw(fd)
+	if err != nil {
+		return nil, fmt.Errorf("open terminal: %w", err)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-resize:
+				if w, h, err := term.GetSize(fd); err == nil {
+					s.WindowChange(h, w) // a guest that is gone says so elsewhere
+				}
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		term.Restore(fd, old)
+	}, nil
+}
+
+// CheckShell says why a plan does not name the one guest that a shell is in;
+// nil if it does.
+func (p *Plan) CheckShell() error {
+	if len(p.Builds) != 1 {
+		return usagef("a shell is in one guest: give one --kernel and one --arch")
+	}
+	if n := len(p.Selection.Settings); n > 1 {
+		return usagef("a shell is in one guest: give one --setting, not %d", n)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package lockdown
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+func parse(t *testing.T, text string) Setting {
+	t.Helper()
+	s, err := ParseSetting(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// act is one write and what the level file must read after it.
+type act struct{ file, data, err, level string }
+
+func write(level, err, data string) act { return act{LevelFile, data, err, level} }
+
+func TestModel(t *testing.T) {
+	const none, integ, conf = "[none] integrity confidentiality\n", "none [integrity] confidentiality\n", "none integrity [confidentiality]\n"
+	for _, tc := range []struct {
+		name    string
+		kind    Kind
+		setting string
+		acts    []act
+	}{
+		// Observed on Debian's 6.1, 6.12 and 7.3 (shared facts), and by the
+		// lab on 6.12.
+		{"mainline", Tristate, "none", []act{
+			write(none, "EPERM", "none"), write(none, "EINVAL", "bogus"), write(none, "EINVAL", ""),
+			write(none, "EINVAL", "integrity "), write(none, "EINVAL", "dev_mem"),
+			write(integ, "", "integrity\n"), write(integ, "EPERM", "integrity"), write(integ, "EPERM", "none"),
+			write(conf, "", "confidentiality"), write(conf, "EPERM", "integrity"), write(conf, "EINVAL", "bogus"),
+		}},
+		{"posted", Posted, "none", []act{
+			write("none integrity confidentiality\n", "EINVAL", "foo"),
+			write("[none] integrity confidentiality\n", "", "none"),
+			write("[none] [integrity] confidentiality\n", "", "integrity"),
+			write("[none] [integrity] confidentiality\n", "", "integrity"),
+			write("[none] [integrity] [confidentiality]\n", "", "confidentiality"),
+		}},
+		{"posted at boot", Posted, "confidentiality@boot", []act{
+			write("none [integrity] [confidentiality]\n", "", "integrity"),
+		}},
+		{"bitmap", Bitmap, "integrity,kcore@runtime", []act{
+			write(integ, "EPERM", "integrity"), write(integ, "EPERM", "none"),
+			{ReasonsFile, "perf,bogus", "EINVAL", integ}, {ReasonsFile, "perf,", "EINVAL", integ},
+			{ReasonsFile, "integrity", "EINVAL", integ},
+			{ReasonsFile, "kcore,kprobes,bpf_read_kernel,dbg_read_kernel,perf,tracefs,xmon_rw", "", integ},
+			{ReasonsFile, "xfrm_secret\n", "", conf}, {ReasonsFile, "xfrm_secret", "", conf},
+			write(conf, "EPERM", "confidentiality"),
+		}},
+		{"all but one of a level", Bitmap, strings.Join(Tokens()[1:], ",") + "@runtime", []act{
+			write(none, "EPERM", "none"), write(conf, "", "integrity"),
+		}},
+	} {
+		m := NewModel(tc.kind, parse(t, tc.setting))
+		for i, a := range tc.acts {
+			if got := m.Answer(Step{Op: "write", File: a.file, Data: a.data}); got.Err != a.err {
+				t.Errorf("%s, act %d: %s, want %q", tc.name, i, got, a.err)
+			}
+			if got := m.Answer(Step{Op: "read", File: LevelFile}); got.Data != a.level {
+				t.Errorf("%s, act %d: level reads %q, want %q", tc.name, i, got.Data, a.level)
+			}
+		}
+	}
+}
+
+func TestModelHasNoReasonsFileOnMainline(t *testing.T) {
+	m := NewModel(Tristate, Setting{})
+	for _, op := range []string{"read", "write"} {
+		if got := m.Answer(Step{Op: op, File: ReasonsFile, Data: "dev_mem"}); got.Err != "ENOENT" {
+			t.Errorf("%s: want ENOENT", got)
+		}
+	}
+}
+
+// TestModelOnlyLocks drives random writes: nothing that was locked is ever
+// open again, exactly one level is shown, and it is the one whose reasons are
+// all locked.
+func TestModelOnlyLocks(t *testing.T) {
+	words := append(Tokens(), "none", "integrity", "confidentiality", "", "bogus", "dev_mem,kexec\n", "kcore,bogus", " msr")
+	rng := rand.New(rand.NewPCG(1, 2))
+	for round := range 200 {
+		m := NewModel([]Kind{Tristate, Bitmap}[round%2], Setting{})
+		locked := map[Reason]bool{}
+		for range 60 {
+			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
+			step := m.Answer(Step{Op: "write", File: file, Data: words[rng.IntN(len(words))]})
+			var now Setting
+			for _, r := range Reasons() {
+				if locked[r.Reason] && !m.Locked(r.Reason) {
+					t.Fatalf("%s unlocked %s", step, r.Reason)
+				}
+				if locked[r.Reason] = m.Locked(r.Reason); locked[r.Reason] {
+					now.Reasons = append(now.Reasons, r.Reason)
+				}
+			}
+			shown := m.Answer(Step{Op: "read", File: LevelFile}).Data
+			if strings.Count(shown, "[") != 1 || !strings.Contains(shown, "["+now.Shown().String()+"]") {
+				t.Fatalf("after %s: level reads %q, want %s alone in brackets", step, shown, now.Shown())
+			}
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package matrix
+
+import (
+	"fmt"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A Matrix is every verdict of a run, in the plan's order.
+type Matrix struct {
+	Header Header
+	Tables []Table
+}
+
+// A Table is one kernel on one architecture: probes down, settings across.
+type Table struct {
+	Kernel  string
+	Arch    string
+	Kind    lockdown.Kind
+	Origin  Origin
+	Columns []Column
+	Rows    []Row
+}
+
+// A Column is one guest.
+type Column struct {
+	Setting lockdown.Setting
+	Shown   string // the level file as the guest read it, without its newline
+	Lost    *Loss  `json:",omitempty"`
+	Error   string `json:",omitempty"`
+	Command string
+	Tries   int
+}
+
+// A Row is one probe in every setting.
+type Row struct {
+	Probe  string
+	Act    string
+	Reason lockdown.Reason
+	Expect string
+	Cells  []Cell // one a column
+}
+
+// A Cell is one verdict with what it was made of.
+type Cell struct {
+	Judgment
+	Observed *scenarios.Observation `json:",omitempty"`
+}
+
+// Build judges every cell of the plan. Results for guests that are not in the
+// plan, or twice, are an error: the file was put together by hand.
+func Build(h Header, results []Result) (*Matrix, error) {
+	byGuest := map[string]*Result{}
+	planned := map[string]bool{}
+	for _, g := range h.Plan {
+		planned[g.ID()] = true
+	}
+	for i := range results {
+		id := results[i].ID()
+		if !planned[id] {
+			return nil, fmt.Errorf("build matrix: result for %s is not in the plan", id)
+		}
+		if byGuest[id] != nil {
+			return nil, fmt.Errorf("build matrix: two results for %s", id)
+		}
+		byGuest[id] = &results[i]
+	}
+	m := &Matrix{Header: h}
+	for _, g := range h.Plan {
+		t := m.table(g)
+		r := byGuest[g.ID()]
+		col := Column{Setting: g.Setting}
+		if r != nil {
+			t.Origin = r.Origin
+			col.Lost, col.Error, col.Command, col.Tries = r.Lost, r.Error, r.Command, r.Tries
+			col.Shown = shown(r)
+		}
+		t.Columns = append(t.Columns, col)
+		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch}.ID()]
+		for i := range t.Rows {
+			t.Rows[i].Cells = append(t.Rows[i].Cells, cell(t.Rows[i].Probe, g, r, control))
+		}
+	}
+	return m, nil
+}
+
+// ID names a guest in one word a field.
+func (g Guest) ID() string { return g.Kernel + "/" + g.Arch + "/" + g.Setting.String() }
+
+// table finds or adds the table of a guest's kernel and architecture.
+func (m *Matrix) table(g Guest) *Table {
+	for i := range m.Tables {
+		if t := &m.Tables[i]; t.Kernel == g.Kernel && t.Arch == g.Arch {
+			return t
+		}
+	}
+	t := Table{Kernel: g.Kernel, Arch: g.Arch, Kind: g.Kind}
+	for _, id := range m.Header.Probes {
+		row := Row{Probe: id}
+		if p, ok := scenarios.Find(id); ok {
+			row.Act, row.Reason, row.Expect = p.Act, p.Reason, p.Expect.String()
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	m.Tables = append(m.Tables, t)
+	return &m.Tables[len(m.Tables)-1]
+}
+
+func cell(probe string, g Guest, r, control *Result) Cell {
+	row, ok := scenarios.Find(probe)
+	switch {
+	case !ok:
+		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
+	case !row.On(g.Arch):
+		return Cell{Judgment: Judge(Case{Row: row, Guest: g})}
+	case r == nil:
+		return Cell{Judgment: Judgment{NotRun, ""}}
+	case r.Error != "":
+		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.Error}}
+	}
+	c := Case{Row: row, Guest: g, Config: r.Config, Observed: r.observation(probe), Loss: r.Lost}
+	if control != nil && control.Error == "" {
+		c.Control = control.observation(probe)
+	}
+	return Cell{Judge(c), c.Observed}
+}
+
+// shown is the level file after locking, as text.
+func shown(r *Result) string {
+	for _, s := range r.States {
+		if s.When == "locked" {
+			return trimNewline(s.Level)
+		}
+	}
+	return ""
+}
+
+func trimNewline(s string) string {
+	if n := len(s); n > 0 && s[n-1] == '\n' {
+		return s[:n-1]
+	}
+	return s
+}
+
+// Count counts verdicts over every table.
+func (m *Matrix) Count() map[Verdict]int {
+	n := map[Verdict]int{}
+	for _, t := range m.Tables {
+		for _, r := range t.Rows {
+			for _, c := range r.Cells {
+				n[c.Verdict]++
+			}
+		}
+	}
+	return n
+}
+
+// AsExpected reports whether every cell of the plan has a verdict that a sound
+// kernel earns.
+func (m *Matrix) AsExpected() bool {
+	for v, n := range m.Count() {
+		if n > 0 && !v.Expected() {
+			return false
+		}
+	}
+	return true
+}
+
+// Errors lists the guests whose run failed in the lab, not in the kernel.
+func (m *Matrix) Errors() []string {
+	var errs []string
+	for _, t := range m.Tables {
+		for _, c := range t.Columns {
+			if c.Error != "" {
+				errs = append(errs, fmt.Sprintf("%s/%s/%s: %s", t.Kernel, t.Arch, c.Setting, c.Error))
+			}
+		}
+	}
+	return errs
+}

@@ -1,0 +1,137 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// short is a verdict in the matrix: lower case where it is as expected.
+var short = map[matrix.Verdict]string{
+	matrix.Enforced:     "deny",
+	matrix.Open:         "ok",
+	matrix.Conforms:     "abi",
+	matrix.Unavailable:  "-",
+	matrix.Leak:         "LEAK",
+	matrix.Overblocked:  "OVER",
+	matrix.Deviates:     "DEV",
+	matrix.Unattributed: "UNATT",
+	matrix.Unproven:     "UNPRV",
+	matrix.Lost:         "LOST",
+	matrix.NotRun:       "...",
+}
+
+// cellWidth is the widest of short, in characters.
+const cellWidth = 5
+
+// Text writes a matrix for a terminal.
+func Text(w io.Writer, m *matrix.Matrix) error {
+	b := &strings.Builder{}
+	fmt.Fprintln(b, Machines(m.Header.Machines))
+	for _, t := range m.Tables {
+		textTable(b, t)
+		if sq := t.Square(); sq != nil {
+			textSquare(b, sq)
+		}
+	}
+	textFindings(b, m)
+	fmt.Fprintf(b, "\n%s\n", counts(m))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func textTable(b *strings.Builder, t matrix.Table) {
+	fmt.Fprintf(b, "\n%s %s: %s\n", t.Kernel, t.Arch, origin(t))
+	for i, c := range t.Columns {
+		note := "shows " + c.Shown
+		switch {
+		case c.Error != "":
+			note = "lab failed: " + c.Error
+		case c.Lost != nil:
+			note = "lost: " + c.Lost.Cause
+		case c.Shown == "":
+			note = "not run"
+		}
+		fmt.Fprintf(b, "  %2d  %-28s %s\n", i+1, c.Setting, note)
+	}
+	wide := 0
+	for _, r := range t.Rows {
+		wide = max(wide, len(r.Probe))
+	}
+	fmt.Fprintf(b, "\n  %-*s ", wide, "probe")
+	for i := range t.Columns {
+		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
+	}
+	fmt.Fprintln(b)
+	for _, r := range t.Rows {
+		fmt.Fprintf(b, "  %-*s ", wide, r.Probe)
+		for _, c := range r.Cells {
+			fmt.Fprintf(b, "%*s", cellWidth+1, short[c.Verdict])
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+// textSquare prints denied/probed, and a point where nothing was denied and
+// nothing should have been.
+func textSquare(b *strings.Builder, sq *matrix.Square) {
+	fmt.Fprintf(b, "\n  isolation, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n", sq.Kernel, sq.Arch)
+	wide := 0
+	for _, r := range sq.Reasons {
+		wide = max(wide, len(r))
+	}
+	fmt.Fprintf(b, "  %-*s", wide, "")
+	for _, r := range sq.Reasons {
+		fmt.Fprintf(b, "  %s", r)
+	}
+	fmt.Fprintln(b)
+	for i, locked := range sq.Reasons {
+		fmt.Fprintf(b, "  %-*s", wide, locked)
+		for j, r := range sq.Reasons {
+			fmt.Fprintf(b, "  %*s", len(r), share(sq.Cells[i][j]))
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+func share(s matrix.Share) string {
+	text := fmt.Sprintf("%d/%d", s.Denied, s.Probes)
+	switch {
+	case !s.Isolated():
+		return text + "!"
+	case s.Denied == 0:
+		return "."
+	}
+	return text
+}
+
+// maxFindings bounds the list in the text; the other formats have them all.
+const maxFindings = 40
+
+func textFindings(b *strings.Builder, m *matrix.Matrix) {
+	fs := findings(m)
+	if len(fs) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\nnot as expected:\n")
+	shown := map[string]bool{}
+	for i, f := range fs {
+		if i == maxFindings {
+			fmt.Fprintf(b, "  and %d more: ldlab report --format json has all\n", len(fs)-i)
+			break
+		}
+		fmt.Fprintf(b, "  %s: %s: %s\n", f.where, f.cell.Verdict, f.cell.Why)
+		if cmd := f.column.Command; cmd != "" && !shown[cmd] {
+			shown[cmd] = true
+			fmt.Fprintf(b, "    repeat: %s\n", cmd)
+		}
+		if l := f.column.Lost; l != nil && !shown[f.column.Setting.String()+"lost"] {
+			shown[f.column.Setting.String()+"lost"] = true
+			for _, line := range l.Console {
+				fmt.Fprintf(b, "    | %s\n", line)
+			}
+		}
+	}
+}
