@@ -40,16 +40,20 @@ func junitCase(suite string, r matrix.Row, c matrix.Column, cell matrix.Cell) ju
 	if cell.Observed != nil {
 		tc.Time = fmt.Sprintf("%.3f", float64(cell.Observed.Duration)/1e9)
 	}
-	result := &junit.Result{Message: string(cell.Verdict) + ": " + cell.Why, Type: string(cell.Verdict)}
+	result := &junit.Result{Message: clean(string(cell.Verdict) + ": " + cell.Why), Type: string(cell.Verdict)}
 	switch {
 	case cell.Verdict == matrix.Unavailable:
 		tc.Skipped = result
 	case cell.Verdict.Expected():
-		tc.SystemOut = &junit.Output{Data: string(cell.Verdict) + ": " + cell.Why}
+		tc.SystemOut = &junit.Output{Data: result.Message}
 	case c.Error != "" || cell.Verdict == matrix.Lost || cell.Verdict == matrix.NotRun:
 		tc.Error = result
 		if c.Lost != nil {
-			result.Data = strings.Join(c.Lost.Console, "\n")
+			var console []string
+			for _, line := range c.Lost.Console {
+				console = append(console, clean(line))
+			}
+			result.Data = strings.Join(console, "\n")
 		}
 	default:
 		tc.Failure = result

@@ -36,7 +36,7 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 	if fs := findings(m); len(fs) > 0 {
 		fmt.Fprintf(b, "\n### Not as expected\n\n")
 		for _, f := range fs {
-			fmt.Fprintf(b, "- %s: **%s**: %s\n", f.where, f.cell.Verdict, escape(f.cell.Why))
+			fmt.Fprintf(b, "- %s\n", escape(f.String()))
 		}
 	}
 	fmt.Fprintf(b, "\n%s\n", counts(m))
@@ -61,5 +61,5 @@ func markdownSquare(b *strings.Builder, sq *matrix.Square) {
 
 // escape keeps text that came from a guest from being markup.
 func escape(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "*", "\\*", "_", "\\_", "<", "&lt;", "`", "\\`", "\n", " ").Replace(s)
+	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "*", "\\*", "_", "\\_", "<", "&lt;", "`", "\\`").Replace(clean(s))
 }

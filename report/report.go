@@ -5,7 +5,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ldlab/ldlab/matrix"
 )
@@ -45,9 +47,9 @@ func Find(name string) (Format, bool) {
 func Machines(ms []matrix.Machine) string {
 	var parts []string
 	for _, m := range ms {
-		parts = append(parts, fmt.Sprintf("%s by %s (%s; %s)", m.Arch, m.Accel, m.Why, m.QEMU))
+		parts = append(parts, fmt.Sprintf("%s: %s (%s)", m.Arch, m.Why, m.QEMU))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, "; ")
 }
 
 // origin says what was booted, in one line.
@@ -63,13 +65,14 @@ func origin(t matrix.Table) string {
 	return s + fmt.Sprintf(", image sha256 %.12s", o.ImageSHA256)
 }
 
-// counts gives the verdicts that occurred, in their order.
+// counts gives the verdicts that occurred, in their order, each with its short
+// form in the matrix.
 func counts(m *matrix.Matrix) string {
 	n := m.Count()
 	var parts []string
 	for _, v := range matrix.Verdicts() {
 		if n[v] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n[v], v))
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n[v], v, short[v]))
 		}
 	}
 	if len(parts) == 0 {
@@ -78,10 +81,12 @@ func counts(m *matrix.Matrix) string {
 	return strings.Join(parts, ", ")
 }
 
-// A finding is a cell that is not as expected.
+// A finding is what is not as expected: probes of one guest that got the same
+// verdict for the same reason.
 type finding struct {
-	where  string
-	cell   matrix.Cell
+	guest  string // kernel, architecture and setting
+	probes []string
+	matrix.Judgment
 	column matrix.Column
 }
 
@@ -89,12 +94,46 @@ func findings(m *matrix.Matrix) []finding {
 	var fs []finding
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
+			guest, first := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting), len(fs)
 			for _, r := range t.Rows {
-				if cell := r.Cells[i]; !cell.Verdict.Expected() {
-					fs = append(fs, finding{fmt.Sprintf("%s %s %s %s", t.Kernel, t.Arch, c.Setting, r.Probe), cell, c})
+				j := r.Cells[i].Judgment
+				if j.Verdict.Expected() {
+					continue
+				}
+				same := slices.IndexFunc(fs[first:], func(f finding) bool { return f.Judgment == j })
+				if same < 0 {
+					fs = append(fs, finding{guest, []string{r.Probe}, j, c})
+				} else {
+					fs[first+same].probes = append(fs[first+same].probes, r.Probe)
 				}
 			}
 		}
 	}
 	return fs
+}
+
+// maxNamed is how many probes of a finding are named.
+const maxNamed = 3
+
+func (f finding) String() string {
+	probes := strings.Join(f.probes, ", ")
+	if n := len(f.probes) - maxNamed; n > 1 {
+		probes = fmt.Sprintf("%s and %d more", strings.Join(f.probes[:maxNamed], ", "), n)
+	}
+	s := fmt.Sprintf("%s %s: %s", f.guest, probes, f.Verdict)
+	if f.Why != "" {
+		s += ": " + f.Why
+	}
+	return clean(s)
+}
+
+// clean takes from a text what a terminal or an XML reader would trip over: a
+// guest wrote parts of it.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
 }

@@ -116,21 +116,23 @@ func textFindings(b *strings.Builder, m *matrix.Matrix) {
 		return
 	}
 	fmt.Fprintf(b, "\nnot as expected:\n")
-	shown := map[string]bool{}
+	guest := ""
 	for i, f := range fs {
 		if i == maxFindings {
-			fmt.Fprintf(b, "  and %d more: ldlab report --format json has all\n", len(fs)-i)
+			fmt.Fprintf(b, "  and %d more: --format json has all\n", len(fs)-i)
 			break
 		}
-		fmt.Fprintf(b, "  %s: %s: %s\n", f.where, f.cell.Verdict, f.cell.Why)
-		if cmd := f.column.Command; cmd != "" && !shown[cmd] {
-			shown[cmd] = true
-			fmt.Fprintf(b, "    repeat: %s\n", cmd)
+		fmt.Fprintf(b, "  %s\n", f)
+		if f.guest == guest {
+			continue // its boot was shown
 		}
-		if l := f.column.Lost; l != nil && !shown[f.column.Setting.String()+"lost"] {
-			shown[f.column.Setting.String()+"lost"] = true
-			for _, line := range l.Console {
-				fmt.Fprintf(b, "    | %s\n", line)
+		guest = f.guest
+		if f.column.Command != "" {
+			fmt.Fprintf(b, "    repeat this boot: %s\n", f.column.Command)
+		}
+		if f.column.Lost != nil {
+			for _, line := range f.column.Lost.Console {
+				fmt.Fprintf(b, "    | %s\n", clean(line))
 			}
 		}
 	}

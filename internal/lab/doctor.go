@@ -22,7 +22,8 @@ type Finding struct {
 // A Diagnosis is what the host has and lacks.
 type Diagnosis struct {
 	Findings []Finding
-	Install  string `json:",omitempty"` // the command that installs what is missing; empty: nothing is
+	Packages []string // Debian packages of what is missing, optional ones included
+	Install  string   `json:",omitempty"` // the command that installs them; empty: there are none
 }
 
 // Missing reports whether something is missing that a run needs.
@@ -50,7 +51,6 @@ func requirements() []kernels.Requirement {
 // Examine looks at the host and changes nothing.
 func Examine(ctx context.Context) Diagnosis {
 	var d Diagnosis
-	var packages []string
 	for _, r := range requirements() {
 		f := Finding{"ok", r.Name, r.Why}
 		if !r.Met(ctx) {
@@ -59,15 +59,15 @@ func Examine(ctx context.Context) Diagnosis {
 				f.State = "slower"
 			}
 			f.Text += ": Debian package " + r.Package
-			if !slices.Contains(packages, r.Package) {
-				packages = append(packages, r.Package)
+			if !slices.Contains(d.Packages, r.Package) {
+				d.Packages = append(d.Packages, r.Package)
 			}
 		}
 		d.Findings = append(d.Findings, f)
 	}
 	d.Findings = append(d.Findings, goFinding(ctx), cacheFinding(), kvmFinding())
-	if len(packages) > 0 {
-		d.Install = "apt-get install --no-install-recommends " + strings.Join(packages, " ")
+	if len(d.Packages) > 0 {
+		d.Install = "apt-get install --no-install-recommends " + strings.Join(d.Packages, " ")
 		if os.Getuid() != 0 {
 			d.Install = "sudo " + d.Install
 		}
@@ -84,8 +84,10 @@ func goFinding(ctx context.Context) Finding {
 }
 
 func cacheFinding() Finding {
-	dir := kernels.DefaultCache()
-	err := os.MkdirAll(dir, 0o755)
+	dir, err := kernels.DefaultCache()
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
 	if err == nil {
 		var f *os.File
 		if f, err = os.CreateTemp(dir, "doctor-"); err == nil {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -50,8 +51,8 @@ func (r *run) current(res matrix.Result) bool {
 
 // prepare builds everything that the plan boots, and chooses how to boot it.
 func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
-	if r.Cache == "" {
-		r.Cache = kernels.DefaultCache()
+	if err := r.findCache(); err != nil {
+		return nil, err
 	}
 	if err := vm.Sweep(vm.DefaultDir()); err != nil {
 		r.note("%v", err)
@@ -84,8 +85,8 @@ func (p *Plan) Build(ctx context.Context, o Options) error {
 	if r.Event == nil {
 		r.Event = func(Event) {}
 	}
-	if r.Cache == "" {
-		r.Cache = kernels.DefaultCache()
+	if err := r.findCache(); err != nil {
+		return err
 	}
 	for _, build := range p.Builds {
 		b, err := r.makeBootable(ctx, build)
@@ -95,6 +96,13 @@ func (p *Plan) Build(ctx context.Context, o Options) error {
 		r.note("%s %s: %s", build.Kernel.Name, build.Arch.Name, b.built.Image)
 	}
 	return nil
+}
+
+func (r *run) findCache() (err error) {
+	if r.Cache == "" {
+		r.Cache, err = kernels.DefaultCache()
+	}
+	return err
 }
 
 func (r *run) makeBootable(ctx context.Context, build Build) (*bootable, error) {
@@ -127,7 +135,7 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 	if sel := r.plan.Selection; sel.Image != "" {
 		return kernels.OpenImage(sel.Image, build.Arch, sel.Config)
 	}
-	b := &kernels.Builder{Cache: r.Cache, Progress: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
+	b := &kernels.Builder{Cache: r.Cache, Events: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
 	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: r.plan.Selection.Series})
 }
 
@@ -149,7 +157,11 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256,
 	}
 	for _, s := range p.Series {
-		o.Series = append(o.Series, fmt.Sprintf("%s %.12s", s.Name, s.SHA256))
+		sum := sha256.New()
+		for _, patch := range s.Patches {
+			fmt.Fprintln(sum, patch.SHA256)
+		}
+		o.Series = append(o.Series, fmt.Sprintf("%s (%d patches, sha256 %.12x)", s.Name, len(s.Patches), sum.Sum(nil)))
 	}
 	return o
 }

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The commands of the project. "make help" lists them.
+
+GO ?= go
+BIN := bin/ldlab
+# What the real-QEMU tests boot. "make test" builds them first, so that a slow
+# build is not a test's time-out.
+ARGS ?=
+
+.PHONY: help deps build run test short check bench clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+deps: ## install what is missing (with apt where it may, else print the command)
+	@scripts/deps
+
+build: deps ## build the lab itself
+	$(GO) build -o $(BIN) ./cmd/ldlab
+
+run: build ## build what is missing, boot everything, print the matrix
+	$(BIN) run $(ARGS)
+
+test: build check ## run every test, real QEMU on both architectures included
+	$(BIN) build --kernel bitmap
+	$(BIN) build --kernel stock --kernel posted --kernel kunit --arch x86_64
+	LDLAB_REQUIRE=all $(GO) test -timeout 45m ./...
+
+short: ## run the tests that need nothing installed (seconds)
+	$(GO) test -short ./...
+
+check: ## format, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: build ## measure speed and memory against the floor
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/lab
+
+clean: ## remove what was built here; the cache outside stays
+	rm -rf bin out go.work go.work.sum

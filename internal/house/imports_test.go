@@ -1,0 +1,127 @@
+// Package house has no code: its test keeps the arrows between the rooms.
+package house
+
+import (
+	"go/build"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ldlab/ldlab"
+
+// rooms is the table of HACKING.md: what of ours each room may import. A
+// package belongs to the longest name here that its path begins with.
+var rooms = map[string][]string{
+	".":               {},
+	"lockdown":        {},
+	"internal/arch":   {},
+	"internal/house":  {},
+	"scenarios":       {"lockdown"},
+	"internal/wire":   {"lockdown", "scenarios"},
+	"initramfs":       {".", "internal/arch"},
+	"initramfs/guest": {"internal/wire", "lockdown", "scenarios"},
+	"kernels":         {"internal/arch", "lockdown"},
+	"vm":              {"internal/arch", "internal/wire"},
+	"matrix":          {"lockdown", "scenarios"},
+	"report":          {"matrix"},
+	"internal/lab":    {"*"},
+	"cmd/ldlab":       {"*"},
+}
+
+// pure lists the rooms that may not touch the world.
+var pure = []string{"lockdown", "matrix"}
+
+var worldly = []string{"os", "os/exec", "net", "syscall", "golang.org/x/sys/unix"}
+
+// TestImports looks at every package for both architectures in process: a
+// test that shells out to "go list" is cached by "go test" and misses changes.
+func TestImports(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "out" || name == "bin") {
+			return filepath.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
+			return filepath.SkipDir // a module of its own
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		for _, goarch := range []string{"amd64", "arm64"} {
+			ctx := build.Default
+			ctx.GOOS, ctx.GOARCH, ctx.CgoEnabled = "linux", goarch, false
+			p, err := ctx.ImportDir(path, 0)
+			if _, none := err.(*build.NoGoError); none {
+				continue
+			}
+			if err != nil {
+				t.Errorf("read %s for %s: %v", rel, goarch, err)
+				continue
+			}
+			checked++
+			checkPackage(t, filepath.ToSlash(rel), goarch, p.Imports)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked < 2*len(rooms)-2 { // internal/house has only this test
+		t.Errorf("looked at %d packages: rooms are missing", checked)
+	}
+}
+
+func checkPackage(t *testing.T, pkg, goarch string, imports []string) {
+	t.Helper()
+	room := roomOf(pkg)
+	if room == "" {
+		t.Errorf("%s is in no room: add it to the table here and in HACKING.md", pkg)
+		return
+	}
+	for _, imp := range imports {
+		if slices.Contains(pure, room) && slices.Contains(worldly, imp) {
+			t.Errorf("%s (%s) is pure and imports %s", pkg, goarch, imp)
+		}
+		if imp != module && !strings.HasPrefix(imp, module+"/") {
+			continue
+		}
+		other := roomOf(strings.TrimPrefix(strings.TrimPrefix(imp, module), "/"))
+		if other != room && !slices.Contains(rooms[room], other) && !slices.Contains(rooms[room], "*") {
+			t.Errorf("%s (%s) imports %s: room %s may not import room %s", pkg, goarch, imp, room, other)
+		}
+	}
+}
+
+func roomOf(pkg string) string {
+	if pkg == "" || pkg == "." {
+		return "."
+	}
+	best := ""
+	for room := range rooms {
+		if (pkg == room || strings.HasPrefix(pkg, room+"/")) && len(room) > len(best) {
+			best = room
+		}
+	}
+	return best
+}
+
+// TestRoomsAreReal keeps the table from naming what is gone.
+func TestRoomsAreReal(t *testing.T) {
+	for room := range rooms {
+		if fi, err := os.Stat(filepath.Join("../..", room)); err != nil || !fi.IsDir() {
+			t.Errorf("room %s is in the table and not in the house", room)
+		}
+	}
+}
