@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -9,7 +10,7 @@ import (
 )
 
 func newDoctor() *cobra.Command {
-	var asJSON bool
+	var asJSON, packages bool
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what is missing, and the exact command that installs it",
@@ -17,6 +18,10 @@ func newDoctor() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			d := lab.Examine(c.Context())
 			w := c.OutOrStdout()
+			if packages {
+				fmt.Fprintln(w, strings.Join(d.Packages, " "))
+				return nil
+			}
 			if asJSON {
 				if err := printJSON(w, d); err != nil {
 					return err
@@ -36,5 +41,6 @@ func newDoctor() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&packages, "packages", false, "print only the Debian packages to install, for scripts")
 	return c
 }

@@ -138,11 +138,11 @@ func listScenarios() ([]listed, error) {
 func listProbes() ([]listed, error) {
 	var rows []listed
 	for _, r := range scenarios.Rows() {
-		text := fmt.Sprintf("%s; %s", r.Act, r.Expect)
-		if r.Reason != "" {
-			text += " by " + string(r.Reason)
-		}
-		text += "; " + r.Site
+		text := r.Act + "; " + map[scenarios.Expectation]string{
+			scenarios.Gated:      "denied by " + string(r.Reason),
+			scenarios.Free:       "never denied",
+			scenarios.Conforming: "answers as the model",
+		}[r.Expect] + "; " + r.Site
 		if len(r.Only) > 0 {
 			text += "; " + strings.Join(r.Only, " ") + " only"
 		}

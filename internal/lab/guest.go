@@ -16,9 +16,9 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// guest boots one guest, has it lock what is asked for and run the probes, and
+// boot boots one guest, has it lock what is asked for and run the probes, and
 // returns what it saw. Whatever goes wrong is part of the result.
-func (r *run) guest(ctx context.Context, g matrix.Guest) matrix.Result {
+func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	b := r.booted[g.Kernel+"/"+g.Arch]
 	res := matrix.Result{Guest: g, Origin: b.origin, Config: b.config}
 	config := b.machine(g.Setting, r.Console)

@@ -57,7 +57,6 @@ func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
 	if err := vm.Sweep(vm.DefaultDir()); err != nil {
 		r.note("%v", err)
 	}
-	r.booted = map[string]*bootable{}
 	machines := map[*arch.Arch]matrix.Machine{}
 	var order []matrix.Machine
 	for _, build := range r.plan.Builds {
@@ -81,10 +80,7 @@ func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
 
 // Build builds everything that a plan boots and boots nothing.
 func (p *Plan) Build(ctx context.Context, o Options) error {
-	r := &run{Options: o, plan: p}
-	if r.Event == nil {
-		r.Event = func(Event) {}
-	}
+	r := newRun(p, o)
 	if err := r.findCache(); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ type run struct {
 	booted map[string]*bootable // by kernel/arch
 	shell  bool                 // guests need a shell and its commands
 
+	// guest runs one guest: boot, or what a test puts in its place.
+	guest func(context.Context, matrix.Guest) matrix.Result
+
 	mu    sync.Mutex // guards what follows
 	store *store
 	done  int
@@ -57,29 +60,41 @@ type run struct {
 // Run runs a plan and returns its matrix, judged from the results file that it
 // wrote. On ErrInterrupted the matrix has what was measured.
 func Run(ctx context.Context, p *Plan, o Options) (*matrix.Matrix, error) {
-	r := &run{Options: o, plan: p}
-	if r.Event == nil {
-		r.Event = func(Event) {}
-	}
+	r := newRun(p, o)
+	r.guest = r.boot
 	machines, err := r.prepare(ctx)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
-	h := matrix.Header{
-		Format: matrix.Format, Lab: o.Version, Machines: machines,
-		Started: time.Now().UTC().Format(time.RFC3339), Plan: p.Guests, Probes: p.Probes,
+	r.note("%s", report.Machines(machines))
+	return r.measure(ctx, machines)
+}
+
+func newRun(p *Plan, o Options) *run {
+	r := &run{Options: o, plan: p, booted: map[string]*bootable{}}
+	if r.Event == nil {
+		r.Event = func(Event) {}
 	}
-	r.note(report.Machines(machines))
-	if r.store, r.got, err = openStore(o.Out, h, o.Resume, r.current); err != nil {
+	return r
+}
+
+// measure runs the guests and keeps what they saw.
+func (r *run) measure(ctx context.Context, machines []matrix.Machine) (*matrix.Matrix, error) {
+	h := matrix.Header{
+		Format: matrix.Format, Lab: r.Version, Machines: machines,
+		Started: time.Now().UTC().Format(time.RFC3339), Plan: r.plan.Guests, Probes: r.plan.Probes,
+	}
+	var err error
+	if r.store, r.got, err = openStore(r.Out, h, r.Resume, r.current); err != nil {
 		return nil, err
 	}
 	defer r.store.close()
 	if err := r.guests(ctx); err != nil {
 		return nil, err
 	}
-	m, err := Load(o.Out)
+	m, err := Load(r.Out)
 	if err == nil {
-		err = writeReports(o.Out, m)
+		err = writeReports(r.Out, m)
 	}
 	if err == nil && ctx.Err() != nil {
 		err = ErrInterrupted

@@ -26,10 +26,7 @@ type Terminal struct {
 // command in it, or a shell on the terminal where command is empty. It returns
 // the command's exit status; a command ended by a signal counts 128 and more.
 func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) (int, error) {
-	r := &run{Options: o, plan: p}
-	if r.Event == nil {
-		r.Event = func(Event) {}
-	}
+	r := newRun(p, o)
 	r.shell = true
 	machines, err := r.prepare(ctx)
 	if err != nil {

@@ -11,11 +11,12 @@ import (
 func unknownText(what, word string, known []string) string {
 	best, distance := "", len(word)/2+2
 	for _, k := range known {
-		if d := levenshtein.Distance(strings.ToLower(word), k, nil); d < distance {
-			best, distance = k, d
+		d := levenshtein.Distance(strings.ToLower(word), k, nil)
+		if _, short, _ := strings.Cut(k, "/"); word != "" && (short == word || strings.HasPrefix(k, word)) {
+			d = 0
 		}
-		if _, short, ok := strings.Cut(k, "/"); ok && short == word {
-			best, distance = k, 0
+		if d < distance {
+			best, distance = k, d
 		}
 	}
 	if best != "" {
