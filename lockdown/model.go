@@ -124,8 +124,14 @@ func (m *Model) writeLevel(data string) string {
 	return ""
 }
 
+// maxReasons bounds one write to the reasons file, in bytes: a page.
+const maxReasons = 4096
+
 // writeReasons locks every reason named, or none at all.
 func (m *Model) writeReasons(data string) string {
+	if len(data) > maxReasons {
+		return "EINVAL"
+	}
 	words := strings.Split(strings.TrimSuffix(data, "\n"), ",")
 	if slices.ContainsFunc(words, func(w string) bool { _, ok := Info(Reason(w)); return !ok }) {
 		return "EINVAL"

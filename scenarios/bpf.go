@@ -76,7 +76,8 @@ func calling(fn asm.BuiltinFunc) asm.Instructions {
 		stack, other = asm.R2, asm.R1
 	}
 	return asm.Instructions{
-		asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0),
+		asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord),
 		asm.Mov.Reg(stack, asm.RFP),
 		asm.Add.Imm(stack, -8),
 		asm.Mov.Imm(other, 0),
@@ -113,7 +114,8 @@ type progLoad struct {
 func loadCalling(fn asm.BuiltinFunc) Result {
 	act := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s#%d)", helperName(fn), fn)
 	var code bytes.Buffer
-	if err := calling(fn).Marshal(&code, binary.NativeEndian); err != nil {
+	// Both architectures of the lab are little endian.
+	if err := calling(fn).Marshal(&code, binary.LittleEndian); err != nil {
 		return failed("assemble "+act, err)
 	}
 	insns, license, log := code.Bytes(), []byte("GPL\x00"), make([]byte, 64<<10)

@@ -62,6 +62,7 @@ var table = []*Arch{
 		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
 		Machine: "virt", CPUTCG: "cortex-a57", CPUKVM: "host",
 		Console: "ttyAMA0",
+		PVPanic: true,
 		Scale:   4,
 		check:   checkARM64,
 	},

@@ -1,0 +1,109 @@
+package vm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/wire"
+)
+
+// Descriptors that QEMU inherits: one end each of a socket pair. The first
+// one in exec.Cmd.ExtraFiles is 3.
+const (
+	fdMonitor = 3 + iota
+	fdPort
+	fdConsole
+	fdEnd
+)
+
+// Argv is QEMU's command line, the binary first. It is a function of the
+// Config alone: it looks at nothing else, and the same Config gives the same
+// words.
+func (c Config) Argv() ([]string, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	socket := func(fd int) string { return "socket,fd=" + strconv.Itoa(fd) }
+	return c.argv(
+		// Whoever holds the other end is the only one who can talk to the
+		// monitor, the port or the console: no path, no TCP port.
+		[]string{
+			"-chardev", withID(socket(fdMonitor), "monitor"),
+			"-mon", "chardev=monitor,mode=control",
+			"-chardev", withID(socket(fdConsole), "console"),
+			"-serial", "chardev:console",
+		},
+		socket(fdPort),
+	), nil
+}
+
+// byHand is the same machine with its console on the terminal (Ctrl-A X
+// ends it), and nobody at the port.
+func (c Config) byHand() []string {
+	return c.argv([]string{"-serial", "mon:stdio"}, "null")
+}
+
+func (c Config) argv(consoles []string, port string) []string {
+	argv := []string{c.QEMU,
+		"-nodefaults",      // no network, no disks, no display: only what is listed here
+		"-no-user-config",  // the same machine on every host
+		"-display", "none", // QEMU is a background process
+		"-no-reboot",            // a reset ends QEMU: with panic=-1 so does a panic
+		"-action", "panic=none", // a pvpanic event only reports; the panic text still has to reach the console
+		// QEMU parses what an untrusted guest sends: it may not start
+		// processes, gain rights, or change its scheduling.
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+		"-machine", c.Arch.Machine,
+		"-accel", string(c.Accel),
+		"-cpu", c.cpu(),
+		"-smp", "1", // a second processor made boot no faster; see HACKING.md
+		"-m", strconv.Itoa(c.MemoryMiB),
+	}
+	argv = append(argv, consoles...)
+	argv = append(argv,
+		// The guest program's port: a PCI device needs no firmware tables
+		// that differ by architecture. Port 0 is reserved for a console.
+		"-device", "virtio-serial-pci,id=ports,max_ports=2",
+		"-chardev", withID(port, "port"),
+		"-device", "virtserialport,bus=ports.0,nr=1,chardev=port,name="+wire.Port,
+	)
+	if c.Arch.PVPanic {
+		argv = append(argv, "-device", "pvpanic-pci") // reports a panic as an event; harmless without a driver
+	}
+	return append(argv,
+		"-kernel", c.Kernel,
+		"-initrd", c.Initrd,
+		"-append", strings.Join(c.kernelArgs(), " "),
+	)
+}
+
+func (c Config) cpu() string {
+	if c.Accel == KVM {
+		return c.Arch.CPUKVM
+	}
+	return c.Arch.CPUTCG
+}
+
+// kernelArgs are the kernel's arguments. The caller's come last: where one is
+// given twice the kernel takes the last.
+func (c Config) kernelArgs() []string {
+	args := []string{
+		"console=" + c.Arch.Console,
+		"panic=-1",                             // restart at once, which -no-reboot makes an exit
+		"quiet",                                // a bzImage's decompressor writes to the port too
+		fmt.Sprintf("loglevel=%d", c.LogLevel), // every character of the console costs an exit from the guest
+	}
+	args = append(args, c.Arch.Append...)
+	return append(args, c.Append...)
+}
+
+// withID names a chardev: its type comes first, then its options.
+func withID(chardev, id string) string {
+	kind, options, found := strings.Cut(chardev, ",")
+	if found {
+		options = "," + options
+	}
+	return kind + ",id=" + id + options
+}

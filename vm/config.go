@@ -1,0 +1,158 @@
+// Package vm runs one machine in QEMU: it starts it, keeps its console, talks
+// to its monitor and to the guest program over SSH, says how it ended, and
+// leaves nothing behind. It knows nothing of lockdown, of building kernels, or
+// of what is in an initramfs.
+//
+// The guest is not trusted: every read from it is bounded in size and time.
+package vm
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+)
+
+// Accel is how QEMU runs the guest's instructions.
+type Accel string
+
+// The accelerators. The zero Accel is TCG.
+const (
+	TCG Accel = "tcg" // emulation
+	KVM Accel = "kvm" // the host's processor; see SelfTest
+)
+
+const (
+	defaultMemoryMiB = 256
+	defaultLogLevel  = 3 // critical and worse
+)
+
+// Config describes a machine. Arch, Kernel and Initrd must be set; the zero
+// value of every other field works.
+type Config struct {
+	Arch   *arch.Arch
+	Kernel string   // path of an image that Arch.CheckImage takes
+	Initrd string   // path of a cpio archive
+	Append []string // kernel arguments beyond those that the machine needs
+
+	MemoryMiB int   // guest memory; 0: 256
+	LogLevel  int   // kernel messages below this level reach the console; 0: 3
+	Accel     Accel // "": TCG
+
+	// QEMU is the binary; "": Arch.QEMU from PATH.
+	QEMU string
+
+	// Dir is where the machine makes a directory of its own, for console,
+	// QEMU's messages and command line; "": DefaultDir(). Close removes the
+	// machine's directory.
+	Dir string
+
+	// Console receives what the guest writes to its console, as it comes.
+	// Write is called from the one goroutine that drains the console, so a
+	// Console that blocks stalls the guest. Errors are ignored.
+	Console io.Writer
+
+	// Scale multiplies the guest's timeouts; 0: Arch.Scale under TCG, 1
+	// under KVM.
+	Scale float64
+
+	// BootTimeout is from the start of QEMU to the guest's first word, not
+	// scaled; 0: 20 s times Scale.
+	BootTimeout time.Duration
+}
+
+// DefaultDir is the parent of machines' directories where Config.Dir is empty.
+func DefaultDir() string {
+	return filepath.Join(os.TempDir(), "ldlab-vm-"+strconv.Itoa(os.Getuid()))
+}
+
+// withDefaults fills in what is zero, and refuses what cannot work. It does
+// not look at the host.
+func (c Config) withDefaults() (Config, error) {
+	if c.Arch == nil {
+		return c, fmt.Errorf("configure machine: no architecture")
+	}
+	if c.Kernel == "" {
+		return c, fmt.Errorf("configure machine: no kernel")
+	}
+	if c.Initrd == "" {
+		return c, fmt.Errorf("configure machine: no initrd")
+	}
+	if c.MemoryMiB == 0 {
+		c.MemoryMiB = defaultMemoryMiB
+	}
+	if c.MemoryMiB < 0 {
+		return c, fmt.Errorf("configure machine: memory of %d MiB", c.MemoryMiB)
+	}
+	if c.LogLevel == 0 {
+		c.LogLevel = defaultLogLevel
+	}
+	switch c.Accel {
+	case "":
+		c.Accel = TCG
+	case TCG:
+	case KVM:
+		if !c.Arch.Native() {
+			return c, fmt.Errorf("configure machine: no KVM for %s on this host", c.Arch.Name)
+		}
+	default:
+		return c, fmt.Errorf("configure machine: unknown accelerator %q", c.Accel)
+	}
+	if c.QEMU == "" {
+		c.QEMU = c.Arch.QEMU
+	}
+	if c.Dir == "" {
+		c.Dir = DefaultDir()
+	}
+	if c.Scale == 0 {
+		c.Scale = 1
+		if c.Accel == TCG {
+			c.Scale = c.Arch.Scale
+		}
+	}
+	if c.BootTimeout == 0 {
+		c.BootTimeout = scaled(bootTimeout, c.Scale)
+	}
+	return c, nil
+}
+
+// checkFiles looks at the kernel and the initrd before QEMU does: its own
+// messages are vague, and a wrong kernel just never says anything.
+func (c Config) checkFiles() error {
+	head := make([]byte, arch.HeadSize)
+	for _, f := range []struct {
+		what, path string
+		check      func([]byte) error
+	}{
+		{"kernel", c.Kernel, c.Arch.CheckImage},
+		{"initrd", c.Initrd, checkInitrd},
+	} {
+		file, err := os.Open(f.path)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", f.what, err)
+		}
+		n, err := io.ReadFull(file, head)
+		file.Close()
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return fmt.Errorf("read %s: %w", f.what, err)
+		}
+		if err := f.check(head[:n]); err != nil {
+			return fmt.Errorf("check %s %s: %w", f.what, f.path, err)
+		}
+	}
+	return nil
+}
+
+// checkInitrd refuses an empty file, with which a kernel would boot, find no
+// root file system and panic. Whether the content is good is the kernel's to
+// say: it knows more formats than one.
+func checkInitrd(head []byte) error {
+	if len(head) == 0 {
+		return fmt.Errorf("file is empty")
+	}
+	return nil
+}

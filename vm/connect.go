@@ -1,0 +1,179 @@
+package vm
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/wire"
+	"golang.org/x/crypto/ssh"
+)
+
+// A GuestError says that a guest did not get as far as an SSH connection.
+// End says whose doing that is.
+type GuestError struct {
+	Stage string // what the lab was waiting for
+	End   End
+	Err   error // what was seen of it on the port
+}
+
+func (e *GuestError) Error() string {
+	text := fmt.Sprintf("wait for %s: %s", e.Stage, e.End)
+	if e.End.Cause == Hung {
+		text += fmt.Sprintf(" (%v)", e.Err) // how far it got
+	}
+	return text
+}
+
+func (e *GuestError) Unwrap() error { return e.Err }
+
+// Connect waits until the guest program is ready, hands it the keys, the
+// entropy and the time that make this machine its own, and logs in. It is for
+// one call. Where ctx is canceled the error is ctx's, and wherever else the
+// guest or QEMU stands in the way it is a *GuestError.
+func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
+	if err := m.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	var client *ssh.Client
+	err := m.talk(ctx, "the guest's SSH server", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() (err error) {
+		client, err = m.logIn()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.client, m.login = client, time.Now()
+	return client, nil
+}
+
+// awaitReady waits for the guest program's first word. Nothing but the guest
+// program has the port, so there is no noise to skip.
+func (m *Machine) awaitReady(ctx context.Context) error {
+	err := m.talk(ctx, "the guest program", m.started.Add(m.config.BootTimeout), func() error {
+		got := make([]byte, len(wire.Ready))
+		for n := 0; n < len(got); {
+			k, err := m.port.Read(got[n:])
+			n += k
+			if string(got[:n]) != wire.Ready[:n] {
+				return fmt.Errorf("read %q, want %q", got[:n], wire.Ready)
+			}
+			if err != nil {
+				return fmt.Errorf("read %q and no more: %w", got[:n], err)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ready = time.Now()
+	}
+	return err
+}
+
+// talk calls f, which uses the port, and sees to it that it ends by the
+// deadline or with ctx. Then it says why f failed.
+func (m *Machine) talk(ctx context.Context, stage string, deadline time.Time, f func() error) error {
+	m.port.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { m.port.SetDeadline(time.Unix(1, 0)) })
+	err := f()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		m.port.SetDeadline(time.Time{})
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("wait for %s: %w", stage, ctx.Err())
+	}
+	return &GuestError{stage, m.blame(ctx, err), err}
+}
+
+// blame says what is behind an error of the port.
+func (m *Machine) blame(ctx context.Context, err error) End {
+	switch {
+	case isTimeout(err):
+		return m.end(m.evidence(ctx).judge())
+	case isHangUp(err):
+		// QEMU is on its way out; what it said last counts.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		return m.Wait(ctx)
+	}
+	return m.end(Garbled, err.Error())
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func isHangUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// logIn sends the preamble and logs in. Keys are fresh, and the host key is
+// pinned, so that this can be no other guest than the one on this port.
+func (m *Machine) logIn() (*ssh.Client, error) {
+	host, hostPEM, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	own, _, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	pre := wire.Preamble{
+		Version:   wire.Version,
+		HostKey:   hostPEM,
+		ClientKey: ssh.MarshalAuthorizedKey(own.PublicKey()),
+		Entropy:   make([]byte, 32),
+		UnixNano:  time.Now().UnixNano(),
+	}
+	rand.Read(pre.Entropy) // never fails
+	if err := wire.Write(m.port, pre); err != nil {
+		return nil, err
+	}
+	conn, channels, requests, err := ssh.NewClientConn(m.port, wire.Port, &ssh.ClientConfig{
+		Config: ssh.Config{
+			// The pipe is private: what is cheapest to emulate will do.
+			KeyExchanges: []string{ssh.KeyExchangeCurve25519},
+			Ciphers:      []string{ssh.CipherChaCha20Poly1305},
+		},
+		User:              "root",
+		Auth:              []ssh.AuthMethod{ssh.PublicKeys(own)},
+		HostKeyCallback:   ssh.FixedHostKey(host.PublicKey()),
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ssh.NewClient(conn, channels, requests), nil
+}
+
+// newKey makes an ed25519 key, for use here and in OpenSSH's format.
+func newKey() (ssh.Signer, []byte, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make key: %w", err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make signer: %w", err)
+	}
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode key: %w", err)
+	}
+	return signer, pem.EncodeToMemory(block), nil
+}

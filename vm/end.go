@@ -1,0 +1,133 @@
+package vm
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/digitalocean/go-qemu/qmp"
+)
+
+// A Cause is why a machine ended, or why it was given up.
+type Cause string
+
+// The causes. The first five are the guest's doing.
+const (
+	PoweredOff Cause = "power-off"   // it was shut down from inside
+	Panicked   Cause = "panic"       // its kernel panicked
+	Reset      Cause = "reset"       // it restarted without a panic
+	Hung       Cause = "hang"        // it runs, and did not answer in time
+	Garbled    Cause = "garbage"     // it runs, and does not keep to the protocol
+	Stopped    Cause = "stopped"     // the lab ended it
+	QEMUFailed Cause = "qemu-failed" // QEMU gave up by itself
+	QEMUKilled Cause = "qemu-killed" // someone else ended QEMU
+)
+
+// Guest reports whether the cause is the guest's doing: a verdict on it, where
+// anything else is an error of the lab or of its host.
+func (c Cause) Guest() bool {
+	switch c {
+	case PoweredOff, Panicked, Reset, Hung, Garbled:
+		return true
+	}
+	return false
+}
+
+// An End is how a machine ended, or how it stood when it was given up.
+type End struct {
+	Cause   Cause
+	Detail  string   // one line
+	Console []string // the last lines of the console
+}
+
+func (e End) String() string {
+	if e.Detail == "" {
+		return string(e.Cause)
+	}
+	return string(e.Cause) + ": " + e.Detail
+}
+
+// evidence is all that an End is judged by. Exit statuses alone say nothing:
+// QEMU exits with 0 after a panic, a restart and a power-off alike.
+type evidence struct {
+	state    *os.ProcessState // nil: QEMU runs
+	shutdown string           // reason of the last SHUTDOWN event
+	pvpanic  bool             // GUEST_PANICKED came
+	panicAt  string           // the console's first line of a panic
+	off      bool             // the guest program was told to power off
+	stopping bool             // the lab is ending QEMU
+	stderr   []string         // the last lines of QEMU's messages
+	bytes    int64            // what the console said in all
+	silent   time.Duration    // since when it says nothing
+	status   string           // QEMU's own word for the guest's state
+}
+
+// Reasons of SHUTDOWN events: ShutdownCause in qapi/run-state.json, QEMU 7.2.
+const (
+	guestShutdown = "guest-shutdown"
+	guestReset    = "guest-reset"
+	guestPanic    = "guest-panic"
+)
+
+// observe takes note of an event.
+func (e *evidence) observe(event qmp.Event) {
+	switch event.Event {
+	case "SHUTDOWN":
+		e.shutdown, _ = event.Data["reason"].(string)
+	case "GUEST_PANICKED":
+		e.pvpanic = true
+	}
+}
+
+// judge says what the evidence amounts to. The guest's own end comes before
+// the lab's: a guest that panics while it is being stopped has panicked.
+func (e evidence) judge() (Cause, string) {
+	switch {
+	case e.panicAt != "":
+		// Also with QEMU still running, or long since stopped by us: a
+		// guest that can't restart after its panic stays as it is.
+		return Panicked, strings.TrimSpace(e.panicAt)
+	case e.pvpanic || e.shutdown == guestPanic:
+		return Panicked, "reported by pvpanic"
+	case e.state == nil:
+		return Hung, e.standing()
+	case e.shutdown == guestShutdown:
+		return PoweredOff, ""
+	case e.shutdown == guestReset && e.off:
+		return PoweredOff, "by a reset"
+	case e.shutdown == guestReset:
+		return Reset, "the guest restarted itself"
+	case e.stopping:
+		return Stopped, ""
+	}
+	status := e.state.Sys().(syscall.WaitStatus)
+	switch {
+	case status.Signaled():
+		return QEMUKilled, e.state.String()
+	case e.shutdown != "":
+		return QEMUKilled, "QEMU was told to end: " + e.shutdown
+	}
+	return QEMUFailed, e.complaint()
+}
+
+// standing describes a machine that runs.
+func (e evidence) standing() string {
+	said := "console never said anything"
+	if e.bytes > 0 {
+		said = fmt.Sprintf("console said %d bytes, the last %.1f s ago", e.bytes, e.silent.Seconds())
+	}
+	return "QEMU says " + e.status + "; " + said
+}
+
+// complaint is QEMU's exit status and its last word.
+func (e evidence) complaint() string {
+	text := e.state.String()
+	for _, line := range e.stderr {
+		if line = strings.TrimSpace(line); line != "" {
+			text += ": " + line
+		}
+	}
+	return text
+}

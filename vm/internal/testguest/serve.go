@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/wire"
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+)
+
+// serve keeps to the protocol: it says Ready, takes the preamble, and serves
+// SSH until the machine ends.
+func serve(p port) error {
+	if _, err := p.Write([]byte(wire.Ready)); err != nil {
+		return err
+	}
+	var pre wire.Preamble
+	if err := wire.Read(p, &pre); err != nil {
+		return fmt.Errorf("read preamble: %w", err)
+	}
+	hostKey, err := ssh.ParsePrivateKey(pre.HostKey)
+	if err != nil {
+		return fmt.Errorf("parse host key: %w", err)
+	}
+	client, _, _, _, err := ssh.ParseAuthorizedKey(pre.ClientKey)
+	if err != nil {
+		return fmt.Errorf("parse client key: %w", err)
+	}
+	conf := &ssh.ServerConfig{
+		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+			if string(key.Marshal()) != string(client.Marshal()) {
+				return nil, fmt.Errorf("unknown key")
+			}
+			return nil, nil
+		},
+	}
+	conf.AddHostKey(hostKey)
+	_, channels, requests, err := ssh.NewServerConn(conn{p}, conf)
+	if err != nil {
+		return fmt.Errorf("serve ssh: %w", err)
+	}
+	go ssh.DiscardRequests(requests)
+	for ch := range channels {
+		if ch.ChannelType() != "session" {
+			if err := ch.Reject(ssh.UnknownChannelType, "sessions only"); err != nil {
+				return err
+			}
+			continue
+		}
+		channel, requests, err := ch.Accept()
+		if err != nil {
+			return err
+		}
+		go session(channel, requests)
+	}
+	return io.EOF
+}
+
+// session runs the first exec request of a channel.
+func session(ch ssh.Channel, requests <-chan *ssh.Request) {
+	for req := range requests {
+		var exec struct{ Command string }
+		if req.Type != "exec" || ssh.Unmarshal(req.Payload, &exec) != nil {
+			req.Reply(false, nil)
+			continue
+		}
+		req.Reply(true, nil)
+		status := command(ch, exec.Command)
+		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
+		ch.Close()
+		if exec.Command == wire.CommandOff {
+			unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+		}
+	}
+}
+
+func command(ch ssh.Channel, name string) uint32 {
+	switch name {
+	case wire.CommandOff:
+	case "hello":
+		fmt.Fprintln(ch, "hello from", os.Getpid())
+	case "panic":
+		sysrq("c")
+	case "reboot":
+		unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+	case "hang":
+		for {
+			time.Sleep(time.Hour)
+		}
+	default:
+		return 127
+	}
+	return 0
+}
+
+// conn makes the port a net.Conn for package ssh, which uses no deadlines.
+type conn struct{ port }
+
+func (conn) Close() error                     { return nil }
+func (conn) LocalAddr() net.Addr              { return addr{} }
+func (conn) RemoteAddr() net.Addr             { return addr{} }
+func (conn) SetDeadline(time.Time) error      { return nil }
+func (conn) SetReadDeadline(time.Time) error  { return nil }
+func (conn) SetWriteDeadline(time.Time) error { return nil }
+
+type addr struct{}
+
+func (addr) Network() string { return "virtio" }
+func (addr) String() string  { return wire.Port }

@@ -1,0 +1,227 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/crypto/ssh"
+)
+
+// A Machine is one QEMU. Close must be called, however the machine ended.
+type Machine struct {
+	config  Config
+	started time.Time
+	dir     *machineDir
+	console *log
+	stderr  *log
+	proc    *process
+	mon     *monitor
+	port    net.Conn      // the guest program's
+	ended   chan struct{} // closed when QEMU is gone and all it said was read
+	once    sync.Once     // Close
+	closed  error         // what Close said
+
+	mu     sync.Mutex
+	seen   evidence // what can't be asked for later
+	client *ssh.Client
+	ready  time.Time
+	login  time.Time
+	keep   bool
+}
+
+// A QEMUError says that QEMU gave up before its monitor answered.
+type QEMUError struct {
+	Binary string
+	Words  string // its exit status and its own message
+}
+
+func (e *QEMUError) Error() string { return fmt.Sprintf("run %s: %s", e.Binary, e.Words) }
+
+// Start starts QEMU and returns when its monitor answers; the guest boots
+// meanwhile. When ctx ends, so does QEMU; Close must still be called. A QEMU
+// that gives up at once is a *QEMUError.
+func Start(ctx context.Context, config Config) (*Machine, error) {
+	config, err := config.resolve()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := newDir(config.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("start machine: %w", err)
+	}
+	m := &Machine{config: config, dir: dir, ended: make(chan struct{})}
+	if err := m.start(ctx); err != nil {
+		m.Close(ctx) // of the two errors the first one counts
+		return nil, fmt.Errorf("start machine: %w", err)
+	}
+	return m, nil
+}
+
+// resolve is withDefaults and the host's part: the files and the binary.
+func (c Config) resolve() (Config, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return c, err
+	}
+	for _, path := range []*string{&c.Kernel, &c.Initrd} {
+		// CommandLine works from any directory.
+		if *path, err = filepath.Abs(*path); err != nil {
+			return c, fmt.Errorf("configure machine: %w", err)
+		}
+	}
+	if err := c.checkFiles(); err != nil {
+		return c, err
+	}
+	if c.QEMU, err = exec.LookPath(c.QEMU); err != nil {
+		return c, fmt.Errorf("find QEMU (Debian package %s): %w", c.Arch.QEMUPackage, err)
+	}
+	return c, nil
+}
+
+// start does what Start does once there is a directory. What it leaves
+// behind on an error, Close clears away.
+func (m *Machine) start(ctx context.Context) (err error) {
+	if err := os.WriteFile(m.dir.file(commandFile), []byte(m.CommandLine()+"\n"), 0o600); err != nil {
+		return err
+	}
+	if m.console, err = newLog(m.ConsolePath()); err != nil {
+		return err
+	}
+	if m.stderr, err = newLog(m.dir.file(stderrFile)); err != nil {
+		return err
+	}
+	ours, err := m.exec(ctx)
+	if err != nil {
+		return err
+	}
+	m.port = ours[fdPort-fdMonitor]
+	var drained sync.WaitGroup
+	drained.Go(func() {
+		console := ours[fdConsole-fdMonitor]
+		defer console.Close()
+		drain(console, m.console, m.config.Console)
+	})
+	greeting, cancel := context.WithTimeout(ctx, qmpTimeout)
+	defer cancel()
+	m.mon, err = newMonitor(greeting, ours[0], m.dir, m.observe)
+	go func() {
+		defer close(m.ended)
+		<-m.proc.done
+		drained.Wait()
+		if m.mon != nil {
+			m.mon.relay.done.Wait()
+		}
+	}()
+	if err == nil {
+		return nil
+	}
+	// A QEMU that does not like its arguments says so and exits.
+	select {
+	case <-m.proc.done:
+	case <-greeting.Done():
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // which ended QEMU, whatever that looked like
+	}
+	if greeting.Err() != nil {
+		return err
+	}
+	return &QEMUError{m.config.QEMU, m.evidence(ctx).complaint()}
+}
+
+// exec starts QEMU and returns the lab's ends of its inherited descriptors.
+func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, err error) {
+	argv, err := m.config.Argv()
+	if err != nil {
+		return ours, err
+	}
+	var theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+		for _, c := range ours {
+			if err != nil && c != nil {
+				c.Close()
+			}
+		}
+	}()
+	for i := range ours {
+		a, b, err := socketPair()
+		if err != nil {
+			return ours, err
+		}
+		theirs = append(theirs, b)
+		ours[i], err = net.FileConn(a)
+		a.Close()
+		if err != nil {
+			return ours, fmt.Errorf("use socket: %w", err)
+		}
+	}
+	m.started = time.Now()
+	m.proc, err = startProcess(ctx, argv, theirs, m.stderr, m.stopping)
+	if err != nil {
+		return ours, fmt.Errorf("run QEMU: %w", err)
+	}
+	return ours, nil
+}
+
+func (m *Machine) observe(e qmp.Event) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen.observe(e)
+}
+
+func (m *Machine) stopping() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen.stopping = true
+}
+
+// CommandLine is a line for a shell that repeats this boot by hand, from any
+// directory: the same machine with its console on the terminal, where Ctrl-A X
+// ends it. There is nobody at the guest program's port.
+func (m *Machine) CommandLine() string { return shellQuote(m.config.byHand()) }
+
+// ConsolePath is the file with what the guest wrote to its console, at most
+// 16 MiB of it. Close removes it unless Keep was called.
+func (m *Machine) ConsolePath() string { return m.dir.file(consoleFile) }
+
+// ConsoleTail returns the last n lines of the console, at most 64, each cut at
+// 1 KiB.
+func (m *Machine) ConsoleTail(n int) []string { return m.console.lines(n) }
+
+// Keep makes Close leave the machine's directory behind.
+func (m *Machine) Keep() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.keep = true
+}
+
+// Phases says when a machine got how far, counted from the start of QEMU; 0:
+// not yet.
+type Phases struct {
+	Console time.Duration // the first byte of the console
+	Ready   time.Duration // the guest program's first word
+	Login   time.Duration // the SSH connection
+}
+
+// Phases says how far the machine got.
+func (m *Machine) Phases() Phases {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := func(t time.Time) time.Duration {
+		if t.IsZero() {
+			return 0
+		}
+		return t.Sub(m.started)
+	}
+	return Phases{since(m.console.firstByte()), since(m.ready), since(m.login)}
+}

@@ -1,0 +1,162 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// A Choice is an accelerator, and one sentence that says why.
+type Choice struct {
+	Accel Accel
+	Why   string
+}
+
+const (
+	kvmDevice  = "/dev/kvm"
+	bootIDFile = "/proc/sys/kernel/random/boot_id"
+)
+
+// SelfTest chooses between KVM and TCG for machines like config's. KVM it is
+// only if a Linux guest really said its first word under KVM within 10 s: there
+// are hosts whose /dev/kvm opens, makes machines, and never runs a kernel. The
+// verdict is kept in cacheDir until the host boots again or QEMU changes.
+//
+// config needs a kernel and an initrd that are known to work: a broken one
+// would be held against KVM. An error is the lab's or ctx's; one of the cache
+// comes with a Choice that is good all the same.
+func SelfTest(ctx context.Context, config Config, cacheDir string) (Choice, error) {
+	config, err := config.resolve()
+	if err != nil {
+		return Choice{}, err
+	}
+	if !config.Arch.Native() {
+		return choose(fmt.Sprintf("%s is not the host's architecture", config.Arch.Name)), nil
+	}
+	dev, err := os.OpenFile(kvmDevice, os.O_RDWR, 0)
+	if err != nil {
+		return choose(err.Error()), nil
+	}
+	dev.Close()
+
+	key, err := selfTestKey(ctx, config.QEMU)
+	if err != nil {
+		return Choice{}, err
+	}
+	cache := filepath.Join(cacheDir, "kvm-"+config.Arch.Name+".json")
+	if trouble, ok := cachedTrouble(cache, key); ok {
+		return choose(trouble), nil
+	}
+	trouble, err := tryKVM(ctx, config)
+	if err != nil {
+		return Choice{}, err
+	}
+	return choose(trouble), storeTrouble(cache, verdict{key, trouble})
+}
+
+// choose turns what is wrong with KVM, or "", into a choice.
+func choose(trouble string) Choice {
+	if trouble == "" {
+		return Choice{KVM, "KVM: a Linux guest said hello under it"}
+	}
+	return Choice{TCG, "TCG: " + trouble}
+}
+
+// tryKVM boots config under KVM and says what is wrong with it; "": nothing.
+func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
+	config.Accel, config.Scale, config.BootTimeout = KVM, 1, selfTestTimeout
+	m, err := Start(ctx, config)
+	if ctx.Err() != nil {
+		if m != nil {
+			m.Close(ctx)
+		}
+		return "", fmt.Errorf("test KVM: %w", ctx.Err())
+	}
+	var qemu *QEMUError
+	if errors.As(err, &qemu) {
+		return fmt.Sprintf("%s opens, but QEMU can't use it: %s", kvmDevice, qemu.Words), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("test KVM: %w", err)
+	}
+	ready := m.awaitReady(ctx)
+	if err := m.Close(ctx); err != nil {
+		return "", fmt.Errorf("test KVM: %w", err)
+	}
+	var guest *GuestError
+	switch {
+	case ready == nil:
+		return "", nil
+	case errors.As(ready, &guest):
+		return fmt.Sprintf("%s opens, but no Linux guest said hello within %g s under KVM (%s)",
+			kvmDevice, selfTestTimeout.Seconds(), guest.End.Cause), nil
+	}
+	return "", fmt.Errorf("test KVM: %w", ready)
+}
+
+// A verdict is what the cache holds.
+type verdict struct {
+	Key     string
+	Trouble string
+}
+
+// selfTestKey is what a verdict holds for: one boot of the host, one QEMU.
+func selfTestKey(ctx context.Context, qemu string) (string, error) {
+	boot, err := os.ReadFile(bootIDFile)
+	if err != nil {
+		return "", fmt.Errorf("read boot id: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, qemu, "--version")
+	cmd.WaitDelay = quitTimeout
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", qemu, err)
+	}
+	version, _, _ := strings.Cut(string(out), "\n")
+	return strings.Join([]string{string(bytes.TrimSpace(boot)), qemu, version}, " "), nil
+}
+
+// cachedTrouble reads a verdict. Whatever is not a verdict for this key is as
+// good as none.
+func cachedTrouble(path, key string) (string, bool) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", false
+	}
+	var v verdict
+	if json.Unmarshal(b, &v) != nil || v.Key != key {
+		return "", false
+	}
+	return v.Trouble, true
+}
+
+// storeTrouble writes a verdict so that a reader sees all of it or none.
+func storeTrouble(path string, v verdict) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode verdict: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("store verdict: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".kvm-")
+	if err != nil {
+		return fmt.Errorf("store verdict: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("store verdict: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("store verdict: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,126 @@
+package vm
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+)
+
+// The tests of this file need no QEMU: a shell script plays it.
+
+// fakeConfig is a machine whose QEMU is that shell script, with files that
+// look like a kernel and an initrd.
+func fakeConfig(t *testing.T, script string) Config {
+	t.Helper()
+	dir := t.TempDir()
+	vmlinux := make([]byte, 64)
+	copy(vmlinux, "\x7fELF")
+	binary.LittleEndian.PutUint16(vmlinux[18:], 62)
+	files := map[string][]byte{
+		"vmlinux": vmlinux, "initrd": []byte("070701"), "empty": nil, "Image": append(make([]byte, 56), "ARM\x64    "...),
+		"qemu": []byte("#!/bin/sh\n" + script + "\n"),
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return Config{
+		Arch:   arch.Get("x86_64"),
+		Kernel: filepath.Join(dir, "vmlinux"),
+		Initrd: filepath.Join(dir, "initrd"),
+		QEMU:   filepath.Join(dir, "qemu"),
+		Dir:    filepath.Join(dir, "machines"),
+	}
+}
+
+func TestStartErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		change       func(*Config)
+		want         string
+		qemu         bool // a QEMUError
+	}{
+		{name: "QEMU complains", script: "echo bad machine >&2; exit 1", want: "exit status 1: bad machine", qemu: true},
+		{name: "QEMU crashes", script: "kill -SEGV $$", want: "signal: segmentation fault", qemu: true},
+		{name: "QEMU says nothing", script: "exit 0", want: "exit status 0", qemu: true},
+		{name: "QEMU hangs", script: "sleep 1000", want: "context deadline exceeded"},
+		{name: "no QEMU", change: func(c *Config) { c.QEMU = "no-such-qemu" }, want: "find QEMU (Debian package qemu-system-x86): "},
+		{name: "no kernel", change: func(c *Config) { c.Kernel += "x" }, want: "open kernel: "},
+		{name: "kernel is a directory", change: func(c *Config) { c.Kernel = filepath.Dir(c.Kernel) }, want: "read kernel: "},
+		{name: "other kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "Image") }, want: "image is for arm64, not x86_64"},
+		{name: "empty kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "empty") }, want: "neither an ELF vmlinux nor a bzImage"},
+		{name: "empty initrd", change: func(c *Config) { c.Initrd = filepath.Join(filepath.Dir(c.Initrd), "empty") }, want: "file is empty"},
+		{name: "unwritable directory", change: func(c *Config) { c.Dir = c.Kernel }, want: "make directory: "},
+		{name: "nothing set", change: func(c *Config) { *c = Config{} }, want: "no architecture"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := fakeConfig(t, tt.script)
+			if tt.change != nil {
+				tt.change(&c)
+			}
+			patience := time.Minute
+			if tt.name == "QEMU hangs" {
+				patience = 300 * time.Millisecond
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			_, err := Start(ctx, c)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			if qemu := (*QEMUError)(nil); errors.As(err, &qemu) != tt.qemu {
+				t.Errorf("a QEMUError %v, want %v: %v", !tt.qemu, tt.qemu, err)
+			}
+			if left, _ := os.ReadDir(c.Dir); c.Arch != nil && len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+func TestChoiceCache(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "deep", "kvm.json")
+	if _, ok := cachedTrouble(path, "k"); ok {
+		t.Error("a verdict out of nothing")
+	}
+	for _, trouble := range []string{"", "no good"} {
+		if err := storeTrouble(path, verdict{"k", trouble}); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := cachedTrouble(path, "k"); !ok || got != trouble {
+			t.Errorf("got %q, %v, want %q", got, ok, trouble)
+		}
+		if _, ok := cachedTrouble(path, "another boot"); ok {
+			t.Error("a verdict for another key")
+		}
+	}
+	if err := os.WriteFile(path, []byte(`{"Key": "k", "Tro`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := cachedTrouble(path, "k"); ok {
+		t.Error("a verdict out of half a file")
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".kvm-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if err := storeTrouble(filepath.Join(path, "x"), verdict{}); err == nil {
+		t.Error("no error for an unwritable cache")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	if c := choose(""); c.Accel != KVM || !strings.HasPrefix(c.Why, "KVM: ") {
+		t.Errorf("%+v", c)
+	}
+	if c := choose("no"); c.Accel != TCG || c.Why != "TCG: no" {
+		t.Errorf("%+v", c)
+	}
+}

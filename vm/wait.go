@@ -1,0 +1,157 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/wire"
+)
+
+// Wait says how the machine ended. Where ctx ends first it says how the
+// machine stands: Hung after a deadline, Stopped where ctx was canceled.
+func (m *Machine) Wait(ctx context.Context) End {
+	select {
+	case <-m.ended:
+	case <-ctx.Done():
+		select {
+		case <-m.ended: // both: the guest's own end says more
+		default:
+			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return m.end(Stopped, "no longer waited for: "+ctx.Err().Error())
+			}
+		}
+	}
+	return m.end(m.evidence(ctx).judge())
+}
+
+// PowerOff tells the guest program to power off and waits until the machine
+// has ended; the deadline is its own, within ctx. It needs Connect.
+func (m *Machine) PowerOff(ctx context.Context) End {
+	ctx, cancel := context.WithTimeout(ctx, scaled(powerOffTimeout, m.config.Scale))
+	defer cancel()
+	m.mu.Lock()
+	m.seen.off = true
+	client := m.client
+	m.mu.Unlock()
+	if client != nil {
+		stop := context.AfterFunc(ctx, func() { client.Close() })
+		defer stop()
+		// Its errors are of no use: a guest that is off can't answer. How
+		// the machine ends is the answer.
+		if s, err := client.NewSession(); err == nil {
+			s.Run(wire.CommandOff)
+		}
+	}
+	return m.Wait(ctx)
+}
+
+func (m *Machine) end(cause Cause, detail string) End {
+	return End{cause, detail, m.console.lines(tailLines)}
+}
+
+// evidence collects what is known now. ctx may be over; asking QEMU has a
+// deadline of its own.
+func (m *Machine) evidence(ctx context.Context) evidence {
+	m.mu.Lock()
+	e := m.seen
+	m.mu.Unlock()
+	e.bytes, e.silent, e.panicAt = m.console.seen()
+	select {
+	case <-m.proc.done:
+		e.state = m.proc.state()
+		e.stderr = m.stderr.lines(3)
+	default:
+		e.status = m.status(ctx)
+	}
+	return e
+}
+
+// status is QEMU's word for the state of the guest.
+func (m *Machine) status(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), quitTimeout)
+	defer cancel()
+	var out struct{ Status string }
+	if m.mon == nil {
+		return "nothing yet"
+	}
+	if err := m.mon.run(ctx, "query-status", nil, &out); err != nil {
+		return fmt.Sprintf("nothing (%v)", err)
+	}
+	return fmt.Sprintf("%q", out.Status)
+}
+
+// Close ends QEMU if it runs: first by its monitor, then by SIGTERM, then by
+// SIGKILL: sooner when ctx ends, and at once where it has ended already. It
+// then waits for everything that belonged to the machine, and removes its
+// directory.
+// Calling it again does nothing, and returns the same.
+func (m *Machine) Close(ctx context.Context) error {
+	m.once.Do(func() { m.closed = m.close(ctx) })
+	return m.closed
+}
+
+func (m *Machine) close(ctx context.Context) error {
+	var errs []error
+	if m.proc != nil {
+		errs = append(errs, m.stop(ctx))
+	}
+	if m.port != nil {
+		m.port.Close()
+	}
+	m.mu.Lock()
+	client, keep := m.client, m.keep
+	m.mu.Unlock()
+	if client != nil {
+		client.Wait() // ends with the port
+	}
+	if m.mon != nil {
+		m.mon.close()
+	}
+	for _, l := range []*log{m.console, m.stderr} {
+		if l != nil {
+			errs = append(errs, l.close())
+		}
+	}
+	errs = append(errs, m.dir.close(keep))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close machine: %w", err)
+	}
+	return nil
+}
+
+// stop ends QEMU.
+func (m *Machine) stop(ctx context.Context) error {
+	select {
+	case <-m.ended:
+		return nil
+	default:
+	}
+	m.stopping()
+	if m.mon != nil {
+		quit, cancel := context.WithTimeout(ctx, quitTimeout)
+		defer cancel()
+		// The reply may be lost in the exit: the exit is the answer.
+		m.mon.run(quit, "quit", nil, nil)
+		select {
+		case <-m.ended:
+			return nil
+		case <-quit.Done():
+		}
+	}
+	m.proc.cancel() // SIGTERM, and SIGKILL after quitTimeout
+	select {
+	case <-m.ended:
+		return nil
+	case <-ctx.Done():
+	case <-time.After(quitTimeout + settleTimeout):
+	}
+	m.proc.kill()
+	select {
+	case <-m.ended:
+		return nil
+	case <-time.After(settleTimeout):
+		return fmt.Errorf("kill QEMU: process %d does not die", m.proc.cmd.Process.Pid)
+	}
+}
