@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/vport"
 )
 
 // Descriptors that QEMU inherits: one end each of a socket pair. The first
@@ -67,7 +67,7 @@ func (c Config) argv(consoles []string, port string) []string {
 		// that differ by architecture. Port 0 is reserved for a console.
 		"-device", "virtio-serial-pci,id=ports,max_ports=2",
 		"-chardev", withID(port, "port"),
-		"-device", "virtserialport,bus=ports.0,nr=1,chardev=port,name="+wire.Port,
+		"-device", "virtserialport,bus=ports.0,nr=1,chardev=port,name="+vport.Name,
 	)
 	if c.Arch.PVPanic {
 		argv = append(argv, "-device", "pvpanic-pci") // reports a panic as an event; harmless without a driver

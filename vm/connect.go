@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/vport"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -60,12 +60,12 @@ func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 // program has the port, so there is no noise to skip.
 func (m *Machine) awaitReady(ctx context.Context) error {
 	err := m.talk(ctx, "the guest program", m.started.Add(m.config.BootTimeout), func() error {
-		got := make([]byte, len(wire.Ready))
+		got := make([]byte, len(vport.Ready))
 		for n := 0; n < len(got); {
 			k, err := m.port.Read(got[n:])
 			n += k
-			if string(got[:n]) != wire.Ready[:n] {
-				return fmt.Errorf("read %q, want %q", got[:n], wire.Ready)
+			if string(got[:n]) != vport.Ready[:n] {
+				return fmt.Errorf("read %q, want %q", got[:n], vport.Ready)
 			}
 			if err != nil {
 				return fmt.Errorf("read %q and no more: %w", got[:n], err)
@@ -133,18 +133,18 @@ func (m *Machine) logIn() (*ssh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	pre := wire.Preamble{
-		Version:   wire.Version,
+	pre := vport.Preamble{
+		Version:   vport.Version,
 		HostKey:   hostPEM,
 		ClientKey: ssh.MarshalAuthorizedKey(own.PublicKey()),
 		Entropy:   make([]byte, 32),
 		UnixNano:  time.Now().UnixNano(),
 	}
 	rand.Read(pre.Entropy) // never fails
-	if err := wire.Write(m.port, pre); err != nil {
+	if err := vport.Write(m.port, pre); err != nil {
 		return nil, err
 	}
-	conn, channels, requests, err := ssh.NewClientConn(m.port, wire.Port, &ssh.ClientConfig{
+	conn, channels, requests, err := ssh.NewClientConn(m.port, vport.Name, &ssh.ClientConfig{
 		Config: ssh.Config{
 			// The pipe is private: what is cheapest to emulate will do.
 			KeyExchanges: []string{ssh.KeyExchangeCurve25519},

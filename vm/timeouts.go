@@ -6,11 +6,11 @@ import "time"
 // that runs natively on an idle host. Config.Scale multiplies those of the
 // guest.
 const (
-	// bootTimeout is from the start of QEMU to wire.Ready.
+	// bootTimeout is from the start of QEMU to port.Ready.
 	bootTimeout = 20 * time.Second
-	// loginTimeout is from wire.Ready to a usable SSH connection.
+	// loginTimeout is from port.Ready to a usable SSH connection.
 	loginTimeout = 10 * time.Second
-	// powerOffTimeout is for the answer to wire.CommandOff.
+	// powerOffTimeout is for the answer to port.CommandOff.
 	powerOffTimeout = 5 * time.Second
 )
 
@@ -22,7 +22,7 @@ const (
 	settleTimeout = 5 * time.Second
 	// quitTimeout is for QEMU to obey "quit", and then again for SIGTERM.
 	quitTimeout = 2 * time.Second
-	// selfTestTimeout is for a guest under KVM to say wire.Ready.
+	// selfTestTimeout is for a guest under KVM to say port.Ready.
 	selfTestTimeout = 10 * time.Second
 )
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/vport"
 )
 
 // Wait says how the machine ended. Where ctx ends first it says how the
@@ -41,7 +41,7 @@ func (m *Machine) PowerOff(ctx context.Context) End {
 		// Its errors are of no use: a guest that is off can't answer. How
 		// the machine ends is the answer.
 		if s, err := client.NewSession(); err == nil {
-			s.Run(wire.CommandOff)
+			s.Run(vport.CommandOff)
 		}
 	}
 	return m.Wait(ctx)

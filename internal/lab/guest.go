@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -116,7 +117,7 @@ func talk(ctx context.Context, m *vm.Machine, scale float64, probes []string, re
 }
 
 func request(g matrix.Guest, probes []string, scale float64) wire.Request {
-	req := wire.Request{Version: wire.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale}
+	req := wire.Request{Version: vport.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale}
 	for _, id := range probes {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)
@@ -134,10 +135,10 @@ func exchange(session *ssh.Session, req wire.Request, res *matrix.Result) (first
 	if err != nil {
 		return first, err
 	}
-	if err := session.Start(wire.CommandCell); err != nil {
+	if err := session.Start(vport.CommandCell); err != nil {
 		return first, err
 	}
-	if err := wire.Write(in, req); err != nil {
+	if err := vport.Write(in, req); err != nil {
 		return first, err
 	}
 	return first, wire.ReadFrames(out, func(f wire.Frame) error {

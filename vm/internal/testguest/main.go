@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/vport"
 	"golang.org/x/sys/unix"
 )
 
@@ -43,7 +43,7 @@ func run() error {
 			mode = m
 		}
 	}
-	port, err := openPort(wire.Port)
+	port, err := openPort(vport.Name)
 	if err != nil {
 		return err
 	}
@@ -92,18 +92,18 @@ var modes = map[string]func(port) error{
 		return err
 	},
 	"half": func(p port) error {
-		_, err := p.Write([]byte(wire.Ready[:5]))
+		_, err := p.Write([]byte(vport.Ready[:5]))
 		return err
 	},
 	"badssh": func(p port) error {
-		if _, err := p.Write([]byte(wire.Ready)); err != nil {
+		if _, err := p.Write([]byte(vport.Ready)); err != nil {
 			return err
 		}
 		_, err := p.Write([]byte(strings.Repeat("SSH-2.0-nonsense\n", 1000)))
 		return err
 	},
 	"mute": func(p port) error {
-		_, err := p.Write([]byte(wire.Ready))
+		_, err := p.Write([]byte(vport.Ready))
 		return err
 	},
 	"flood": func(p port) error {

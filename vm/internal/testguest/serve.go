@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/vport"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
@@ -15,11 +15,11 @@ import (
 // serve keeps to the protocol: it says Ready, takes the preamble, and serves
 // SSH until the machine ends.
 func serve(p port) error {
-	if _, err := p.Write([]byte(wire.Ready)); err != nil {
+	if _, err := p.Write([]byte(vport.Ready)); err != nil {
 		return err
 	}
-	var pre wire.Preamble
-	if err := wire.Read(p, &pre); err != nil {
+	var pre vport.Preamble
+	if err := vport.Read(p, &pre); err != nil {
 		return fmt.Errorf("read preamble: %w", err)
 	}
 	hostKey, err := ssh.ParsePrivateKey(pre.HostKey)
@@ -72,7 +72,7 @@ func session(ch ssh.Channel, requests <-chan *ssh.Request) {
 		status := command(ch, exec.Command)
 		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 		ch.Close()
-		if exec.Command == wire.CommandOff {
+		if exec.Command == vport.CommandOff {
 			unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 		}
 	}
@@ -80,7 +80,7 @@ func session(ch ssh.Channel, requests <-chan *ssh.Request) {
 
 func command(ch ssh.Channel, name string) uint32 {
 	switch name {
-	case wire.CommandOff:
+	case vport.CommandOff:
 	case "hello":
 		fmt.Fprintln(ch, "hello from", os.Getpid())
 	case "panic":
@@ -110,4 +110,4 @@ func (conn) SetWriteDeadline(time.Time) error { return nil }
 type addr struct{}
 
 func (addr) Network() string { return "virtio" }
-func (addr) String() string  { return wire.Port }
+func (addr) String() string  { return vport.Name }
