@@ -58,7 +58,10 @@ func origin(t matrix.Table) string {
 	if o.Base == "" {
 		return string(t.Kind)
 	}
-	s := fmt.Sprintf("%s, %s %s (sha256 %.12s)", t.Kind, o.Base, o.BaseVersion, o.BaseSHA256)
+	s := fmt.Sprintf("%s, %s", t.Kind, o.Base)
+	if o.BaseVersion != "" {
+		s += fmt.Sprintf(" %s (sha256 %.12s)", o.BaseVersion, o.BaseSHA256)
+	}
 	if len(o.Series) > 0 {
 		s += ", series " + strings.Join(o.Series, ", ")
 	}

@@ -44,6 +44,10 @@ func Text(w io.Writer, m *matrix.Matrix) error {
 
 func textTable(b *strings.Builder, t matrix.Table) {
 	fmt.Fprintf(b, "\n%s %s: %s\n", t.Kernel, t.Arch, origin(t))
+	setting := 0
+	for _, c := range t.Columns {
+		setting = max(setting, len(c.Setting.String()))
+	}
 	for i, c := range t.Columns {
 		note := "shows " + c.Shown
 		switch {
@@ -54,7 +58,7 @@ func textTable(b *strings.Builder, t matrix.Table) {
 		case c.Shown == "":
 			note = "not run"
 		}
-		fmt.Fprintf(b, "  %2d  %-28s %s\n", i+1, c.Setting, note)
+		fmt.Fprintf(b, "  %2d  %-*s  %s\n", i+1, setting, c.Setting, clean(note))
 	}
 	wide := 0
 	for _, r := range t.Rows {
