@@ -1,0 +1,236 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// forReal skips a test that boots, or fails it where LDLAB_REQUIRE wants it run:
+// in short mode, without QEMU, or where its kernel would have to be built
+// first, which "make test" does before.
+func forReal(t *testing.T, sel Selection) *Plan {
+	t.Helper()
+	skip := t.Skipf
+	if os.Getenv("LDLAB_REQUIRE") != "" {
+		skip = t.Fatalf
+	}
+	if testing.Short() {
+		t.Skip("boots real kernels")
+	}
+	p := mustPlan(t, sel)
+	for _, b := range p.Builds {
+		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
+			skip("no %s", b.Arch.QEMU)
+		}
+		spec := kernels.Spec{Kernel: b.Kernel, Arch: b.Arch}
+		if _, ok, err := (&kernels.Builder{}).Lookup(t.Context(), spec); err != nil || !ok {
+			skip("kernel %s for %s is not built (ldlab build): %v", b.Kernel.Name, b.Arch.Name, err)
+		}
+	}
+	return p
+}
+
+// boot runs a plan for real and returns its matrix.
+func boot(t *testing.T, p *Plan) *matrix.Matrix {
+	t.Helper()
+	m, err := Run(t.Context(), p, Options{Out: t.TempDir(), Event: func(e Event) {
+		switch {
+		case e.Note != "":
+			t.Log(e.Note)
+		case e.Guest != nil:
+			t.Logf("%s: %s in %.1f s", e.Guest.Guest.ID(), e.Guest.Outcome, e.Guest.Took.Seconds())
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func dump(t *testing.T, m *matrix.Matrix) {
+	t.Helper()
+	var b strings.Builder
+	report.Text(&b, m)
+	t.Log("\n" + b.String())
+}
+
+// TestDefaultPlanForReal is what "make run" does: every verdict is as
+// expected, on both architectures, and the isolation square is clean.
+func TestDefaultPlanForReal(t *testing.T) {
+	m := boot(t, forReal(t, Selection{}))
+	if !m.AsExpected() || len(m.Errors()) > 0 {
+		dump(t, m)
+		t.Errorf("not as expected: %v", m.Errors())
+	}
+	for _, table := range m.Tables {
+		a := arch.Get(table.Arch)
+		for i, row := range table.Rows {
+			probe, _ := scenarios.Find(row.Probe)
+			for j, c := range row.Cells {
+				// The lab's own kernels have everything that a probe needs,
+				// but for what the architecture lacks.
+				if c.Verdict == matrix.Unavailable && probe.On(a.Name) {
+					t.Errorf("%s %s: %s is unavailable: %s", a.Name, table.Columns[j].Setting, row.Probe, table.Rows[i].Cells[j].Why)
+				}
+			}
+		}
+		sq := table.Square()
+		if sq == nil || len(sq.Reasons) != len(reached(table.Arch, m.Header.Probes)) {
+			t.Errorf("%s: no isolation square over every reason that is probed", table.Arch)
+			continue
+		}
+		for i := range sq.Cells {
+			for j, s := range sq.Cells[i] {
+				if !s.Isolated() {
+					t.Errorf("%s: %s locked alone, %s probed: %d of %d denied", table.Arch, sq.Reasons[i], sq.Reasons[j], s.Denied, s.Probes)
+				}
+			}
+		}
+	}
+}
+
+// TestStockForReal runs mainline's lockdown, briefly.
+func TestStockForReal(t *testing.T) {
+	m := boot(t, forReal(t, Selection{Kernels: []string{"stock"}, Arches: []string{"x86_64"}, Settings: []string{"integrity@boot", "confidentiality@runtime"}}))
+	if !m.AsExpected() {
+		dump(t, m)
+		t.Error("not as expected")
+	}
+}
+
+// TestPostedForReal runs the series as posted: the reasons are enforced, and
+// lockdown's own file breaks mainline's ABI in the ways that the review named.
+func TestPostedForReal(t *testing.T) {
+	m := boot(t, forReal(t, Selection{Kernels: []string{"posted"}, Arches: []string{"x86_64"},
+		Settings: []string{"integrity@runtime", "confidentiality@boot", "kexec@runtime"}}))
+	for _, row := range m.Tables[0].Rows {
+		for i, c := range row.Cells {
+			setting := m.Tables[0].Columns[i].Setting.String()
+			deviates := strings.HasPrefix(row.Probe, "securityfs/")
+			if deviates && row.Probe == "securityfs/show" && setting == "integrity@runtime" {
+				deviates = false // the one level that is shown as mainline does
+			}
+			if deviates && row.Probe == "securityfs/junk" && setting == "integrity@runtime" {
+				deviates = false
+			}
+			if (c.Verdict == matrix.Deviates) != deviates || (!deviates && !c.Verdict.Expected()) {
+				t.Errorf("%s under %s: %s: %s", row.Probe, setting, c.Verdict, c.Why)
+			}
+		}
+	}
+}
+
+// TestLeakIsCaught takes one check out of one call site of each architecture's
+// kernel: the lab must report LEAK for that feature, and for nothing else.
+func TestLeakIsCaught(t *testing.T) {
+	for _, tc := range []struct {
+		arch, mutant string
+		leaks        []string
+	}{
+		{"x86_64", "msr-write.patch", []string{"msr/write"}},
+		{"arm64", "dev-mem.patch", []string{"devmem/open", "devmem/open-rdwr", "devmem/read", "devmem/mmap", "devmem/port-open"}},
+	} {
+		t.Run(tc.arch, func(t *testing.T) {
+			p := forReal(t, Selection{Arches: []string{tc.arch}, Settings: []string{"integrity@boot", "kexec@runtime"}})
+			p.Selection.Series = []string{filepath.Join("testdata", "mutants", tc.mutant)}
+			m := boot(t, p)
+			for _, row := range m.Tables[0].Rows {
+				for i, c := range row.Cells {
+					setting := m.Tables[0].Columns[i].Setting
+					leak := slices.Contains(tc.leaks, row.Probe) && setting.String() == "integrity@boot"
+					if (c.Verdict == matrix.Leak) != leak || (!leak && !c.Verdict.Expected()) {
+						t.Errorf("%s under %s: %s: %s", row.Probe, setting, c.Verdict, c.Why)
+					}
+				}
+			}
+		})
+	}
+}
+
+// shell runs one command in a guest.
+func shell(t *testing.T, p *Plan, command string) (status int, stdout string) {
+	t.Helper()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var out, errs bytes.Buffer
+	status, err = Shell(t.Context(), p, Options{}, Terminal{In: null, Out: &out, Err: &errs}, command)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, errs.String())
+	}
+	t.Logf("%s: exit %d\n%s%s", command, status, out.String(), errs.String())
+	return status, out.String()
+}
+
+// TestKUnitForReal runs the bitmap series' KUnit suite at boot, runs it again,
+// and looks whether it left the kernel as it was.
+func TestKUnitForReal(t *testing.T) {
+	p := forReal(t, Selection{Kernels: []string{"kunit"}, Arches: []string{"x86_64"}, Settings: []string{"dev_mem@boot"}})
+	_, out := shell(t, p, `
+		cd /sys/kernel/debug/kunit
+		for s in lockdown*; do
+			cat $s/results
+			echo 1 >$s/run
+			cat $s/results
+		done
+		cat /sys/kernel/security/lockdown
+		cat /sys/kernel/security/lockdown_reasons`)
+	if n := strings.Count(out, "\nok 1 ") + strings.Count(out, "\nok 2 ") + strings.Count(out, "\nok 3 "); n < 2 || strings.Contains(out, "not ok") {
+		t.Errorf("suites that passed, first and second run: %d, want at least 2, and none that failed", n)
+	}
+	if !strings.Contains(out, "[none] integrity") || strings.Count(out, " locked\n") != 1 || !strings.Contains(out, "dev_mem locked\n") {
+		t.Error("the suite changed what is locked")
+	}
+}
+
+func TestShellForReal(t *testing.T) {
+	for _, a := range arch.All() {
+		t.Run(a.Name, func(t *testing.T) {
+			p := forReal(t, Selection{Arches: []string{a.Name}, Settings: []string{"integrity@runtime"}})
+			if status, out := shell(t, p, "uname -m; cat /sys/kernel/security/lockdown; exit 42"); status != 42 ||
+				!strings.Contains(out, "[integrity]") || !strings.HasPrefix(out, map[string]string{"x86_64": "x86_64", "arm64": "aarch64"}[a.Name]) {
+				t.Errorf("exit %d, want 42, and the level of the setting", status)
+			}
+		})
+	}
+}
+
+// TestInterruptLeavesNothing ends a run while guests boot.
+func TestInterruptLeavesNothing(t *testing.T) {
+	p := forReal(t, Selection{Arches: []string{"x86_64"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, p, Options{Out: t.TempDir(), Event: func(e Event) {
+		if e.Guest != nil {
+			cancel()
+		}
+	}})
+	if err != ErrInterrupted {
+		t.Errorf("run: %v, want interrupted", err)
+	}
+	children, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []byte
+	for _, c := range children {
+		b, _ := os.ReadFile(c)
+		left = append(left, b...)
+	}
+	if len(bytes.TrimSpace(left)) > 0 {
+		t.Errorf("children left: %s", left)
+	}
+}
