@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A lab is a machine whose kernel denies, logs and limits like the real one.
+type lab struct {
+	clock   time.Duration
+	kernel  ratelimit
+	pending []record
+	deny    map[string]bool // probes
+	mute    bool            // the kernel says nothing
+	cut     bool            // the log is always overrun
+	ran     []string
+	slept   time.Duration
+	locked  []lockdown.Write
+}
+
+func (l *lab) run(out *bytes.Buffer) *cellRun {
+	r := newCellRun(&guest{started: time.Now(), log: l.log}, out)
+	r.find = func(id string) (scenarios.Row, bool) {
+		p := scenarios.Probe{Reason: "kexec"}
+		if strings.HasPrefix(id, "free/") {
+			p.Expect = scenarios.Free
+		}
+		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
+	}
+	r.state = func(when string) *wire.State { return &wire.State{When: when} }
+	r.lock = func(w []lockdown.Write) error { l.locked = append(l.locked, w...); return nil }
+	r.now = func() time.Duration { return l.clock }
+	r.sleep = func(_ context.Context, d time.Duration) { l.clock += max(d, 0); l.slept += max(d, 0) }
+	r.probe = l.probe
+	return r
+}
+
+func (l *lab) log() ([]record, bool, error) {
+	p := l.pending
+	l.pending = nil
+	return p, l.cut, nil
+}
+
+func (l *lab) probe(_ context.Context, comm string, row scenarios.Row, _ wire.Request) scenarios.Result {
+	l.clock += 50 * time.Millisecond
+	l.ran = append(l.ran, row.ID)
+	if !l.deny[row.ID] {
+		return scenarios.Result{Outcome: scenarios.Allowed}
+	}
+	l.say(comm)
+	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
+}
+
+func (l *lab) say(comm string) {
+	if !l.mute && l.kernel.allow(l.clock) {
+		l.pending = append(l.pending, record{l.clock, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
+	}
+}
+
+// ask answers one request and gives the stream's frames.
+func ask(t *testing.T, l *lab, setting string, probes ...string) (states []string, obs []scenarios.Observation, err error) {
+	t.Helper()
+	s, perr := lockdown.ParseSetting(setting)
+	if perr != nil {
+		t.Fatal(perr)
+	}
+	var in, out bytes.Buffer
+	if err := vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Setting: s, Probes: probes}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.run(&out).answer(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	err = wire.ReadFrames(&out, func(f wire.Frame) error {
+		if f.State != nil {
+			states = append(states, f.State.When)
+		} else {
+			obs = append(obs, *f.Observation)
+		}
+		return nil
+	})
+	return states, obs, err
+}
+
+func TestCellStream(t *testing.T) {
+	l := &lab{deny: map[string]bool{"a/denied": true}}
+	states, obs, err := ask(t, l, "integrity@runtime", "a/denied", "free/allowed", "a/denied")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"boot", "locked", "end"}; !reflect.DeepEqual(states, want) {
+		t.Errorf("states %q, want %q", states, want)
+	}
+	if want := []lockdown.Write{{File: lockdown.LevelFile, Data: "integrity"}}; !reflect.DeepEqual(l.locked, want) {
+		t.Errorf("wrote %v, want %v", l.locked, want)
+	}
+	comms := map[string]bool{}
+	for i, o := range obs {
+		comms[o.Comm] = true
+		if denied := o.Probe == "a/denied"; denied != (len(o.Log) == 1) || o.Runs != 1 || o.Duration < 0 {
+			t.Errorf("observation %d: %+v", i, o)
+		}
+	}
+	if len(obs) != 3 || len(comms) != 3 {
+		t.Errorf("got %d observations under %d comms, want 3 of each", len(obs), len(comms))
+	}
+}
+
+func TestCellRefuses(t *testing.T) {
+	var l lab
+	if _, _, err := ask(t, &l, "none", "a/b", "none/such"); err == nil || err.Error() != `guest: unknown probe "none/such"` {
+		t.Errorf("unknown probe: %v", err)
+	}
+	if _, _, err := ask(t, &l, "kexec@runtime"); err == nil || !strings.Contains(err.Error(), "tristate") {
+		t.Errorf("single reason on a tristate kernel: %v", err)
+	}
+	if len(l.ran) > 0 {
+		t.Errorf("ran %q for a request that was refused", l.ran)
+	}
+	for name, in := range map[string]string{"half a message": "\x00\x00\x01", "garbage": "GET / HTTP/1.1\r\n\r\n", "nothing": ""} {
+		var out bytes.Buffer
+		if err := l.run(&out).answer(t.Context(), strings.NewReader(in)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := wire.ReadFrames(&out, nil); err == nil || !strings.HasPrefix(err.Error(), "guest: read request: ") {
+			t.Errorf("%s: stream says %v", name, err)
+		}
+	}
+}
+
+func TestCellTellsOfAWriteThatTheKernelRefused(t *testing.T) {
+	err := lock([]lockdown.Write{{File: "/dev/full", Data: "integrity"}})
+	if err == nil || err.Error() != `lock: write("/dev/full", "integrity"): ENOSPC` {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Every denial gets its line although the kernel prints only ten in 5 s, and
+// the cell waits no longer than the lines need.
+func TestCellPacesItself(t *testing.T) {
+	l := &lab{deny: map[string]bool{}}
+	var probes []string
+	for i := range 35 {
+		id := fmt.Sprintf("a/%d", i)
+		probes = append(probes, id)
+		l.deny[id] = true
+	}
+	for range 4 {
+		l.say("swapper") // lines of the boot count, too
+	}
+	_, obs, err := ask(t, l, "integrity", probes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range obs {
+		if len(o.Log) != 1 || o.Runs != 1 {
+			t.Errorf("%s: %d lines after %d runs", o.Probe, len(o.Log), o.Runs)
+		}
+	}
+	if most := 3 * (limitInterval + limitMargin); l.slept > most {
+		t.Errorf("slept %v for 39 lines, want at most %v", l.slept, most)
+	}
+}
+
+func TestCellObservesAgainWhereTheLineMayBeLost(t *testing.T) {
+	// The probe's own pacing is bypassed: its reason is not locked by the
+	// setting, yet it is denied.
+	l := &lab{deny: map[string]bool{"a/x": true}}
+	for range limitBurst {
+		l.say("other")
+	}
+	_, obs, err := ask(t, l, "none", "a/x")
+	if err != nil || obs[0].Runs != 2 || len(obs[0].Log) != 1 {
+		t.Errorf("got %+v, %v", obs, err)
+	}
+}
+
+func TestCellRunsNoProbeMoreThanThrice(t *testing.T) {
+	for name, l := range map[string]*lab{
+		"silent kernel": {mute: true},
+		"log cut":       {mute: true, cut: true},
+	} {
+		l.deny = map[string]bool{"a/x": true, "free/x": true}
+		_, obs, err := ask(t, l, "integrity", "a/x", "free/x")
+		want := map[bool]int{false: 1, true: maxRuns}[l.cut]
+		if err != nil || obs[0].Runs != want || obs[1].Runs != 1 || obs[0].Log != nil {
+			t.Errorf("%s: %+v, %v", name, obs, err)
+		}
+	}
+}
+
+func TestCellNeverWaitsWhereNothingIsLocked(t *testing.T) {
+	l := &lab{}
+	for range limitBurst {
+		l.say("swapper")
+	}
+	_, _, err := ask(t, l, "none", "a/x", "a/y")
+	if err != nil || l.slept != 0 {
+		t.Errorf("slept %v, %v", l.slept, err)
+	}
+}
+
+func TestCellTellsOnceOfAMissingLog(t *testing.T) {
+	var l lab
+	var out bytes.Buffer
+	r := l.run(&out)
+	r.g.log = func() ([]record, bool, error) { return nil, false, errors.New("open /dev/kmsg: gone") }
+	var in bytes.Buffer
+	_ = vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"a/x", "a/y"}})
+	if err := r.answer(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	var errs []string
+	if err := wire.ReadFrames(&out, func(f wire.Frame) error {
+		if f.State != nil {
+			errs = append(errs, f.State.Errors...)
+		}
+		return nil
+	}); err != nil || !reflect.DeepEqual(errs, []string{"open /dev/kmsg: gone"}) {
+		t.Errorf("states say %q, %v", errs, err)
+	}
+}
+
+func TestEveryRowIsFound(t *testing.T) {
+	for _, row := range scenarios.Rows() {
+		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || found.Run == nil {
+			t.Errorf("%s: found %v", row.ID, ok)
+		}
+	}
+}

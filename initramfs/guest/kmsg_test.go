@@ -1,0 +1,51 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseRecord(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		want record
+		ok   bool
+	}{
+		{"5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n", record{5140900 * time.Microsecond, "Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7"}, true},
+		{"6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n", record{0, "text"}, true},
+		{"6,1,0,-", record{}, false},
+		{"6,1;x", record{}, false},
+		{"6,1,later,-;x", record{}, false},
+		{"", record{}, false},
+	} {
+		if got, ok := parseRecord(tt.in); got != tt.want || ok != tt.ok {
+			t.Errorf("parseRecord(%q) = %v, %v", tt.in, got, ok)
+		}
+	}
+}
+
+func TestNamingKeepsOnlyTheComm(t *testing.T) {
+	mine := "Lockdown: ldp-0001: direct PCI access is restricted; see man kernel_lockdown.7"
+	got := naming([]record{
+		{0, mine},
+		{0, "Lockdown: ldp-00011: direct PCI access is restricted; see man kernel_lockdown.7"},
+		{0, "ldp-0001: Lockdown: x"},
+		{0, "lockdown_is_locked_down: 3 callbacks suppressed"},
+	}, "ldp-0001")
+	if !reflect.DeepEqual(got, []string{mine}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestNamingIsBounded(t *testing.T) {
+	var flood []record
+	for range 10 * maxLogLines {
+		flood = append(flood, record{0, denialPrefix + "ldp-0001: " + strings.Repeat("x", 10*maxLogLine)})
+	}
+	got := naming(flood, "ldp-0001")
+	if len(got) != maxLogLines || len(got[0]) != maxLogLine {
+		t.Errorf("got %d lines of %d bytes", len(got), len(got[0]))
+	}
+}

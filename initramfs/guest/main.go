@@ -1,0 +1,35 @@
+// Command guest is the lab's side inside the machine. It is PID 1: it mounts
+// what probes need, serves SSH on a virtio port, and runs each probe in a
+// child process, which is this same program under another name.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// childName is argv[0] of a probe's child process.
+const childName = "ldlab-probe"
+
+func init() {
+	// A probe runs on the thread that is the process: its comm, its rlimits
+	// and its ioperm bits are those that /proc shows.
+	if os.Args[0] == childName {
+		runtime.LockOSThread()
+	}
+}
+
+func main() {
+	switch {
+	case os.Args[0] == childName:
+		os.Exit(childMain(os.Args[1:], resultFD, scenarios.Find))
+	case os.Getpid() == 1:
+		boot()
+	default:
+		fmt.Fprintln(os.Stderr, "guest: runs as PID 1 of a machine of the lab, and nowhere else")
+		os.Exit(2)
+	}
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// Deadlines of a probe, before the request's scale. Its context ends first,
+// so that it can undo what it did before it is killed.
+const (
+	probeGivesUp = 8 * time.Second
+	probeKilled  = 10 * time.Second
+	probeLinger  = 2 * time.Second // for a killed child to be gone
+)
+
+// pipesLinger is how long what a failed child said may take to arrive.
+const pipesLinger = 100 * time.Millisecond
+
+// maxSaid bounds what is kept of a child's output, in bytes.
+const maxSaid = 4 << 10
+
+// A prober runs probes in child processes of their own.
+type prober struct {
+	children *children
+	dir      string // for names: a tmpfs
+	scale    float64
+	env      scenarios.Env
+}
+
+func (p prober) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * p.scale) }
+
+// run runs one probe under the comm. Whatever becomes of the child is a
+// result.
+//
+// The child is this program, executed through a link that is named comm: exec
+// takes the comm from the path's last element, so that all threads of the
+// child have it from their first instruction.
+func (p prober) run(ctx context.Context, comm, id string) scenarios.Result {
+	link := filepath.Join(p.dir, comm)
+	if err := os.Symlink("/proc/self/exe", link); err != nil {
+		return failed(fmt.Sprintf("name child: %v", err))
+	}
+	defer os.Remove(link)
+
+	pipes, err := newPipes()
+	if err != nil {
+		return failed(err.Error())
+	}
+	defer pipes.close()
+	args := childArgs{probe: id, comm: comm, left: p.scaled(probeGivesUp), env: p.env}
+	pid, done, err := p.children.start(link, args.argv(), &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   []string{"PATH=/bbin:/bin", "GOGC=off"}, // too short a life to collect in
+		Files: pipes.childFiles(),
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	})
+	pipes.closeChild()
+	if err != nil {
+		return failed(err.Error())
+	}
+	return p.await(ctx, pid, done, pipes)
+}
+
+// await collects a child's result, and leaves none of its process group
+// behind. A child that has sent its result is not waited for: it has undone
+// what it did, and has nothing more to say.
+func (p prober) await(ctx context.Context, pid int, done <-chan syscall.WaitStatus, pipes *pipes) scenarios.Result {
+	var result scenarios.Result
+	got := make(chan error, 1)
+	said := make(chan string, 1)
+	go func() { got <- vport.Read(pipes.result, &result) }()
+	go func() { said <- readSaid(pipes.said) }()
+
+	deadline := time.NewTimer(p.scaled(probeKilled))
+	defer deadline.Stop()
+	var why string
+	answered := false
+	var err error
+	select {
+	case err = <-got:
+		answered = true
+	case <-deadline.C:
+		why = fmt.Sprintf("no result within %v", p.scaled(probeKilled))
+	case <-ctx.Done():
+		why = "run canceled"
+	}
+	_ = syscall.Kill(-pid, syscall.SIGKILL) // ESRCH: all gone
+	var end string
+	select {
+	case status := <-done:
+		end = describe(status)
+	case <-time.After(p.scaled(probeLinger)):
+		end = "it survives SIGKILL"
+	}
+	if answered && err == nil {
+		pipes.expire(time.Now())
+		<-said
+		return result
+	}
+	// Whoever left the process group may still hold the pipes.
+	pipes.expire(time.Now().Add(pipesLinger))
+	text := <-said
+	if !answered {
+		<-got
+	}
+	switch {
+	case why != "":
+		return failed(why + ": " + end)
+	case err == io.EOF:
+		return failed(strings.TrimSuffix(fmt.Sprintf("child ended without a result: %s: %.200s", end, text), ": "))
+	}
+	return failed(fmt.Sprintf("bad result: %v", err))
+}
+
+// describe says how a process ended, as a shell would.
+func describe(s syscall.WaitStatus) string {
+	if s.Signaled() {
+		return "killed by " + s.Signal().String()
+	}
+	return fmt.Sprintf("exit %d", s.ExitStatus())
+}
+
+// readSaid reads all of a child's output, keeps its head, and gives the first
+// line of it.
+func readSaid(r io.Reader) string {
+	head, _ := io.ReadAll(io.LimitReader(r, maxSaid))
+	_, _ = io.Copy(io.Discard, r)
+	line, _, _ := bytes.Cut(bytes.TrimSpace(head), []byte("\n"))
+	return string(line)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+func testProber(t *testing.T, scale float64) prober {
+	setting, err := lockdown.ParseSetting("integrity@runtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return prober{reaper, t.TempDir(), scale, scenarios.Env{Setting: setting, Kind: lockdown.Bitmap}}
+}
+
+func TestProbeChild(t *testing.T) {
+	const failed = scenarios.Failed
+	for _, tt := range []struct {
+		probe   string
+		scale   float64
+		outcome scenarios.Outcome
+		call    string
+		why     string // part of it
+	}{
+		{"fake/ok", 1, scenarios.Allowed, "integrity@runtime bitmap", ""},
+		{"fake/main-thread", 1, scenarios.Allowed, "true", ""},
+		{"fake/panic", 1, failed, "", "panic: at the disco"},
+		{"fake/exit", 1, failed, "", "child ended without a result: exit 7: bye"},
+		{"fake/killed", 1, failed, "", "child ended without a result: killed by killed"},
+		{"fake/hang", 0.05, failed, "", "no result within 500ms"},
+		{"fake/gives-up", 0.1, failed, "", "gave up"},
+		{"fake/garbage", 1, failed, "", "length 4294967295 exceeds"},
+		{"fake/half", 1, failed, "", "unexpected EOF"},
+		{"fake/flood", 1, scenarios.Denied, "", ""},
+		{"fake/leaves-daemon", 1, scenarios.Allowed, "<nil>", ""},
+		{"fake/none-such", 1, failed, "", `unknown probe "fake/none-such"`},
+	} {
+		t.Run(tt.probe, func(t *testing.T) {
+			r := testProber(t, tt.scale).run(t.Context(), "ldp-0001", tt.probe)
+			if r.Outcome != tt.outcome || r.Call != tt.call || !strings.Contains(r.Why, tt.why) {
+				t.Errorf("got %+v, want %+v", r, tt)
+			}
+		})
+	}
+}
+
+func TestEveryThreadOfTheChildHasItsComm(t *testing.T) {
+	r := testProber(t, 1).run(t.Context(), "ldp-9999", "fake/comms")
+	lines := strings.Fields(r.Call)
+	if len(lines) < 2 {
+		t.Fatalf("threads' comms: %q; want those of several threads", lines)
+	}
+	for _, comm := range lines {
+		if comm != "ldp-9999" {
+			t.Errorf("a thread is named %q", comm)
+		}
+	}
+}
+
+func TestProbeEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	r := testProber(t, 1).run(ctx, "ldp-0001", "fake/hang")
+	if r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, "run canceled") || time.Since(begin) > 5*time.Second {
+		t.Errorf("got %+v after %v", r, time.Since(begin))
+	}
+}
+
+func TestChildRefusesAnotherComm(t *testing.T) {
+	a := childArgs{probe: "fake/ok", comm: "ldp-0001", left: time.Second}
+	r := runProbe(a.argv()[1:], findFake)
+	if r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
+		t.Errorf("got %+v", r)
+	}
+}
