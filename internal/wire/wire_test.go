@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+func stream(t *testing.T, frames ...Frame) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	for _, f := range frames {
+		if err := vport.Write(&b, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &b
+}
+
+func TestReadFrames(t *testing.T) {
+	obs := func(seq int) Frame { return Frame{Seq: seq, Observation: &scenarios.Observation{Probe: "p"}} }
+	state := Frame{Seq: 0, State: &State{When: "boot"}}
+	end := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Observations: n}} }
+	stop := errors.New("stop")
+	for _, tc := range []struct {
+		name   string
+		frames []Frame
+		visit  error
+		want   string // "": complete
+		seen   int
+	}{
+		{"complete", []Frame{state, obs(1), obs(2), end(3, 2)}, nil, "", 3},
+		{"empty but complete", []Frame{end(0, 0)}, nil, "", 0},
+		{"no end", []Frame{state, obs(1)}, nil, ErrCut.Error(), 2},
+		{"nothing at all", nil, nil, ErrCut.Error(), 0},
+		{"a frame is missing", []Frame{state, obs(2)}, nil, "number 2, want 1", 1},
+		{"a frame comes twice", []Frame{state, obs(1), obs(1)}, nil, "number 1, want 2", 2},
+		{"the end counts more", []Frame{state, obs(1), end(2, 2)}, nil, "counts 2 observations, 1 came", 2},
+		{"the end counts fewer", []Frame{state, obs(1), end(2, 0)}, nil, "counts 0 observations, 1 came", 2},
+		{"empty frame", []Frame{state, {Seq: 1}}, nil, "empty", 1},
+		{"guest gives up", []Frame{state, {Seq: 1, Error: "lock: EPERM"}}, nil, "guest: lock: EPERM", 1},
+		{"host gives up", []Frame{state, obs(1), end(2, 1)}, stop, "stop", 1},
+	} {
+		seen := 0
+		err := ReadFrames(stream(t, tc.frames...), func(Frame) error { seen++; return tc.visit })
+		if seen != tc.seen || (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %v after %d frames, want %q after %d", tc.name, err, seen, tc.want, tc.seen)
+		}
+	}
+}
+
+func TestReadFramesGarbage(t *testing.T) {
+	good := stream(t, Frame{Seq: 0, State: &State{}}, Frame{Seq: 1, End: &End{}}).Bytes()
+	for i := range good {
+		if err := ReadFrames(bytes.NewReader(good[:i]), func(Frame) error { return nil }); err == nil {
+			t.Errorf("cut at byte %d: no error", i)
+		}
+	}
+	if err := ReadFrames(strings.NewReader(strings.Repeat("garbage", 1000)), func(Frame) error { return nil }); err == nil {
+		t.Error("garbage: no error")
+	}
+}
