@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/lab"
@@ -11,6 +13,7 @@ func newBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build",
 		Short: "Build kernels and guests into the cache, and boot nothing",
+		Long:  "Build prints a line for each kernel: its name, its architecture and its image.",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := planOf(sel)
@@ -19,7 +22,12 @@ func newBuild() *cobra.Command {
 			}
 			ui := newUI(c.ErrOrStderr())
 			defer ui.close()
-			return p.Build(c.Context(), lab.Options{Event: ui.event})
+			images, err := p.Build(c.Context(), lab.Options{Event: ui.event})
+			ui.close()
+			for _, i := range images {
+				fmt.Fprintln(c.OutOrStdout(), i.Kernel, i.Arch, i.Path)
+			}
+			return err
 		},
 	}
 	kernelFlags(c, &sel)

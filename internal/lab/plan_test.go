@@ -9,7 +9,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-func tables(t *testing.T) *kernels.Tables {
+func tables(t testing.TB) *kernels.Tables {
 	t.Helper()
 	tab, err := kernels.Load()
 	if err != nil {
@@ -18,7 +18,7 @@ func tables(t *testing.T) *kernels.Tables {
 	return tab
 }
 
-func mustPlan(t *testing.T, sel Selection) *Plan {
+func mustPlan(t testing.TB, sel Selection) *Plan {
 	t.Helper()
 	p, err := NewPlan(tables(t), sel)
 	if err != nil {

@@ -78,20 +78,27 @@ func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
 	return order, nil
 }
 
+// An Image is a kernel that was built.
+type Image struct {
+	Kernel, Arch string
+	Path         string
+}
+
 // Build builds everything that a plan boots and boots nothing.
-func (p *Plan) Build(ctx context.Context, o Options) error {
+func (p *Plan) Build(ctx context.Context, o Options) ([]Image, error) {
 	r := newRun(p, o)
 	if err := r.findCache(); err != nil {
-		return err
+		return nil, err
 	}
+	var images []Image
 	for _, build := range p.Builds {
 		b, err := r.makeBootable(ctx, build)
 		if err != nil {
-			return interrupted(ctx, err)
+			return nil, interrupted(ctx, err)
 		}
-		r.note("%s %s: %s", build.Kernel.Name, build.Arch.Name, b.built.Image)
+		images = append(images, Image{build.Kernel.Name, build.Arch.Name, b.built.Image})
 	}
-	return nil
+	return images, nil
 }
 
 func (r *run) findCache() (err error) {

@@ -45,7 +45,7 @@ func TestReadIsNotFooled(t *testing.T) {
 		{"half a message", head(10) + "{", "unexpected EOF"},
 		{"no message", head(10), "unexpected EOF"},
 		{"oversized", head(MaxMessage+1) + "x", "exceeds"},
-		{"4 GiB", head(1<<32-1), "exceeds"},
+		{"4 GiB", head(1<<32 - 1), "exceeds"},
 		{"no JSON", head(4) + "abcd", "decode"},
 		{"console text", "[    0.000000] Linux version", "exceeds"},
 		{"JSON of another shape", head(2) + "[]", "decode"},
