@@ -164,7 +164,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 		for _, patch := range s.Patches {
 			fmt.Fprintln(sum, patch.SHA256)
 		}
-		o.Series = append(o.Series, fmt.Sprintf("%s (%d patches, sha256 %.12x)", s.Name, len(s.Patches), sum.Sum(nil)))
+		o.Series = append(o.Series, fmt.Sprintf("%s (%d patches, sha256 %.6x)", s.Name, len(s.Patches), sum.Sum(nil)))
 	}
 	return o
 }
