@@ -36,7 +36,11 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 		return res
 	}
 	res.Command = m.CommandLine()
-	first, err := talk(talking, m, config.Scale, r.plan.Probes, &res)
+	var first time.Time
+	client, err := m.Connect(talking)
+	if err == nil {
+		first, err = talk(talking, client, config.Scale, r.plan.Probes, &res)
+	}
 	switch {
 	case err != nil:
 		// Why the talk ended is the machine's to say: it may have died of it,
@@ -92,11 +96,7 @@ func timing(p vm.Phases, first, end time.Duration) []matrix.Phase {
 
 // talk has the guest do its work over SSH, fills in what it reports, and says
 // when the first probe answered.
-func talk(ctx context.Context, m *vm.Machine, scale float64, probes []string, res *matrix.Result) (first time.Time, err error) {
-	client, err := m.Connect(ctx)
-	if err != nil {
-		return first, err
-	}
+func talk(ctx context.Context, client *ssh.Client, scale float64, probes []string, res *matrix.Result) (first time.Time, err error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return first, fmt.Errorf("open session: %w", err)

@@ -43,16 +43,16 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 		return 0, err
 	}
 	defer m.Close(context.WithoutCancel(ctx))
-	res := matrix.Result{Guest: g}
-	// No probes: this locks what is asked for and has the guest say so.
-	if _, err := talk(ctx, m, config.Scale, nil, &res); err != nil {
-		return 0, interrupted(ctx, fmt.Errorf("boot %s: %w", g.ID(), err))
-	}
-	if err := checkStates(res); err != nil {
-		return 0, err
-	}
 	client, err := m.Connect(ctx)
 	if err != nil {
+		return 0, interrupted(ctx, fmt.Errorf("boot %s: %w", g.ID(), err))
+	}
+	res := matrix.Result{Guest: g}
+	// No probes: this locks what is asked for and has the guest say so.
+	if _, err := talk(ctx, client, config.Scale, nil, &res); err != nil {
+		return 0, interrupted(ctx, fmt.Errorf("lock %s: %w", g.ID(), err))
+	}
+	if err := checkStates(res); err != nil {
 		return 0, err
 	}
 	defer context.AfterFunc(ctx, func() { client.Close() })()
