@@ -1,0 +1,182 @@
+// Package kernels builds the columns of the matrix: kernels out of a base
+// source, a patch series and config fragments, for one architecture each.
+//
+// What there is to build is data: bases/, table/, config/ and patches/. A
+// [Builder] fetches, patches, configures and builds it into a cache; nothing
+// that is in the cache is built again, and nothing in it is believed without
+// its checksum.
+package kernels
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+//go:embed bases table config patches
+var embedded embed.FS
+
+// A Kernel is one entry of the table: what to build.
+type Kernel struct {
+	Name   string        `toml:"-"`      // the file's name without .toml
+	Title  string        `toml:"title"`  // one line
+	Base   string        `toml:"base"`   // name of a Base
+	Series []string      `toml:"series"` // names of patch series, in the order they are applied
+	Config []string      `toml:"config"` // fragments on top of common and the architecture's
+	Kind   lockdown.Kind `toml:"kind"`   // the interface the kernel has
+	Arches []string      `toml:"arches"` // architectures it is built for; empty: all
+	Tree   string        `toml:"tree"`   // builds in a working tree apart, with the kernels of the same word; empty: with all others
+}
+
+// On reports whether the kernel is built for the architecture.
+func (k Kernel) On(a *arch.Arch) bool {
+	return len(k.Arches) == 0 || slices.Contains(k.Arches, a.Name)
+}
+
+// A Base is a kernel source that kernels are built from.
+type Base struct {
+	Name     string         `toml:"-"`
+	Title    string         `toml:"title"`
+	Source   string         `toml:"source"`   // where it is taken from; see ParseSource
+	Versions string         `toml:"versions"` // what version it may have; see ParseVersions
+	Steps    map[string]int `toml:"steps"`    // lines of output of a cold build, by architecture
+}
+
+// Tables is everything that can be built.
+type Tables struct {
+	fsys    fs.FS
+	kernels []Kernel
+	bases   map[string]Base
+}
+
+// Load reads the tables that are part of the program.
+func Load() (*Tables, error) { return load(embedded) }
+
+// load reads tables out of any file system, and checks that each name in them
+// names something.
+func load(fsys fs.FS) (*Tables, error) {
+	t := &Tables{fsys: fsys, bases: map[string]Base{}}
+	err := eachTOML(fsys, "bases", func(name string, data []byte) error {
+		b := Base{Name: name}
+		if err := decode(data, &b); err != nil {
+			return err
+		}
+		t.bases[name] = b
+		return t.checkBase(b)
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = eachTOML(fsys, "table", func(name string, data []byte) error {
+		k := Kernel{Name: name}
+		if err := decode(data, &k); err != nil {
+			return err
+		}
+		t.kernels = append(t.kernels, k)
+		return t.checkKernel(k)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// eachTOML calls do for each *.toml in dir, by name in order.
+func eachTOML(fsys fs.FS, dir string, do func(name string, data []byte) error) error {
+	files, err := fs.Glob(fsys, dir+"/*.toml")
+	if err != nil {
+		return err
+	}
+	for _, file := range files { // Glob sorts
+		data, err := fs.ReadFile(fsys, file)
+		if err != nil {
+			return err
+		}
+		if err := do(strings.TrimSuffix(path.Base(file), ".toml"), data); err != nil {
+			return fmt.Errorf("read %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// decode takes TOML strictly: a key nobody reads is a mistake.
+func decode(data []byte, v any) error {
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(v)
+	var strict *toml.StrictMissingError
+	if errors.As(err, &strict) && len(strict.Errors) > 0 {
+		row, _ := strict.Errors[0].Position()
+		return fmt.Errorf("line %d: unknown key %s", row, strings.Join(strict.Errors[0].Key(), "."))
+	}
+	return err
+}
+
+func (t *Tables) checkBase(b Base) error {
+	if _, err := ParseSource(b.Source); err != nil {
+		return err
+	}
+	_, err := ParseVersions(b.Versions)
+	return err
+}
+
+func (t *Tables) checkKernel(k Kernel) error {
+	if _, ok := t.bases[k.Base]; !ok {
+		return fmt.Errorf("unknown base %q", k.Base)
+	}
+	if !slices.Contains(lockdown.Kinds(), k.Kind) {
+		return fmt.Errorf("unknown kind %q", k.Kind)
+	}
+	for _, name := range k.Series {
+		if _, err := t.series(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range k.Config {
+		if _, err := t.fragment(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range k.Arches {
+		if arch.Get(name) == nil {
+			return fmt.Errorf("unknown architecture %q", name)
+		}
+	}
+	return nil
+}
+
+// Kernels lists the table, by name.
+func (t *Tables) Kernels() []Kernel { return slices.Clone(t.kernels) }
+
+// Names lists the names of the kernels, in order.
+func (t *Tables) Names() []string {
+	var names []string
+	for _, k := range t.kernels {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// Kernel looks a kernel up; ok is false where there is none of that name.
+func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
+	for _, k := range t.kernels {
+		if k.Name == name {
+			return k, true
+		}
+	}
+	return Kernel{}, false
+}
+
+// Base looks a base up; ok is false where there is none of that name.
+func (t *Tables) Base(name string) (b Base, ok bool) {
+	b, ok = t.bases[name]
+	return b, ok
+}

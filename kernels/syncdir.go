@@ -1,0 +1,102 @@
+package kernels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// syncDir brings the working tree of a directory source up to date. Files are
+// copied, never linked: editors that write in place would change the working
+// tree behind our back.
+func (j *job) syncDir(ctx context.Context, w *workTree) error {
+	old := readIndex(w.index()) // empty after a crash: then every file is compared
+	if err := os.Remove(w.index()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(old.Files) == 0 {
+		if err := removeOthers(w.source(), j.origin.dir); err != nil {
+			return err
+		}
+	}
+	for name := range old.Files {
+		if _, ok := j.origin.dir.Files[name]; !ok {
+			if err := os.Remove(filepath.Join(w.source(), filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	m := j.meter(Patching, int64(len(j.origin.dir.Files)))
+	var n int64
+	for name, s := range j.origin.dir.Files {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if n++; n%256 == 0 {
+			m.set(n, "copying the source tree")
+		}
+		if was, ok := old.Files[name]; ok && was.Sum == s.Sum && was.Mode == s.Mode {
+			continue
+		}
+		if err := syncFile(filepath.Join(j.origin.root, name), filepath.Join(w.source(), name), s); err != nil {
+			return fmt.Errorf("copy source %s: %w", name, err)
+		}
+	}
+	return writeIndex(w.index(), j.origin.dir)
+}
+
+// syncFile copies one file if it is not there as it should be. The copy must
+// be what the index says: a key was made of it.
+func syncFile(from, to string, s stamp) error {
+	if info, err := os.Lstat(to); err == nil {
+		if s.Mode.IsRegular() && info.Mode()&(fs.ModeType|fs.ModePerm) == s.Mode {
+			if got, err := sumFile(to); err == nil && got == s.Sum {
+				return nil
+			}
+		}
+		if err := os.RemoveAll(to); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if !s.Mode.IsRegular() {
+		return copyEntry(from, to, s.Mode)
+	}
+	if err := copyFile(from, to, s.Mode.Perm()); err != nil {
+		return err
+	}
+	if got, err := sumFile(to); err != nil || got != s.Sum {
+		return errors.Join(err, errors.New("it changed while it was read; try again"))
+	}
+	return os.Chmod(to, s.Mode.Perm()) // whatever the umask
+}
+
+// removeOthers removes what is in a working tree but not in the index.
+func removeOthers(dir string, index *dirIndex) error {
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		if rel == buildDir {
+			return filepath.SkipDir
+		}
+		if _, ok := index.Files[filepath.ToSlash(rel)]; ok || d.IsDir() || strings.HasPrefix(rel, buildDir+"/") {
+			return nil
+		}
+		return os.Remove(file)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

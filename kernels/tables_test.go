@@ -1,0 +1,173 @@
+package kernels
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// Everything that is part of the program holds together: load checks that
+// names name something; here is what it leaves to this test.
+func TestTables(t *testing.T) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tables.Kernels()) == 0 {
+		t.Fatal("no kernels")
+	}
+	for _, k := range tables.Kernels() {
+		if k.Title == "" {
+			t.Errorf("kernel %s has no title", k.Name)
+		}
+		base, _ := tables.Base(k.Base)
+		for _, a := range arch.All() {
+			if !k.On(a) {
+				continue
+			}
+			if base.Steps[a.Name] == 0 {
+				t.Errorf("base %s does not say how long a build for %s is", base.Name, a.Name)
+			}
+			if _, err := tables.fragment(a.Name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, kind := range lockdown.Kinds() {
+		if !slices.ContainsFunc(tables.Kernels(), func(k Kernel) bool { return k.Kind == kind }) {
+			t.Errorf("no kernel of kind %s", kind)
+		}
+	}
+}
+
+// Nothing lies in the tables that no kernel uses.
+func TestTablesUsed(t *testing.T) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{"config/common.config": true}
+	for _, a := range arch.All() {
+		used["config/"+a.Name+".config"] = true
+	}
+	for _, k := range tables.Kernels() {
+		used["table/"+k.Name+".toml"] = true
+		used["bases/"+k.Base+".toml"] = true
+		for _, c := range k.Config {
+			used["config/"+c+".config"] = true
+		}
+		for _, s := range k.Series {
+			used["patches/"+s] = true
+		}
+	}
+	err = fs.WalkDir(embedded, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if strings.HasPrefix(name, "patches/") && path.Dir(name) != "patches" {
+			name = path.Dir(name)
+		}
+		if !used[name] && path.Base(name) != "LICENSE" {
+			t.Errorf("%s is used by no kernel", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTablesRefuse(t *testing.T) {
+	good := func() fstest.MapFS {
+		return fstest.MapFS{
+			"bases/b.toml":          {Data: []byte("source = \"apt:x\"\nversions = \">= 6.12\"")},
+			"table/k.toml":          {Data: []byte("base = \"b\"\nkind = \"tristate\"\nseries = [\"s\"]\nconfig = [\"c\"]")},
+			"config/c.config":       {Data: []byte("CONFIG_X=y # reason\n")},
+			"patches/s/1.patch":     {Data: []byte(addPatch)},
+			"patches/s/series.toml": {Data: []byte("title = \"s\"\nversions = \"= 6.12\"")},
+		}
+	}
+	if _, err := load(good()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ file, data, want string }{
+		{"bases/b.toml", "source = \"apt:x\"\nvresions = \"\"", "read bases/b.toml: line 2: unknown key vresions"},
+		{"bases/b.toml", "source = \"ftp:x\"", `parse source "ftp:x": unknown kind "ftp"`},
+		{"bases/b.toml", "source = \"apt:x\"\nversions = \"6.12\"", `"6.12" has no operator`},
+		{"table/k.toml", "base = \"c\"\nkind = \"tristate\"", `read table/k.toml: unknown base "c"`},
+		{"table/k.toml", "base = \"b\"\nkind = \"binary\"", `unknown kind "binary"`},
+		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\nseries = [\"t\"]", `unknown series "t"`},
+		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\nconfig = [\"d\"]", `unknown config fragment "d"`},
+		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\narches = [\"pdp11\"]", `unknown architecture "pdp11"`},
+		{"table/k.toml", "base = [", "read table/k.toml: "},
+		{"config/c.config", "CONFIG_X=y\n", `c.config:1: "CONFIG_X=y" is not CONFIG_X=value  # reason`},
+		{"patches/s/series.toml", "name = \"s\"", "unknown key name"},
+		{"patches/s/1.patch", "no patch", "parse patch 1.patch: no change in it"},
+	} {
+		fsys := good()
+		fsys[c.file] = &fstest.MapFile{Data: []byte(c.data)}
+		if _, err := load(fsys); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s = %q: %v, want %s", c.file, c.data, err, c.want)
+		}
+	}
+}
+
+func TestVersions(t *testing.T) {
+	for _, c := range []struct {
+		set, version string
+		want         bool
+	}{
+		{">= 6.12, < 6.13", "6.12", true},
+		{">= 6.12, < 6.13", "6.12.117", true},
+		{">= 6.12, < 6.13", "6.13", false},
+		{">= 6.12, < 6.13", "6.13-rc1", false},
+		{">= 6.12, < 6.13", "6.6.5", false},
+		{">=6.12.10", "6.12.9", false},
+		{"> 6.12", "6.12.0", false},
+		{"<= 6.12", "6.12.1", false},
+		{"= 6.12", "6.12.0", true},
+		{"", "6.1", true},
+		{"", "what", true},
+		{">= 6.12", "what", false},
+	} {
+		v, err := ParseVersions(c.set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Has(c.version); got != c.want {
+			t.Errorf("%q has %s = %v", c.set, c.version, got)
+		}
+	}
+	for _, bad := range []string{"6.12", "~ 6.12", ">= six", ">= 6.12,", ">= -1"} {
+		if _, err := ParseVersions(bad); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func TestParseSource(t *testing.T) {
+	hash := strings.Repeat("0a", 32)
+	for _, text := range []string{
+		"apt:linux-source-6.12", "dir:/src/linux", "git:/src/linux@v6.12", "git:/src/a@b@HEAD~1",
+		"tarball:/x.tar.xz#sha256=" + hash, "tarball:https://example.org/x.tar.gz#sha256=" + hash,
+	} {
+		s, err := ParseSource(text)
+		if err != nil || s.String() != text {
+			t.Errorf("%s came back as %s, %v", text, s, err)
+		}
+	}
+	for _, bad := range []string{
+		"", "linux", "apt:", "apt:-o", "dir:", "git:/src/linux", "git:/src@", "git:@HEAD", "git:/src@--output=x",
+		"tarball:/x.tar.xz", "tarball:/x.tar.xz#sha256=12", "tarball:#sha256=" + hash, "svn:/x",
+	} {
+		if s, err := ParseSource(bad); err == nil {
+			t.Errorf("%q was taken as %+v", bad, s)
+		}
+	}
+}
