@@ -14,7 +14,7 @@ const (
 	fdMonitor = 3 + iota
 	fdPort
 	fdConsole
-	fdEnd
+	fdEnd // a template's and a fork's own follow
 )
 
 // Argv is QEMU's command line, the binary first. It is a function of the

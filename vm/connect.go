@@ -35,12 +35,15 @@ func (e *GuestError) Error() string {
 func (e *GuestError) Unwrap() error { return e.Err }
 
 // Connect waits until the guest program is ready, hands it the keys, the
-// entropy and the time that make this machine its own, and logs in. It is for
+// entropy and the time that make this machine its own (a fork too, which up to
+// then draws the same random numbers as every other), and logs in. It is for
 // one call. Where ctx is canceled the error is ctx's, and wherever else the
 // guest or QEMU stands in the way it is a *GuestError.
 func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
-	if err := m.awaitReady(ctx); err != nil {
-		return nil, err
+	if !m.launch.fork { // whose template took the guest program's first word
+		if err := m.awaitReady(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var client *ssh.Client
 	err := m.talk(ctx, "the guest's SSH server", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() (err error) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // A Machine is one QEMU. Close must be called, however the machine ended.
 type Machine struct {
 	config  Config
+	launch  launch
 	started time.Time
 	dir     *machineDir
 	console *log
@@ -24,6 +26,7 @@ type Machine struct {
 	proc    *process
 	mon     *monitor
 	port    net.Conn      // the guest program's
+	moved   *migration    // a template's or a fork's
 	ended   chan struct{} // closed when QEMU is gone and all it said was read
 	once    sync.Once     // Close
 	closed  error         // what Close said
@@ -52,11 +55,16 @@ func Start(ctx context.Context, config Config) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startResolved(ctx, config, launch{})
+}
+
+// startResolved is Start for a Config that was resolved.
+func startResolved(ctx context.Context, config Config, l launch) (*Machine, error) {
 	dir, err := newDir(config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m := &Machine{config: config, dir: dir, ended: make(chan struct{})}
+	m := &Machine{config: config, launch: l, dir: dir, moved: newMigration(), ended: make(chan struct{})}
 	if err := m.start(ctx); err != nil {
 		m.Close(ctx) // of the two errors the first one counts
 		return nil, fmt.Errorf("start machine: %w", err)
@@ -142,6 +150,7 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 	if err != nil {
 		return ours, err
 	}
+	argv = append(argv, m.launch.argv...)
 	var theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -166,7 +175,7 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 		}
 	}
 	m.started = time.Now()
-	m.proc, err = startProcess(ctx, argv, theirs, m.stderr, m.stopping)
+	m.proc, err = startProcess(ctx, argv, slices.Concat(theirs, m.launch.files), m.stderr, m.stopping)
 	if err != nil {
 		return ours, fmt.Errorf("run QEMU: %w", err)
 	}
@@ -174,6 +183,7 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 }
 
 func (m *Machine) observe(e qmp.Event) {
+	m.moved.observe(e)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen.observe(e)
@@ -187,7 +197,8 @@ func (m *Machine) stopping() {
 
 // CommandLine is a line for a shell that repeats this boot by hand, from any
 // directory: the same machine with its console on the terminal, where Ctrl-A X
-// ends it. There is nobody at the guest program's port.
+// ends it. There is nobody at the guest program's port. For a fork it is the
+// boot of its template.
 func (m *Machine) CommandLine() string { return shellQuote(m.config.byHand()) }
 
 // ConsolePath is the file with what the guest wrote to its console, at most
@@ -209,7 +220,7 @@ func (m *Machine) Keep() {
 // not yet.
 type Phases struct {
 	Console time.Duration // the first byte of the console
-	Ready   time.Duration // the guest program's first word
+	Ready   time.Duration // the guest program's first word; of a fork: its state is loaded
 	Login   time.Duration // the SSH connection
 }
 

@@ -38,7 +38,23 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "processes left behind: %v\n", left)
 		return 1
 	}
+	if left := memoryFiles(); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "memory files left open: %v\n", left)
+		return 1
+	}
 	return code
+}
+
+// memoryFiles lists what of templates this process still has open.
+func memoryFiles() []string {
+	var found []string
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, l := range links {
+		if to, err := os.Readlink(l); err == nil && strings.Contains(to, "memfd:ldlab-") {
+			found = append(found, to)
+		}
+	}
+	return found
 }
 
 // processesWith lists processes other than this one that have word in their

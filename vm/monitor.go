@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -61,12 +62,17 @@ func clientPair(dir *machineDir) (net.Conn, *qmp.SocketMonitor, error) {
 // run runs one command; args and out may be nil. When ctx ends, the monitor
 // is of no more use but for its events.
 func (m *monitor) run(ctx context.Context, command string, args, out any) error {
+	return m.runWithFile(ctx, nil, command, args, out)
+}
+
+// runWithFile is run for a command that takes a descriptor along.
+func (m *monitor) runWithFile(ctx context.Context, file *os.File, command string, args, out any) error {
 	body, err := json.Marshal(qmp.Command{Execute: command, Args: args})
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", command, err)
 	}
 	err = m.do(ctx, func() error {
-		reply, err := m.qmp.Run(body)
+		reply, err := m.qmp.RunWithFile(body, file)
 		if err != nil || out == nil {
 			return err
 		}

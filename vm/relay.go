@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/sys/unix"
 )
 
 // maxReply is the longest line that go-qemu's monitor survives: it reads with
@@ -34,7 +35,7 @@ func newRelay(qemu, client net.Conn, event func(qmp.Event)) *relay {
 	r.done.Go(func() {
 		// The end of one side is not the end of the other: events are
 		// worth having after the last command.
-		io.Copy(qemu, client)
+		forward(qemu, client)
 	})
 	return r
 }
@@ -62,6 +63,43 @@ func (r *relay) replies() {
 		if client {
 			_, err := r.client.Write(append(line, '\n'))
 			client = err == nil
+		}
+	}
+}
+
+// forward copies commands, and the descriptors that come with them (getfd),
+// until either side ends.
+func forward(to, from net.Conn) {
+	src, ok1 := from.(*net.UnixConn)
+	dst, ok2 := to.(*net.UnixConn)
+	if !ok1 || !ok2 {
+		io.Copy(to, from)
+		return
+	}
+	buf, oob := make([]byte, 16<<10), make([]byte, unix.CmsgSpace(4))
+	for {
+		n, k, _, _, err := src.ReadMsgUnix(buf, oob)
+		if n == 0 || err != nil {
+			return
+		}
+		_, _, err = dst.WriteMsgUnix(buf[:n], oob[:k], nil)
+		closeRights(oob[:k])
+		if err != nil {
+			return
+		}
+	}
+}
+
+// closeRights closes the descriptors that came in a control message.
+func closeRights(oob []byte) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return // there was none
+	}
+	for _, m := range messages {
+		fds, _ := unix.ParseUnixRights(&m)
+		for _, fd := range fds {
+			unix.Close(fd)
 		}
 	}
 }

@@ -113,6 +113,15 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read boot id: %w", err)
 	}
+	version, err := qemuVersion(ctx, qemu)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join([]string{string(bytes.TrimSpace(boot)), qemu, version}, " "), nil
+}
+
+// qemuVersion is the first line of what QEMU says of itself.
+func qemuVersion(ctx context.Context, qemu string) (string, error) {
 	cmd := exec.CommandContext(ctx, qemu, "--version")
 	cmd.WaitDelay = quitTimeout
 	out, err := cmd.Output()
@@ -120,7 +129,7 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: %w", qemu, err)
 	}
 	version, _, _ := strings.Cut(string(out), "\n")
-	return strings.Join([]string{string(bytes.TrimSpace(boot)), qemu, version}, " "), nil
+	return version, nil
 }
 
 // cachedTrouble reads a verdict. Whatever is not a verdict for this key is as

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/vport"
@@ -21,6 +22,9 @@ func serve(p port) error {
 	var pre vport.Preamble
 	if err := vport.Read(p, &pre); err != nil {
 		return fmt.Errorf("read preamble: %w", err)
+	}
+	if err := freshen(pre); err != nil {
+		return err
 	}
 	hostKey, err := ssh.ParsePrivateKey(pre.HostKey)
 	if err != nil {
@@ -69,7 +73,8 @@ func session(ch ssh.Channel, requests <-chan *ssh.Request) {
 			continue
 		}
 		req.Reply(true, nil)
-		status := command(ch, exec.Command)
+		name, arg, _ := strings.Cut(exec.Command, " ")
+		status := command(ch, name, arg)
 		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
 		ch.Close()
 		if exec.Command == vport.CommandOff {
@@ -78,11 +83,25 @@ func session(ch ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
-func command(ch ssh.Channel, name string) uint32 {
+func command(ch ssh.Channel, name, arg string) uint32 {
 	switch name {
 	case vport.CommandOff:
 	case "hello":
 		fmt.Fprintln(ch, "hello from", os.Getpid())
+	case "uuid":
+		return copyFile(ch, "/proc/sys/kernel/random/uuid")
+	case "random":
+		b := make([]byte, 16)
+		unix.Getrandom(b, 0)
+		fmt.Fprintf(ch, "%x\n", b)
+	case "date":
+		fmt.Fprintln(ch, time.Now().UnixNano())
+	case "put":
+		if os.WriteFile("/word", []byte(arg), 0o600) != nil {
+			return 1
+		}
+	case "get":
+		return copyFile(ch, "/word")
 	case "panic":
 		sysrq("c")
 	case "reboot":
@@ -95,6 +114,32 @@ func command(ch ssh.Channel, name string) uint32 {
 		return 127
 	}
 	return 0
+}
+
+func copyFile(w io.Writer, path string) uint32 {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 1
+	}
+	w.Write(b)
+	return 0
+}
+
+// freshen does what the real guest program does with a preamble.
+func freshen(pre vport.Preamble) error {
+	now := unix.NsecToTimespec(pre.UnixNano)
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+		return fmt.Errorf("set clock: %w", err)
+	}
+	random, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer random.Close()
+	if _, err := random.Write(pre.Entropy); err != nil {
+		return err
+	}
+	return unix.IoctlSetInt(int(random.Fd()), unix.RNDRESEEDCRNG, 0)
 }
 
 // conn makes the port a net.Conn for package ssh, which uses no deadlines.

@@ -1,0 +1,167 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/digitalocean/go-qemu/qmp"
+)
+
+// A migration is the one that a template's or a fork's machine goes through.
+type migration struct {
+	once   sync.Once
+	over   chan struct{} // closed when QEMU said how it went
+	status string        // what it said
+}
+
+func newMigration() *migration { return &migration{over: make(chan struct{})} }
+
+// observe takes note of an event: MIGRATION in qapi/migration.json, QEMU 7.2.
+func (g *migration) observe(e qmp.Event) {
+	if e.Event != "MIGRATION" {
+		return
+	}
+	switch status, _ := e.Data["status"].(string); status {
+	case "completed", "failed", "cancelled":
+		g.once.Do(func() {
+			g.status = status
+			close(g.over)
+		})
+	}
+}
+
+// Capabilities of migration. The first leaves the RAM that is a shared file
+// out of the state: experimental by name, there since QEMU 4.0. The second
+// makes QEMU say when it is done.
+const (
+	ignoreShared    = "x-ignore-shared"
+	migrationEvents = "events"
+)
+
+// allow switches capabilities of migration on.
+func (m *Machine) allow(ctx context.Context, names ...string) error {
+	type capability struct {
+		Name  string `json:"capability"`
+		State bool   `json:"state"`
+	}
+	var list []capability
+	for _, name := range names {
+		list = append(list, capability{name, true})
+	}
+	return m.mon.run(ctx, "migrate-set-capabilities", map[string]any{"capabilities": list}, nil)
+}
+
+// save writes the machine's state to a snapshot, without the RAM if QEMU can
+// leave that out. The guest need not be stopped for it: migration does that
+// itself at its end, and a fork then runs on as soon as it is loaded.
+func (m *Machine) save(ctx context.Context, s *snapshot) error {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	var err error
+	if !s.whole {
+		err = m.allow(ctx, ignoreShared)
+		s.whole = err != nil && ctx.Err() == nil && !errors.Is(err, errMonitorClosed)
+	}
+	if s.whole {
+		err = nil
+	}
+	if err == nil {
+		err = m.allow(ctx, migrationEvents)
+	}
+	if err == nil && s.whole {
+		// All of RAM, as fast as it goes: the default is 128 MiB/s.
+		err = m.mon.run(ctx, "migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil)
+	}
+	if err == nil {
+		err = m.mon.runWithFile(ctx, s.state, "getfd", map[string]any{"fdname": "state"}, nil)
+	}
+	if err == nil {
+		err = m.mon.run(ctx, "migrate", map[string]any{"uri": "fd:state"}, nil)
+	}
+	if err == nil {
+		err = m.awaitMove(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("save machine: %w", m.explain(ctx, err))
+	}
+	return nil
+}
+
+// load reads a snapshot's state from an inherited descriptor; then the guest
+// runs.
+func (m *Machine) load(ctx context.Context, fd int, capabilities ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	err := m.allow(ctx, capabilities...)
+	if err == nil {
+		err = m.mon.run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil)
+	}
+	if err == nil {
+		err = m.awaitMove(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("load machine: %w", m.explain(ctx, err))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = time.Now()
+	return nil
+}
+
+var errMoveFailed = errors.New("migration failed")
+
+// awaitMove waits for the migration's end.
+func (m *Machine) awaitMove(ctx context.Context) error {
+	select {
+	case <-m.moved.over:
+		if m.moved.status != "completed" {
+			return errMoveFailed
+		}
+		return nil
+	case <-m.ended:
+		return errMonitorClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// explain finds what is behind an error of save or load. QEMU exits where a
+// state does not load, and says why.
+func (m *Machine) explain(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	wait := context.WithoutCancel(ctx)
+	switch {
+	case errors.Is(err, errMoveFailed):
+		var reason struct {
+			Desc string `json:"error-desc"`
+		}
+		wait, cancel := context.WithTimeout(wait, quitTimeout)
+		defer cancel()
+		if m.mon.run(wait, "query-migrate", nil, &reason) == nil && reason.Desc != "" {
+			return fmt.Errorf("%w: %s", err, reason.Desc)
+		}
+	case !errors.Is(err, errMonitorClosed) && !isHangUp(err):
+		return err
+	}
+	wait, cancel := context.WithTimeout(wait, settleTimeout)
+	defer cancel()
+	select {
+	case <-m.ended:
+		return errors.New(m.Wait(wait).String())
+	case <-wait.Done():
+		return err
+	}
+}
+
+// A launch is what a template's or a fork's QEMU gets beyond its Config.
+type launch struct {
+	argv  []string
+	files []*os.File // descriptors from fdEnd on
+	fork  bool
+}

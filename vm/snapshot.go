@@ -1,0 +1,155 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// Descriptors of templates and forks, after those of every machine.
+const (
+	fdRAM = fdEnd + iota
+	fdState
+	fdStub
+)
+
+// A snapshot is a machine that stands still, in memory files.
+type snapshot struct {
+	memoryMiB int
+	ram       *os.File // the guest's RAM
+	state     *os.File // of every device
+	whole     bool     // the state has the RAM too, and ram is nil
+}
+
+// newSnapshot makes room for a machine's snapshot. What is in no use costs no
+// memory.
+func newSnapshot(memoryMiB int) (s snapshot, err error) {
+	s.memoryMiB = memoryMiB
+	if s.ram, err = newMemory("ram", int64(memoryMiB)<<20); err != nil {
+		return s, err
+	}
+	if s.state, err = newMemory("state", 0); err != nil {
+		s.close()
+		return s, err
+	}
+	return s, nil
+}
+
+// close gives the files up. Machines that have them keep them.
+func (s snapshot) close() {
+	for _, f := range []*os.File{s.ram, s.state} {
+		if f != nil {
+			f.Close() // of memory: it has nothing to say
+		}
+	}
+}
+
+// seal is for a snapshot that is complete, with QEMU gone.
+func (s *snapshot) seal() error {
+	if s.whole && s.ram != nil {
+		s.ram.Close()
+		s.ram = nil
+	}
+	for _, f := range []*os.File{s.ram, s.state} {
+		if f == nil {
+			continue
+		}
+		if err := seal(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backend is the guest's RAM as an object of its own, so that it can be a file.
+func (s snapshot) backend(kind, options string) []string {
+	return []string{
+		"-object", kind + ",id=ram,size=" + strconv.Itoa(s.memoryMiB) + "M" + options,
+		"-machine", "memory-backend=ram", // adds to the -machine before
+	}
+}
+
+// base is a machine whose RAM is the snapshot's, to be saved.
+func (s snapshot) base() launch {
+	return launch{
+		argv:  s.backend("memory-backend-file", ",share=on,mem-path="+fdPath(fdRAM)),
+		files: []*os.File{s.ram},
+	}
+}
+
+// start starts a machine that goes on where the snapshot stands. It maps the
+// RAM privately: what its guest writes is copied page by page, and nobody else
+// sees it.
+func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
+	state, err := reopen(s.state)
+	if err != nil {
+		return nil, fmt.Errorf("start machine: %w", err)
+	}
+	defer state.Close()
+	l := launch{fork: true}
+	capabilities := []string{migrationEvents}
+	if s.whole {
+		l.argv = s.backend("memory-backend-ram", "")
+		l.files = []*os.File{state, state} // at the same place as below
+	} else {
+		l.argv = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
+		l.files = []*os.File{s.ram, state}
+		capabilities = append(capabilities, ignoreShared)
+	}
+	l.argv = append(l.argv, "-incoming", "defer") // until the capabilities are set
+	if stub := config.Arch.Stub; stub != nil {
+		// Each option replaces the one that came before.
+		file, err := newMemoryOf("stub", stub)
+		if err != nil {
+			return nil, fmt.Errorf("start machine: %w", err)
+		}
+		defer file.Close()
+		l.argv = append(l.argv, "-kernel", fdPath(fdStub), "-initrd", fdPath(fdStub))
+		l.files = append(l.files, file)
+	}
+	m, err := startResolved(ctx, config, l)
+	if err != nil {
+		return nil, err
+	}
+	m.launch.files = nil // QEMU has them
+	if err := m.load(ctx, fdState, capabilities...); err != nil {
+		// Of the two errors the first one counts.
+		m.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return m, nil
+}
+
+// take boots a machine up to the guest program's first word and saves it.
+func take(ctx context.Context, config Config) (s snapshot, phases Phases, err error) {
+	if s, err = newSnapshot(config.MemoryMiB); err != nil {
+		return s, phases, cannotFork(err)
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	m, err := startResolved(ctx, config, s.base())
+	if err != nil {
+		if ctx.Err() == nil {
+			err = cannotFork(err) // there may be no such thing as a memory backend
+		}
+		return s, phases, err
+	}
+	if err = m.awaitReady(ctx); err == nil {
+		if err = m.save(ctx, &s); err != nil && ctx.Err() == nil {
+			err = cannotFork(err)
+		}
+	}
+	phases = m.Phases()
+	if err = errors.Join(err, m.Close(context.WithoutCancel(ctx))); err != nil {
+		return s, phases, err
+	}
+	if err = s.seal(); err != nil {
+		return s, phases, cannotFork(err)
+	}
+	return s, phases, nil
+}

@@ -1,0 +1,224 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"golang.org/x/crypto/ssh"
+)
+
+// The tests of this file boot real machines, and fork them.
+
+func makeTemplateFor(t *testing.T, c Config, cacheDir string) *Template {
+	t.Helper()
+	tpl, err := MakeTemplate(t.Context(), c, cacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tpl.Close() })
+	if left, _ := os.ReadDir(c.Dir); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	return tpl
+}
+
+func fork(t *testing.T, tpl *Template, c Config) *Machine {
+	t.Helper()
+	c.Dir = t.TempDir()
+	m, err := tpl.Fork(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { checkClose(t, m) })
+	return m
+}
+
+// ask runs a command in the guest and returns what it says.
+func ask(t *testing.T, client *ssh.Client, command string) string {
+	t.Helper()
+	s, err := client.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	out, err := s.Output(command)
+	if err != nil {
+		t.Fatalf("%s: %v", command, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestFork: forks work, and have nothing in common but where they come from.
+func TestFork(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c := guestConfig(t, a, "serve")
+		tpl := makeTemplateFor(t, c, "")
+		t.Logf("made in %v: %+v", tpl.Took, tpl.Phases)
+		var before [2]string
+		for i, f := range []*os.File{tpl.snapshot.ram, tpl.snapshot.state} {
+			before[i] = sum(t, f)
+		}
+		time.Sleep(2 * time.Second) // for which the template's clock stands still
+		one, two := fork(t, tpl, c), fork(t, tpl, c)
+		a1, a2 := connect(t, one), connect(t, two)
+		for _, what := range []string{"uuid", "random"} {
+			if x, y := ask(t, a1, what), ask(t, a2, what); x == y || x == "" {
+				t.Errorf("%s is %q in both forks", what, x)
+			}
+		}
+		ns, err := strconv.ParseInt(ask(t, a1, "date"), 10, 64)
+		if late := time.Since(time.Unix(0, ns)); err != nil || late < 0 || late > time.Second {
+			t.Errorf("the fork's clock is %v behind, %v", late, err)
+		}
+		ask(t, a1, "put one")
+		ask(t, a2, "put two")
+		if x, y := ask(t, a1, "get"), ask(t, a2, "get"); x != "one" || y != "two" {
+			t.Errorf("the forks read %q and %q", x, y)
+		}
+		if p := one.Phases(); p.Ready <= 0 || p.Login <= p.Ready {
+			t.Errorf("phases %+v", p)
+		}
+		t.Logf("fork: %+v", two.Phases())
+		for i, f := range []*os.File{tpl.snapshot.ram, tpl.snapshot.state} {
+			if now := sum(t, f); now != before[i] {
+				t.Errorf("%s changed", f.Name())
+			}
+		}
+		if err := tpl.Close(); err != nil { // which the forks survive
+			t.Error(err)
+		}
+		for _, m := range []*Machine{one, two} {
+			if end := m.PowerOff(t.Context()); end.Cause != PoweredOff {
+				t.Errorf("end: %v", end)
+			}
+		}
+		if _, err := tpl.Fork(t.Context(), c); err == nil || errors.Is(err, ErrCannotFork) {
+			t.Errorf("fork of a closed template: %v", err)
+		}
+	})
+}
+
+func sum(t *testing.T, f *os.File) string {
+	t.Helper()
+	s, err := sumFile(fdPath(int(f.Fd())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestForkWhole: where QEMU can't leave RAM out of the state.
+func TestForkWhole(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c, err := guestConfig(t, a, "serve").resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, m := ready(t, c)
+		s.whole = true
+		if err := m.save(t.Context(), &s); err != nil {
+			t.Fatal(err)
+		}
+		checkClose(t, m)
+		if err := s.seal(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			m, err := s.start(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask(t, connect(t, m), "uuid")
+			t.Logf("%+v", m.Phases())
+			checkClose(t, m)
+		}
+	})
+}
+
+// ready boots a machine that is to be saved.
+func ready(t *testing.T, c Config) (snapshot, *Machine) {
+	t.Helper()
+	s, err := newSnapshot(c.MemoryMiB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.close() })
+	m, err := startResolved(t.Context(), c, s.base())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close(context.Background()) })
+	if err := m.awaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s, m
+}
+
+// TestForkMany: 8 at once, all different.
+func TestForkMany(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c := guestConfig(t, a, "serve")
+		tpl := makeTemplateFor(t, c, "")
+		seen := map[string]bool{}
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for range 8 {
+			m := fork(t, tpl, c)
+			all.Go(func() {
+				client, err := m.Connect(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s, err := client.NewSession()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				out, err := s.Output("uuid")
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil || seen[string(out)] {
+					t.Errorf("uuid %q again, or %v", out, err)
+				}
+				seen[string(out)] = true
+			})
+		}
+		all.Wait()
+	})
+}
+
+func BenchmarkFork(b *testing.B) {
+	for _, a := range arch.All() {
+		b.Run(a.Name, func(b *testing.B) {
+			c := guestConfig(b, a, "serve")
+			tpl, err := MakeTemplate(b.Context(), c, "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer tpl.Close()
+			var sum Phases
+			for b.Loop() {
+				m, err := tpl.Fork(b.Context(), c)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_, err = m.Connect(b.Context())
+				if err := errors.Join(err, m.Close(b.Context())); err != nil {
+					b.Fatal(err)
+				}
+				sum.Ready += m.Phases().Ready
+				sum.Login += m.Phases().Login
+			}
+			b.ReportMetric(sum.Ready.Seconds()/float64(b.N), "s-to-ready")
+			b.ReportMetric(sum.Login.Seconds()/float64(b.N), "s-to-login")
+		})
+	}
+}

@@ -1,0 +1,233 @@
+package vm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// someSnapshot is a snapshot made by hand: 1 MiB with two islands of data.
+func someSnapshot(t *testing.T) snapshot {
+	t.Helper()
+	s, err := newSnapshot(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	page := bytes.Repeat([]byte("ram."), 1024)
+	for _, at := range []int64{8192, 600 << 10} {
+		if _, err := s.ram.WriteAt(page, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.state.WriteAt(bytes.Repeat([]byte("state"), 777), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.seal(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func reading(t *testing.T, content []byte, ingredients string) (snapshot, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "t")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return readTemplate(f, ingredients)
+}
+
+func TestTemplateFile(t *testing.T) {
+	s := someSnapshot(t)
+	var buf bytes.Buffer
+	if err := writeTemplate(&buf, "arch x\nqemu 1", s); err != nil {
+		t.Fatal(err)
+	}
+	got, err := reading(t, buf.Bytes(), "arch x\nqemu 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.close()
+	if sum(t, got.ram) != sum(t, s.ram) || sum(t, got.state) != sum(t, s.state) {
+		t.Error("what was read differs from what was written")
+	}
+	if list, err := extents(got.ram); err != nil || len(list) != 2 {
+		t.Errorf("extents %v, %v", list, err)
+	}
+	if _, err := got.ram.WriteAt([]byte("x"), 0); err == nil {
+		t.Error("the RAM can be written to")
+	}
+	if err := got.ram.Truncate(0); err == nil {
+		t.Error("the RAM can be cut")
+	}
+
+	whole := buf.Bytes()
+	check := func(name string, content []byte, want string) {
+		t.Helper()
+		s, err := reading(t, content, "arch x\nqemu 1")
+		if err == nil {
+			s.close()
+			t.Errorf("%s: no error", name)
+		} else if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	for n := 0; n < len(whole); n += 97 {
+		check(fmt.Sprintf("cut at %d", n), whole[:n], "")
+		bad := bytes.Clone(whole)
+		bad[n] ^= 0x10
+		check(fmt.Sprintf("flip at %d", n), bad, "")
+	}
+	check("last byte missing", whole[:len(whole)-1], "bytes, not")
+	check("a byte too many", append(bytes.Clone(whole), 0), "bytes, not")
+	check("empty", nil, "read head")
+	check("foreign", bytes.Repeat([]byte("x"), 1000), "no template")
+	if _, err := reading(t, whole, "arch y\nqemu 1"); err == nil || err.Error() != `it is of "arch x", not of "arch y"` {
+		t.Errorf("other ingredients: %v", err)
+	}
+}
+
+// TestTemplateHead: what a head says is not believed.
+func TestTemplateHead(t *testing.T) {
+	for name, h := range map[string]fileHead{
+		"negative state": {MemoryMiB: 1, State: -1},
+		"huge state":     {MemoryMiB: 1, State: 1 << 40},
+		"beyond RAM":     {MemoryMiB: 1, RAM: []extent{{1 << 20, 1}}},
+		"overflow":       {MemoryMiB: 1, RAM: []extent{{1 << 62, 1 << 62}}},
+		"before RAM":     {MemoryMiB: 1, RAM: []extent{{-4096, 4096}}},
+		"overlap":        {MemoryMiB: 1, RAM: []extent{{0, 8192}, {4096, 4096}}},
+		"empty extent":   {MemoryMiB: 1, RAM: []extent{{0, 0}}},
+		"negative RAM":   {MemoryMiB: -1, RAM: []extent{{0, 1}}},
+	} {
+		if n := h.size(); n >= 0 {
+			t.Errorf("%s: size %d", name, n)
+		}
+	}
+}
+
+type fullDisk struct{ left int }
+
+func (d *fullDisk) Write(b []byte) (int, error) {
+	n := min(len(b), d.left)
+	d.left -= n
+	if n < len(b) {
+		return n, unix.ENOSPC
+	}
+	return n, nil
+}
+
+func TestTemplateFullDisk(t *testing.T) {
+	for _, left := range []int{0, 10, 1000, 10000} {
+		if err := writeTemplate(&fullDisk{left}, "x", someSnapshot(t)); !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("room for %d bytes: %v", left, err)
+		}
+	}
+}
+
+func TestNoMemory(t *testing.T) {
+	if _, err := newMemory("ram", -1); err == nil || !strings.HasPrefix(err.Error(), "make memory file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTemplatePart: one maker at a time; what a dead one left is taken over.
+func TestTemplatePart(t *testing.T) {
+	c := templateCache(filepath.Join(t.TempDir(), "new"))
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	makers := 0
+	for range 8 {
+		all.Go(func() {
+			for range 20 {
+				p, err := c.lockPart(t.Context(), "k")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if !mu.TryLock() {
+					t.Error("two makers at once")
+				} else {
+					makers++
+					mu.Unlock()
+				}
+				p.drop()
+			}
+		})
+	}
+	all.Wait()
+	if left, _ := os.ReadDir(string(c)); len(left) > 0 || makers != 160 {
+		t.Errorf("left behind: %v; %d makers", left, makers)
+	}
+	if err := os.WriteFile(c.path("k", partSuffix), []byte("half of it, and longer than what comes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.lockPart(t.Context(), "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store(p, "k", "x", someSnapshot(t)); err != nil {
+		t.Fatal(err)
+	}
+	p.drop()
+	tpl := &Template{key: "k"}
+	if found, err := tpl.open(c, "x"); !found || err != nil || len(tpl.Notes) > 0 {
+		t.Errorf("open: %v, %v, %v", found, err, tpl.Notes)
+	}
+	tpl.Close()
+}
+
+func TestPruneTemplates(t *testing.T) {
+	c := templateCache(t.TempDir())
+	for i, name := range []string{"new", "old", "older", "ours"} {
+		path := c.path(name, templateSuffix)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// Sparse: three of them are more than maxTemplates.
+		if err := os.Truncate(path, maxTemplates*2/5); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-time.Duration(i) * time.Hour)
+		if name == "ours" {
+			at = at.Add(-2 * maxTemplateIdle)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alive, err := c.lockPart(t.Context(), "alive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.drop()
+	for _, name := range []string{"dead.part", "foreign"} {
+		if err := os.WriteFile(filepath.Join(string(c), name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.prune("ours"); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	entries, _ := os.ReadDir(string(c))
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if got, want := fmt.Sprint(left), "[alive.part foreign new.template old.template ours.template]"; got != want {
+		t.Errorf("left %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,140 @@
+package vm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+)
+
+// The tests of this file boot real machines, and have something go wrong.
+
+// TestForkEnds: a fork ends as a boot does, and its end is told as well.
+func TestForkEnds(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c := guestConfig(t, a, "serve")
+		tpl := makeTemplateFor(t, c, "")
+		for how, want := range map[string]Cause{"panic": Panicked, "reboot": Reset} {
+			m := fork(t, tpl, c)
+			command(t, connect(t, m), how)
+			if end := m.Wait(t.Context()); end.Cause != want {
+				t.Errorf("%s: %v", how, end)
+			}
+		}
+	})
+}
+
+// TestKilledWhileSaving: QEMU dies in the middle of it.
+func TestKilledWhileSaving(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c, err := guestConfig(t, a, "serve").resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, m := ready(t, c)
+		m.proc.cmd.Process.Signal(syscall.SIGSTOP)
+		time.AfterFunc(200*time.Millisecond, m.proc.kill)
+		if err := m.save(t.Context(), &s); err == nil || !strings.Contains(err.Error(), "qemu-killed: signal: killed") {
+			t.Errorf("save: %v", err)
+		}
+		checkClose(t, m)
+	})
+}
+
+// TestBadState: a state that QEMU does not load is an error with its reason,
+// and a boot is worth trying.
+func TestBadState(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c := guestConfig(t, a, "serve")
+		tpl := makeTemplateFor(t, c, "")
+		for name, content := range map[string][]byte{
+			"garbage": []byte(strings.Repeat("garbage", 1000)), "half": head(t, tpl.snapshot.state, 2), "empty": {},
+		} {
+			bad, err := newMemoryOf("state", content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			good := tpl.snapshot.state
+			tpl.snapshot.state = bad
+			_, err = tpl.Fork(t.Context(), c)
+			if !errors.Is(err, ErrCannotFork) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v", name, err)
+			}
+			t.Log(err)
+			tpl.snapshot.state = good
+			bad.Close()
+			if left, _ := os.ReadDir(c.Dir); len(left) > 0 {
+				t.Errorf("%s: left behind: %v", name, left)
+			}
+		}
+	})
+}
+
+// head is the first part of a file.
+func head(t *testing.T, f *os.File, part int) []byte {
+	t.Helper()
+	b, err := os.ReadFile(fdPath(int(f.Fd())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b[:len(b)/part]
+}
+
+// TestBadTemplates: guests that never get ready are no templates.
+func TestBadTemplates(t *testing.T) {
+	eachArch(t, func(t *testing.T, a *arch.Arch) {
+		c := guestConfig(t, a, "panic")
+		cache := t.TempDir()
+		_, err := MakeTemplate(t.Context(), c, cache)
+		var guest *GuestError
+		if !errors.As(err, &guest) || guest.End.Cause != Panicked {
+			t.Errorf("panic: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		time.AfterFunc(300*time.Millisecond, cancel)
+		c.Append = []string{"ldlab.test=silent"}
+		if _, err = MakeTemplate(ctx, c, cache); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancel: %v", err)
+		}
+		for _, dir := range []string{c.Dir, cache} {
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		}
+	})
+}
+
+// TestForkConfig: a template is forked for what it was made of, or not at all.
+func TestForkConfig(t *testing.T) {
+	a := arch.All()[0]
+	c := guestConfig(t, a, "serve")
+	initrd := filepath.Join(t.TempDir(), "initrd")
+	if out, err := exec.Command("cp", c.Initrd, initrd).CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	c.Initrd = initrd
+	tpl := makeTemplateFor(t, c, "")
+	other := c
+	other.Append = append([]string{"lockdown=integrity"}, c.Append...)
+	if _, err := tpl.Fork(t.Context(), other); err == nil || errors.Is(err, ErrCannotFork) || !strings.Contains(err.Error(), "lockdown=integrity") {
+		t.Errorf("other arguments: %v", err)
+	}
+	other = c
+	other.MemoryMiB = 128
+	if _, err := tpl.Fork(t.Context(), other); err == nil || !strings.Contains(err.Error(), `config has "128" where the template has "256"`) {
+		t.Errorf("other memory: %v", err)
+	}
+	if err := os.Chtimes(initrd, time.Time{}, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tpl.Fork(t.Context(), c); !errors.Is(err, ErrCannotFork) || !strings.Contains(err.Error(), "changed since") {
+		t.Errorf("other initrd: %v", err)
+	}
+}
