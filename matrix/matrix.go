@@ -30,7 +30,9 @@ type Column struct {
 	Lost    *Loss  `json:",omitempty"`
 	Error   string `json:",omitempty"`
 	Command string
+	Forked  bool `json:",omitempty"`
 	Tries   int
+	Timing  []Phase `json:",omitempty"`
 }
 
 // A Row is one probe in every setting.
@@ -73,7 +75,8 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		col := Column{Setting: g.Setting}
 		if r != nil {
 			t.Origin = r.Origin
-			col.Lost, col.Error, col.Command, col.Tries = r.Lost, r.Error, r.Command, r.Tries
+			col.Lost, col.Error, col.Command, col.Forked = r.Lost, r.Error, r.Command, r.Forked
+			col.Tries, col.Timing = r.Tries, r.Timing
 			col.Shown = shown(r)
 		}
 		t.Columns = append(t.Columns, col)

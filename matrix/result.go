@@ -58,6 +58,7 @@ type Result struct {
 	Lost         *Loss  `json:",omitempty"` // the guest did not come to its end
 	Error        string `json:",omitempty"` // the lab failed; nothing follows about the kernel
 	Command      string // the line that repeats this boot by hand
+	Forked       bool   `json:",omitempty"` // it did not boot: it is a copy of a guest that did
 	Timing       []Phase
 	Tries        int // boots it took: 2 where the first was lost
 }
@@ -69,7 +70,7 @@ type Loss struct {
 	Console []string // its last lines
 }
 
-// A Phase is one leg of a guest's life.
+// A Phase is how far a guest's life went, and when.
 type Phase struct {
 	Name string
 	MS   int64 // since QEMU was started, ms

@@ -111,7 +111,20 @@ type State struct {
 
 	// Errors says what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`
+
+	// Marks says when this boot got how far; only in the "boot" state.
+	Marks []Mark `json:",omitempty"`
 }
+
+// A Mark is a moment of a boot, by the clock of the kernel's log.
+type Mark struct {
+	Name string
+	NS   int64 // since the kernel's first message, ns
+}
+
+// MarkReady is the mark at which the guest program says that it is ready: the
+// host sees that moment too, and ties its clock to the guest's there.
+const MarkReady = "ready"
 
 // registry keeps scenarios by name; each file registers its own.
 var registry = map[string]Scenario{}

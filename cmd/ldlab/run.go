@@ -57,6 +57,11 @@ and the consoles of guests that failed, stand beside it.`,
 				if werr := writeMatrix(c, m, asJSON); werr != nil {
 					return werr
 				}
+				if o.Timing && !asJSON {
+					if werr := report.Timing(c.OutOrStdout(), m); werr != nil {
+						return werr
+					}
+				}
 				fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 			}
 			if errors.Is(err, lab.ErrInterrupted) {
@@ -77,6 +82,8 @@ and the consoles of guests that failed, stand beside it.`,
 	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default what processors and memory bear)")
 	f.DurationVar(&o.Timeout, "timeout", 0, "limit for one guest, such as 90s (default 60s times the machine's slowness)")
 	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
+	f.BoolVar(&o.Boot, "boot", false, "boot every guest; without it, guests that lock at run time are forked from one that booted")
+	f.BoolVar(&o.Timing, "timing", false, "also print where the time of a boot goes")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
 	f.BoolVarP(&verbose, "verbose", "v", false, "show the guests' consoles as they come")
 	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })

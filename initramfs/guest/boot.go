@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // boot is PID 1's life. It never returns: the end of PID 1 is a kernel panic.
@@ -21,6 +22,7 @@ func boot() {
 	runtime.GOMAXPROCS(4)
 	g := &guest{
 		started:  time.Now(),
+		marks:    []scenarios.Mark{{Name: "guest program runs", NS: int64(uptime())}},
 		children: newChildren(),
 		log:      openLog(),
 		off:      powerOff,
@@ -45,6 +47,7 @@ func (g *guest) run() error {
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)
 	}
+	g.marks = append(g.marks, scenarios.Mark{Name: scenarios.MarkReady, NS: int64(uptime())})
 	var p vport.Preamble
 	if err := vport.Read(port, &p); err != nil {
 		return fmt.Errorf("read preamble: %w", err)

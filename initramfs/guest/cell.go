@@ -23,6 +23,7 @@ const maxRuns = 3
 // func fields are the machine; tests put their own.
 type guest struct {
 	started    time.Time
+	marks      []scenarios.Mark
 	bootErrors []string
 	children   *children
 	log        func() ([]record, bool, error)
@@ -43,10 +44,11 @@ type cellRun struct {
 	now   func() time.Duration // as the kernel's log counts
 	sleep func(context.Context, time.Duration)
 
-	g    *guest
-	out  io.Writer
-	seq  int
-	errs []string // said in the next state
+	g     *guest
+	out   io.Writer
+	seq   int
+	errs  []string         // said in the next state
+	marks []scenarios.Mark // said in the next state
 }
 
 // newCellRun is a run on this machine.
@@ -108,6 +110,10 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		return r.send(wire.Frame{Error: err.Error()})
 	}
 	r.errs = r.g.bootErrors
+	r.marks = r.g.marks
+	if req.Timing {
+		r.marks = append(bootMarks(), r.marks...)
+	}
 	if err := r.sendState("boot"); err != nil {
 		return err
 	}
@@ -177,8 +183,8 @@ func (r *cellRun) readLog() (records []record, cut bool) {
 
 func (r *cellRun) sendState(when string) error {
 	s := r.state(when)
-	s.Errors = append(s.Errors, r.errs...)
-	r.errs = nil
+	s.Errors, s.Marks = append(s.Errors, r.errs...), r.marks
+	r.errs, r.marks = nil, nil
 	return r.send(wire.Frame{State: s})
 }
 

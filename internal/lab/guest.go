@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,18 +31,21 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	talking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
-	m, err := vm.Start(ctx, config)
+	m, forked, err := r.start(ctx, b, g, config)
 	if err != nil {
 		res.Error = err.Error()
 		return res
 	}
-	res.Command = m.CommandLine()
+	res.Command, res.Forked = m.CommandLine(), forked
 	var first time.Time
 	client, err := m.Connect(talking)
 	if err == nil {
-		first, err = talk(talking, client, config.Scale, r.plan.Probes, &res)
+		first, err = talk(talking, client, request(g, r.plan.Probes, config.Scale, r.Timing), &res)
 	}
+	var unable *wire.GuestError
 	switch {
+	case errors.As(err, &unable):
+		res.Error = err.Error() // alive and well, but not in the setting
 	case err != nil:
 		// Why the talk ended is the machine's to say: it may have died of it,
 		// and gets a moment for that, so that no panic is taken for silence.
@@ -56,7 +60,7 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 			lose(&res, end, fmt.Errorf("power off: %s", end.Cause))
 		}
 	}
-	res.Timing = timing(m.Phases(), first.Sub(start), time.Since(start))
+	res.Timing = timing(m.Phases(), marks(res), first.Sub(start), time.Since(start))
 	if res.Lost != nil || res.Error != "" {
 		if err := keepConsole(m, r.Out, g); err != nil {
 			r.note("%s: %v", g.ID(), err)
@@ -80,23 +84,9 @@ func lose(res *matrix.Result, end vm.End, cause error) {
 	res.Lost = &matrix.Loss{Cause: string(end.Cause), Detail: detail, Console: end.Console}
 }
 
-// timing lists the legs of a guest's life that it reached.
-func timing(p vm.Phases, first, end time.Duration) []matrix.Phase {
-	var phases []matrix.Phase
-	for _, leg := range []struct {
-		name string
-		at   time.Duration
-	}{{"console", p.Console}, {"ready", p.Ready}, {"login", p.Login}, {"first probe", first}, {"end", end}} {
-		if leg.at > 0 {
-			phases = append(phases, matrix.Phase{Name: leg.name, MS: leg.at.Milliseconds()})
-		}
-	}
-	return phases
-}
-
 // talk has the guest do its work over SSH, fills in what it reports, and says
 // when the first probe answered.
-func talk(ctx context.Context, client *ssh.Client, scale float64, probes []string, res *matrix.Result) (first time.Time, err error) {
+func talk(ctx context.Context, client *ssh.Client, req wire.Request, res *matrix.Result) (first time.Time, err error) {
 	session, err := client.NewSession()
 	if err != nil {
 		return first, fmt.Errorf("open session: %w", err)
@@ -105,7 +95,6 @@ func talk(ctx context.Context, client *ssh.Client, scale float64, probes []strin
 	// A guest that stops answering would keep the reads below for ever.
 	stop := context.AfterFunc(ctx, func() { client.Close() })
 	defer stop()
-	req := request(res.Guest, probes, scale)
 	first, err = exchange(session, req, res)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx) // not that the connection was closed for it
@@ -116,8 +105,8 @@ func talk(ctx context.Context, client *ssh.Client, scale float64, probes []strin
 	return first, nil
 }
 
-func request(g matrix.Guest, probes []string, scale float64) wire.Request {
-	req := wire.Request{Version: vport.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale}
+func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
+	req := wire.Request{Version: vport.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale, Timing: timing}
 	for _, id := range probes {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)

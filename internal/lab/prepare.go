@@ -27,6 +27,8 @@ type bootable struct {
 	accel  vm.Accel
 	origin matrix.Origin
 	config map[string]bool
+
+	template template
 }
 
 // machine is a bootable as QEMU is to start it for a setting.

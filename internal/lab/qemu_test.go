@@ -43,16 +43,20 @@ func forReal(t *testing.T, sel Selection) *Plan {
 }
 
 // boot runs a plan for real and returns its matrix.
-func boot(t *testing.T, p *Plan) *matrix.Matrix {
+func boot(t *testing.T, p *Plan) *matrix.Matrix { return bootWith(t, p, Options{}) }
+
+func bootWith(t *testing.T, p *Plan, o Options) *matrix.Matrix {
 	t.Helper()
-	m, err := Run(t.Context(), p, Options{Out: t.TempDir(), Event: func(e Event) {
+	o.Out = t.TempDir()
+	o.Event = func(e Event) {
 		switch {
 		case e.Note != "":
 			t.Log(e.Note)
 		case e.Guest != nil:
 			t.Logf("%s: %s in %.1f s", e.Guest.Guest.ID(), e.Guest.Outcome, e.Guest.Took.Seconds())
 		}
-	}})
+	}
+	m, err := Run(t.Context(), p, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,5 +236,31 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	}
 	if len(bytes.TrimSpace(left)) > 0 {
 		t.Errorf("children left: %s", left)
+	}
+}
+
+// TestForkEqualsBoot runs every setting that can be forked both ways: a fork
+// must give the verdict of a boot, cell by cell, for the same call and errno.
+func TestForkEqualsBoot(t *testing.T) {
+	var settings []string
+	for _, g := range mustPlan(t, Selection{}).Guests {
+		if len(g.Setting.KernelArgs()) == 0 && !slices.Contains(settings, g.Setting.String()) {
+			settings = append(settings, g.Setting.String())
+		}
+	}
+	p := forReal(t, Selection{Settings: settings})
+	booted, forked := bootWith(t, p, Options{Boot: true}), bootWith(t, p, Options{})
+	for i, table := range booted.Tables {
+		for j, col := range table.Columns {
+			if col.Forked || !forked.Tables[i].Columns[j].Forked {
+				t.Errorf("%s %s: forked %v where it should boot, %v where it should be forked", table.Arch, col.Setting, col.Forked, forked.Tables[i].Columns[j].Forked)
+			}
+			for k, row := range table.Rows {
+				b, f := row.Cells[j], forked.Tables[i].Rows[k].Cells[j]
+				if b.Verdict != f.Verdict || (b.Observed != nil && f.Observed != nil && b.Observed.Call != f.Observed.Call) {
+					t.Errorf("%s %s %s: %+v booted, %+v forked", table.Arch, col.Setting, row.Probe, b.Judgment, f.Judgment)
+				}
+			}
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -29,6 +30,8 @@ type Options struct {
 	Cache   string        // of kernels and images; empty: kernels.DefaultCache()
 	Console io.Writer     // receives the consoles of all guests as they come; nil: none
 	Version string        // of the lab, for the results
+	Timing  bool          // have the guests also tell how their boot went
+	Boot    bool          // boot every guest, fork none
 
 	// Event is told of every step, from several goroutines; nil: nobody is.
 	Event func(Event)
@@ -65,12 +68,36 @@ type run struct {
 func Run(ctx context.Context, p *Plan, o Options) (*matrix.Matrix, error) {
 	r := newRun(p, o)
 	r.guest = r.boot
+	if err := r.preflight(); err != nil {
+		return nil, err
+	}
 	machines, err := r.prepare(ctx)
 	if err != nil {
 		return nil, interrupted(ctx, err)
 	}
+	defer r.closeTemplates()
 	r.note("%s", report.Machines(machines))
 	return r.measure(ctx, machines)
+}
+
+// preflight looks, before anything is built, at what would end the run after it.
+func (r *run) preflight() error {
+	for _, b := range r.plan.Builds {
+		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
+			return fmt.Errorf("find %s: install the Debian package %s", b.Arch.QEMU, b.Arch.QEMUPackage)
+		}
+	}
+	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+		return fmt.Errorf("make results directory: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(r.Out, ResultsFile)); err == nil && !r.Resume {
+		return errResultsThere(r.Out)
+	}
+	return nil
+}
+
+func errResultsThere(dir string) error {
+	return usagef("%s has results already: continue them with --resume, or give another --out", dir)
 }
 
 func newRun(p *Plan, o Options) *run {

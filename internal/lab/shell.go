@@ -35,7 +35,7 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 	g := p.Guests[len(p.Guests)-1]
 	b := r.booted[g.Kernel+"/"+g.Arch]
 	for _, m := range machines {
-		r.note("%s by %s (%s)", m.Arch, m.Accel, m.Why)
+		r.note("%s: %s", m.Arch, m.Why)
 	}
 	config := b.machine(g.Setting, o.Console)
 	m, err := vm.Start(ctx, config)
@@ -49,7 +49,7 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 	}
 	res := matrix.Result{Guest: g}
 	// No probes: this locks what is asked for and has the guest say so.
-	if _, err := talk(ctx, client, config.Scale, nil, &res); err != nil {
+	if _, err := talk(ctx, client, request(g, nil, config.Scale, false), &res); err != nil {
 		return 0, interrupted(ctx, fmt.Errorf("lock %s: %w", g.ID(), err))
 	}
 	if err := checkStates(res); err != nil {

@@ -57,7 +57,7 @@ func (s *store) begin(path string, h matrix.Header, resume bool, keep func(matri
 		return nil, fmt.Errorf("open results: %w", err)
 	case !resume:
 		old.Close()
-		return nil, usagef("%s has results already: continue them with --resume, or give another --out", filepath.Dir(path))
+		return nil, errResultsThere(filepath.Dir(path))
 	default:
 		kept, err = resumed(old, h, keep)
 		old.Close()

@@ -19,6 +19,7 @@ type Request struct {
 	Setting lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
 	Probes  []string         // names, in the order in which they are to run
 	Scale   float64          // multiplies the guest's own deadlines
+	Timing  bool             // also look in the kernel's log for how the boot went
 }
 
 // A Frame carries exactly one of its fields.
@@ -41,6 +42,12 @@ type State = scenarios.State
 // ErrCut is returned by ReadFrames for a stream that ended without its End.
 var ErrCut = errors.New("stream cut off before its end")
 
+// A GuestError is what the guest program itself says it could not do: the
+// guest is alive, and its kernel did not come into the setting.
+type GuestError struct{ Text string }
+
+func (e *GuestError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text) }
+
 // ReadFrames hands each frame before the end to visit, and returns nil only
 // for a stream that was complete: numbered without a gap, closed by an End
 // that counts as many observations as came.
@@ -59,7 +66,7 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 		}
 		switch {
 		case f.Error != "":
-			return fmt.Errorf("guest: %.200s", f.Error)
+			return &GuestError{f.Error}
 		case f.End != nil:
 			if f.End.Observations != observations {
 				return fmt.Errorf("read frames: end counts %d observations, %d came", f.End.Observations, observations)
