@@ -44,6 +44,11 @@ func (g *guest) run() error {
 	if err != nil {
 		return err
 	}
+	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil {
+		if err := g.hire(workersWanted(string(cmdline))); err != nil {
+			g.bootErrors = append(g.bootErrors, err.Error()) // those that are missing start later
+		}
+	}
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)
 	}

@@ -32,6 +32,7 @@ type guest struct {
 	cell    sync.Mutex // one cell at a time: they share the kernel's log and limit
 	limit   limiter
 	serial  int // of the last probe's child: its comm is its own in this boot
+	idle    []*worker
 	logOnce bool
 }
 
@@ -40,7 +41,7 @@ type cellRun struct {
 	find  func(id string) (scenarios.Row, bool)
 	state func(when string) *wire.State
 	lock  func([]lockdown.Write) error
-	probe func(ctx context.Context, comm string, row scenarios.Row, req wire.Request) scenarios.Result
+	probe func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
 	now   func() time.Duration // as the kernel's log counts
 	sleep func(context.Context, time.Duration)
 
@@ -55,9 +56,13 @@ type cellRun struct {
 func newCellRun(g *guest, out io.Writer) *cellRun {
 	return &cellRun{
 		find: scenarios.Find, state: readState, lock: lock, now: uptime, sleep: sleep,
-		probe: func(ctx context.Context, comm string, row scenarios.Row, req wire.Request) scenarios.Result {
+		probe: func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+			w, err := g.worker()
+			if err != nil {
+				return "", failed(err.Error())
+			}
 			p := prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
-			return p.run(ctx, comm, row.ID)
+			return w.comm, p.give(ctx, w, row.ID)
 		},
 		g: g, out: out,
 	}
@@ -148,11 +153,9 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 		if gated && req.Setting.Locks(row.Reason) {
 			r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 		}
-		r.g.serial++
 		o.Runs++
-		o.Comm = fmt.Sprintf("ldp-%04d", r.g.serial)
 		begin := time.Now()
-		o.Result = r.probe(ctx, o.Comm, row, req)
+		o.Comm, o.Result = r.probe(ctx, row, req)
 		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
 		o.Duration = time.Since(begin).Nanoseconds()
 		records, cut := r.readLog()

@@ -52,14 +52,15 @@ func (l *lab) log() ([]record, bool, error) {
 	return p, l.cut, nil
 }
 
-func (l *lab) probe(_ context.Context, comm string, row scenarios.Row, _ wire.Request) scenarios.Result {
+func (l *lab) probe(_ context.Context, row scenarios.Row, _ wire.Request) (string, scenarios.Result) {
 	l.clock += 50 * time.Millisecond
 	l.ran = append(l.ran, row.ID)
+	comm := fmt.Sprintf("ldp-%04d", len(l.ran))
 	if !l.deny[row.ID] {
-		return scenarios.Result{Outcome: scenarios.Allowed}
+		return comm, scenarios.Result{Outcome: scenarios.Allowed}
 	}
 	l.say(comm)
-	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
+	return comm, scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
 }
 
 func (l *lab) say(comm string) {

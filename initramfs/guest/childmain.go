@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,64 +15,78 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// resultFD is where a child's result goes.
+// resultFD is where a child's result goes, after one byte that says that the
+// child is up and waits for its job.
 const resultFD = 3
 
-// A childArgs is what a probe's child is told, as its arguments.
-type childArgs struct {
+// maxJob bounds a child's job, in bytes.
+const maxJob = 4 << 10
+
+// A job is what a probe's child is told to do.
+type job struct {
 	probe string
-	comm  string        // under which the kernel's log is to know it
 	left  time.Duration // until the probe should give up and undo
 	env   scenarios.Env
 }
 
-func (a childArgs) argv() []string {
-	return []string{childName, a.probe, a.comm, a.left.String(), a.env.Setting.String(), string(a.env.Kind)}
+// String is the job as it goes to the child: a line a field.
+func (j job) String() string {
+	return strings.Join([]string{j.probe, j.left.String(), j.env.Setting.String(), string(j.env.Kind)}, "\n")
 }
 
-func parseChildArgs(args []string) (a childArgs, err error) {
-	if len(args) != 5 {
-		return a, fmt.Errorf("parse arguments: got %d, want 5", len(args))
+func parseJob(text string) (j job, err error) {
+	f := strings.Split(text, "\n")
+	if len(f) != 4 {
+		return j, fmt.Errorf("parse job: got %d fields, want 4", len(f))
 	}
-	a.probe, a.comm, a.env.Kind = args[0], args[1], lockdown.Kind(args[4])
-	if a.left, err = time.ParseDuration(args[2]); err != nil {
-		return a, fmt.Errorf("parse deadline: %w", err)
+	j.probe, j.env.Kind = f[0], lockdown.Kind(f[3])
+	if j.left, err = time.ParseDuration(f[1]); err != nil {
+		return j, fmt.Errorf("parse deadline: %w", err)
 	}
-	if a.env.Setting, err = lockdown.ParseSetting(args[3]); err != nil {
-		return a, fmt.Errorf("parse setting: %w", err)
+	if j.env.Setting, err = lockdown.ParseSetting(f[2]); err != nil {
+		return j, fmt.Errorf("parse setting: %w", err)
 	}
-	return a, nil
+	return j, nil
 }
 
-// childMain is the life of a probe's child: one probe, one result on fd.
-func childMain(args []string, fd int, find func(string) (scenarios.Row, bool)) int {
+// childMain is the life of a probe's child, which is to be known as comm: one
+// job from in, one result on fd.
+func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
-	result := runProbe(args, find)
-	if err := vport.Write(os.NewFile(uintptr(fd), "result"), result); err != nil {
+	out := os.NewFile(uintptr(fd), "result")
+	_, err := out.Write([]byte{'\n'})
+	if err == nil {
+		err = vport.Write(out, runJob(comm, in, find))
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "send result: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func runProbe(args []string, find func(string) (scenarios.Row, bool)) scenarios.Result {
-	a, err := parseChildArgs(args)
+func runJob(comm string, in io.Reader, find func(string) (scenarios.Row, bool)) scenarios.Result {
+	text, err := io.ReadAll(io.LimitReader(in, maxJob))
+	if err != nil {
+		return failed(fmt.Sprintf("read job: %v", err))
+	}
+	j, err := parseJob(string(text))
 	if err != nil {
 		return failed(err.Error())
 	}
-	row, ok := find(a.probe)
+	row, ok := find(j.probe)
 	if !ok {
-		return failed(fmt.Sprintf("unknown probe %q", a.probe))
+		return failed(fmt.Sprintf("unknown probe %q", j.probe))
 	}
 	// The kernel named every thread after the path of the exec; if it did
 	// not, a denial could not be told to be ours.
-	comm, err := os.ReadFile("/proc/thread-self/comm")
-	if err != nil || string(comm) != a.comm+"\n" {
-		return failed(fmt.Sprintf("child is named %q, not %q (%v)", comm, a.comm, err))
+	got, err := os.ReadFile("/proc/thread-self/comm")
+	if err != nil || string(got) != comm+"\n" {
+		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), a.left)
+	ctx, cancel := context.WithTimeout(context.Background(), j.left)
 	defer cancel()
-	return row.Run(ctx, a.env)
+	return row.Run(ctx, j.env)
 }
 
 // failed is the result of a probe that proves nothing.

@@ -25,7 +25,7 @@ func init() {
 func main() {
 	switch {
 	case os.Args[0] == childName:
-		os.Exit(childMain(os.Args[1:], resultFD, scenarios.Find))
+		os.Exit(childMain(os.Args[1], os.Stdin, resultFD, scenarios.Find))
 	case os.Getpid() == 1:
 		boot()
 	default:

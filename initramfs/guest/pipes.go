@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// pipes connect a probe's child: nothing to read, one pipe for all it says,
-// one for its result.
+// pipes connect a probe's child: one for its job, one for all it says, one for
+// its result.
 type pipes struct {
-	said, result *os.File // our ends
-	child        []*os.File
+	job, said, result *os.File // our ends
+	child             []*os.File
 }
 
 func newPipes() (p *pipes, err error) {
@@ -22,12 +22,11 @@ func newPipes() (p *pipes, err error) {
 			err = fmt.Errorf("connect child: %w", err)
 		}
 	}()
-	null, err := os.Open(os.DevNull)
-	if err != nil {
+	var jobR, saidW, resultW *os.File
+	if jobR, p.job, err = os.Pipe(); err != nil {
 		return nil, err
 	}
-	p.child = append(p.child, null)
-	var saidW, resultW *os.File
+	p.child = append(p.child, jobR)
 	if p.said, saidW, err = os.Pipe(); err != nil {
 		return nil, err
 	}
@@ -41,8 +40,8 @@ func newPipes() (p *pipes, err error) {
 
 // childFiles are the child's descriptors 0 to 3.
 func (p *pipes) childFiles() []uintptr {
-	null, said, result := p.child[0].Fd(), p.child[1].Fd(), p.child[2].Fd()
-	return []uintptr{null, said, said, result}
+	job, said, result := p.child[0].Fd(), p.child[1].Fd(), p.child[2].Fd()
+	return []uintptr{job, said, said, result}
 }
 
 func (p *pipes) closeChild() {
@@ -58,7 +57,7 @@ func (p *pipes) expire(at time.Time) {
 }
 
 func (p *pipes) close() {
-	for _, f := range []*os.File{p.said, p.result} {
+	for _, f := range []*os.File{p.job, p.said, p.result} {
 		if f != nil {
 			f.Close()
 		}

@@ -5,13 +5,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -39,47 +36,26 @@ type prober struct {
 
 func (p prober) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * p.scale) }
 
-// run runs one probe under the comm. Whatever becomes of the child is a
-// result.
-//
-// The child is this program, executed through a link that is named comm: exec
-// takes the comm from the path's last element, so that all threads of the
-// child have it from their first instruction.
+// run runs one probe under the comm, in a child that is started for it.
 func (p prober) run(ctx context.Context, comm, id string) scenarios.Result {
-	link := filepath.Join(p.dir, comm)
-	if err := os.Symlink("/proc/self/exe", link); err != nil {
-		return failed(fmt.Sprintf("name child: %v", err))
-	}
-	defer os.Remove(link)
-
-	pipes, err := newPipes()
+	w, err := startWorker(p.children, p.dir, comm)
 	if err != nil {
 		return failed(err.Error())
 	}
-	defer pipes.close()
-	args := childArgs{probe: id, comm: comm, left: p.scaled(probeGivesUp), env: p.env}
-	pid, done, err := p.children.start(link, args.argv(), &syscall.ProcAttr{
-		Dir:   "/",
-		Env:   []string{"PATH=/bbin:/bin", "GOGC=off"}, // too short a life to collect in
-		Files: pipes.childFiles(),
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
-	})
-	pipes.closeChild()
-	if err != nil {
-		return failed(err.Error())
-	}
-	return p.await(ctx, pid, done, pipes)
+	return p.give(ctx, w, id)
 }
 
-// await collects a child's result, and leaves none of its process group
-// behind. A child that has sent its result is not waited for: it has undone
-// what it did, and has nothing more to say.
-func (p prober) await(ctx context.Context, pid int, done <-chan syscall.WaitStatus, pipes *pipes) scenarios.Result {
+// give has a child run one probe. Whatever becomes of the child is a result,
+// and none of its process group is left behind. A child that has sent its
+// result is not waited for: it has undone what it did, and has nothing more to
+// say.
+func (p prober) give(ctx context.Context, w *worker, id string) scenarios.Result {
+	defer w.pipes.close()
 	var result scenarios.Result
 	got := make(chan error, 1)
 	said := make(chan string, 1)
-	go func() { got <- vport.Read(pipes.result, &result) }()
-	go func() { said <- readSaid(pipes.said) }()
+	go func() { got <- w.result(job{id, p.scaled(probeGivesUp), p.env}, &result) }()
+	go func() { said <- readSaid(w.pipes.said) }()
 
 	deadline := time.NewTimer(p.scaled(probeKilled))
 	defer deadline.Stop()
@@ -94,21 +70,21 @@ func (p prober) await(ctx context.Context, pid int, done <-chan syscall.WaitStat
 	case <-ctx.Done():
 		why = "run canceled"
 	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL) // ESRCH: all gone
+	_ = syscall.Kill(-w.pid, syscall.SIGKILL) // ESRCH: all gone
 	var end string
 	select {
-	case status := <-done:
+	case status := <-w.done:
 		end = describe(status)
 	case <-time.After(p.scaled(probeLinger)):
 		end = "it survives SIGKILL"
 	}
 	if answered && err == nil {
-		pipes.expire(time.Now())
+		w.pipes.expire(time.Now())
 		<-said
 		return result
 	}
 	// Whoever left the process group may still hold the pipes.
-	pipes.expire(time.Now().Add(pipesLinger))
+	w.pipes.expire(time.Now().Add(pipesLinger))
 	text := <-said
 	if !answered {
 		<-got

@@ -73,9 +73,44 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 }
 
 func TestChildRefusesAnotherComm(t *testing.T) {
-	a := childArgs{probe: "fake/ok", comm: "ldp-0001", left: time.Second}
-	r := runProbe(a.argv()[1:], findFake)
+	j := job{probe: "fake/ok", left: time.Second}
+	r := runJob("ldp-0001", strings.NewReader(j.String()), findFake)
 	if r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestWorkersWait hires children before there is work: each runs one probe,
+// under its own comm, and then there are new ones.
+func TestWorkersWait(t *testing.T) {
+	g := &guest{children: reaper}
+	if err := g.hire(2); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for i := range 3 {
+		hired := len(g.idle)
+		w, err := g.worker()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.greeted != (hired > 0) {
+			t.Errorf("worker %d: up %v with %d hired", i, w.greeted, hired)
+		}
+		r := testProber(t, 1).give(t.Context(), w, "fake/comms")
+		if seen[w.comm] || r.Outcome != scenarios.Allowed || !strings.Contains(r.Call, w.comm) {
+			t.Errorf("worker %d, %s: %+v", i, w.comm, r)
+		}
+		seen[w.comm] = true
+	}
+}
+
+func TestWorkersWanted(t *testing.T) {
+	for cmdline, want := range map[string]int{
+		"": 0, "quiet": 0, "quiet ldlab.workers=40\n": 40, "ldlab.workers=junk": 0, "ldlab.workers=-3": 0, "ldlab.workers=999": maxWorkers,
+	} {
+		if got := workersWanted(cmdline); got != want {
+			t.Errorf("%q: %d workers, want %d", cmdline, got, want)
+		}
 	}
 }

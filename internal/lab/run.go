@@ -261,16 +261,16 @@ func outcome(res matrix.Result) string {
 	return fmt.Sprintf("%d probes", len(res.Observations))
 }
 
-// jobs is how many guests run at once. A guest keeps one processor busy while
-// it does not wait for the kernel's log, so half as many again as there are
-// processors pay off (HACKING.md has the measurement); each needs its memory
-// and QEMU's own.
+// jobsPerCPU is how many guests run at once for each processor: those that owe
+// denials mostly wait for the kernel's log. HACKING.md has the measurement.
+const jobsPerCPU = 4
+
+// jobs is how many guests run at once; each needs its memory and QEMU's own.
 func (r *run) jobs() int {
 	if r.Jobs > 0 {
 		return r.Jobs
 	}
-	jobs := runtime.GOMAXPROCS(0)
-	jobs += (jobs + 1) / 2
+	jobs := jobsPerCPU * runtime.GOMAXPROCS(0)
 	if free := availableMemory(); free > 0 {
 		jobs = min(jobs, int(free/guestCost))
 	}

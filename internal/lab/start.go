@@ -3,6 +3,9 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -15,8 +18,10 @@ import (
 // and for any other guest, the machine boots.
 func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, config vm.Config) (m *vm.Machine, forked bool, err error) {
 	if !r.Boot && len(g.Setting.KernelArgs()) == 0 {
-		if t := r.template(ctx, b, config); t != nil {
-			m, err := t.Fork(ctx, config)
+		forked := config
+		forked.Append = append(slices.Clip(config.Append), workers(len(r.plan.Probes)))
+		if t := r.template(ctx, b, forked); t != nil {
+			m, err := t.Fork(ctx, forked)
 			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
 				return m, true, err
 			}
@@ -26,6 +31,11 @@ func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, config vm.
 	m, err = vm.Start(ctx, config)
 	return m, false, err
 }
+
+// workers is the kernel argument that has a guest start a child for each probe
+// before it is ready. A boot would only start them earlier; a template starts
+// them once for all of its forks.
+func workers(probes int) string { return fmt.Sprintf("ldlab.workers=%d", probes) }
 
 // A template is made by the first guest that wants to be forked from it; the
 // others wait for it.
@@ -37,7 +47,7 @@ type template struct {
 // template gives the bootable's template, or nil.
 func (r *run) template(ctx context.Context, b *bootable, config vm.Config) *vm.Template {
 	b.template.once.Do(func() {
-		t, err := vm.MakeTemplate(ctx, config, "")
+		t, err := vm.MakeTemplate(ctx, config, filepath.Join(r.Cache, "templates"))
 		if err != nil {
 			if ctx.Err() == nil {
 				r.note("%s %s: %v; guests boot instead", b.build.Kernel.Name, b.build.Arch.Name, err)

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A worker is a child process that waits for its one job.
+type worker struct {
+	comm    string // under which the kernel's log knows it
+	pid     int
+	done    <-chan syscall.WaitStatus
+	pipes   *pipes
+	greeted bool // it is up: its first byte came
+}
+
+// startWorker starts a child under the comm. dir is for its name, a tmpfs.
+//
+// The child is this program, executed through a link that is named comm: exec
+// takes the comm from the path's last element, so that all threads of the
+// child have it from their first instruction.
+func startWorker(c *children, dir, comm string) (*worker, error) {
+	link := filepath.Join(dir, comm)
+	if err := os.Symlink("/proc/self/exe", link); err != nil {
+		return nil, fmt.Errorf("name child: %w", err)
+	}
+	defer os.Remove(link)
+	pipes, err := newPipes()
+	if err != nil {
+		return nil, err
+	}
+	w := &worker{comm: comm, pipes: pipes}
+	w.pid, w.done, err = c.start(link, []string{childName, comm}, &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   []string{"PATH=/bbin:/bin", "GOGC=off"}, // too short a life to collect in
+		Files: pipes.childFiles(),
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	})
+	pipes.closeChild()
+	if err != nil {
+		pipes.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// greet waits until the child is up.
+func (w *worker) greet() error {
+	if w.greeted {
+		return nil
+	}
+	var b [1]byte
+	if _, err := io.ReadFull(w.pipes.result, b[:]); err != nil {
+		return err
+	}
+	w.greeted = true
+	return nil
+}
+
+// result gives the child its job and reads the result. io.EOF means that the
+// child ended without one.
+func (w *worker) result(j job, r *scenarios.Result) error {
+	_, err := io.WriteString(w.pipes.job, j.String())
+	w.pipes.job.Close()
+	if err == nil {
+		err = w.greet()
+	}
+	if err != nil {
+		return err
+	}
+	return vport.Read(w.pipes.result, r)
+}
+
+// workersArg is the kernel argument that says how many children are to wait
+// before the guest is ready. A guest that is going to be forked has them: they
+// are started once, and every fork finds them waiting.
+const workersArg = "ldlab.workers="
+
+// maxWorkers bounds them: each takes some 2 MiB.
+const maxWorkers = 64
+
+// workersWanted reads the number from a kernel command line.
+func workersWanted(cmdline string) int {
+	n := 0
+	for _, arg := range strings.Fields(cmdline) {
+		if v, ok := strings.CutPrefix(arg, workersArg); ok {
+			n, _ = strconv.Atoi(v) // junk is none
+		}
+	}
+	return max(0, min(n, maxWorkers))
+}
+
+// hire starts children that wait, and returns when all are up.
+func (g *guest) hire(n int) error {
+	for range n {
+		w, err := startWorker(g.children, os.TempDir(), g.newComm())
+		if err != nil {
+			return fmt.Errorf("start worker: %w", err)
+		}
+		g.idle = append(g.idle, w)
+	}
+	for _, w := range g.idle {
+		if err := w.greet(); err != nil {
+			return fmt.Errorf("wait for worker: %w", err)
+		}
+	}
+	return nil
+}
+
+// newComm is a comm that no child of this boot had.
+func (g *guest) newComm() string {
+	g.serial++
+	return fmt.Sprintf("ldp-%04d", g.serial)
+}
+
+// worker gives a child for one probe: one that waits, or a new one.
+func (g *guest) worker() (*worker, error) {
+	if len(g.idle) > 0 {
+		w := g.idle[0]
+		g.idle = g.idle[1:]
+		return w, nil
+	}
+	return startWorker(g.children, os.TempDir(), g.newComm())
+}
