@@ -95,6 +95,9 @@ func sizeArg(fn asm.BuiltinFunc) asm.Register {
 	return asm.R2
 }
 
+// maxLoads bounds how often a load that a signal cut short is tried.
+const maxLoads = 10
+
 // progLoad is the head of union bpf_attr for BPF_PROG_LOAD
 // (include/uapi/linux/bpf.h, v6.12).
 type progLoad struct {
@@ -129,7 +132,12 @@ func loadCalling(fn asm.BuiltinFunc) Result {
 		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
 	}
 	const progLoadCmd = 5 // BPF_PROG_LOAD
-	fd, _, e := unix.Syscall(unix.SYS_BPF, progLoadCmd, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	fd, e := uintptr(0), unix.EAGAIN
+	// The verifier gives up with EAGAIN where a signal is pending
+	// (kernel/bpf/verifier.c:do_check, v6.12); libbpf tries again, too.
+	for try := 0; e == unix.EAGAIN && try < maxLoads; try++ {
+		fd, _, e = unix.Syscall(unix.SYS_BPF, progLoadCmd, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}
 	runtime.KeepAlive(insns)
 	runtime.KeepAlive(license)
 	runtime.KeepAlive(log)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,10 @@ import (
 // A port is a virtio-serial port as a connection. Its calls block in the
 // kernel and never go through Go's poller: virtio_console loses a wake-up when
 // a poll and a blocking write race.
-type port struct{ fd int }
+type port struct {
+	fd     int
+	closed atomic.Bool // the number may be another file's by now
+}
 
 // openPort opens the port that the host gave the name, waiting for it: the
 // device tells its ports' names after it was found.
@@ -35,7 +39,7 @@ func openPort(name string) (*port, error) {
 			if err != nil {
 				return nil, fmt.Errorf("open %s: %w", dev, err)
 			}
-			return &port{fd}, nil
+			return &port{fd: fd}, nil
 		}
 		time.Sleep(wait)
 	}
@@ -45,6 +49,9 @@ func openPort(name string) (*port, error) {
 // host's side is closed; the host may come back, as it does after a restore.
 func (p *port) Read(b []byte) (int, error) {
 	for {
+		if p.closed.Load() {
+			return 0, net.ErrClosed
+		}
 		n, err := unix.Read(p.fd, b)
 		switch {
 		case n > 0:
@@ -59,6 +66,9 @@ func (p *port) Read(b []byte) (int, error) {
 
 func (p *port) Write(b []byte) (done int, err error) {
 	for done < len(b) {
+		if p.closed.Load() {
+			return done, net.ErrClosed
+		}
 		n, err := unix.Write(p.fd, b[done:])
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return done, fmt.Errorf("write port: %w", err)
@@ -68,7 +78,13 @@ func (p *port) Write(b []byte) (done int, err error) {
 	return done, nil
 }
 
-func (p *port) Close() error { return unix.Close(p.fd) }
+// Close closes the port once: SSH closes what it has given up, and so may others.
+func (p *port) Close() error {
+	if p.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	return unix.Close(p.fd)
+}
 
 // The rest of net.Conn, which SSH asks for. Deadlines are the host's business.
 

@@ -54,7 +54,7 @@ func connect(t *testing.T) (host net.Conn, guest *port) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { host.Close() })
-	return host, &port{fds[1]}
+	return host, &port{fd: fds[1]}
 }
 
 type dialed struct {

@@ -39,8 +39,10 @@ func startWorker(c *children, dir, comm string) (*worker, error) {
 	}
 	w := &worker{comm: comm, pipes: pipes}
 	w.pid, w.done, err = c.start(link, []string{childName, comm}, &syscall.ProcAttr{
-		Dir:   "/",
-		Env:   []string{"PATH=/bbin:/bin", "GOGC=off"}, // too short a life to collect in
+		Dir: "/",
+		// Too short a life to collect garbage in. And no signals between the
+		// threads: they would interrupt the system calls that are the probe.
+		Env:   []string{"PATH=/bbin:/bin", "GOGC=off", "GODEBUG=asyncpreemptoff=1"},
 		Files: pipes.childFiles(),
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})

@@ -26,6 +26,7 @@ func BenchmarkBoot(b *testing.B) {
 	for _, a := range arch.All() {
 		b.Run(a.Name, func(b *testing.B) {
 			r := bench(b, Selection{Arches: []string{a.Name}, Settings: []string{"none"}, Probes: []string{"devmem/open"}})
+			r.Boot = true
 			g := r.plan.Guests[0]
 			bootable := r.booted[g.Kernel+"/"+g.Arch]
 			floor := bootable.machine(g.Setting, nil)
@@ -33,11 +34,7 @@ func BenchmarkBoot(b *testing.B) {
 			for b.Loop() {
 				var first, off []time.Duration
 				for range rounds {
-					res := r.boot(b.Context(), g)
-					if res.Lost != nil || res.Error != "" {
-						b.Fatalf("%+v %s", res.Lost, res.Error)
-					}
-					first = append(first, phase(res, "first probe"))
+					first = append(first, firstProbe(b, r, g))
 					off = append(off, toPowerOff(b, floor))
 				}
 				b.ReportMetric(median(first).Seconds(), "s/first-probe")
@@ -46,6 +43,56 @@ func BenchmarkBoot(b *testing.B) {
 				b.ReportMetric(0, "ns/op")
 			}
 		})
+	}
+}
+
+// BenchmarkFork measures, side by side, a fork and a boot to the answer of
+// their first probe, in a guest that is to run every probe.
+func BenchmarkFork(b *testing.B) {
+	for _, a := range arch.All() {
+		b.Run(a.Name, func(b *testing.B) {
+			r := bench(b, Selection{Arches: []string{a.Name}, Settings: []string{"none"}})
+			g := r.plan.Guests[0]
+			firstProbe(b, r, g) // makes the template
+			for b.Loop() {
+				var forked, booted []time.Duration
+				for range rounds {
+					r.Boot = false
+					forked = append(forked, firstProbe(b, r, g))
+					r.Boot = true
+					booted = append(booted, firstProbe(b, r, g))
+				}
+				b.ReportMetric(median(forked).Seconds(), "s/fork")
+				b.ReportMetric(median(booted).Seconds(), "s/boot")
+				b.ReportMetric(median(forked).Seconds()/median(booted).Seconds(), "of-boot")
+				b.ReportMetric(0, "ns/op")
+			}
+			r.closeTemplates()
+		})
+	}
+}
+
+// BenchmarkSquare measures the isolation square of one architecture, every
+// probe under every single reason, by forks and by boots.
+func BenchmarkSquare(b *testing.B) {
+	var settings []string
+	for _, r := range reached("x86_64", mustPlan(b, Selection{}).Probes) {
+		settings = append(settings, string(r)+"@runtime")
+	}
+	p := mustPlan(b, Selection{Arches: []string{"x86_64"}, Settings: settings})
+	for b.Loop() {
+		var took [2]time.Duration
+		for i, boot := range []bool{false, true} {
+			start := time.Now()
+			if m, err := Run(b.Context(), p, Options{Out: b.TempDir(), Boot: boot}); err != nil || !m.AsExpected() {
+				b.Fatal(err)
+			}
+			took[i] = time.Since(start)
+		}
+		b.ReportMetric(took[0].Seconds(), "s/forks")
+		b.ReportMetric(took[1].Seconds(), "s/boots")
+		b.ReportMetric(took[0].Seconds()/took[1].Seconds(), "of-boots")
+		b.ReportMetric(0, "ns/op")
 	}
 }
 
@@ -80,6 +127,16 @@ func bench(b *testing.B, sel Selection) *run {
 		b.Fatal(err)
 	}
 	return r
+}
+
+// firstProbe runs a guest and gives the time until its first answer.
+func firstProbe(b *testing.B, r *run, g matrix.Guest) time.Duration {
+	b.Helper()
+	res := r.boot(b.Context(), g)
+	if res.Lost != nil || res.Error != "" || res.Forked == r.Boot {
+		b.Fatalf("%+v %s, forked %v", res.Lost, res.Error, res.Forked)
+	}
+	return phase(res, "first probe")
 }
 
 func phase(res matrix.Result, name string) time.Duration {
