@@ -44,24 +44,27 @@ func init() {
 				Name: "file-unsigned", Act: "kexec_file_load(unsigned image)",
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Run:   func(context.Context, Env) Result { return kexecFile("unsigned image", KexecUnsigned) },
+				Run: func(context.Context, Env) Result {
+					return kexecFile("unsigned image", KexecUnsigned, "the guest carries no image to load")
+				},
 			},
 			{
 				Name: "file-signed", Act: "kexec_file_load(image signed with the lab's key)", Expect: Free,
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Run:   func(context.Context, Env) Result { return kexecFile("image signed with the lab's key", KexecSigned) },
+				Run: func(context.Context, Env) Result {
+					return kexecFile("image signed with the lab's key", KexecSigned, "the guest carries no image that this kernel trusts")
+				},
 			},
 		},
 	})
 }
 
-func kexecFile(what, path string) Result {
+func kexecFile(what, path, missing string) Result {
 	act := "kexec_file_load(" + what + ")"
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
-		return Result{Outcome: Unavailable, Call: call(openAct(path, unix.O_RDONLY), err),
-			Why: "no image that is signed with a key this kernel trusts"}
+		return Result{Outcome: Unavailable, Call: call(openAct(path, unix.O_RDONLY), err), Why: missing}
 	}
 	if err != nil {
 		return failed(openAct(path, unix.O_RDONLY), err)

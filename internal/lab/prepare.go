@@ -190,13 +190,26 @@ func (r *run) chooseMachine(ctx context.Context, b *bootable) (matrix.Machine, e
 	case r.Accel != "":
 		m.Accel, m.Why = r.Accel, "asked for"
 	default:
-		choice, err := vm.SelfTest(ctx, b.machine(lockdown.Setting{}, nil), r.Cache)
+		choice, err := vm.SelfTest(ctx, b.machine(lockdown.Setting{}, nil), r.selfTestCache(a))
 		if err != nil {
 			return m, err
 		}
 		m.Accel, m.Why = string(choice.Accel), choice.Why
 	}
 	return m, nil
+}
+
+// selfTestCache is where the self-test keeps its verdict. A ready image may be
+// broken, and that must not be held against KVM in later runs: what is learnt
+// with it stays with its results.
+func (r *run) selfTestCache(a *arch.Arch) string {
+	if r.plan.Selection.Image == "" || r.Out == "" {
+		return r.Cache
+	}
+	if known, err := filepath.Glob(filepath.Join(r.Cache, "kvm-"+a.Name+".json")); err == nil && len(known) > 0 {
+		return r.Cache
+	}
+	return r.Out
 }
 
 // imageArch says for which architecture a ready image is.
