@@ -265,6 +265,11 @@ func TestTerminal(t *testing.T) {
 	if err := s.WindowChange(44, 88); err != nil {
 		t.Fatal(err)
 	}
+	// It has no answer. Requests are taken in order, so when this one is
+	// answered the terminal has its size, whatever becomes of the input.
+	if err := s.Setenv("LATER", "1"); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(in, "\n"); err != nil {
 		t.Fatal(err)
 	}
