@@ -12,7 +12,7 @@ import (
 const (
 	fdRAM = fdEnd + iota
 	fdState
-	fdStub
+	fdForkKernel
 )
 
 // A snapshot is a machine that stands still, in memory files.
@@ -99,14 +99,14 @@ func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
 		capabilities = append(capabilities, ignoreShared)
 	}
 	l.argv = append(l.argv, "-incoming", "defer") // until the capabilities are set
-	if stub := config.Arch.Stub; stub != nil {
+	if header := config.Arch.ForkKernel; header != nil {
 		// Each option replaces the one that came before.
-		file, err := newMemoryOf("stub", stub)
+		file, err := newMemoryOf("fork-kernel", header)
 		if err != nil {
 			return nil, fmt.Errorf("start machine: %w", err)
 		}
 		defer file.Close()
-		l.argv = append(l.argv, "-kernel", fdPath(fdStub), "-initrd", fdPath(fdStub))
+		l.argv = append(l.argv, "-kernel", fdPath(fdForkKernel), "-initrd", fdPath(fdForkKernel))
 		l.files = append(l.files, file)
 	}
 	m, err := startResolved(ctx, config, l)

@@ -29,10 +29,10 @@ type Arch struct {
 	Append      []string // kernel arguments that only this machine needs
 	PVPanic     bool     // -device pvpanic works and the lab's kernel has its driver
 
-	// Stub is the least that QEMU takes for a kernel. A fork never boots, and
+	// ForkKernel is the least that QEMU takes for a kernel. A fork never boots, and
 	// where QEMU copies the kernel and the initrd (it maps a vmlinux) the
-	// stub spares each fork their size in memory. nil: no need.
-	Stub []byte
+	// bare header spares each fork their size in memory. nil: it maps them.
+	ForkKernel []byte
 
 	// Scale multiplies every timeout of the lab under TCG: emulating this
 	// machine is so many times slower than the base values assume.
@@ -66,11 +66,11 @@ var table = []*Arch{
 		Targets: []string{"Image"}, Image: "arch/arm64/boot/Image",
 		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
 		Machine: "virt", CPUTCG: "cortex-a57", CPUKVM: "host",
-		Console: "ttyAMA0",
-		PVPanic: true,
-		Stub:    stubARM64(),
-		Scale:   4,
-		check:   checkARM64,
+		Console:    "ttyAMA0",
+		PVPanic:    true,
+		ForkKernel: headerARM64(),
+		Scale:      4,
+		check:      checkARM64,
 	},
 }
 
@@ -147,8 +147,8 @@ const (
 	arm64Magic       = "ARM\x64"
 )
 
-// stubARM64 is an Image that is nothing but a header.
-func stubARM64() []byte {
+// headerARM64 is an Image that is nothing but a header.
+func headerARM64() []byte {
 	head := make([]byte, arm64HeadSize)
 	binary.LittleEndian.PutUint64(head[arm64SizeOffset:], HeadSize)
 	copy(head[arm64MagicOffset:], arm64Magic)
