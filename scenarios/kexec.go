@@ -6,12 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Where the guest finds the images to load. They carry headers and no kernel:
-// nothing here ever starts what it loads.
-const (
-	KexecUnsigned = "/ldlab/kexec-unsigned"
-	KexecSigned   = "/ldlab/kexec-signed" // signed with the key that the kernel under test trusts
-)
+// The images that are loaded carry headers and no kernel: nothing here ever
+// starts what it loads.
 
 // Flags of kexec_file_load: include/uapi/linux/kexec.h, v6.12.
 const (

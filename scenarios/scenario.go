@@ -30,9 +30,13 @@ const (
 	// Conforming probes exercise lockdown's own interface; the answers are
 	// compared with the model in package lockdown.
 	Conforming
+	// Gap probes reach what their reason is meant to protect by a way on which
+	// lockdown is not asked: they are allowed, whatever is locked, and a kernel
+	// that denies one under its reason has closed the gap.
+	Gap
 )
 
-var expectationNames = [...]string{"gated", "free", "conforming"}
+var expectationNames = [...]string{"gated", "free", "conforming", "gap"}
 
 func (e Expectation) String() string { return expectationNames[e] }
 
@@ -55,10 +59,57 @@ type Probe struct {
 	// Changes says that the probe changes what is locked: it runs last.
 	Changes bool
 
+	// Masks are other reasons that refuse the act on its way to the site: where
+	// one of them is locked the act is denied, and the kernel names that one.
+	Masks []Mask
+
+	// AtBoot says that the site is passed while the kernel boots, and Run only
+	// looks at what came of it: just what was locked by then counts, and the
+	// evidence is the kernel's own, not this child's.
+	AtBoot bool
+
+	// BootHides says that a kernel that boots with the reason locked does not
+	// make the object at all: the evidence for its absence is then that of the
+	// boot. (Locked at run time, the object is there and refuses.)
+	BootHides bool
+
+	// Source says where a Gap is known from: function and version, advisory, thread.
+	Source string
+
+	// Machine names the kind of machine the probe needs; empty: the plain one.
+	Machine Machine
+
+	// Alone says that the probe stops or takes down the guest: nothing else
+	// runs in it.
+	Alone bool
+
+	// Before does, before anything is locked, the part of the act that comes
+	// before, and gives the rest of it, which runs in the same process once
+	// the setting holds. Where it gives nil, its Result is the probe's. Locked
+	// at boot, the setting already holds when Before runs. A probe with Before
+	// needs no Run.
+	Before func(context.Context, Env) (rest func(context.Context) Result, r Result)
+
 	// Run does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
 	Run func(context.Context, Env) Result
 }
+
+// A Mask is a reason that refuses an act before its own site is reached.
+type Mask struct {
+	Reason lockdown.Reason
+	Why    string
+}
+
+// A Machine is a kind of machine, by name. What it is made of is the lab's
+// business (internal/lab/machines.go).
+type Machine string
+
+const (
+	Plain    Machine = ""
+	Debugger Machine = "debugger" // a serial port whose other end the host's debugger holds
+	Firmware Machine = "firmware" // booted through UEFI, with ACPI tables and EFI variables
+)
 
 // Env is what a probe knows of the run it is part of.
 type Env struct {
@@ -93,6 +144,7 @@ type Observation struct {
 	Result
 	Comm     string   // the comm of the child: attribution hangs on it
 	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
+	Checks   []Check  `json:",omitempty"` // what the kernel counted for Comm, where it counts
 	Runs     int      // how often it ran: a denial that lost its line is observed again
 	StartNS  int64    // since the guest program started, ns
 	Duration int64    // of the last run, ns
@@ -109,11 +161,27 @@ type State struct {
 	Level   string // /sys/kernel/security/lockdown
 	Reasons string // /sys/kernel/security/lockdown_reasons; empty where there is none
 
+	// Counts says that this kernel counts its checks (the lab series): evidence
+	// is then in Checks, and Log is only what the limit on lines let through.
+	Counts bool
+	Checks []Check  `json:",omitempty"` // in "boot": counted since the kernel started, by its own tasks
+	Log    []string `json:",omitempty"` // in "boot": the denial lines until then
+
 	// Errors says what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`
 
 	// Marks says when this boot got how far; only in the "boot" state.
 	Marks []Mark `json:",omitempty"`
+}
+
+// A Check is what the lab series counted of one call site of
+// security_locked_down() for one reason and one comm.
+type Check struct {
+	Site    string // symbol+0xoffset/0xsize of the return address, and [module]
+	Label   string // the reason, as the kernel's log names it
+	Comm    string
+	Checks  int // times it asked
+	Denials int // times it was refused
 }
 
 // A Mark is a moment of a boot, by the clock of the kernel's log.
@@ -137,7 +205,7 @@ func register(s Scenario) {
 	}
 	seen := map[string]bool{}
 	for _, p := range s.Probes {
-		if seen[p.Name] || p.Run == nil || p.Act == "" {
+		if seen[p.Name] || (p.Run == nil) == (p.Before == nil) || p.Act == "" || (p.Expect == Gap) != (p.Source != "") {
 			panic(fmt.Sprintf("scenarios: %s/%s is a duplicate or incomplete", s.Name, p.Name))
 		}
 		seen[p.Name] = true

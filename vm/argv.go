@@ -72,6 +72,9 @@ func (c Config) argv(consoles []string, port string) []string {
 	if c.Arch.PVPanic {
 		argv = append(argv, "-device", "pvpanic-pci") // reports a panic as an event; harmless without a driver
 	}
+	for _, d := range c.Devices {
+		argv = append(argv, "-device", d)
+	}
 	return append(argv,
 		"-kernel", c.Kernel,
 		"-initrd", c.Initrd,

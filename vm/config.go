@@ -39,6 +39,10 @@ type Config struct {
 	Initrd string   // path of a cpio archive
 	Append []string // kernel arguments beyond those that the machine needs
 
+	// Devices are added to the machine, each as QEMU's -device takes it. A
+	// device that QEMU does not migrate is reset in forks.
+	Devices []string
+
 	MemoryMiB int   // guest memory; 0: 256
 	LogLevel  int   // kernel messages below this level reach the console; 0: 3
 	Accel     Accel // "": TCG

@@ -39,7 +39,8 @@ func (b *bootable) machine(s lockdown.Setting, console io.Writer) vm.Config {
 	}
 	return vm.Config{
 		Arch: b.build.Arch, Kernel: b.built.Image, Initrd: b.initrd,
-		Append: s.KernelArgs(), Accel: b.accel, Scale: scale, Console: console,
+		Append: append(s.KernelArgs(), probeArgs...), Devices: probeDevices,
+		Accel: b.accel, Scale: scale, Console: console,
 	}
 }
 
@@ -147,7 +148,7 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 // payloads are the files that probes look for in the guest.
 func payloads(b kernels.Built) map[string]string {
 	files := map[string]string{}
-	for _, path := range []string{scenarios.KexecUnsigned, scenarios.KexecSigned} {
+	for _, path := range scenarios.Payloads() {
 		if file, ok := b.Files[filepath.Base(path)]; ok {
 			files[path] = file
 		}

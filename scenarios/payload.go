@@ -1,0 +1,17 @@
+package scenarios
+
+// Files that the guest carries for probes, where the kernel's build gave them:
+// the builder knows each by the last part of its name.
+const (
+	KexecUnsigned   = "/ldlab/kexec-unsigned"   // an image for kexec_file_load
+	KexecSigned     = "/ldlab/kexec-signed"     // the same, signed with the lab's key
+	ModuleUnsigned  = "/ldlab/module-unsigned"  // a module that does nothing: ldlab_nop
+	ModuleSigned    = "/ldlab/module-signed"    // the same, signed with the lab's key
+	ModuleWrongKey  = "/ldlab/module-wrongkey"  // the same, signed with a key that the kernel does not know
+	MmiotraceSigned = "/ldlab/mmiotrace-signed" // testmmiotrace, signed with the lab's key; x86_64
+)
+
+// Payloads lists them.
+func Payloads() []string {
+	return []string{KexecUnsigned, KexecSigned, ModuleUnsigned, ModuleSigned, ModuleWrongKey, MmiotraceSigned}
+}
