@@ -49,7 +49,7 @@ func (p Probe) Refusing(s lockdown.Setting) (rs []lockdown.Reason) {
 // DeniedAtBoot reports whether, in the setting, the evidence for the probe's
 // denial is that of the kernel's boot.
 func (p Probe) DeniedAtBoot(s lockdown.Setting) bool {
-	return (p.AtBoot || p.BootHides) && atBoot(s)
+	return (p.AtBoot || p.BootHides) && atBoot(s) && len(p.Refusing(s)) > 0
 }
 
 // atBoot reports whether the setting holds before user space runs.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -180,6 +181,7 @@ type State struct {
 // security_locked_down() for one reason and one comm.
 type Check struct {
 	Site    string // symbol+0xoffset/0xsize of the return address, and [module]
+	Call    string `json:",omitempty"` // the same as file:function of the source; the host fills it in
 	Label   string // the reason, as the kernel's log names it
 	Comm    string
 	Checks  int // times it asked
@@ -249,11 +251,10 @@ func Rows() []Row {
 
 // Find looks a probe up by its full name, on any architecture.
 func Find(id string) (Row, bool) {
-	for _, s := range All() {
-		for _, p := range s.Probes {
-			if s.Name+"/"+p.Name == id {
-				return Row{id, p}, true
-			}
+	scenario, name, _ := strings.Cut(id, "/")
+	for _, p := range registry[scenario].Probes {
+		if p.Name == name {
+			return Row{id, p}, true
 		}
 	}
 	return Row{}, false
