@@ -79,6 +79,10 @@ type Probe struct {
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine Machine
 
+	// MachineOn is the kind of machine on architectures that need another one
+	// than Machine: ACPI is there on every x86_64, on arm64 only under UEFI.
+	MachineOn map[string]Machine
+
 	// Alone says that the probe stops or takes down the guest: nothing else
 	// runs in it.
 	Alone bool
@@ -99,6 +103,9 @@ type Probe struct {
 type Mask struct {
 	Reason lockdown.Reason
 	Why    string
+
+	// BootHides is a probe's, for what the masking reason does to the act.
+	BootHides bool
 }
 
 // A Machine is a kind of machine, by name. What it is made of is the lab's
@@ -231,6 +238,14 @@ type Row struct {
 
 // On reports whether guests of the architecture have the call at all.
 func (r Row) On(arch string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, arch) }
+
+// Kind is the kind of machine that the probe needs on the architecture.
+func (r Row) Kind(arch string) Machine {
+	if m, ok := r.MachineOn[arch]; ok {
+		return m
+	}
+	return r.Machine
+}
 
 // Rows lists every probe, in the order in which they run and are reported:
 // those that change what is locked come last.
