@@ -26,15 +26,21 @@ const (
 )
 
 // perfTracepoint opens the first tracepoint that there is, with all that it
-// traces. It goes by number: names may be hidden.
+// traces. It goes by number: names may be hidden. A kernel that boots with
+// tracefs locked has no tracepoint of any number for perf, as tracing never
+// starts (kernel/trace/trace.c:tracer_alloc_buffers, v6.12).
 func perfTracepoint() (r Result) {
 	attr := perfEvery(0, unix.PERF_SAMPLE_RAW)
 	attr.Type = unix.PERF_TYPE_TRACEPOINT
 	for attr.Config = firstEvent; attr.Config < lastEvent; attr.Config++ {
 		r = perfClosed(fmt.Sprintf("tracepoint %d, PERF_SAMPLE_RAW", attr.Config), attr)
 		if r.Errno != unix.ErrnoName(unix.EINVAL) { // no event of that number, or none for perf
-			break
+			return r
 		}
+	}
+	if entries, err := traceEntries(); err == nil && len(entries) == 0 {
+		r.Outcome, r.Why = Denied, ""
+		r.Call += ", as any before it"
 	}
 	return r
 }

@@ -105,7 +105,7 @@ func init() {
 		},
 		Probe{
 			Name: "perf-tracepoint", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
-			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
+			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", BootHides: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
 			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm asks for capabilities only, and the number of an event can be guessed, v6.12",
 			Run:    func(context.Context, Env) Result { return perfTracepoint() },
 		},
