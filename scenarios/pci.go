@@ -58,6 +58,7 @@ func init() {
 				// The descriptor is told before that memory is meant, for that
 				// command asks as well. HAVE_PCI_MMAP: x86 only.
 				Reason: "pci_access", Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86,
+				Lines:  2,
 				Before: beforeTestdev(pciProcMap),
 			},
 		},

@@ -146,9 +146,11 @@ func pciProcMap(d pciDevice) (func() Result, Result) {
 	if r.Outcome != Allowed {
 		return nil, r
 	}
-	if err := unix.IoctlSetInt(fd, pciMmapIsMem, 0); err != nil {
+	// Refused where the lock is older: the mapping is then refused as well, and
+	// that is the answer looked for.
+	if err := unix.IoctlSetInt(fd, pciMmapIsMem, 0); err != nil && err != unix.EPERM {
 		unix.Close(fd)
-		return nil, judge(fmt.Sprintf("ioctl(%q, PCIIOC_MMAP_IS_MEM, 0)", d.proc), err)
+		return nil, failed(fmt.Sprintf("ioctl(%q, PCIIOC_MMAP_IS_MEM, 0)", d.proc), err)
 	}
 	return func() Result {
 		defer unix.Close(fd)

@@ -72,7 +72,7 @@ func init() {
 		},
 		Probe{
 			Name: "files", Act: fmt.Sprintf("getdents(%q): any file", tracefs), AtBoot: true,
-			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_file", Needs: needs,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs,
 			Run: func(context.Context, Env) Result { return traceDirectory() },
 		},
 		Probe{
@@ -85,14 +85,14 @@ func init() {
 		// (kernel/trace/trace_events.c:trace_format_open, v6.12).
 		Probe{
 			Name: "event-format", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/format"), AtBoot: true,
-			Reason: "tracefs", Site: "fs/tracefs/event_inode.c:eventfs_create_events_dir", Needs: []string{"CONFIG_EVENT_TRACING"},
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
 			Run: func(context.Context, Env) Result {
 				return traceRead("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
 			},
 		},
 		Probe{
 			Name: "event-id", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/id"), AtBoot: true,
-			Reason: "tracefs", Site: "fs/tracefs/event_inode.c:eventfs_create_events_dir", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
 			Run: func(context.Context, Env) Result {
 				return traceRead("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
 			},
