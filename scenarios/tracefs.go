@@ -13,10 +13,10 @@ import (
 // worth most of the rest. free_buffer is left alone: to close it is to throw
 // the buffers away.
 //
-// The checks of tracer_alloc_buffers, register_tracer,
-// tracing_set_default_clock (kernel/trace/trace.c) and test_ringbuffer
-// (ring_buffer.c) are made while the kernel boots, and nothing of them can be
-// seen but that tracefs has no files.
+// The checks of register_tracer, tracing_set_default_clock
+// (kernel/trace/trace.c) and test_ringbuffer (ring_buffer.c) are made while the
+// kernel boots, and nothing of them can be seen: the files that would show it
+// are not there.
 func init() {
 	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
 	for _, f := range []struct {
@@ -79,6 +79,13 @@ func init() {
 			Name: "automount", Act: fmt.Sprintf("lstat(%q)", debugfs+"/tracing"), AtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS"),
 			Run: func(context.Context, Env) Result { return traceAutomount() },
+		},
+		Probe{
+			Name: "tracepoints", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), AtBoot: true,
+			// Where tracing never starts, no event is put on the list by whose
+			// numbers perf goes. (After a lock at run time this is a gap, below.)
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
+			Run: func(context.Context, Env) Result { return perfTracepoint() },
 		},
 		// What an event looks like stays open after a lock at run time: the
 		// kernel asks itself whether it should
