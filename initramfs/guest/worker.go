@@ -20,14 +20,18 @@ type worker struct {
 	done    <-chan syscall.WaitStatus
 	pipes   *pipes
 	greeted bool // it is up: its first byte came
+	handed  bool // it has its job
 }
+
+// warmArg tells a child that it has time until there is a job for it.
+const warmArg = "warm"
 
 // startWorker starts a child under the comm. dir is for its name, a tmpfs.
 //
 // The child is this program, executed through a link that is named comm: exec
 // takes the comm from the path's last element, so that all threads of the
 // child have it from their first instruction.
-func startWorker(c *children, dir, comm string) (*worker, error) {
+func startWorker(c *children, dir, comm string, args ...string) (*worker, error) {
 	link := filepath.Join(dir, comm)
 	if err := os.Symlink("/proc/self/exe", link); err != nil {
 		return nil, fmt.Errorf("name child: %w", err)
@@ -38,7 +42,7 @@ func startWorker(c *children, dir, comm string) (*worker, error) {
 		return nil, err
 	}
 	w := &worker{comm: comm, pipes: pipes}
-	w.pid, w.done, err = c.start(link, []string{childName, comm}, &syscall.ProcAttr{
+	w.pid, w.done, err = c.start(link, append([]string{childName, comm}, args...), &syscall.ProcAttr{
 		Dir: "/",
 		// Too short a life to collect garbage in. And no signals between the
 		// threads: they would interrupt the system calls that are the probe.
@@ -67,14 +71,35 @@ func (w *worker) greet() error {
 	return nil
 }
 
-// result gives the child its job and reads the result. io.EOF means that the
-// child ended without one.
-func (w *worker) result(j job, r *scenarios.Result) error {
+// hand gives the child its job.
+func (w *worker) hand(j job) error {
+	if w.handed {
+		return nil
+	}
+	w.handed = true
 	_, err := io.WriteString(w.pipes.job, j.String())
-	w.pipes.job.Close()
 	if err == nil {
 		err = w.greet()
 	}
+	return err
+}
+
+// prepare gives the child its job and returns when it has done what comes
+// before the lock.
+func (w *worker) prepare(j job) error {
+	if err := w.hand(j); err != nil {
+		return err
+	}
+	var b [1]byte
+	_, err := io.ReadFull(w.pipes.result, b[:])
+	return err
+}
+
+// result has the child do its job, or the rest of it, and reads the result.
+// io.EOF means that the child ended without one.
+func (w *worker) result(j job, r *scenarios.Result) error {
+	err := w.hand(j)
+	w.pipes.job.Close() // go
 	if err != nil {
 		return err
 	}
@@ -102,8 +127,11 @@ func workersWanted(cmdline string) int {
 
 // hire starts children that wait, and returns when all are up.
 func (g *guest) hire(n int) error {
+	if n > 0 {
+		warm()
+	}
 	for range n {
-		w, err := startWorker(g.children, os.TempDir(), g.newComm())
+		w, err := startWorker(g.children, os.TempDir(), g.newComm(), warmArg)
 		if err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 )
 
 // An Arch is one architecture as the kernel, Go and QEMU see it.
@@ -111,19 +110,18 @@ func Get(name string) *Arch {
 // Native reports whether the host is of this architecture.
 func (a *Arch) Native() bool { return a.GOARCH == runtime.GOARCH }
 
-// FindFirmware says where the host has the architecture's UEFI image; "" where
-// the architecture needs none for ACPI.
-func (a *Arch) FindFirmware() (string, error) {
-	if len(a.Firmware) == 0 {
-		return "", nil
-	}
+// FindFirmware is the path of the architecture's UEFI image: of the first that
+// is there, or of the first. "": it has none, and needs none for ACPI.
+func (a *Arch) FindFirmware() string {
 	for _, path := range a.Firmware {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path, nil
+			return path
 		}
 	}
-	return "", fmt.Errorf("find UEFI firmware for %s: none of %s; it is in the Debian package %s",
-		a.Name, strings.Join(a.Firmware, ", "), a.FirmwarePackage)
+	if len(a.Firmware) > 0 {
+		return a.Firmware[0]
+	}
+	return ""
 }
 
 // HeadSize is how many leading bytes of an image CheckImage looks at.

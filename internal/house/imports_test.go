@@ -20,8 +20,8 @@ var rooms = map[string][]string{
 	"lockdown":          {},
 	"internal/arch":     {},
 	"internal/house":    {},
-	"scenarios":         {"internal/debugger", "lockdown"},
 	"internal/debugger": {},
+	"scenarios":         {"internal/debugger", "lockdown"},
 	"internal/vport":    {},
 	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},
 	"initramfs":         {".", "internal/arch"},
@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"kernels":           {"internal/arch", "lockdown"},
 	"vm":                {"internal/arch", "internal/vport"},
 	"matrix":            {"lockdown", "scenarios"},
-	"report":            {"matrix"},
+	"report":            {"matrix", "scenarios"},
 	"internal/lab":      {"*"},
 	"cmd/ldlab":         {"*"},
 }
