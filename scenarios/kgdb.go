@@ -51,7 +51,7 @@ func init() {
 		Probe{
 			Name: "gdb-read", Act: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
 			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Alone: true,
-			Masks:  []Mask{{"dbg_write_kernel", "the gdb stub, which reads and writes, asks for it at its door"}},
+			Masks:  []Mask{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
 			Source: "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
 			Before: gdb,
 		},
