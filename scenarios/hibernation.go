@@ -116,7 +116,7 @@ func stateWrite() Result {
 }
 
 // noDisk is a device number that no driver has.
-const noDisk = "7:7"
+const noDisk = "255:255"
 
 // resumeWrite names the device to resume from, which also tries to. Refused,
 // resume_store swallows what is written and changes nothing.

@@ -25,7 +25,7 @@ const (
 // EPERM too, but logs nothing. A console's ioctls go the same way and turn
 // every refusal into ENXIO: drivers/tty/vt/vt_ioctl.c:vt_k_ioctl.
 func init() {
-	const perm, iopl = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:sys_iopl"
+	const permSite, ioplSite = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:sys_iopl"
 	needs, vt := []string{"CONFIG_X86_IOPL_IOPERM"}, []string{"CONFIG_X86_IOPL_IOPERM", "CONFIG_VT"}
 	s := Scenario{Name: "ioport", Title: "talk to devices through x86 I/O ports"}
 	for _, p := range []struct {
@@ -35,21 +35,21 @@ func init() {
 		needs     []string
 		run       func(act string) Result
 	}{
-		{"ioperm", "ioperm(0x80, 1, 1)", Gated, perm, needs, func(act string) Result {
-			r := judge(act, unix.Ioperm(postPort, 1, 1))
-			unix.Ioperm(postPort, 1, 0)
+		{"ioperm", "ioperm(0x80, 1, 1)", Gated, permSite, needs, func(act string) Result {
+			r := judge(act, ioperm(postPort, 1, true))
+			ioperm(postPort, 1, false)
 			return r
 		}},
-		{"iopl", "iopl(3)", Gated, iopl, needs, func(act string) Result {
-			r := judge(act, unix.Iopl(3))
-			unix.Iopl(0)
+		{"iopl", "iopl(3)", Gated, ioplSite, needs, func(act string) Result {
+			r := judge(act, iopl(3))
+			iopl(0)
 			return r
 		}},
-		{"kdaddio", `ioctl("/dev/tty0", KDADDIO, 0x3b4)`, Gated, perm, vt, func(act string) Result { return consolePorts(act, ioctlKDADDIO, ioctlKDDELIO, vgaPort) }},
-		{"kdenabio", `ioctl("/dev/tty0", KDENABIO)`, Gated, perm, vt, func(act string) Result { return consolePorts(act, ioctlKDENABIO, ioctlKDDISABIO, 0) }},
-		{"ioperm-off", "ioperm(0x80, 1, 0)", Free, perm, needs, func(act string) Result { return judge(act, unix.Ioperm(postPort, 1, 0)) }},
-		{"iopl-0", "iopl(0)", Free, iopl, needs, func(act string) Result { return judge(act, unix.Iopl(0)) }},
-		{"kddelio", `ioctl("/dev/tty0", KDDELIO, 0x3b4)`, Free, perm, vt, func(act string) Result { return consolePorts(act, ioctlKDDELIO, ioctlKDDELIO, vgaPort) }},
+		{"kdaddio", `ioctl("/dev/tty0", KDADDIO, 0x3b4)`, Gated, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDADDIO, ioctlKDDELIO, vgaPort) }},
+		{"kdenabio", `ioctl("/dev/tty0", KDENABIO)`, Gated, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDENABIO, ioctlKDDISABIO, 0) }},
+		{"ioperm-off", "ioperm(0x80, 1, 0)", Free, permSite, needs, func(act string) Result { return judge(act, ioperm(postPort, 1, false)) }},
+		{"iopl-0", "iopl(0)", Free, ioplSite, needs, func(act string) Result { return judge(act, iopl(0)) }},
+		{"kddelio", `ioctl("/dev/tty0", KDDELIO, 0x3b4)`, Free, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDDELIO, ioctlKDDELIO, vgaPort) }},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Name: p.name, Act: p.act, Reason: "ioport", Expect: p.expect, Site: p.site, Needs: p.needs, Only: []string{"x86_64"},
@@ -71,7 +71,7 @@ func consolePorts(act string, on, off uint, port int) Result {
 		r := judge(act, err)
 		// ENXIO is what ksys_ioperm's EPERM becomes, and its ENOSYS, too.
 		if err == unix.ENXIO {
-			if unix.Ioperm(postPort, 1, 0) == unix.ENOSYS {
+			if ioperm(postPort, 1, false) == unix.ENOSYS {
 				return Result{Outcome: Unavailable, Errno: r.Errno, Call: r.Call, Why: "CONFIG_X86_IOPL_IOPERM"}
 			}
 			r.Outcome, r.Why = Denied, ""
