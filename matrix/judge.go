@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
@@ -16,6 +17,7 @@ type Case struct {
 	Control  *scenarios.Observation // same probe, kernel and machine, nothing locked; nil: there is none
 	Observed *scenarios.Observation // nil: the guest never reported it
 	Loss     *Loss                  // why, where it did not
+	Boot     *scenarios.State       // what this guest's kernel said before anything was locked at run time; nil: nothing
 }
 
 // Judge is the verdict table of the lab, and nothing else is.
@@ -37,11 +39,12 @@ func Judge(c Case) Judgment {
 	if c.Row.Expect == scenarios.Conforming {
 		return judgeAnswers(c)
 	}
-	locked := c.Row.Expect == scenarios.Gated && c.Guest.Setting.Locks(c.Row.Reason)
-	if !locked && o.Outcome == scenarios.Denied && attributed(c.Row, o) {
+	owed := c.Row.Owes(c.Guest.Setting)
+	named := c.named()
+	if owed == scenarios.OwedAllowed && o.Outcome == scenarios.Denied && len(named) > 0 {
 		// Lockdown itself says that it refused: no control is needed to know
 		// that the lock, and nothing else, said no.
-		return Judgment{Overblocked, o.Call + "; " + logged(o)}
+		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
 	}
 	switch {
 	case c.Control == nil:
@@ -53,37 +56,113 @@ func Judge(c Case) Judgment {
 	}
 	denied := o.Outcome == scenarios.Denied
 	switch {
-	case locked && !denied:
-		return Judgment{Leak, o.Call + " though " + string(c.Row.Reason) + " is locked"}
-	case !locked && denied:
-		return Judgment{Overblocked, o.Call + "; " + logged(o)}
-	case locked && !attributed(c.Row, o):
-		return Judgment{Unattributed, o.Call + "; " + logged(o)}
-	case locked:
-		return Judgment{Enforced, o.Call}
+	case owed == scenarios.OwedAllowed && denied:
+		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
+	case owed == scenarios.OwedAllowed:
+		return Judgment{Open, o.Call}
+	case owed == scenarios.OwedGap && !denied:
+		return Judgment{OpenGap, o.Call + " though " + string(c.Row.Reason) + " is locked: " + c.Row.Source}
+	case !denied:
+		return Judgment{Leak, o.Call + " though " + c.refusing() + " is locked"}
 	}
-	return Judgment{Open, o.Call}
-}
-
-// attributed reports whether the kernel's log names this run of the probe and
-// its reason: security/lockdown/lockdown.c:lockdown_is_locked_down, v6.12.
-func attributed(row scenarios.Row, o *scenarios.Observation) bool {
-	info, ok := lockdown.Info(row.Reason)
-	want := "Lockdown: " + o.Comm + ": " + info.Label + " is restricted"
-	for _, line := range o.Log {
-		if ok && o.Comm != "" && strings.HasPrefix(line, want) {
-			return true
+	// Denied as owed. Whoever is named must be locked, and be one of those
+	// that may refuse this act.
+	verdict, why := Unattributed, o.Call+"; "+c.evidence()
+	for _, r := range named {
+		switch {
+		case !c.Guest.Setting.Locks(r):
+			return Judgment{Overblocked, fmt.Sprintf("%s; %s: %s is not locked", o.Call, c.evidence(), r)}
+		case r == c.Row.Reason && owed == scenarios.OwedGap:
+			verdict, why = GapClosed, o.Call
+		case r == c.Row.Reason:
+			return Judgment{Enforced, o.Call}
+		case verdict == Unattributed:
+			if m := slices.IndexFunc(c.Row.Masks, func(m scenarios.Mask) bool { return m.Reason == r }); m >= 0 {
+				verdict, why = Masked, fmt.Sprintf("%s by %s: %s", o.Call, r, c.Row.Masks[m].Why)
+			}
 		}
 	}
-	return false
+	return Judgment{verdict, why}
 }
 
-// logged says what the kernel logged of the run.
-func logged(o *scenarios.Observation) string {
-	if len(o.Log) == 0 {
-		return "the kernel logged no reason"
+// refusing names the locked reasons that should have refused the probe.
+func (c Case) refusing() string {
+	var words []string
+	for _, r := range c.Row.Refusing(c.Guest.Setting) {
+		words = append(words, string(r))
 	}
-	return fmt.Sprintf("the kernel logged %q", o.Log[0])
+	return strings.Join(words, " and ")
+}
+
+// named lists the reasons for which the kernel itself says that it refused
+// this run of the probe. A kernel that counts its checks says it there, with
+// nothing held back, and is not asked twice; another says it in its log.
+func (c Case) named() (rs []lockdown.Reason) {
+	for _, info := range lockdown.Reasons() {
+		if slices.ContainsFunc(c.denials(), func(d denial) bool { return d.label == info.Label }) {
+			rs = append(rs, info.Reason)
+		}
+	}
+	return rs
+}
+
+// A denial is the kernel's word that it refused something.
+type denial struct{ label, text string }
+
+// denials are those of this run of the probe; of the boot, where that is when
+// the probe is denied.
+func (c Case) denials() (ds []denial) {
+	checks, log := c.Observed.Checks, c.Observed.Log
+	ours := func(comm string) bool { return comm == c.Observed.Comm && comm != "" }
+	if c.Row.DeniedAtBoot(c.Guest.Setting) {
+		if c.Boot == nil {
+			return nil
+		}
+		checks, log = c.Boot.Checks, c.Boot.Log
+		// "swapper" until there are several, "swapper/0" then: init/main.c, v6.12.
+		ours = func(comm string) bool { return comm == "swapper" || strings.HasPrefix(comm, "swapper/") }
+	}
+	for _, k := range checks {
+		if ours(k.Comm) && k.Denials > 0 {
+			ds = append(ds, denial{k.Label, fmt.Sprintf("the kernel counted a denial of %q at %s", k.Label, k.Site)})
+		}
+	}
+	if c.Boot != nil && c.Boot.Counts {
+		return ds
+	}
+	for _, line := range log {
+		// security/lockdown/lockdown.c:lockdown_is_locked_down, v6.12.
+		_, text, ok := strings.Cut(line, "Lockdown: ")
+		comm, rest, ok2 := cutComm(text, c.Observed.Comm)
+		label, _, ok3 := strings.Cut(rest, " is restricted")
+		if ok && ok2 && ok3 && ours(comm) {
+			ds = append(ds, denial{label, fmt.Sprintf("the kernel logged %q", line)})
+		}
+	}
+	return ds
+}
+
+// cutComm takes the comm from the head of a denial line: the probe's own, or
+// one without a colon.
+func cutComm(text, own string) (comm, rest string, ok bool) {
+	if rest, ok := strings.CutPrefix(text, own+": "); ok {
+		return own, rest, true
+	}
+	return strings.Cut(text, ": ")
+}
+
+// evidence is what the kernel said of this run, in words.
+func (c Case) evidence() string {
+	ds := c.denials()
+	switch {
+	case len(ds) > 0:
+		return ds[0].text
+	case len(c.Observed.Log) > 0:
+		return fmt.Sprintf("the kernel logged %q", c.Observed.Log[0])
+	case c.Boot != nil && c.Boot.Counts:
+		return "the kernel counted no denial"
+	}
+	return "the kernel logged no reason"
 }
 
 func describe(o *scenarios.Observation) string {

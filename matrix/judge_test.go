@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -8,7 +9,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-const denial = "Lockdown: ldp-1: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"
+const denialLine = "Lockdown: ldp-1: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"
 
 func saw(o scenarios.Outcome, log ...string) *scenarios.Observation {
 	return &scenarios.Observation{Probe: "p", Comm: "ldp-1", Log: log, Result: scenarios.Result{Outcome: o, Call: "act"}}
@@ -35,7 +36,7 @@ func TestJudge(t *testing.T) {
 	free := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Free}}
 	x86 := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Only: []string{"x86_64"}}}
 	allowed, denied, failed := saw(scenarios.Allowed), saw(scenarios.Denied), saw(scenarios.Failed)
-	named := saw(scenarios.Denied, denial)
+	named := saw(scenarios.Denied, denialLine)
 	for _, tc := range []struct {
 		name          string
 		row           scenarios.Row
@@ -48,9 +49,9 @@ func TestJudge(t *testing.T) {
 		{"denied, single reason", gated, "dev_mem@runtime", "x86_64", allowed, named, nil, Enforced},
 		{"denied, not named", gated, "integrity", "x86_64", allowed, denied, nil, Unattributed},
 		{"denied, another reason named", gated, "integrity", "x86_64", allowed,
-			saw(scenarios.Denied, strings.Replace(denial, "/dev/mem,kmem,port", "debugfs access", 1)), nil, Unattributed},
+			saw(scenarios.Denied, strings.Replace(denialLine, "/dev/mem,kmem,port", "debugfs access", 1)), nil, Unattributed},
 		{"denied, another probe named", gated, "integrity", "x86_64", allowed,
-			saw(scenarios.Denied, strings.Replace(denial, "ldp-1", "ldp-10", 1)), nil, Unattributed},
+			saw(scenarios.Denied, strings.Replace(denialLine, "ldp-1", "ldp-10", 1)), nil, Unattributed},
 		{"allowed though locked", gated, "integrity", "x86_64", allowed, allowed, nil, Leak},
 		{"allowed though locked, no control", gated, "integrity", "x86_64", nil, allowed, nil, Unproven},
 		{"allowed as owed", gated, "kexec@runtime", "x86_64", allowed, allowed, nil, Open},
@@ -73,6 +74,85 @@ func TestJudge(t *testing.T) {
 		{"no observation", gated, "integrity", "x86_64", allowed, nil, nil, Lost},
 	} {
 		c := Case{Row: tc.row, Guest: Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}, Config: tc.config, Control: tc.control, Observed: tc.saw}
+		if got := Judge(c); got.Verdict != tc.want {
+			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
+		}
+	}
+}
+
+// counted is an observation of a kernel that counts its checks.
+func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
+	obs := saw(o)
+	for _, l := range labels {
+		obs.Checks = append(obs.Checks, scenarios.Check{Site: "f+0x1/0x2", Label: l, Comm: obs.Comm, Checks: 1, Denials: 1})
+	}
+	return obs
+}
+
+// TestJudgeOwed has the lines of the verdict table in which more than the
+// probe's own reason counts: masks, gaps, the boot, counters.
+func TestJudgeOwed(t *testing.T) {
+	const mem, trace, core = "/dev/mem,kmem,port", "use of tracefs", "/proc/kcore access"
+	plain := scenarios.Probe{Reason: "dev_mem"}
+	masked := scenarios.Probe{Reason: "kprobes", Masks: []scenarios.Mask{{Reason: "tracefs", Why: "the file is in tracefs"}}}
+	gap := scenarios.Probe{Reason: "kcore", Expect: scenarios.Gap, Source: "v6.12"}
+	older := gap
+	older.Before = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+		return nil, scenarios.Result{}
+	}
+	early := scenarios.Probe{Reason: "tracefs", AtBoot: true}
+	hidden := scenarios.Probe{Reason: "tracefs", BootHides: true}
+	allowed, denied := saw(scenarios.Allowed), saw(scenarios.Denied)
+	logged := saw(scenarios.Denied, denialLine)
+	counts := scenarios.State{Counts: true}
+	bootDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{
+		{Label: core, Comm: "ldp-1", Denials: 1}, {Label: trace, Comm: "swapper/0", Checks: 4, Denials: 4}}}
+	probeDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: core, Comm: "ldp-1", Denials: 1}}}
+	bootAllowed := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: trace, Comm: "swapper/0", Checks: 4}}}
+	bootLogged := scenarios.State{Log: []string{"Lockdown: swapper: use of tracefs is restricted; see man kernel_lockdown.7"}}
+	for _, tc := range []struct {
+		name    string
+		probe   scenarios.Probe
+		setting string
+		saw     *scenarios.Observation
+		boot    *scenarios.State
+		want    Verdict
+	}{
+		{"counted", plain, "integrity", counted(scenarios.Denied, mem), &counts, Enforced},
+		{"counted for another reason", plain, "integrity", counted(scenarios.Denied, core), &counts, Overblocked},
+		{"counted for another locked reason", plain, "dev_mem,kcore@runtime", counted(scenarios.Denied, core), &counts, Unattributed},
+		{"logged, but not counted", plain, "integrity", logged, &counts, Unattributed},
+		{"logged where nothing counts", plain, "integrity", logged, &scenarios.State{}, Enforced},
+		{"counted, nothing locked", plain, "none", counted(scenarios.Denied, mem), &counts, Overblocked},
+		{"another reason's denial", plain, "none", counted(scenarios.Denied, core), &counts, Overblocked},
+		{"masked", masked, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
+		{"masked, though its own is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Masked},
+		{"by its own, though a mask is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},
+		{"by its own, which is not locked", masked, "tracefs@runtime", counted(scenarios.Denied, "use of kprobes"), &counts, Overblocked},
+		{"a mask that lets through", masked, "tracefs@runtime", allowed, &counts, Leak},
+		{"a mask that is not locked", masked, "kcore@runtime", allowed, &counts, Open},
+		{"gap", gap, "kcore@runtime", allowed, &counts, OpenGap},
+		{"gap, unlocked", gap, "none", allowed, &counts, Open},
+		{"gap closed", gap, "kcore@boot", counted(scenarios.Denied, core), &counts, GapClosed},
+		{"gap denied by who knows", gap, "kcore@boot", denied, &counts, Unattributed},
+		{"gap denied, unlocked", gap, "none", denied, &counts, Overblocked},
+		{"older than the lock", older, "kcore@runtime", allowed, &counts, OpenGap},
+		{"the lock is older", older, "kcore@boot", counted(scenarios.Denied, core), &counts, Enforced},
+		{"the lock is older and leaks", older, "kcore@boot", allowed, &counts, Leak},
+		{"at boot", early, "tracefs@boot", denied, &bootDenied, Enforced},
+		{"at boot, logged", early, "tracefs@boot", denied, &bootLogged, Enforced},
+		{"at boot, no evidence", early, "tracefs@boot", denied, &bootAllowed, Unattributed},
+		{"at boot, no state", early, "tracefs@boot", denied, nil, Unattributed},
+		{"at boot, evidence of a probe", scenarios.Probe{Reason: "kcore", AtBoot: true}, "kcore@boot", denied, &probeDenied, Unattributed},
+		{"at boot, leaks", early, "tracefs@boot", allowed, &bootAllowed, Leak},
+		{"at boot, locked later", early, "tracefs@runtime", allowed, &counts, Open},
+		{"at boot, locked later, denied", early, "tracefs@runtime", denied, &counts, Overblocked},
+		{"hidden at boot", hidden, "tracefs@boot", denied, &bootDenied, Enforced},
+		{"not hidden at run time", hidden, "tracefs@runtime", denied, &bootDenied, Unattributed},
+		{"refused at run time", hidden, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Enforced},
+	} {
+		row := scenarios.Row{ID: "p", Probe: tc.probe}
+		c := Case{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot}
 		if got := Judge(c); got.Verdict != tc.want {
 			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
 		}

@@ -123,6 +123,9 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.Error}}
 	}
 	c := Case{Row: row, Guest: g, Config: r.Config, Observed: r.observation(probe), Loss: r.Lost}
+	if c.Observed != nil {
+		c.Boot = r.boot(c.Observed.Where)
+	}
 	if control != nil && control.Error == "" {
 		c.Control = control.observation(probe)
 	}
@@ -132,7 +135,7 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 // shown is the level file after locking, as text.
 func shown(r *Result) string {
 	for _, s := range r.States {
-		if s.When == "locked" {
+		if s.When == "locked" && s.Where == "" {
 			return trimNewline(s.Level)
 		}
 	}

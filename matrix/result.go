@@ -76,6 +76,16 @@ type Phase struct {
 	MS   int64 // since QEMU was started, ms
 }
 
+// boot finds what a machine of this guest said when it had booted.
+func (r *Result) boot(where string) *scenarios.State {
+	for i := range r.States {
+		if s := &r.States[i]; s.When == "boot" && s.Where == where {
+			return s
+		}
+	}
+	return nil
+}
+
 // observation finds what a guest saw of a probe; nil if it did not run.
 func (r *Result) observation(probe string) *scenarios.Observation {
 	for i := range r.Observations {

@@ -1,34 +1,40 @@
 package matrix
 
 import (
+	"slices"
+
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
 // A Square shows isolation: each reason locked alone against the probes of
-// every reason. Off the diagonal nothing may be denied.
+// every reason. Off the diagonal nothing may be denied but what a named
+// dependence explains.
 type Square struct {
 	Kernel, Arch string
 	Reasons      []lockdown.Reason // probed here and locked alone: both axes
 	Cells        [][]Share         // [locked][probed]
+	Dependences  []Dependence      `json:",omitempty"` // those that were met
+}
+
+// A Dependence is a denial off the diagonal that is explained.
+type Dependence struct {
+	Probe          string
+	Locked, Probed lockdown.Reason
+	Why            string
 }
 
 // A Share counts the probes of a reason that were denied.
 type Share struct {
-	Denied int // probes that were denied
-	Probes int // probes that gave an answer
-	Owed   bool
+	Denied int  // probes that were denied
+	Probes int  // probes that gave an answer
+	Owed   int  // probes that owe a denial here
 	Sound  bool // every verdict behind it is expected
+	Named  bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
 }
 
-// Isolated reports whether exactly the probes of the locked reason were denied.
-func (s Share) Isolated() bool {
-	want := 0
-	if s.Owed {
-		want = s.Probes
-	}
-	return s.Sound && s.Probes > 0 && s.Denied == want
-}
+// Isolated reports whether exactly the probes that owe it were denied.
+func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.Owed }
 
 // Square makes the isolation square of a table; nil where fewer than two
 // reasons were locked alone.
@@ -53,7 +59,8 @@ func (t Table) Square() *Square {
 	for _, locked := range sq.Reasons {
 		var line []Share
 		for _, probed := range sq.Reasons {
-			line = append(line, t.share(column[locked], probed, locked == probed))
+			share, met := t.share(column[locked], locked, probed)
+			line, sq.Dependences = append(line, share), append(sq.Dependences, met...)
 		}
 		sq.Cells = append(sq.Cells, line)
 	}
@@ -75,20 +82,32 @@ func (t Table) probed(reason lockdown.Reason) bool {
 	return false
 }
 
-func (t Table) share(column int, probed lockdown.Reason, owed bool) Share {
-	s := Share{Owed: owed, Sound: true}
+func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met []Dependence) {
+	s.Sound = true
+	setting := t.Columns[column].Setting
 	for _, r := range t.Rows {
 		if !r.gatedOn(probed, column) {
 			continue
 		}
 		c := r.Cells[column]
 		s.Sound = s.Sound && c.Verdict.Expected()
-		if c.Observed != nil {
-			s.Probes++
-			if c.Observed.Outcome == scenarios.Denied {
-				s.Denied++
-			}
+		if c.Observed == nil {
+			continue
+		}
+		s.Probes++
+		denied := c.Observed.Outcome == scenarios.Denied
+		if denied {
+			s.Denied++
+		}
+		row, ok := scenarios.Find(r.Probe)
+		if !ok || row.Owes(setting) != scenarios.OwedDenied {
+			continue
+		}
+		s.Owed++
+		if i := slices.IndexFunc(row.Masks, func(m scenarios.Mask) bool { return m.Reason == locked }); i >= 0 && denied && locked != probed {
+			s.Named = true
+			met = append(met, Dependence{r.Probe, locked, probed, row.Masks[i].Why})
 		}
 	}
-	return s
+	return s, met
 }

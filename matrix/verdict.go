@@ -6,7 +6,10 @@ type Verdict string
 
 const (
 	Enforced     Verdict = "enforced"     // denied as owed, and the kernel itself named the reason
+	Masked       Verdict = "masked"       // denied as owed, by another locked reason that comes first
 	Open         Verdict = "open"         // allowed as owed
+	OpenGap      Verdict = "gap"          // allowed though its reason is locked, as is known
+	GapClosed    Verdict = "gap closed"   // denied, and the kernel itself named the reason, where others have a gap
 	Conforms     Verdict = "conforms"     // every answer is the model's
 	Unavailable  Verdict = "unavailable"  // the machine lacks the target
 	Leak         Verdict = "LEAK"         // allowed where it is owed a denial
@@ -20,13 +23,13 @@ const (
 
 // Verdicts lists every verdict: the expected ones first.
 func Verdicts() []Verdict {
-	return []Verdict{Enforced, Open, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
+	return []Verdict{Enforced, Masked, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
 }
 
 // Expected reports whether the verdict is one that a sound kernel earns.
 func (v Verdict) Expected() bool {
 	switch v {
-	case Enforced, Open, Conforms, Unavailable:
+	case Enforced, Masked, Open, OpenGap, GapClosed, Conforms, Unavailable:
 		return true
 	}
 	return false

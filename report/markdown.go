@@ -13,21 +13,12 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%s\n", escape(Machines(m.Header.Machines)))
 	for _, t := range m.Tables {
-		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n| probe |", t.Kernel, t.Arch, escape(origin(t)))
-		for _, c := range t.Columns {
-			fmt.Fprintf(b, " %s |", escape(c.Setting.String()))
-		}
-		fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(t.Columns)))
-		for _, r := range t.Rows {
-			fmt.Fprintf(b, "| %s |", r.Probe)
-			for _, c := range r.Cells {
-				text := string(c.Verdict)
-				if !c.Verdict.Expected() {
-					text = "**" + text + "**"
-				}
-				fmt.Fprintf(b, " %s |", text)
-			}
-			fmt.Fprintln(b)
+		rows, gaps := apart(t.Rows)
+		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", t.Kernel, t.Arch, escape(origin(t)))
+		markdownRows(b, t.Columns, rows)
+		if len(gaps) > 0 {
+			fmt.Fprintf(b, "\nKnown gaps: the same power, without asking lockdown.\n\n")
+			markdownRows(b, t.Columns, gaps)
 		}
 		if sq := t.Square(); sq != nil {
 			markdownSquare(b, sq)
@@ -44,6 +35,25 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 	return err
 }
 
+func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Row) {
+	fmt.Fprintf(b, "| probe |")
+	for _, c := range columns {
+		fmt.Fprintf(b, " %s |", escape(c.Setting.String()))
+	}
+	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(columns)))
+	for _, r := range rows {
+		fmt.Fprintf(b, "| %s |", r.Probe)
+		for _, c := range r.Cells {
+			text := string(c.Verdict)
+			if !c.Verdict.Expected() {
+				text = "**" + text + "**"
+			}
+			fmt.Fprintf(b, " %s |", text)
+		}
+		fmt.Fprintln(b)
+	}
+}
+
 func markdownSquare(b *strings.Builder, sq *matrix.Square) {
 	fmt.Fprintf(b, "\nIsolation: locked alone (down) against the probes of each reason (across), denied/probed.\n\n| |")
 	for _, r := range sq.Reasons {
@@ -53,9 +63,15 @@ func markdownSquare(b *strings.Builder, sq *matrix.Square) {
 	for i, locked := range sq.Reasons {
 		fmt.Fprintf(b, "| %s |", locked)
 		for j := range sq.Reasons {
-			fmt.Fprintf(b, " %s |", share(sq.Cells[i][j]))
+			fmt.Fprintf(b, " %s |", escape(share(sq.Cells[i][j])))
 		}
 		fmt.Fprintln(b)
+	}
+	if len(sq.Dependences) > 0 {
+		fmt.Fprintf(b, "\n\\* Named dependences:\n\n")
+	}
+	for _, d := range sq.Dependences {
+		fmt.Fprintf(b, "- %s, %s locked: %s\n", d.Probe, d.Locked, escape(d.Why))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // A Writer writes a whole matrix in one format.
@@ -66,6 +67,18 @@ func origin(t matrix.Table) string {
 		s += ", series " + strings.Join(o.Series, ", ")
 	}
 	return s + fmt.Sprintf(", image sha256 %.12s", o.ImageSHA256)
+}
+
+// apart parts the probes of known gaps from all others.
+func apart(rows []matrix.Row) (others, gaps []matrix.Row) {
+	for _, r := range rows {
+		if r.Expect == scenarios.Gap.String() {
+			gaps = append(gaps, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, gaps
 }
 
 // counts gives the verdicts that occurred, in their order, each with its short

@@ -11,7 +11,10 @@ import (
 // short is a verdict in the matrix: lower case where it is as expected.
 var short = map[matrix.Verdict]string{
 	matrix.Enforced:     "deny",
+	matrix.Masked:       "mask",
 	matrix.Open:         "ok",
+	matrix.OpenGap:      "gap",
+	matrix.GapClosed:    "shut",
 	matrix.Conforms:     "abi",
 	matrix.Unavailable:  "-",
 	matrix.Leak:         "LEAK",
@@ -69,7 +72,16 @@ func textTable(b *strings.Builder, t matrix.Table) {
 		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
 	}
 	fmt.Fprintln(b)
-	for _, r := range t.Rows {
+	rows, gaps := apart(t.Rows)
+	textRows(b, rows, wide)
+	if len(gaps) > 0 {
+		fmt.Fprintf(b, "\n  known gaps: the same power, without asking lockdown\n")
+		textRows(b, gaps, wide)
+	}
+}
+
+func textRows(b *strings.Builder, rows []matrix.Row, wide int) {
+	for _, r := range rows {
 		fmt.Fprintf(b, "  %-*s ", wide, r.Probe)
 		for _, c := range r.Cells {
 			fmt.Fprintf(b, "%*s", cellWidth+1, short[c.Verdict])
@@ -98,6 +110,9 @@ func textSquare(b *strings.Builder, sq *matrix.Square) {
 		}
 		fmt.Fprintln(b)
 	}
+	for _, d := range sq.Dependences {
+		fmt.Fprintf(b, "  * %s, %s locked: %s\n", d.Probe, d.Locked, d.Why)
+	}
 }
 
 func share(s matrix.Share) string {
@@ -107,6 +122,8 @@ func share(s matrix.Share) string {
 		return text + "!"
 	case s.Denied == 0:
 		return "."
+	case s.Named:
+		return text + "*"
 	}
 	return text
 }

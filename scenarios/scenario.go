@@ -141,6 +141,7 @@ type Result struct {
 // An Observation is a Result with what the guest program saw around it.
 type Observation struct {
 	Probe string // scenario/probe
+	Where string `json:",omitempty"` // which of the guest's machines saw it: State.Where
 	Result
 	Comm     string   // the comm of the child: attribution hangs on it
 	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
@@ -152,6 +153,7 @@ type Observation struct {
 
 // A State is what the guest's kernel says of itself, raw.
 type State struct {
+	Where   string `json:",omitempty"` // which of the guest's machines said it, where that is not the plain one; the host fills it in
 	When    string // "boot" before anything was locked at run time, "locked" after, "end" when all probes have run
 	Release string // uname -r
 	Version string // uname -v

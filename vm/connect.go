@@ -40,10 +40,8 @@ func (e *GuestError) Unwrap() error { return e.Err }
 // one call. Where ctx is canceled the error is ctx's, and wherever else the
 // guest or QEMU stands in the way it is a *GuestError.
 func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
-	if !m.launch.fork { // whose template took the guest program's first word
-		if err := m.awaitReady(ctx); err != nil {
-			return nil, err
-		}
+	if err := m.awaitReady(ctx); err != nil {
+		return nil, err
 	}
 	var client *ssh.Client
 	err := m.talk(ctx, "the guest's SSH server", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() (err error) {
@@ -62,6 +60,9 @@ func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 // awaitReady waits for the guest program's first word. Nothing but the guest
 // program has the port, so there is no noise to skip.
 func (m *Machine) awaitReady(ctx context.Context) error {
+	if m.launch.fork {
+		return nil // its template took that word
+	}
 	err := m.talk(ctx, "the guest program", m.started.Add(m.config.BootTimeout), func() error {
 		got := make([]byte, len(vport.Ready))
 		for n := 0; n < len(got); {
@@ -136,14 +137,8 @@ func (m *Machine) logIn() (*ssh.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	pre := vport.Preamble{
-		Version:   vport.Version,
-		HostKey:   hostPEM,
-		ClientKey: ssh.MarshalAuthorizedKey(own.PublicKey()),
-		Entropy:   make([]byte, 32),
-		UnixNano:  time.Now().UnixNano(),
-	}
-	rand.Read(pre.Entropy) // never fails
+	pre := newPreamble()
+	pre.HostKey, pre.ClientKey = hostPEM, ssh.MarshalAuthorizedKey(own.PublicKey())
 	if err := vport.Write(m.port, pre); err != nil {
 		return nil, err
 	}
@@ -162,6 +157,13 @@ func (m *Machine) logIn() (*ssh.Client, error) {
 		return nil, err
 	}
 	return ssh.NewClient(conn, channels, requests), nil
+}
+
+// newPreamble has everything but keys.
+func newPreamble() vport.Preamble {
+	pre := vport.Preamble{Version: vport.Version, Entropy: make([]byte, 32), UnixNano: time.Now().UnixNano()}
+	rand.Read(pre.Entropy) // never fails
+	return pre
 }
 
 // newKey makes an ed25519 key, for use here and in OpenSSH's format.

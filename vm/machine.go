@@ -32,8 +32,9 @@ type Machine struct {
 	closed  error         // what Close said
 
 	mu     sync.Mutex
-	seen   evidence // what can't be asked for later
-	client *ssh.Client
+	seen   evidence    // what can't be asked for later
+	client *ssh.Client // Connect's
+	bare   bool        // Exchange: plain messages on the port
 	ready  time.Time
 	login  time.Time
 	keep   bool
@@ -221,7 +222,7 @@ func (m *Machine) Keep() {
 type Phases struct {
 	Console time.Duration // the first byte of the console
 	Ready   time.Duration // the guest program's first word; of a fork: its state is loaded
-	Login   time.Duration // the SSH connection
+	Login   time.Duration // the SSH connection; without SSH, the preamble is sent
 }
 
 // Phases says how far the machine got.

@@ -27,19 +27,22 @@ func (m *Machine) Wait(ctx context.Context) End {
 }
 
 // PowerOff tells the guest program to power off and waits until the machine
-// has ended; the deadline is its own, within ctx. It needs Connect.
+// has ended; the deadline is its own, within ctx. It needs Connect or Exchange.
 func (m *Machine) PowerOff(ctx context.Context) End {
 	ctx, cancel := context.WithTimeout(ctx, scaled(powerOffTimeout, m.config.Scale))
 	defer cancel()
 	m.mu.Lock()
 	m.seen.off = true
-	client := m.client
+	client, bare := m.client, m.bare
 	m.mu.Unlock()
+	// Errors here are of no use: a guest that is off can't answer. How the
+	// machine ends is the answer.
+	if bare {
+		vport.Write(m.port, vport.Off{Off: true})
+	}
 	if client != nil {
 		stop := context.AfterFunc(ctx, func() { client.Close() })
 		defer stop()
-		// Its errors are of no use: a guest that is off can't answer. How
-		// the machine ends is the answer.
 		if s, err := client.NewSession(); err == nil {
 			s.Run(vport.CommandOff)
 		}

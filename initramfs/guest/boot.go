@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -63,11 +65,27 @@ func (g *guest) run() error {
 	if err := freshen(p); err != nil {
 		g.bootErrors = append(g.bootErrors, err.Error())
 	}
+	if len(p.HostKey) == 0 {
+		return g.serveCells(port)
+	}
 	server, err := newServer(g, p)
 	if err != nil {
 		return err
 	}
 	return server.serve(port)
+}
+
+// serveCells answers requests straight on the port.
+func (g *guest) serveCells(port *port) error {
+	for {
+		err := newCellRun(g, port).answer(context.Background(), port)
+		if errors.Is(err, errOff) {
+			g.off()
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // freshen makes this guest differ from others forked from the same template:

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,30 +44,56 @@ type cellRun struct {
 	find  func(id string) (scenarios.Row, bool)
 	state func(when string) *wire.State
 	lock  func([]lockdown.Write) error
-	probe func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
-	now   func() time.Duration // as the kernel's log counts
-	sleep func(context.Context, time.Duration)
+	// counts is takeCounts.
+	counts func() ([]scenarios.Check, bool, error)
+	mutate func(command string) error
+	// prepare runs a probe's Before; probe then runs the rest.
+	prepare func(row scenarios.Row, req wire.Request)
+	probe   func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
+	now     func() time.Duration // as the kernel's log counts
+	sleep   func(context.Context, time.Duration)
 
 	g     *guest
 	out   io.Writer
 	seq   int
 	errs  []string         // said in the next state
 	marks []scenarios.Mark // said in the next state
+
+	counting bool                         // this kernel counts its checks
+	counted  map[string][]scenarios.Check // by comm: not reported yet
+	lines    []string                     // denial lines of the boot, said in the next state
 }
 
 // newCellRun is a run on this machine.
 func newCellRun(g *guest, out io.Writer) *cellRun {
+	prepared := map[string]*worker{}
+	prober := func(req wire.Request) prober {
+		return prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
+	}
 	return &cellRun{
-		find: scenarios.Find, state: readState, lock: lock, now: uptime, sleep: sleep,
-		probe: func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
-			w, err := g.worker()
-			if err != nil {
-				return "", failed(err.Error())
+		find: scenarios.Find, state: readState, lock: lock, now: uptime, sleep: sleep, counts: takeCounts,
+		mutate: func(command string) error { return writeWhole(mutateFile, command) },
+		prepare: func(row scenarios.Row, req wire.Request) {
+			// What goes wrong here goes wrong for the rest, too.
+			if w, err := g.worker(); err == nil {
+				prepared[row.ID] = w
+				prober(req).prepare(w, row.ID)
 			}
-			p := prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
-			return w.comm, p.give(ctx, w, row.ID)
 		},
-		g: g, out: out,
+		probe: func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+			var err error
+			w := prepared[row.ID]
+			if delete(prepared, row.ID); w == nil {
+				if row.Before != nil {
+					return "", failed("what comes before the lock was not done: no child, or a second run")
+				}
+				if w, err = g.worker(); err != nil {
+					return "", failed(err.Error())
+				}
+			}
+			return w.comm, prober(req).give(ctx, w, row.ID)
+		},
+		g: g, out: out, counted: map[string][]scenarios.Check{},
 	}
 }
 
@@ -88,6 +117,9 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// errOff is what answer gives where the host is done with this guest.
+var errOff = errors.New("power off")
+
 // answer reads a request and streams its frames. An error is one of the
 // stream: what is wrong with the request or the guest is a frame.
 func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
@@ -96,6 +128,9 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	var req wire.Request
 	if err := vport.Read(in, &req); err != nil {
 		return r.send(wire.Frame{Error: fmt.Sprintf("read request: %v", err)})
+	}
+	if req.Off.Off {
+		return errOff
 	}
 	if req.Version != vport.Version {
 		return r.send(wire.Frame{Error: fmt.Sprintf("request has version %d, guest %d", req.Version, vport.Version)})
@@ -119,8 +154,19 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	if req.Timing {
 		r.marks = append(bootMarks(), r.marks...)
 	}
+	r.takeBoot()
 	if err := r.sendState("boot"); err != nil {
 		return err
+	}
+	if req.Mutant != "" {
+		if err := r.mutate(req.Mutant); err != nil {
+			return r.send(wire.Frame{Error: err.Error()})
+		}
+	}
+	for _, row := range rows {
+		if row.Before != nil {
+			r.prepare(row, req)
+		}
 	}
 	if err := r.lock(writes); err != nil {
 		return r.send(wire.Frame{Error: err.Error()})
@@ -143,14 +189,39 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	return r.send(wire.Frame{End: &wire.End{Observations: len(rows)}})
 }
 
-// observe runs a probe; a denial whose line the kernel may have held back is
-// observed again when the kernel would print it.
+// takeBoot takes what the kernel counted and logged until now.
+func (r *cellRun) takeBoot() {
+	r.takeCounts()
+	records, _ := r.readLog()
+	for _, rec := range records {
+		if isDenial(rec.text) && len(r.lines) < maxLogLines {
+			r.lines = append(r.lines, rec.text[:min(len(rec.text), maxLogLine)])
+		}
+	}
+}
+
+// takeCounts keeps what the kernel counted until it is reported.
+func (r *cellRun) takeCounts() {
+	checks, ok, err := r.counts()
+	if err != nil {
+		r.errs = append(r.errs, err.Error())
+	}
+	r.counting = ok
+	for _, c := range checks {
+		r.counted[c.Comm] = append(r.counted[c.Comm], c)
+	}
+}
+
+// observe runs a probe. Where only the kernel's log says what was denied, it
+// waits until the kernel would print a line, and a denial whose line may have
+// been held back is observed again.
 func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Request) scenarios.Observation {
 	o := scenarios.Observation{Probe: row.ID}
-	gated := row.Expect == scenarios.Gated
+	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
+	pace := gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
 	for o.Runs < maxRuns {
 		r.readLog()
-		if gated && req.Setting.Locks(row.Reason) {
+		if pace {
 			r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 		}
 		o.Runs++
@@ -160,8 +231,14 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 		o.Duration = time.Since(begin).Nanoseconds()
 		records, cut := r.readLog()
 		o.Log = naming(records, o.Comm)
+		if r.counting {
+			r.takeCounts()
+			o.Checks = r.counted[o.Comm]
+			delete(r.counted, o.Comm)
+			break
+		}
 		hidden := cut || r.g.limit.full(r.now())
-		if !gated || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !hidden || ctx.Err() != nil {
+		if !gated || row.Before != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !hidden || ctx.Err() != nil {
 			break
 		}
 		r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
@@ -186,8 +263,15 @@ func (r *cellRun) readLog() (records []record, cut bool) {
 
 func (r *cellRun) sendState(when string) error {
 	s := r.state(when)
-	s.Errors, s.Marks = append(s.Errors, r.errs...), r.marks
-	r.errs, r.marks = nil, nil
+	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
+	r.errs, r.marks, r.lines = nil, nil, nil
+	if when != "locked" { // what children were counted for meanwhile is for their observations
+		for _, comm := range slices.Sorted(maps.Keys(r.counted)) {
+			s.Checks = append(s.Checks, r.counted[comm]...)
+		}
+		s.Checks = s.Checks[:min(len(s.Checks), maxChecks)]
+		clear(r.counted)
+	}
 	return r.send(wire.Frame{State: s})
 }
 

@@ -24,6 +24,8 @@ type lab struct {
 	deny    map[string]bool // probes
 	mute    bool            // the kernel says nothing
 	cut     bool            // the log is always overrun
+	counts  bool            // it counts checks
+	counted []scenarios.Check
 	ran     []string
 	slept   time.Duration
 	locked  []lockdown.Write
@@ -43,6 +45,11 @@ func (l *lab) run(out *bytes.Buffer) *cellRun {
 	r.now = func() time.Duration { return l.clock }
 	r.sleep = func(_ context.Context, d time.Duration) { l.clock += max(d, 0); l.slept += max(d, 0) }
 	r.probe = l.probe
+	r.counts = func() ([]scenarios.Check, bool, error) {
+		c := l.counted
+		l.counted = nil
+		return c, l.counts, nil
+	}
 	return r
 }
 
@@ -60,6 +67,7 @@ func (l *lab) probe(_ context.Context, row scenarios.Row, _ wire.Request) (strin
 		return comm, scenarios.Result{Outcome: scenarios.Allowed}
 	}
 	l.say(comm)
+	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: comm, Checks: 1, Denials: 1})
 	return comm, scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
 }
 
@@ -174,6 +182,42 @@ func TestCellPacesItself(t *testing.T) {
 	}
 }
 
+// A kernel that counts is not waited for, and nobody's checks are another's.
+func TestCellCounts(t *testing.T) {
+	l := &lab{deny: map[string]bool{}, counts: true, counted: []scenarios.Check{{Site: "g+0x1/0x2", Comm: "swapper", Checks: 3}}}
+	var probes []string
+	for i := range 35 {
+		id := fmt.Sprintf("a/%d", i)
+		probes = append(probes, id)
+		l.deny[id] = true
+	}
+	_, obs, err := ask(t, l, "integrity", probes...)
+	if err != nil || l.slept > 0 {
+		t.Fatalf("%v, slept %v", err, l.slept)
+	}
+	for _, o := range obs {
+		if len(o.Checks) != 1 || o.Checks[0].Comm != o.Comm || o.Checks[0].Denials != 1 {
+			t.Errorf("%s, %s: %+v", o.Probe, o.Comm, o.Checks)
+		}
+	}
+}
+
+func TestParseCounts(t *testing.T) {
+	got, err := parseCounts("#\tmissed\t0\nopen_port+0x2a/0x40\t/dev/mem,kmem,port\tldp-0001\t2\t1\ninit+0x1/0x9 [m]\tunsafe mmio\tx\\ty\t1\t0\n")
+	want := []scenarios.Check{
+		{Site: "open_port+0x2a/0x40", Label: "/dev/mem,kmem,port", Comm: "ldp-0001", Checks: 2, Denials: 1},
+		{Site: "init+0x1/0x9 [m]", Label: "unsafe mmio", Comm: `x\ty`, Checks: 1},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range []string{"#\tmissed\t3\n", "f\tr\tc\t1\n", "f\tr\tc\tone\t0\n", "junk\n"} {
+		if got, err := parseCounts(bad); err == nil {
+			t.Errorf("%q: got %+v", bad, got)
+		}
+	}
+}
+
 func TestCellObservesAgainWhereTheLineMayBeLost(t *testing.T) {
 	// The probe's own pacing is bypassed: its reason is not locked by the
 	// setting, yet it is denied.
@@ -235,7 +279,7 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 
 func TestEveryRowIsFound(t *testing.T) {
 	for _, row := range scenarios.Rows() {
-		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || found.Run == nil {
+		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || (found.Run == nil) == (found.Before == nil) {
 			t.Errorf("%s: found %v", row.ID, ok)
 		}
 	}

@@ -29,13 +29,16 @@ type job struct {
 	env   scenarios.Env
 }
 
+// jobEnd ends a job's text. That the pipe is closed after it means: go on.
+const jobEnd = "\n.\n"
+
 // String is the job as it goes to the child: a line a field.
 func (j job) String() string {
-	return strings.Join([]string{j.probe, j.left.String(), j.env.Setting.String(), string(j.env.Kind)}, "\n")
+	return strings.Join([]string{j.probe, j.left.String(), j.env.Setting.String(), string(j.env.Kind)}, "\n") + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
-	f := strings.Split(text, "\n")
+	f := strings.Split(strings.TrimSuffix(text, jobEnd), "\n")
 	if len(f) != 4 {
 		return j, fmt.Errorf("parse job: got %d fields, want 4", len(f))
 	}
@@ -50,13 +53,14 @@ func parseJob(text string) (j job, err error) {
 }
 
 // childMain is the life of a probe's child, which is to be known as comm: one
-// job from in, one result on fd.
+// job from in, one result on fd. One byte says that it is up, and where its
+// probe has something to do before the lock, another that this is done.
 func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
 	out := os.NewFile(uintptr(fd), "result")
 	_, err := out.Write([]byte{'\n'})
 	if err == nil {
-		err = vport.Write(out, runJob(comm, in, find))
+		err = vport.Write(out, runJob(comm, in, out, find))
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "send result: %v\n", err)
@@ -65,8 +69,25 @@ func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.R
 	return 0
 }
 
-func runJob(comm string, in io.Reader, find func(string) (scenarios.Row, bool)) scenarios.Result {
-	text, err := io.ReadAll(io.LimitReader(in, maxJob))
+// readJob reads up to the end of a job's text, and no further.
+func readJob(in io.Reader) (string, error) {
+	var text []byte
+	for len(text) < maxJob && !strings.HasSuffix(string(text), jobEnd) {
+		b := make([]byte, maxJob)
+		n, err := in.Read(b[:])
+		text = append(text, b[:n]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return string(text), nil
+}
+
+func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Result {
+	text, err := readJob(in)
 	if err != nil {
 		return failed(fmt.Sprintf("read job: %v", err))
 	}
@@ -84,9 +105,29 @@ func runJob(comm string, in io.Reader, find func(string) (scenarios.Row, bool)) 
 	if err != nil || string(got) != comm+"\n" {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
+	run := func(ctx context.Context) scenarios.Result { return row.Run(ctx, j.env) }
+	if row.Before != nil {
+		rest, r := beforehand(row, j)
+		if _, err := out.Write([]byte{'\n'}); err != nil {
+			return failed(fmt.Sprintf("say that it is prepared: %v", err))
+		}
+		if _, err := io.Copy(io.Discard, in); err != nil {
+			return failed(fmt.Sprintf("wait for the lock: %v", err))
+		}
+		if rest == nil {
+			return r
+		}
+		run = rest
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), j.left)
 	defer cancel()
-	return row.Run(ctx, j.env)
+	return run(ctx)
+}
+
+func beforehand(row scenarios.Row, j job) (rest func(context.Context) scenarios.Result, r scenarios.Result) {
+	ctx, cancel := context.WithTimeout(context.Background(), j.left)
+	defer cancel()
+	return row.Before(ctx, j.env)
 }
 
 // failed is the result of a probe that proves nothing.

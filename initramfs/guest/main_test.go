@@ -90,7 +90,44 @@ var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 	},
 }
 
+// fakesBefore are probes that do something before the lock.
+var fakesBefore = map[string]func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result){
+	"fake/before": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+		file := orderFile(os.Getppid())
+		appendTo(file, "before ")
+		return func(context.Context) scenarios.Result {
+			appendTo(file, "rest ")
+			return scenarios.Result{Outcome: scenarios.Allowed}
+		}, scenarios.Result{}
+	},
+	"fake/before-refused": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+		return nil, scenarios.Result{Outcome: scenarios.Denied}
+	},
+	"fake/before-crash": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+		os.Exit(3)
+		return nil, scenarios.Result{}
+	},
+}
+
+// orderFile is where probes of the process's tests say when they ran: their
+// environment is the guest program's to choose.
+func orderFile(pid int) string { return fmt.Sprintf("/tmp/ldlab-test-order-%d", pid) }
+
+func appendTo(file, text string) {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(text)
+		f.Close()
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
 func findFake(id string) (scenarios.Row, bool) {
+	if before, ok := fakesBefore[id]; ok {
+		return scenarios.Row{ID: id, Probe: scenarios.Probe{Before: before}}, true
+	}
 	run, ok := fakes[id]
 	return scenarios.Row{ID: id, Probe: scenarios.Probe{Run: run}}, ok
 }

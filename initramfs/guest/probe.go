@@ -45,6 +45,19 @@ func (p prober) run(ctx context.Context, comm, id string) scenarios.Result {
 	return p.give(ctx, w, id)
 }
 
+// prepare has a child do what its probe does before the lock. A child that
+// does not come back within its time is left to give, which ends it.
+func (p prober) prepare(w *worker, id string) {
+	done := make(chan error, 1)
+	go func() { done <- w.prepare(job{id, p.scaled(probeGivesUp), p.env}) }()
+	select {
+	case <-done:
+	case <-time.After(p.scaled(probeKilled)):
+		_ = syscall.Kill(-w.pid, syscall.SIGKILL)
+		<-done
+	}
+}
+
 // give has a child run one probe. Whatever becomes of the child is a result,
 // and none of its process group is left behind. A child that has sent its
 // result is not waited for: it has undone what it did, and has nothing more to

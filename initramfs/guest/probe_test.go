@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +76,7 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 
 func TestChildRefusesAnotherComm(t *testing.T) {
 	j := job{probe: "fake/ok", left: time.Second}
-	r := runJob("ldp-0001", strings.NewReader(j.String()), findFake)
+	r := runJob("ldp-0001", strings.NewReader(j.String()), io.Discard, findFake)
 	if r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
 		t.Errorf("got %+v", r)
 	}
@@ -102,6 +104,29 @@ func TestWorkersWait(t *testing.T) {
 			t.Errorf("worker %d, %s: %+v", i, w.comm, r)
 		}
 		seen[w.comm] = true
+	}
+}
+
+// TestBefore runs a probe in two parts, with a lock between them.
+func TestBefore(t *testing.T) {
+	p := testProber(t, 1)
+	for id, want := range map[string]scenarios.Outcome{"fake/before": scenarios.Allowed, "fake/before-refused": scenarios.Denied, "fake/before-crash": scenarios.Failed} {
+		file := orderFile(os.Getpid())
+		_ = os.Remove(file)
+		defer os.Remove(file)
+		w, err := startWorker(reaper, p.dir, "ldp-0007")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.prepare(w, id)
+		if id != "fake/before-crash" {
+			appendTo(file, "lock ")
+		}
+		r := p.give(t.Context(), w, id)
+		got, _ := os.ReadFile(file)
+		if r.Outcome != want || want == scenarios.Allowed && string(got) != "before lock rest " {
+			t.Errorf("%s: %+v, in the order %q", id, r, got)
+		}
 	}
 }
 

@@ -60,21 +60,8 @@ func readBounded(path string) (string, error) {
 // one write(2): the kernel takes a whole command at a time.
 func lock(writes []lockdown.Write) error {
 	for _, w := range writes {
-		fd, err := unix.Open(w.File, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("lock: open %s: %w", w.File, err)
-		}
-		n, err := unix.Write(fd, []byte(w.Data))
-		unix.Close(fd)
-		if err == nil && n != len(w.Data) {
-			err = fmt.Errorf("took %d of %d bytes", n, len(w.Data))
-		}
-		if err != nil {
-			name := err.Error()
-			if e, ok := err.(unix.Errno); ok {
-				name = unix.ErrnoName(e)
-			}
-			return fmt.Errorf("lock: write(%q, %q): %s", w.File, w.Data, name)
+		if err := writeWhole(w.File, w.Data); err != nil {
+			return fmt.Errorf("lock: %w", err)
 		}
 	}
 	return nil

@@ -20,6 +20,7 @@ type worker struct {
 	done    <-chan syscall.WaitStatus
 	pipes   *pipes
 	greeted bool // it is up: its first byte came
+	handed  bool // it has its job
 }
 
 // startWorker starts a child under the comm. dir is for its name, a tmpfs.
@@ -67,14 +68,35 @@ func (w *worker) greet() error {
 	return nil
 }
 
-// result gives the child its job and reads the result. io.EOF means that the
-// child ended without one.
-func (w *worker) result(j job, r *scenarios.Result) error {
+// hand gives the child its job.
+func (w *worker) hand(j job) error {
+	if w.handed {
+		return nil
+	}
+	w.handed = true
 	_, err := io.WriteString(w.pipes.job, j.String())
-	w.pipes.job.Close()
 	if err == nil {
 		err = w.greet()
 	}
+	return err
+}
+
+// prepare gives the child its job and returns when it has done what comes
+// before the lock.
+func (w *worker) prepare(j job) error {
+	if err := w.hand(j); err != nil {
+		return err
+	}
+	var b [1]byte
+	_, err := io.ReadFull(w.pipes.result, b[:])
+	return err
+}
+
+// result has the child do its job, or the rest of it, and reads the result.
+// io.EOF means that the child ended without one.
+func (w *worker) result(j job, r *scenarios.Result) error {
+	err := w.hand(j)
+	w.pipes.job.Close() // go
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"kernels":         {"internal/arch", "lockdown"},
 	"vm":              {"internal/arch", "internal/vport"},
 	"matrix":          {"lockdown", "scenarios"},
-	"report":          {"matrix"},
+	"report":          {"matrix", "scenarios"},
 	"internal/lab":    {"*"},
 	"cmd/ldlab":       {"*"},
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/internal/wire"
@@ -18,12 +17,29 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// boot boots one guest, has it lock what is asked for and run the probes, and
-// returns what it saw. Whatever goes wrong is part of the result.
+// boot runs one guest: each of the machines that its probes need, one after
+// the other. Whatever goes wrong is part of the result.
 func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	b := r.booted[g.Kernel+"/"+g.Arch]
 	res := matrix.Result{Guest: g, Origin: b.origin, Config: b.config}
+	for _, p := range parts(r.plan.Probes, b.build.Arch) {
+		one := matrix.Result{Guest: g}
+		r.bootPart(ctx, b, p, &one)
+		add(&res, one, p)
+		if res.Lost != nil || res.Error != "" {
+			break
+		}
+	}
+	inOrder(res.Observations, r.plan.Probes)
+	return res
+}
+
+// bootPart boots one machine, has it lock what is asked for and run its
+// probes, and fills in what it saw.
+func (r *run) bootPart(ctx context.Context, b *bootable, p part, res *matrix.Result) {
+	g := res.Guest
 	config := b.machine(g.Setting, r.Console)
+	p.variant.apply(b, &config)
 	limit := r.Timeout
 	if limit == 0 {
 		limit = time.Duration(float64(cellTimeout) * config.Scale)
@@ -31,17 +47,19 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	talking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	start := time.Now()
-	m, forked, err := r.start(ctx, b, g, config)
+	m, forked, err := r.start(ctx, b, g, p, config)
 	if err != nil {
 		res.Error = err.Error()
-		return res
+		return
 	}
 	res.Command, res.Forked = m.CommandLine(), forked
+	stop := p.variant.attend(talking, m)
 	var first time.Time
-	client, err := m.Connect(talking)
-	if err == nil {
-		first, err = talk(talking, client, request(g, r.plan.Probes, config.Scale, r.Timing), &res)
-	}
+	req := request(g, p.probes, config.Scale, r.Timing)
+	err = m.Exchange(talking, func(port io.ReadWriter) (err error) {
+		first, err = exchange(port, req, res)
+		return err
+	})
 	var unable *wire.GuestError
 	switch {
 	case errors.As(err, &unable):
@@ -51,16 +69,16 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 		// and gets a moment for that, so that no panic is taken for silence.
 		settling, cancel := context.WithTimeout(ctx, settleTime)
 		defer cancel()
-		lose(&res, m.Wait(settling), err)
+		lose(res, m.Wait(settling), err)
 	default:
-		if err := checkStates(res); err != nil {
+		if err := checkStates(*res); err != nil {
 			res.Error = err.Error()
 		}
 		if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
-			lose(&res, end, fmt.Errorf("power off: %s", end.Cause))
+			lose(res, end, fmt.Errorf("power off: %s", end.Cause))
 		}
 	}
-	res.Timing = timing(m.Phases(), marks(res), first.Sub(start), time.Since(start))
+	res.Timing = timing(m.Phases(), marks(*res), first.Sub(start), time.Since(start))
 	if res.Lost != nil || res.Error != "" {
 		if err := keepConsole(m, r.Out, g); err != nil {
 			r.note("%s: %v", g.ID(), err)
@@ -69,7 +87,7 @@ func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	if err := m.Close(context.WithoutCancel(ctx)); err != nil && res.Lost == nil && res.Error == "" {
 		res.Error = err.Error()
 	}
-	return res
+	stop()
 }
 
 // settleTime is how long a guest that stopped talking may take to end.
@@ -84,27 +102,6 @@ func lose(res *matrix.Result, end vm.End, cause error) {
 	res.Lost = &matrix.Loss{Cause: string(end.Cause), Detail: detail, Console: end.Console}
 }
 
-// talk has the guest do its work over SSH, fills in what it reports, and says
-// when the first probe answered.
-func talk(ctx context.Context, client *ssh.Client, req wire.Request, res *matrix.Result) (first time.Time, err error) {
-	session, err := client.NewSession()
-	if err != nil {
-		return first, fmt.Errorf("open session: %w", err)
-	}
-	defer session.Close()
-	// A guest that stops answering would keep the reads below for ever.
-	stop := context.AfterFunc(ctx, func() { client.Close() })
-	defer stop()
-	first, err = exchange(session, req, res)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx) // not that the connection was closed for it
-	}
-	if err != nil {
-		return first, fmt.Errorf("run probes: %w after %d of %d", err, len(res.Observations), len(req.Probes))
-	}
-	return first, nil
-}
-
 func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
 	req := wire.Request{Version: vport.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale, Timing: timing}
 	for _, id := range probes {
@@ -115,22 +112,13 @@ func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.R
 	return req
 }
 
-func exchange(session *ssh.Session, req wire.Request, res *matrix.Result) (first time.Time, err error) {
-	in, err := session.StdinPipe()
-	if err != nil {
+// exchange has the guest do its work, fills in what it reports, and says when
+// the first probe answered.
+func exchange(port io.ReadWriter, req wire.Request, res *matrix.Result) (first time.Time, err error) {
+	if err := vport.Write(port, req); err != nil {
 		return first, err
 	}
-	out, err := session.StdoutPipe()
-	if err != nil {
-		return first, err
-	}
-	if err := session.Start(vport.CommandCell); err != nil {
-		return first, err
-	}
-	if err := vport.Write(in, req); err != nil {
-		return first, err
-	}
-	return first, wire.ReadFrames(out, func(f wire.Frame) error {
+	err = wire.ReadFrames(port, func(f wire.Frame) error {
 		n := len(res.Observations)
 		switch {
 		case f.State != nil && len(res.States) < maxStates:
@@ -145,6 +133,10 @@ func exchange(session *ssh.Session, req wire.Request, res *matrix.Result) (first
 		}
 		return nil
 	})
+	if err != nil {
+		err = fmt.Errorf("run probes: %w after %d of %d", err, len(res.Observations), len(req.Probes))
+	}
+	return first, err
 }
 
 // maxStates bounds what is kept of a guest's accounts of itself.

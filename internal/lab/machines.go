@@ -1,5 +1,13 @@
 package lab
 
+import (
+	"context"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
 // What every guest has for the sake of probes, besides what its setting asks for.
 var (
 	// probeDevices are PCI devices: pci-testdev has a BAR of each kind, does
@@ -11,3 +19,44 @@ var (
 	// and there is no EFI variable of that name.
 	probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab"}
 )
+
+// A variant is how a kind of machine differs from the plain one.
+type variant struct {
+	// config changes what QEMU is started with; nil: nothing.
+	config func(b *bootable, c *vm.Config)
+	// serve plays the world around the machine until ctx ends; nil: nobody is there.
+	serve func(ctx context.Context, m *vm.Machine)
+}
+
+var variants = map[scenarios.Machine]variant{
+	scenarios.Plain: {},
+}
+
+func (v variant) apply(b *bootable, c *vm.Config) {
+	if v.config != nil {
+		v.config(b, c)
+	}
+}
+
+// attend starts serve. stop ends it and waits for it.
+func (v variant) attend(ctx context.Context, m *vm.Machine) (stop func()) {
+	if v.serve == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v.serve(ctx, m)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// on is the machine that a probe gets on the architecture: one that needs no
+// firmware for what it is asked for is the plain one.
+func on(m scenarios.Machine, a *arch.Arch) scenarios.Machine {
+	return m
+}

@@ -28,7 +28,7 @@ type bootable struct {
 	origin matrix.Origin
 	config map[string]bool
 
-	template template
+	templates map[string]*template // by kind of machine
 }
 
 // machine is a bootable as QEMU is to start it for a setting.
@@ -112,7 +112,7 @@ func (r *run) findCache() (err error) {
 }
 
 func (r *run) makeBootable(ctx context.Context, build Build) (*bootable, error) {
-	b := &bootable{build: build}
+	b := &bootable{build: build, templates: map[string]*template{}}
 	var err error
 	if b.built, err = r.kernel(ctx, build); err != nil {
 		return nil, err

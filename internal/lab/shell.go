@@ -10,6 +10,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
 
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -49,7 +51,7 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 	}
 	res := matrix.Result{Guest: g}
 	// No probes: this locks what is asked for and has the guest say so.
-	if _, err := talk(ctx, client, request(g, nil, config.Scale, false), &res); err != nil {
+	if err := lockBySSH(ctx, client, request(g, nil, config.Scale, false), &res); err != nil {
 		return 0, interrupted(ctx, fmt.Errorf("lock %s: %w", g.ID(), err))
 	}
 	if err := checkStates(res); err != nil {
@@ -62,6 +64,32 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 	}
 	m.PowerOff(ctx)
 	return status, nil
+}
+
+// lockBySSH is exchange in an SSH session.
+func lockBySSH(ctx context.Context, client *ssh.Client, req wire.Request, res *matrix.Result) error {
+	s, err := client.NewSession()
+	if err != nil {
+		return fmt.Errorf("open session: %w", err)
+	}
+	defer s.Close()
+	// A guest that stops answering would keep the reads below for ever.
+	defer context.AfterFunc(ctx, func() { client.Close() })()
+	var port struct {
+		io.Reader
+		io.Writer
+	}
+	if port.Writer, err = s.StdinPipe(); err != nil {
+		return err
+	}
+	if port.Reader, err = s.StdoutPipe(); err != nil {
+		return err
+	}
+	if err := s.Start(vport.CommandCell); err != nil {
+		return err
+	}
+	_, err = exchange(port, req, res)
+	return err
 }
 
 // session runs one command, on a pseudo-terminal of the guest where the

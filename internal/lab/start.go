@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -16,11 +17,11 @@ import (
 // kernel command line is forked from a template, a guest of the same kernel
 // that booted once and in which nothing is locked; where that cannot be had,
 // and for any other guest, the machine boots.
-func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, config vm.Config) (m *vm.Machine, forked bool, err error) {
+func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, p part, config vm.Config) (m *vm.Machine, forked bool, err error) {
 	if !r.Boot && len(g.Setting.KernelArgs()) == 0 {
 		forked := config
-		forked.Append = append(slices.Clip(config.Append), workers(len(r.plan.Probes)))
-		if t := r.template(ctx, b, forked); t != nil {
+		forked.Append = append(slices.Clip(config.Append), workers(len(p.probes)))
+		if t := r.template(ctx, b, p, forked); t != nil {
 			m, err := t.Fork(ctx, forked)
 			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
 				return m, true, err
@@ -44,29 +45,40 @@ type template struct {
 	vm   *vm.Template // nil: there is none, boot
 }
 
-// template gives the bootable's template, or nil.
-func (r *run) template(ctx context.Context, b *bootable, config vm.Config) *vm.Template {
-	b.template.once.Do(func() {
-		t, err := vm.MakeTemplate(ctx, config, filepath.Join(r.Cache, "templates"))
+// template gives the bootable's template for the part's machine, or nil.
+// Probes that are alone in their machine share one.
+func (r *run) template(ctx context.Context, b *bootable, p part, config vm.Config) *vm.Template {
+	kind, _, _ := strings.Cut(p.name, " ")
+	r.mu.Lock()
+	t := b.templates[kind]
+	if t == nil {
+		t = &template{}
+		b.templates[kind] = t
+	}
+	r.mu.Unlock()
+	t.once.Do(func() {
+		made, err := vm.MakeTemplate(ctx, config, filepath.Join(r.Cache, "templates"))
 		if err != nil {
 			if ctx.Err() == nil {
 				r.note("%s %s: %v; guests boot instead", b.build.Kernel.Name, b.build.Arch.Name, err)
 			}
 			return
 		}
-		for _, n := range t.Notes {
+		for _, n := range made.Notes {
 			r.note("%s %s: %s", b.build.Kernel.Name, b.build.Arch.Name, n)
 		}
-		b.template.vm = t
+		t.vm = made
 	})
-	return b.template.vm
+	return t.vm
 }
 
 // closeTemplates gives up what the run's forks came from.
 func (r *run) closeTemplates() {
 	for _, b := range r.booted {
-		if b.template.vm != nil {
-			b.template.vm.Close()
+		for _, t := range b.templates {
+			if t.vm != nil {
+				t.vm.Close()
+			}
 		}
 	}
 }

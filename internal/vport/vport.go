@@ -1,5 +1,5 @@
 // Package vport is the bottom of what host and guest say to each other: the
-// guest's virtio-serial port, the preamble on it before SSH begins, and bounded
+// guest's virtio-serial port, the preamble on it before anything else, and bounded
 // messages. Neither side trusts the other's lengths.
 package vport
 
@@ -27,13 +27,19 @@ const Ready = "ldlab-guest ready\n"
 
 // A Preamble is the host's first message on the port. It makes guests that
 // were forked from one template differ: keys, clock and entropy are its own.
+//
+// With keys SSH follows, without them plain messages: a wire.Request and its
+// frames, as often as the host likes, and an Off.
 type Preamble struct {
 	Version   int    // Version
-	HostKey   []byte // the guest's SSH host key, as an OpenSSH private key in PEM
-	ClientKey []byte // the only key allowed to log in, as an authorized_keys line
+	HostKey   []byte `json:",omitempty"` // the guest's SSH host key, as an OpenSSH private key in PEM
+	ClientKey []byte `json:",omitempty"` // the only key allowed to log in, as an authorized_keys line
 	Entropy   []byte // 32 fresh bytes for the guest's RNG
 	UnixNano  int64  // the time now, in ns since 1970, for the guest's clock
 }
+
+// Off, in the place of a wire.Request, tells the guest program to power off.
+type Off struct{ Off bool }
 
 // Commands of the guest's SSH server. Anything else is run by the shell.
 const (

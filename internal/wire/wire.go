@@ -1,5 +1,6 @@
-// Package wire is what host and guest say to each other in an SSH session of
-// vport.CommandCell: a request, and a stream of frames.
+// Package wire is what host and guest say to each other after the preamble of
+// a cell, or in an SSH session of vport.CommandCell: a request, and a stream of
+// frames.
 package wire
 
 import (
@@ -14,12 +15,14 @@ import (
 
 // A Request asks the guest program to lock something and to run probes.
 type Request struct {
-	Version int              // vport.Version
-	Kind    lockdown.Kind    // the interface the kernel is expected to have
-	Setting lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
-	Probes  []string         // names, in the order in which they are to run
-	Scale   float64          // multiplies the guest's own deadlines
-	Timing  bool             // also look in the kernel's log for how the boot went
+	Version   int              // vport.Version
+	Kind      lockdown.Kind    // the interface the kernel is expected to have
+	Setting   lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
+	Probes    []string         // names, in the order in which they are to run
+	Scale     float64          // multiplies the guest's own deadlines
+	Timing    bool             // also look in the kernel's log for how the boot went
+	Mutant    string           `json:",omitempty"` // command for the lab series' mutate file, written before anything is locked
+	vport.Off                  // not a request: the guest is to power off
 }
 
 // A Frame carries exactly one of its fields.
