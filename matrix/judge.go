@@ -65,6 +65,9 @@ func Judge(c Case) Judgment {
 	case !denied:
 		return Judgment{Leak, o.Call + " though " + c.refusing() + " is locked"}
 	}
+	if k := c.letThrough(); k != nil {
+		return Judgment{Leak, fmt.Sprintf("%s, but not by %s: it asked for %q, and was not refused", o.Call, k.Site, k.Label)}
+	}
 	// Denied as owed. Whoever is named must be locked, and be one of those
 	// that may refuse this act.
 	verdict, why := Unattributed, o.Call+"; "+c.evidence()
@@ -74,6 +77,8 @@ func Judge(c Case) Judgment {
 			return Judgment{Overblocked, fmt.Sprintf("%s; %s: %s is not locked", o.Call, c.evidence(), r)}
 		case r == c.Row.Reason && owed == scenarios.OwedGap:
 			verdict, why = GapClosed, o.Call
+		case r == c.Row.Reason && !c.arrived():
+			why = fmt.Sprintf("%s; %s, not at %s, which the probe is for", o.Call, c.evidence(), c.Row.Site)
 		case r == c.Row.Reason:
 			return Judgment{Enforced, o.Call}
 		case verdict == Unattributed:
@@ -92,6 +97,49 @@ func (c Case) refusing() string {
 		words = append(words, string(r))
 	}
 	return strings.Join(words, " and ")
+}
+
+// asked lists the checks that this run of the probe, or the boot where that is
+// when it is denied, made at the probe's own call site.
+func (c Case) asked() (cs []scenarios.Check) {
+	checks := c.Observed.Checks
+	if c.Row.DeniedAtBoot(c.Guest.Setting) && c.Boot != nil {
+		checks = c.Boot.Checks
+	}
+	for _, k := range checks {
+		if k.Call != "" && k.Call == c.Row.Site {
+			cs = append(cs, k)
+		}
+	}
+	return cs
+}
+
+// arrived reports whether a denial is that of the probe's own call site: other
+// calls on the same way may ask for the same reason. Where the kernel does not
+// count, or the object was never made, it cannot be told, and is not asked.
+func (c Case) arrived() bool {
+	hidden := c.Row.BootHides && c.Row.DeniedAtBoot(c.Guest.Setting)
+	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
+	if c.Row.AtBoot && c.Boot != nil {
+		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })
+	}
+	return hidden || !traced || len(c.asked()) > 0
+}
+
+// letThrough finds a check at the probe's own call site that was not refused
+// though its reason is locked: another call may have refused the act then.
+// What was asked before the lock is counted under the same name, so probes
+// that begin before it tell nothing here.
+func (c Case) letThrough() *scenarios.Check {
+	if c.Row.Before != nil {
+		return nil
+	}
+	for _, k := range c.asked() {
+		if info, ok := lockdown.Info(c.Row.Reason); ok && c.Guest.Setting.Locks(c.Row.Reason) && k.Label == info.Label && k.Denials < k.Checks {
+			return &k
+		}
+	}
+	return nil
 }
 
 // named lists the reasons for which the kernel itself says that it refused
@@ -120,7 +168,7 @@ func (c Case) denials() (ds []denial) {
 		}
 		checks, log = c.Boot.Checks, c.Boot.Log
 		// "swapper" until there are several, "swapper/0" then: init/main.c, v6.12.
-		ours = func(comm string) bool { return comm == "swapper" || strings.HasPrefix(comm, "swapper/") }
+		ours = kernelTask
 	}
 	for _, k := range checks {
 		if ours(k.Comm) && k.Denials > 0 {

@@ -107,6 +107,13 @@ func TestJudgeOwed(t *testing.T) {
 	counts := scenarios.State{Counts: true}
 	bootDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{
 		{Label: core, Comm: "ldp-1", Denials: 1}, {Label: trace, Comm: "swapper/0", Checks: 4, Denials: 4}}}
+	sited := scenarios.Probe{Reason: "dev_mem", Site: "drivers/char/mem.c:open_port"}
+	at := func(call string, denials int) *scenarios.Observation {
+		o := counted(scenarios.Denied, mem)
+		o.Checks[0].Call = "fs/other.c:other"
+		o.Checks = append(o.Checks, scenarios.Check{Site: "open_port+0x1/0x2", Call: call, Label: mem, Comm: o.Comm, Checks: 1, Denials: denials})
+		return o
+	}
 	probeDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: core, Comm: "ldp-1", Denials: 1}}}
 	bootAllowed := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: trace, Comm: "swapper/0", Checks: 4}}}
 	bootLogged := scenarios.State{Log: []string{"Lockdown: swapper: use of tracefs is restricted; see man kernel_lockdown.7"}}
@@ -125,6 +132,9 @@ func TestJudgeOwed(t *testing.T) {
 		{"logged where nothing counts", plain, "integrity", logged, &scenarios.State{}, Enforced},
 		{"counted, nothing locked", plain, "none", counted(scenarios.Denied, mem), &counts, Overblocked},
 		{"another reason's denial", plain, "none", counted(scenarios.Denied, core), &counts, Overblocked},
+		{"at its own site", sited, "integrity", at(sited.Site, 1), &counts, Enforced},
+		{"at another site", sited, "integrity", at("fs/third.c:third", 1), &counts, Unattributed},
+		{"let through at its own, refused by another", sited, "integrity", at(sited.Site, 0), &counts, Leak},
 		{"masked", masked, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
 		{"masked, though its own is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Masked},
 		{"by its own, though a mask is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},

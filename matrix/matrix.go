@@ -122,14 +122,30 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 	case r.Error != "":
 		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.Error}}
 	}
-	c := Case{Row: row, Guest: g, Config: r.Config, Observed: r.observation(probe), Loss: r.Lost}
+	j, o := judgeIn(row, g, *r, control)
+	return Cell{j, o}
+}
+
+// JudgeIn judges what a guest saw of a probe, against a guest of the same
+// kernel in which nothing was locked; nil: there is none.
+func JudgeIn(probe string, r Result, control *Result) Judgment {
+	row, ok := scenarios.Find(probe)
+	if !ok {
+		return Judgment{Unproven, "this lab has no such probe"}
+	}
+	j, _ := judgeIn(row, r.Guest, r, control)
+	return j
+}
+
+func judgeIn(row scenarios.Row, g Guest, r Result, control *Result) (Judgment, *scenarios.Observation) {
+	c := Case{Row: row, Guest: g, Config: r.Config, Observed: r.observation(row.ID), Loss: r.Lost}
 	if c.Observed != nil {
 		c.Boot = r.boot(c.Observed.Where)
 	}
 	if control != nil && control.Error == "" {
-		c.Control = control.observation(probe)
+		c.Control = control.observation(row.ID)
 	}
-	return Cell{Judge(c), c.Observed}
+	return Judge(c), c.Observed
 }
 
 // shown is the level file after locking, as text.

@@ -25,7 +25,7 @@ const (
 // EPERM too, but logs nothing. A console's ioctls go the same way and turn
 // every refusal into ENXIO: drivers/tty/vt/vt_ioctl.c:vt_k_ioctl.
 func init() {
-	const permSite, ioplSite = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:sys_iopl"
+	const permSite, ioplSite = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:__do_sys_iopl"
 	needs, vt := []string{"CONFIG_X86_IOPL_IOPERM"}, []string{"CONFIG_X86_IOPL_IOPERM", "CONFIG_VT"}
 	s := Scenario{Name: "ioport", Title: "talk to devices through x86 I/O ports"}
 	for _, p := range []struct {

@@ -56,7 +56,7 @@ func init() {
 				return keptPort("ioperm(0x80, 1, 1)", func() error { return ioperm(postPort, 1, true) })
 			}},
 		{name: "iopl", act: "inb(0x80) after iopl(3)", reason: "ioport", expect: Gap, only: x86,
-			site: "arch/x86/kernel/ioport.c:sys_iopl", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
+			site: "arch/x86/kernel/ioport.c:__do_sys_iopl", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
 			source: "arch/x86/kernel/ioport.c:sys_iopl, v6.12, asks; what it granted is not taken back",
 			before: func() (func() Result, Result) { return keptPort("iopl(3)", func() error { return iopl(3) }) }},
 		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, reason: "msr", expect: Gated, only: x86,

@@ -31,15 +31,20 @@ func init() {
 				Run: func(context.Context, Env) Result { return no8250(rewrite(shareIRQs)) },
 			},
 			{
-				Name: "load", Act: `finit_module(ldlab_nop, "hw=1")`,
+				Name: "load", Act: `finit_module(ldlab_nop, "irq=1")`,
 				// The module is signed: module_signature does not come into it.
 				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "hw=1", 0) },
+				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "irq=1", 0) },
 			},
 			{
 				Name: "boot", Act: shareIRQsArg + " on the command line",
 				Reason: "module_parameters", Site: site, Needs: serial, AtBoot: true,
 				Run: func(context.Context, Env) Result { return no8250(bootParam()) },
+			},
+			{
+				Name: "load-safe", Act: `finit_module(ldlab_nop, "flag=1")`, Expect: Free,
+				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
+				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "flag=1", 0) },
 			},
 			{
 				Name: "sysfs-read", Act: fmt.Sprintf("read(%q)", shareIRQs), Expect: Free,

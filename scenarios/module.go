@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,13 +80,10 @@ const junkSize = 128
 // junkModule takes the refusal of what is no ELF file, which comes after
 // lockdown's, for the act being allowed. Nothing was loaded.
 func junkModule(act string, err error) Result {
-	r := judge(act, err)
-	switch {
-	case err == unix.ENOEXEC:
-		r.Outcome, r.Why = Allowed, ""
-	case err == nil:
-		r.Outcome, r.Why = Failed, "zeros are no module"
+	if err == nil {
+		return Result{Outcome: Failed, Call: call(act, nil), Why: "zeros are no module"}
 	}
+	r := past(judge(act, err), unix.ENOEXEC)
 	return absent(r, "CONFIG_MODULES", unix.ENOSYS)
 }
 
@@ -101,9 +99,11 @@ func finitJunk() Result {
 	return junkModule("finit_module(128 zero bytes)", unix.FinitModule(fd, "", 0))
 }
 
-// loadModule loads a module of the guest and takes it out again.
-func loadModule(file, params string, flags int) Result {
-	act := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), params, flags)
+// loadModule loads a module of the guest, with NAME=VALUE or no parameters, and
+// takes it out again. The kernel ignores a parameter that a module does not
+// have, so that one must be seen to be there.
+func loadModule(file, param string, flags int) Result {
+	act := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), param, flags)
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
 		return Result{Outcome: Unavailable, Call: call(openAct(file, unix.O_RDONLY), err), Why: "the guest carries no such module"}
@@ -112,11 +112,17 @@ func loadModule(file, params string, flags int) Result {
 		return failed(openAct(file, unix.O_RDONLY), err)
 	}
 	defer unix.Close(fd)
-	err = unix.FinitModule(fd, params, flags)
-	if err == nil {
-		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
-			return failed("delete_module("+nopModule+")", err)
-		}
+	err = unix.FinitModule(fd, param, flags)
+	r := absent(judge(act, err), "CONFIG_MODULES", unix.ENOSYS)
+	if err != nil {
+		return r
 	}
-	return absent(judge(act, err), "CONFIG_MODULES", unix.ENOSYS)
+	name, _, _ := strings.Cut(param, "=")
+	if param != "" && !exists("/sys/module/"+nopModule+"/parameters/"+name) {
+		r.Outcome, r.Why = Failed, "the module has no such parameter"
+	}
+	if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
+		return failed("delete_module("+nopModule+")", err)
+	}
+	return r
 }

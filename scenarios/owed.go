@@ -1,6 +1,10 @@
 package scenarios
 
-import "github.com/ldlab/ldlab/lockdown"
+import (
+	"slices"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
 
 // An Owed is what a sound kernel owes a probe in a setting.
 type Owed int
@@ -49,7 +53,11 @@ func (p Probe) Refusing(s lockdown.Setting) (rs []lockdown.Reason) {
 // DeniedAtBoot reports whether, in the setting, the evidence for the probe's
 // denial is that of the kernel's boot.
 func (p Probe) DeniedAtBoot(s lockdown.Setting) bool {
-	return (p.AtBoot || p.BootHides) && atBoot(s)
+	if !atBoot(s) || len(p.Refusing(s)) == 0 {
+		return false
+	}
+	hidden := func(m Mask) bool { return m.BootHides && s.Locks(m.Reason) }
+	return p.AtBoot || p.BootHides && s.Locks(p.Reason) || slices.ContainsFunc(p.Masks, hidden)
 }
 
 // atBoot reports whether the setting holds before user space runs.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -79,6 +80,10 @@ type Probe struct {
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine Machine
 
+	// MachineOn is the kind of machine on architectures that need another one
+	// than Machine: ACPI is there on every x86_64, on arm64 only under UEFI.
+	MachineOn map[string]Machine
+
 	// Alone says that the probe stops or takes down the guest: nothing else
 	// runs in it.
 	Alone bool
@@ -99,6 +104,9 @@ type Probe struct {
 type Mask struct {
 	Reason lockdown.Reason
 	Why    string
+
+	// BootHides is a probe's, for what the masking reason does to the act.
+	BootHides bool
 }
 
 // A Machine is a kind of machine, by name. What it is made of is the lab's
@@ -180,6 +188,7 @@ type State struct {
 // security_locked_down() for one reason and one comm.
 type Check struct {
 	Site    string // symbol+0xoffset/0xsize of the return address, and [module]
+	Call    string `json:",omitempty"` // the same as file:function of the source; the host fills it in
 	Label   string // the reason, as the kernel's log names it
 	Comm    string
 	Checks  int // times it asked
@@ -234,6 +243,14 @@ type Row struct {
 // On reports whether guests of the architecture have the call at all.
 func (r Row) On(arch string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, arch) }
 
+// Kind is the kind of machine that the probe needs on the architecture.
+func (r Row) Kind(arch string) Machine {
+	if m, ok := r.MachineOn[arch]; ok {
+		return m
+	}
+	return r.Machine
+}
+
 // Rows lists every probe, in the order in which they run and are reported:
 // those that change what is locked come last.
 func Rows() []Row {
@@ -249,11 +266,10 @@ func Rows() []Row {
 
 // Find looks a probe up by its full name, on any architecture.
 func Find(id string) (Row, bool) {
-	for _, s := range All() {
-		for _, p := range s.Probes {
-			if s.Name+"/"+p.Name == id {
-				return Row{id, p}, true
-			}
+	scenario, name, _ := strings.Cut(id, "/")
+	for _, p := range registry[scenario].Probes {
+		if p.Name == name {
+			return Row{id, p}, true
 		}
 	}
 	return Row{}, false

@@ -25,6 +25,9 @@ func init() {
 func main() {
 	switch {
 	case os.Args[0] == childName:
+		if len(os.Args) > 2 && os.Args[2] == warmArg {
+			warmChild()
+		}
 		os.Exit(childMain(os.Args[1], os.Stdin, resultFD, scenarios.Find))
 	case os.Getpid() == 1:
 		boot()

@@ -23,12 +23,15 @@ type worker struct {
 	handed  bool // it has its job
 }
 
+// warmArg tells a child that it has time until there is a job for it.
+const warmArg = "warm"
+
 // startWorker starts a child under the comm. dir is for its name, a tmpfs.
 //
 // The child is this program, executed through a link that is named comm: exec
 // takes the comm from the path's last element, so that all threads of the
 // child have it from their first instruction.
-func startWorker(c *children, dir, comm string) (*worker, error) {
+func startWorker(c *children, dir, comm string, args ...string) (*worker, error) {
 	link := filepath.Join(dir, comm)
 	if err := os.Symlink("/proc/self/exe", link); err != nil {
 		return nil, fmt.Errorf("name child: %w", err)
@@ -39,7 +42,7 @@ func startWorker(c *children, dir, comm string) (*worker, error) {
 		return nil, err
 	}
 	w := &worker{comm: comm, pipes: pipes}
-	w.pid, w.done, err = c.start(link, []string{childName, comm}, &syscall.ProcAttr{
+	w.pid, w.done, err = c.start(link, append([]string{childName, comm}, args...), &syscall.ProcAttr{
 		Dir: "/",
 		// Too short a life to collect garbage in. And no signals between the
 		// threads: they would interrupt the system calls that are the probe.
@@ -124,8 +127,11 @@ func workersWanted(cmdline string) int {
 
 // hire starts children that wait, and returns when all are up.
 func (g *guest) hire(n int) error {
+	if n > 0 {
+		warm()
+	}
 	for range n {
-		w, err := startWorker(g.children, os.TempDir(), g.newComm())
+		w, err := startWorker(g.children, os.TempDir(), g.newComm(), warmArg)
 		if err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}

@@ -1,0 +1,60 @@
+package matrix
+
+// A Mutation is what became of the mutants of one kernel's call sites.
+type Mutation struct {
+	Kernel, Arch string
+	Origin       Origin
+	Mutants      []Mutant
+	Alarms       []string // verdicts on the kernel without a mutant that are not as expected
+}
+
+// A Mutant is a kernel in which one call of security_locked_down() always
+// gives the same answer.
+type Mutant struct {
+	Site   string // as the kernel names it
+	Call   string // file:function of the source
+	Answer string // Allow: 0 whatever is locked; Deny: -EPERM whatever is not
+	Fate   Fate
+	By     []string // probes that raised the alarm
+	Why    string   `json:",omitempty"` // what the first of them said; why there is none
+}
+
+// Answers of a mutant.
+const (
+	Allow = "allow"
+	Deny  = "deny"
+)
+
+// A Fate is what became of a mutant.
+type Fate string
+
+const (
+	Killed      Fate = "killed"      // a probe of the site raised the alarm
+	Survived    Fate = "survived"    // probes asked there, and none noticed
+	Unreachable Fate = "unreachable" // no probe gets that answer from the site
+	NoVerdict   Fate = "no verdict"  // the guest was lost, or the lab failed
+)
+
+// Alarm is the verdict that must meet the mutant.
+func (m Mutant) Alarm() Verdict {
+	if m.Answer == Deny {
+		return Overblocked
+	}
+	return Leak
+}
+
+// Count counts the mutants with a fate.
+func (m Mutation) Count(f Fate) (n int) {
+	for _, x := range m.Mutants {
+		if x.Fate == f {
+			n++
+		}
+	}
+	return n
+}
+
+// Sound reports whether every mutant that could be killed was, and no alarm
+// was false.
+func (m Mutation) Sound() bool {
+	return m.Count(Killed) > 0 && m.Count(Survived) == 0 && m.Count(NoVerdict) == 0 && len(m.Alarms) == 0
+}

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// Mutation writes, in Markdown that a terminal shows well too, what became of
+// each mutant.
+func Mutation(w io.Writer, ms []matrix.Mutation) error {
+	b := &strings.Builder{}
+	for _, m := range ms {
+		mutation(b, m)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func mutation(b *strings.Builder, m matrix.Mutation) {
+	killed, survived := m.Count(matrix.Killed), m.Count(matrix.Survived)
+	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", m.Kernel, m.Arch, escape(origin(matrix.Table{Kind: "", Origin: m.Origin})))
+	fmt.Fprintf(b, "%d of %d mutants killed (%.0f %%), %d survived, %d without a verdict, %d unreachable; %d false alarms without a mutant.\n\n",
+		killed, killed+survived, percent(killed, killed+survived), survived, m.Count(matrix.NoVerdict), m.Count(matrix.Unreachable), len(m.Alarms))
+	fmt.Fprintf(b, "| call site | answers always | fate | probes that gave alarm |\n|---|---|---|---|\n")
+	for _, x := range m.Mutants {
+		name := x.Call
+		if name == "" {
+			name = x.Site
+		}
+		by := strings.Join(x.By, ", ")
+		if by == "" {
+			by = x.Why
+		}
+		fate := string(x.Fate)
+		if x.Fate == matrix.Survived || x.Fate == matrix.NoVerdict {
+			fate = "**" + fate + "**"
+		}
+		fmt.Fprintf(b, "| `%s` (`%s`) | %s | %s | %s |\n", name, x.Site, x.Answer, fate, escape(by))
+	}
+	if len(m.Alarms) > 0 {
+		fmt.Fprintf(b, "\nFalse alarms:\n\n")
+	}
+	for _, a := range m.Alarms {
+		fmt.Fprintf(b, "- %s\n", escape(a))
+	}
+	fmt.Fprintln(b)
+}

@@ -1,0 +1,34 @@
+package scenarios
+
+import (
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+func TestKindOfMachine(t *testing.T) {
+	r := Row{Probe: Probe{Machine: Debugger, MachineOn: map[string]Machine{"arm64": Firmware, "x86_64": Plain}}}
+	for arch, want := range map[string]Machine{"arm64": Firmware, "x86_64": Plain, "riscv": Debugger} {
+		if got := r.Kind(arch); got != want {
+			t.Errorf("%s: %q, want %q", arch, got, want)
+		}
+	}
+}
+
+// TestMaskHidesAtBoot wants the evidence of the boot where the masking reason
+// hid the object then, and the probe's own where only its own reason is locked.
+func TestMaskHidesAtBoot(t *testing.T) {
+	p := Probe{Reason: "kprobes", Masks: []Mask{{Reason: "tracefs", BootHides: true}, {Reason: "debugfs"}}}
+	for text, want := range map[string]bool{
+		"kprobes@boot": false, "tracefs@boot": true, "debugfs@boot": false,
+		"confidentiality@boot": true, "confidentiality@runtime": false,
+	} {
+		s, err := lockdown.ParseSetting(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.DeniedAtBoot(s); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
