@@ -69,11 +69,23 @@ func past(r Result, errs ...unix.Errno) Result {
 	return r
 }
 
-var flagNames = map[int]string{unix.O_RDONLY: "O_RDONLY", unix.O_WRONLY: "O_WRONLY", unix.O_RDWR: "O_RDWR"}
+// flagText is the flags of open(2) as strace prints them.
+func flagText(flags int) string {
+	text := map[int]string{unix.O_RDONLY: "O_RDONLY", unix.O_WRONLY: "O_WRONLY", unix.O_RDWR: "O_RDWR"}[flags&unix.O_ACCMODE]
+	for _, f := range []struct {
+		bit  int
+		name string
+	}{{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_NOCTTY, "O_NOCTTY"}} {
+		if flags&f.bit != 0 {
+			text += "|" + f.name
+		}
+	}
+	return text
+}
 
 // openAct is open(2) as strace prints it.
 func openAct(path string, flags int) string {
-	return fmt.Sprintf("open(%q, %s)", path, flagNames[flags])
+	return fmt.Sprintf("open(%q, %s)", path, flagText(flags))
 }
 
 // open opens a file without creating it.

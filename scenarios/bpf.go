@@ -1,13 +1,9 @@
 package scenarios
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"runtime"
 	"strings"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -17,9 +13,11 @@ import (
 )
 
 // A denied helper vanishes: the verifier asks for it, gets none, and refuses
-// the program with EINVAL (kernel/trace/bpf_trace.c:bpf_tracing_func_proto and
-// kernel/bpf/helpers.c:bpf_base_func_proto, v6.12). The verifier says the same
-// of a helper that was compiled out, hence the control and probe_read_user.
+// the program with EINVAL. Programs that trace ask in
+// kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12, all others in
+// kernel/bpf/helpers.c:bpf_base_func_proto, which has bpf_probe_read_kernel and
+// its brother only. The verifier says the same of a helper that was compiled
+// out, hence the control and probe_read_user.
 func init() {
 	const tracing, base = "kernel/trace/bpf_trace.c:bpf_tracing_func_proto", "kernel/bpf/helpers.c:bpf_base_func_proto"
 	needs := []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS"}
@@ -27,22 +25,26 @@ func init() {
 	for _, h := range []struct {
 		name   string
 		fn     asm.BuiltinFunc
+		typ    ebpf.ProgramType
 		reason lockdown.Reason
 		expect Expectation
 		site   string
 	}{
-		{"probe-read-kernel", asm.FnProbeReadKernel, "bpf_read_kernel", Gated, base},
-		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, "bpf_read_kernel", Gated, base},
-		{"probe-read", asm.FnProbeRead, "bpf_read_kernel", Gated, tracing},
-		{"probe-read-str", asm.FnProbeReadStr, "bpf_read_kernel", Gated, tracing},
-		{"probe-write-user", asm.FnProbeWriteUser, "bpf_write_user", Gated, tracing},
-		{"probe-read-user", asm.FnProbeReadUser, "bpf_read_kernel", Free, tracing},
+		{"probe-read-kernel", asm.FnProbeReadKernel, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
+		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
+		{"probe-read", asm.FnProbeRead, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
+		{"probe-read-str", asm.FnProbeReadStr, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
+		{"probe-write-user", asm.FnProbeWriteUser, ebpf.RawTracepoint, "bpf_write_user", Gated, tracing},
+		{"probe-read-user", asm.FnProbeReadUser, ebpf.RawTracepoint, "bpf_read_kernel", Free, tracing},
+		{"socket-read-kernel", asm.FnProbeReadKernel, ebpf.SocketFilter, "bpf_read_kernel", Gated, base},
+		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Gated, base},
+		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Free, base},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: h.name, Act: fmt.Sprintf("bpf(BPF_PROG_LOAD, raw_tracepoint calling %s)", helperName(h.fn)),
+			Name: h.name, Act: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", progName(h.typ), helperName(h.fn)),
 			Reason: h.reason, Expect: h.expect, Site: h.site, Needs: needs,
 			Lines: 2, // 6.12 asks once more when the verifier fixes the call up
-			Run:   func(context.Context, Env) Result { return loadCalling(h.fn) },
+			Run:   func(context.Context, Env) Result { return loadCalling(h.typ, h.fn) },
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
@@ -50,7 +52,22 @@ func init() {
 		Reason: "bpf_read_kernel", Site: "kernel/bpf/syscall.c:map_create", Needs: needs[:1],
 		Run: func(context.Context, Env) Result { return useMap() },
 	})
+	s.Probes = append(s.Probes, Probe{
+		Name: "rdonly-cast", Act: "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it", Expect: Gap,
+		Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; kfuncs are not asked for",
+		Reason: "bpf_read_kernel", Site: "kernel/bpf/helpers.c:bpf_rdonly_cast",
+		Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
+		Run:   func(context.Context, Env) Result { return rdonlyCast() },
+	})
 	register(s)
+}
+
+// progName is a type of program as bpf(2) speaks of it.
+func progName(typ ebpf.ProgramType) string {
+	if typ == ebpf.SocketFilter {
+		return "socket_filter"
+	}
+	return "raw_tracepoint"
 }
 
 // helperName is the helper as bpf-helpers(7) and the verifier name it.
@@ -93,86 +110,6 @@ func sizeArg(fn asm.BuiltinFunc) asm.Register {
 		return asm.R3
 	}
 	return asm.R2
-}
-
-// maxLoads bounds how often a load that a signal cut short is tried.
-const maxLoads = 10
-
-// progLoad is the head of union bpf_attr for BPF_PROG_LOAD
-// (include/uapi/linux/bpf.h, v6.12).
-type progLoad struct {
-	progType uint32
-	insnCnt  uint32
-	insns    uint64
-	license  uint64
-	logLevel uint32
-	logSize  uint32
-	logBuf   uint64
-}
-
-// loadCalling loads one program with one bpf(2) and nothing around it.
-// cilium/ebpf's loader is not used: where probe_read_kernel is refused it
-// takes the kernel for an old one and rewrites the calls to probe_read
-// (linker.go:fixupProbeReadKernel, v0.22.0), probe_read_user included.
-func loadCalling(fn asm.BuiltinFunc) Result {
-	act := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s#%d)", helperName(fn), fn)
-	var code bytes.Buffer
-	// Both architectures of the lab are little endian.
-	if err := calling(fn).Marshal(&code, binary.LittleEndian); err != nil {
-		return failed("assemble "+act, err)
-	}
-	insns, license, log := code.Bytes(), []byte("GPL\x00"), make([]byte, 64<<10)
-	attr := progLoad{
-		progType: uint32(ebpf.RawTracepoint),
-		insnCnt:  uint32(len(insns) / asm.InstructionSize),
-		insns:    uint64(uintptr(unsafe.Pointer(&insns[0]))),
-		license:  uint64(uintptr(unsafe.Pointer(&license[0]))),
-		logLevel: 1,
-		logSize:  uint32(len(log)),
-		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
-	}
-	const progLoadCmd = 5 // BPF_PROG_LOAD
-	fd, e := uintptr(0), unix.EAGAIN
-	// The verifier gives up with EAGAIN where a signal is pending
-	// (kernel/bpf/verifier.c:do_check, v6.12); libbpf tries again, too.
-	for try := 0; e == unix.EAGAIN && try < maxLoads; try++ {
-		fd, _, e = unix.Syscall(unix.SYS_BPF, progLoadCmd, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-	}
-	runtime.KeepAlive(insns)
-	runtime.KeepAlive(license)
-	runtime.KeepAlive(log)
-	if e == 0 {
-		unix.Close(int(fd))
-		return judge(act, nil)
-	}
-	text := string(bytes.TrimRight(log, "\x00"))
-	r := judge(act, e)
-	if e == unix.EINVAL && helperRefused(text) {
-		r.Outcome, r.Why = Denied, ""
-	} else if r.Outcome != Failed { // EPERM is not how lockdown answers here
-		r.Outcome, r.Why = Failed, "EPERM comes before the verifier asks lockdown"
-	}
-	if last := lastLine(text); last != "" {
-		r.Call += " (" + last + ")"
-	}
-	return absent(r, "CONFIG_BPF_SYSCALL", unix.ENOSYS)
-}
-
-// helperRefused reports whether the verifier's log says that there is no such
-// helper: in the words of v6.12 and of v6.1.
-func helperRefused(log string) bool {
-	return strings.Contains(log, "cannot use helper") || strings.Contains(log, "unknown func")
-}
-
-// lastLine is the verifier's reason, without its statistics.
-func lastLine(log string) string {
-	last := ""
-	for line := range strings.Lines(log) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "processed ") {
-			last = line
-		}
-	}
-	return fmt.Sprintf("%.120s", last)
 }
 
 func useMap() Result {

@@ -1,0 +1,96 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	shareIRQs      = "/sys/module/8250/parameters/share_irqs"      // a hardware parameter
+	shareIRQsAlias = "/sys/module/8250_core/parameters/share_irqs" // the same variable under its old name
+	skipTxen       = "/sys/module/8250/parameters/skip_txen_test"  // a parameter like any other
+
+	shareIRQsArg = "8250.share_irqs=1" // every guest's command line has it (internal/lab/machines.go)
+)
+
+// A parameter made by module_param_hw is asked for wherever one is set: on the
+// kernel's command line and at module load by kernel/params.c:parse_one,
+// through sysfs by param_attr_store. Both call param_check_unsafe, v6.12.
+func init() {
+	const site = "kernel/params.c:param_check_unsafe"
+	serial := []string{"CONFIG_SERIAL_8250"}
+	register(Scenario{
+		Name:  "modparam",
+		Title: "set module parameters that steer hardware",
+		Probes: []Probe{
+			{
+				Name: "sysfs", Act: writeAct(shareIRQs, "as it is"),
+				Reason: "module_parameters", Site: site, Needs: serial,
+				Run: func(context.Context, Env) Result { return no8250(rewrite(shareIRQs)) },
+			},
+			{
+				Name: "load", Act: `finit_module(ldlab_nop, "irq=1")`,
+				// The module is signed: module_signature does not come into it.
+				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
+				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "irq=1", 0) },
+			},
+			{
+				Name: "boot", Act: shareIRQsArg + " on the command line",
+				Reason: "module_parameters", Site: site, Needs: serial, AtBoot: true,
+				Run: func(context.Context, Env) Result { return no8250(bootParam()) },
+			},
+			{
+				Name: "load-safe", Act: `finit_module(ldlab_nop, "flag=1")`, Expect: Free,
+				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
+				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "flag=1", 0) },
+			},
+			{
+				Name: "sysfs-read", Act: fmt.Sprintf("read(%q)", shareIRQs), Expect: Free,
+				Reason: "module_parameters", Site: "kernel/params.c:param_attr_show", Needs: serial,
+				Run: func(context.Context, Env) Result { _, r := readText(shareIRQs); return no8250(r) },
+			},
+			{
+				Name: "sysfs-safe", Act: writeAct(skipTxen, "as it is"), Expect: Free,
+				Reason: "module_parameters", Site: site, Needs: serial,
+				Run: func(context.Context, Env) Result { return no8250(rewrite(skipTxen)) },
+			},
+			{
+				Name: "alias", Act: writeAct(shareIRQsAlias, "as it is"), Expect: Gap,
+				Source: "drivers/tty/serial/8250/8250_platform.c:s8250_options, v6.12: module_param_cb makes the old name of the parameter without KERNEL_PARAM_FL_HWPARAM",
+				Reason: "module_parameters", Site: site,
+				Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"},
+				Run: func(context.Context, Env) Result {
+					return absent(rewrite(shareIRQsAlias), "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS", unix.ENOENT)
+				},
+			},
+		},
+	})
+}
+
+// no8250 says what is missing where a parameter of the driver is.
+func no8250(r Result) Result { return absent(r, "CONFIG_SERIAL_8250", unix.ENOENT) }
+
+// bootParam sees what became of the parameter on the command line: refused,
+// the variable keeps its default of 0. No probe changes it, for sysfs writes
+// write what is there.
+func bootParam() Result {
+	if !onCommandLine(shareIRQsArg) {
+		return Result{Outcome: Unavailable, Call: `read("/proc/cmdline")`, Why: "the kernel was not started with " + shareIRQsArg}
+	}
+	text, r := readText(shareIRQs)
+	if r.Outcome != Allowed {
+		return unread(r)
+	}
+	r.Call = fmt.Sprintf("read(%q, %q)", shareIRQs, text)
+	switch text {
+	case "1", "Y": // uint in v6.12, bool later
+		r.Call += ": taken"
+	case "0", "N":
+		r.Outcome, r.Call = Denied, r.Call+": not taken"
+	default:
+		r.Outcome, r.Why = Failed, "neither taken nor refused"
+	}
+	return r
+}
