@@ -49,6 +49,9 @@ func Judge(c Case) Judgment {
 	switch {
 	case c.Control == nil:
 		return Judgment{Unproven, "no control: the probe did not run with nothing locked"}
+	case o.Outcome == scenarios.Denied && c.compiledOut():
+		// Something on the way to it was refused; there is nothing behind that.
+		return Judgment{Unavailable, c.Control.Why}
 	case c.Control.Outcome != scenarios.Allowed:
 		return Judgment{Unproven, fmt.Sprintf("control, nothing locked: %s", describe(c.Control))}
 	case o.Outcome != scenarios.Denied && o.Outcome != scenarios.Allowed:
@@ -103,7 +106,7 @@ func (c Case) refusing() string {
 // when it is denied, made at the probe's own call site.
 func (c Case) asked() (cs []scenarios.Check) {
 	checks := c.Observed.Checks
-	if c.Row.DeniedAtBoot(c.Guest.Setting) && c.Boot != nil {
+	if c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) && c.Boot != nil {
 		checks = c.Boot.Checks
 	}
 	for _, k := range checks {
@@ -118,7 +121,7 @@ func (c Case) asked() (cs []scenarios.Check) {
 // calls on the same way may ask for the same reason. Where the kernel does not
 // count, or the object was never made, it cannot be told, and is not asked.
 func (c Case) arrived() bool {
-	hidden := c.Row.BootHides && c.Row.DeniedAtBoot(c.Guest.Setting)
+	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting)
 	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
 	if c.Row.AtBoot && c.Boot != nil {
 		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })
@@ -232,6 +235,13 @@ func judgeAbsence(c Case) Judgment {
 		return Judgment{Unproven, fmt.Sprintf("%s, but it is there with nothing locked: %s", o.Call, describe(c.Control))}
 	}
 	return Judgment{Unavailable, o.Why}
+}
+
+// compiledOut reports whether the control said that the kernel was built
+// without the probe's target, and the kernel's configuration agrees.
+func (c Case) compiledOut() bool {
+	return c.Control.Outcome == scenarios.Unavailable && strings.HasPrefix(c.Control.Why, "CONFIG_") &&
+		c.Config != nil && !c.Config[c.Control.Why]
 }
 
 // judgeAnswers compares a script's answers with the model, step by step. The

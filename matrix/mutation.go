@@ -1,8 +1,11 @@
 package matrix
 
+import "github.com/ldlab/ldlab/lockdown"
+
 // A Mutation is what became of the mutants of one kernel's call sites.
 type Mutation struct {
 	Kernel, Arch string
+	Kind         lockdown.Kind
 	Origin       Origin
 	Mutants      []Mutant
 	Alarms       []string // verdicts on the kernel without a mutant that are not as expected

@@ -28,7 +28,7 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 		c.Kernel, c.Arch, refused+open, present, percent(refused+open, present), refused, open, present-refused-open)
 	wide := 0
 	for _, s := range c.Sites {
-		wide = max(wide, len(s.Where()), len(s.Name))
+		wide = max(wide, len(cover(s)))
 	}
 	for _, s := range c.Sites {
 		fmt.Fprintf(b, "  %-*s  %-13s  %6d/%-6d  %s\n", wide, cover(s), s.Reach, s.Denials, s.Checks, detail(s))

@@ -21,14 +21,14 @@ func Mutation(w io.Writer, ms []matrix.Mutation) error {
 
 func mutation(b *strings.Builder, m matrix.Mutation) {
 	killed, survived := m.Count(matrix.Killed), m.Count(matrix.Survived)
-	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", m.Kernel, m.Arch, escape(origin(matrix.Table{Kind: "", Origin: m.Origin})))
-	fmt.Fprintf(b, "%d of %d mutants killed (%.0f %%), %d survived, %d without a verdict, %d unreachable; %d false alarms without a mutant.\n\n",
+	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", m.Kernel, m.Arch, escape(origin(matrix.Table{Kind: m.Kind, Origin: m.Origin})))
+	fmt.Fprintf(b, "%d of %d mutants killed (%.0f %%), %d survived, %d without a verdict, %d unreachable; %d false alarms of the kernel without a mutant.\n\n",
 		killed, killed+survived, percent(killed, killed+survived), survived, m.Count(matrix.NoVerdict), m.Count(matrix.Unreachable), len(m.Alarms))
 	fmt.Fprintf(b, "| call site | answers always | fate | probes that gave alarm |\n|---|---|---|---|\n")
 	for _, x := range m.Mutants {
-		name := x.Call
-		if name == "" {
-			name = x.Site
+		name := "`" + x.Site + "`"
+		if x.Call != "" {
+			name = fmt.Sprintf("`%s` (%s)", x.Call, name)
 		}
 		by := strings.Join(x.By, ", ")
 		if by == "" {
@@ -38,7 +38,7 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		if x.Fate == matrix.Survived || x.Fate == matrix.NoVerdict {
 			fate = "**" + fate + "**"
 		}
-		fmt.Fprintf(b, "| `%s` (`%s`) | %s | %s | %s |\n", name, x.Site, x.Answer, fate, escape(by))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, x.Answer, fate, escape(by))
 	}
 	if len(m.Alarms) > 0 {
 		fmt.Fprintf(b, "\nFalse alarms:\n\n")

@@ -32,3 +32,25 @@ func TestMaskHidesAtBoot(t *testing.T) {
 		}
 	}
 }
+
+// TestGapClosedAtBoot wants a gap open at run time only where it needs
+// something that a kernel locked at boot does not have.
+func TestGapClosedAtBoot(t *testing.T) {
+	for _, c := range []struct {
+		hides bool
+		text  string
+		want  Owed
+	}{
+		{false, "tracefs@boot", OwedGap}, {true, "tracefs@boot", OwedDenied},
+		{true, "tracefs@runtime", OwedGap}, {true, "none", OwedAllowed},
+	} {
+		s, err := lockdown.ParseSetting(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Probe{Reason: "tracefs", Expect: Gap, BootHides: c.hides}
+		if got := p.Owes(s); got != c.want {
+			t.Errorf("%s, hidden at boot %v: %v, want %v", c.text, c.hides, got, c.want)
+		}
+	}
+}

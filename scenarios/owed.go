@@ -25,11 +25,11 @@ func (p Probe) Owes(s lockdown.Setting) Owed {
 		return OwedAllowed
 	case len(p.Refusing(s)) == 0:
 		return OwedAllowed
-	case p.Expect == Gap && !(p.Before != nil && atBoot(s)):
+	case p.Expect == Gap && !(atBoot(s) && (p.Before != nil || p.BootHides)):
 		return OwedGap
 	}
 	// A gap that is an old descriptor or mapping cannot be made in the first
-	// place where the lock is older.
+	// place where the lock is older, nor one through what the boot hides.
 	return OwedDenied
 }
 

@@ -14,6 +14,7 @@ const (
 	fdMonitor = 3 + iota
 	fdPort
 	fdConsole
+	fdSerial
 	fdEnd // a template's and a fork's own follow
 )
 
@@ -36,16 +37,17 @@ func (c Config) Argv() ([]string, error) {
 			"-serial", "chardev:console",
 		},
 		socket(fdPort),
+		socket(fdSerial),
 	), nil
 }
 
 // byHand is the same machine with its console on the terminal (Ctrl-A X
-// ends it), and nobody at the port.
+// ends it), and nobody at the ports.
 func (c Config) byHand() []string {
-	return c.argv([]string{"-serial", "mon:stdio"}, "null")
+	return c.argv([]string{"-serial", "mon:stdio"}, "null", "null")
 }
 
-func (c Config) argv(consoles []string, port string) []string {
+func (c Config) argv(consoles []string, port, serial string) []string {
 	argv := []string{c.QEMU,
 		"-nodefaults",      // no network, no disks, no display: only what is listed here
 		"-no-user-config",  // the same machine on every host
@@ -72,8 +74,12 @@ func (c Config) argv(consoles []string, port string) []string {
 	if c.Arch.PVPanic {
 		argv = append(argv, "-device", "pvpanic-pci") // reports a panic as an event; harmless without a driver
 	}
+	argv = append(argv, c.serialArgv(serial)...)
 	for _, d := range c.Devices {
 		argv = append(argv, "-device", d)
+	}
+	if c.Firmware != "" {
+		argv = append(argv, "-bios", c.Firmware)
 	}
 	return append(argv,
 		"-kernel", c.Kernel,

@@ -43,6 +43,14 @@ type Config struct {
 	// device that QEMU does not migrate is reset in forks.
 	Devices []string
 
+	// Serial adds a serial port, a PCI device, whose other end is
+	// Machine.Serial.
+	Serial bool
+
+	// Firmware is the path of a UEFI image that boots the kernel (one of
+	// Arch.Firmware); "": none does, QEMU starts the kernel itself.
+	Firmware string
+
 	MemoryMiB int   // guest memory; 0: 256
 	LogLevel  int   // kernel messages below this level reach the console; 0: 3
 	Accel     Accel // "": TCG
@@ -127,6 +135,11 @@ func (c Config) withDefaults() (Config, error) {
 // checkFiles looks at the kernel and the initrd before QEMU does: its own
 // messages are vague, and a wrong kernel just never says anything.
 func (c Config) checkFiles() error {
+	if c.Firmware != "" {
+		if _, err := os.Stat(c.Firmware); err != nil {
+			return fmt.Errorf("find firmware (Debian package %s): %w", c.Arch.FirmwarePackage, err)
+		}
+	}
 	head := make([]byte, arch.HeadSize)
 	for _, f := range []struct {
 		what, path string

@@ -26,6 +26,7 @@ type Machine struct {
 	proc    *process
 	mon     *monitor
 	port    net.Conn      // the guest program's
+	serial  net.Conn      // nil: the machine has none
 	moved   *migration    // a template's or a fork's
 	ended   chan struct{} // closed when QEMU is gone and all it said was read
 	once    sync.Once     // Close
@@ -79,7 +80,10 @@ func (c Config) resolve() (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	for _, path := range []*string{&c.Kernel, &c.Initrd} {
+	for _, path := range []*string{&c.Kernel, &c.Initrd, &c.Firmware} {
+		if *path == "" {
+			continue // no firmware
+		}
 		// CommandLine works from any directory.
 		if *path, err = filepath.Abs(*path); err != nil {
 			return c, fmt.Errorf("configure machine: %w", err)
@@ -111,6 +115,7 @@ func (m *Machine) start(ctx context.Context) (err error) {
 		return err
 	}
 	m.port = ours[fdPort-fdMonitor]
+	m.keepSerial(ours[fdSerial-fdMonitor])
 	var drained sync.WaitGroup
 	drained.Go(func() {
 		console := ours[fdConsole-fdMonitor]

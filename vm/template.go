@@ -70,7 +70,11 @@ func makeTemplate(ctx context.Context, config Config, cacheDir string) (*Templat
 	if t.argv, err = config.Argv(); err != nil {
 		return nil, err
 	}
-	if t.inputs, err = stampAll(config.Kernel, config.Initrd, config.QEMU); err != nil {
+	inputs := []string{config.Kernel, config.Initrd, config.QEMU}
+	if config.Firmware != "" {
+		inputs = append(inputs, config.Firmware)
+	}
+	if t.inputs, err = stampAll(inputs...); err != nil {
 		return nil, err
 	}
 	if cacheDir != "" {

@@ -18,14 +18,17 @@ import (
 const templateVersion = 1
 
 // ingredients is all that goes into a template, a line each. The paths of the
-// kernel and the initrd are not part of it, their content is.
+// kernel, the initrd and the firmware are not part of it, their content is.
 func ingredients(ctx context.Context, config Config) (string, error) {
-	var kernel, initrd, version string
-	var errs [3]error
+	var kernel, initrd, firmware, version string
+	var errs [4]error
 	var all sync.WaitGroup // QEMU takes as long to say its version as the sums
 	all.Go(func() { kernel, errs[0] = sumFile(config.Kernel) })
 	all.Go(func() { initrd, errs[1] = sumFile(config.Initrd) })
 	all.Go(func() { version, errs[2] = qemuVersion(ctx, config.QEMU) })
+	if config.Firmware != "" {
+		all.Go(func() { firmware, errs[3] = sumFile(config.Firmware) })
+	}
 	all.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		return "", err
@@ -39,6 +42,7 @@ func ingredients(ctx context.Context, config Config) (string, error) {
 		"arch " + config.Arch.Name,
 		"kernel " + kernel,
 		"initrd " + initrd,
+		"firmware " + firmware,
 		"qemu " + version,
 		fmt.Sprintf("qemu %s, %d bytes of %s", config.QEMU, qemu.Size(), qemu.ModTime().UTC()),
 	}
@@ -51,6 +55,9 @@ func ingredients(ctx context.Context, config Config) (string, error) {
 		lines = append(lines, "boot "+string(bytes.TrimSpace(boot)))
 	}
 	config.Kernel, config.Initrd = "kernel", "initrd"
+	if config.Firmware != "" {
+		config.Firmware = "firmware"
+	}
 	argv, err := config.Argv()
 	if err != nil {
 		return "", err

@@ -103,6 +103,9 @@ func (m *Machine) close(ctx context.Context) error {
 	if m.port != nil {
 		m.port.Close()
 	}
+	if m.serial != nil {
+		m.serial.Close()
+	}
 	m.mu.Lock()
 	client, keep := m.client, m.keep
 	m.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"runtime"
 )
 
@@ -20,14 +21,16 @@ type Arch struct {
 	Targets      []string // kernel make targets
 	Image        string   // what is booted, relative to the build tree
 
-	QEMU        string   // QEMU binary
-	QEMUPackage string   // Debian package of that binary
-	Machine     string   // -machine under TCG and KVM
-	CPUTCG      string   // -cpu under TCG; see HACKING.md for the measurements
-	CPUKVM      string   // -cpu under KVM
-	Console     string   // console= argument
-	Append      []string // kernel arguments that only this machine needs
-	PVPanic     bool     // -device pvpanic works and the lab's kernel has its driver
+	QEMU            string   // QEMU binary
+	QEMUPackage     string   // Debian package of that binary
+	Machine         string   // -machine under TCG and KVM
+	CPUTCG          string   // -cpu under TCG; see HACKING.md for the measurements
+	CPUKVM          string   // -cpu under KVM
+	Console         string   // console= argument
+	Append          []string // kernel arguments that only this machine needs
+	Firmware        []string // UEFI images for -bios, where distributions put them; nil: not needed for ACPI
+	FirmwarePackage string   // Debian package of the first
+	PVPanic         bool     // -device pvpanic works and the lab's kernel has its driver
 
 	// ForkKernel is the least that QEMU takes for a kernel. A fork never boots, and
 	// where QEMU copies the kernel and the initrd (it maps a vmlinux) the
@@ -66,11 +69,19 @@ var table = []*Arch{
 		Targets: []string{"Image"}, Image: "arch/arm64/boot/Image",
 		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
 		Machine: "virt", CPUTCG: "cortex-a57", CPUKVM: "host",
-		Console:    "ttyAMA0",
-		PVPanic:    true,
-		ForkKernel: headerARM64(),
-		Scale:      4,
-		check:      checkARM64,
+		Console: "ttyAMA0",
+		Firmware: []string{
+			"/usr/share/qemu-efi-aarch64/QEMU_EFI.fd",     // Debian, Ubuntu
+			"/usr/share/edk2/aarch64/QEMU_EFI.fd",         // Fedora
+			"/usr/share/edk2/aarch64/QEMU_EFI.silent.fd",  // Fedora, without debug output
+			"/usr/share/edk2-armvirt/aarch64/QEMU_EFI.fd", // Arch Linux
+			"/usr/share/qemu/aavmf-aarch64-code.bin",      // openSUSE
+		},
+		FirmwarePackage: "qemu-efi-aarch64",
+		PVPanic:         true,
+		ForkKernel:      headerARM64(),
+		Scale:           4,
+		check:           checkARM64,
 	},
 }
 
@@ -98,6 +109,20 @@ func Get(name string) *Arch {
 
 // Native reports whether the host is of this architecture.
 func (a *Arch) Native() bool { return a.GOARCH == runtime.GOARCH }
+
+// FindFirmware is the path of the architecture's UEFI image: of the first that
+// is there, or of the first. "": it has none, and needs none for ACPI.
+func (a *Arch) FindFirmware() string {
+	for _, path := range a.Firmware {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	if len(a.Firmware) > 0 {
+		return a.Firmware[0]
+	}
+	return ""
+}
 
 // HeadSize is how many leading bytes of an image CheckImage looks at.
 const HeadSize = 0x1000

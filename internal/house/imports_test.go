@@ -16,21 +16,22 @@ const module = "github.com/ldlab/ldlab"
 // rooms is the table of HACKING.md: what of ours each room may import. A
 // package belongs to the longest name here that its path begins with.
 var rooms = map[string][]string{
-	".":               {},
-	"lockdown":        {},
-	"internal/arch":   {},
-	"internal/house":  {},
-	"scenarios":       {"lockdown"},
-	"internal/vport":  {},
-	"internal/wire":   {"internal/vport", "lockdown", "scenarios"},
-	"initramfs":       {".", "internal/arch"},
-	"initramfs/guest": {"internal/vport", "internal/wire", "lockdown", "scenarios"},
-	"kernels":         {"internal/arch", "lockdown"},
-	"vm":              {"internal/arch", "internal/vport"},
-	"matrix":          {"lockdown", "scenarios"},
-	"report":          {"matrix", "scenarios"},
-	"internal/lab":    {"*"},
-	"cmd/ldlab":       {"*"},
+	".":                 {},
+	"lockdown":          {},
+	"internal/arch":     {},
+	"internal/house":    {},
+	"internal/debugger": {},
+	"scenarios":         {"internal/debugger", "lockdown"},
+	"internal/vport":    {},
+	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},
+	"initramfs":         {".", "internal/arch"},
+	"initramfs/guest":   {"internal/vport", "internal/wire", "lockdown", "scenarios"},
+	"kernels":           {"internal/arch", "lockdown"},
+	"vm":                {"internal/arch", "internal/vport"},
+	"matrix":            {"lockdown", "scenarios"},
+	"report":            {"matrix", "scenarios"},
+	"internal/lab":      {"*"},
+	"cmd/ldlab":         {"*"},
 }
 
 // pure lists the rooms that may not touch the world.

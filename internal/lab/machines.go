@@ -2,8 +2,10 @@ package lab
 
 import (
 	"context"
+	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/debugger"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -20,6 +22,10 @@ var (
 	probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab"}
 )
 
+// debuggerLimit is for a kernel to answer everything that it is asked in its
+// debugger. One that does takes less than 0.2 s.
+const debuggerLimit = 10 * time.Second
+
 // A variant is how a kind of machine differs from the plain one.
 type variant struct {
 	// config changes what QEMU is started with; nil: nothing.
@@ -30,6 +36,17 @@ type variant struct {
 
 var variants = map[scenarios.Machine]variant{
 	scenarios.Plain: {},
+	scenarios.Debugger: {
+		config: func(_ *bootable, c *vm.Config) { c.Serial = true },
+		serve: func(ctx context.Context, m *vm.Machine) {
+			// A guest that does not come back out of its debugger is one that
+			// says nothing more: that is found elsewhere.
+			debugger.Serve(ctx, m.Serial(), debuggerLimit)
+		},
+	},
+	scenarios.Firmware: {
+		config: func(b *bootable, c *vm.Config) { c.Firmware = b.build.Arch.FindFirmware() },
+	},
 }
 
 func (v variant) apply(b *bootable, c *vm.Config) {
@@ -58,5 +75,8 @@ func (v variant) attend(ctx context.Context, m *vm.Machine) (stop func()) {
 // on is the machine that a probe gets on the architecture: one that needs no
 // firmware for what it is asked for is the plain one.
 func on(m scenarios.Machine, a *arch.Arch) scenarios.Machine {
+	if m == scenarios.Firmware && len(a.Firmware) == 0 {
+		return scenarios.Plain
+	}
 	return m
 }

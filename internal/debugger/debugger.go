@@ -1,0 +1,184 @@
+// Package debugger has a guest use the debugger that is built into its kernel.
+// Whoever stops a kernel that way cannot type at it: the other end of the
+// guest's serial port has to. So a program in the guest hands the host a
+// script, stops the kernel, and gets back what the kernel answered when it runs
+// again. What the script says is the guest's business; the host knows neither
+// kdb nor gdb.
+//
+// Both ends bound what they read in size and time. The order is
+//
+//	guest: a script       host: ready, or what is wrong with it
+//	       (the kernel stops, answers the script, and runs on)
+//	guest: done           host: the outputs
+package debugger
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// Bounds of a script and of its outputs, in steps and in bytes.
+const (
+	maxSteps  = 32
+	maxWord   = 256       // of each field of a step
+	maxOutput = 8 << 10   // of each step
+	maxLine   = 512 << 10 // of a message: outputs with everything in them escaped
+)
+
+// A Step is one thing said to the kernel, and what is waited for then.
+type Step struct {
+	// When is a regular expression: where the output of the last step that
+	// was done does not match, this one is left out. "": it never is.
+	When string `json:",omitempty"`
+
+	// Send is what is written. ${name} stands for what the group of that name
+	// matched last, in any Until; nothing, where none did.
+	Send string `json:",omitempty"`
+
+	// Until is a regular expression: what is read, up to and including the
+	// first match, is the step's output. "": there is none, and no waiting.
+	Until string `json:",omitempty"`
+}
+
+// An Output is what became of a step.
+type Output struct {
+	Done bool   // it was not left out
+	Text string `json:",omitempty"`
+}
+
+// A message is a line after the mark.
+type message struct {
+	Script  []Step   `json:",omitempty"`
+	Ready   bool     `json:",omitempty"`
+	Done    bool     `json:",omitempty"`
+	Outputs []Output `json:",omitempty"`
+	Error   string   `json:",omitempty"`
+}
+
+// mark is what every message starts with: the kernel and its debugger write to
+// the same line.
+const mark = "ldlab-debugger "
+
+func (m message) line() []byte {
+	body, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // strings and booleans always encode
+	}
+	// A message is a line of its own, whatever stands before it.
+	return append(append([]byte("\n"+mark), body...), '\n')
+}
+
+// doneLine is found in the midst of a step's output, too.
+var doneLine = message{Done: true}.line()
+
+func send(w io.Writer, m message) error {
+	if _, err := w.Write(m.line()); err != nil {
+		return fmt.Errorf("send to debugger: %w", err)
+	}
+	return nil
+}
+
+// receive reads the next message, and drops what comes before it.
+func receive(r io.ByteReader) (message, error) {
+	var line []byte
+	for {
+		b, err := r.ReadByte()
+		if err != nil {
+			return message{}, err
+		}
+		if b != '\n' {
+			if len(line) == maxLine {
+				line = line[:0] // no message
+			}
+			line = append(line, b)
+			continue
+		}
+		if _, body, found := bytes.Cut(line, []byte(mark)); found {
+			var m message
+			if err := json.Unmarshal(body, &m); err != nil {
+				return m, fmt.Errorf("decode debugger's message: %w", err)
+			}
+			return m, nil
+		}
+		line = line[:0]
+	}
+}
+
+// Prepare hands a script to the host, over the guest's end of the serial port,
+// and returns when the host is ready for the kernel to stop.
+func Prepare(port io.ReadWriter, script []Step) error {
+	if err := send(port, message{Script: script}); err != nil {
+		return err
+	}
+	m, err := receive(bufio.NewReader(port)) // the host says no more than one message
+	switch {
+	case err != nil:
+		return fmt.Errorf("wait for debugger: %w", err)
+	case m.Error != "":
+		return fmt.Errorf("prepare debugger: %s", m.Error)
+	case !m.Ready:
+		return fmt.Errorf("prepare debugger: it answers something else")
+	}
+	return nil
+}
+
+// Fetch gets the outputs from the host, an entry a step, once the kernel runs
+// again. An error of the script comes with what there is.
+func Fetch(port io.ReadWriter) ([]Output, error) {
+	if err := send(port, message{Done: true}); err != nil {
+		return nil, err
+	}
+	m, err := receive(bufio.NewReader(port))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("wait for debugger: %w", err)
+	case m.Error != "":
+		return m.Outputs, fmt.Errorf("play script: %s", m.Error)
+	}
+	return m.Outputs, nil
+}
+
+// A step is a Step that was checked.
+type step struct {
+	when, until *regexp.Regexp // nil: none
+	send        string
+}
+
+func compile(script []Step) ([]step, error) {
+	if len(script) == 0 || len(script) > maxSteps {
+		return nil, fmt.Errorf("%d steps, not 1 to %d", len(script), maxSteps)
+	}
+	var steps []step
+	for i, s := range script {
+		if max(len(s.When), len(s.Send), len(s.Until)) > maxWord {
+			return nil, fmt.Errorf("step %d: more than %d bytes", i+1, maxWord)
+		}
+		var c [2]*regexp.Regexp
+		for j, text := range []string{s.When, s.Until} {
+			if text == "" {
+				continue
+			}
+			var err error
+			if c[j], err = regexp.Compile(text); err != nil {
+				return nil, fmt.Errorf("step %d: %w", i+1, err)
+			}
+		}
+		steps = append(steps, step{c[0], c[1], s.Send})
+	}
+	return steps, nil
+}
+
+var variable = regexp.MustCompile(`\$\{\w+\}`)
+
+// expand puts in for every ${name} what is known of it. A dollar alone is one:
+// gdb's packets start with it.
+func expand(text string, known map[string]string) string {
+	return variable.ReplaceAllStringFunc(text, func(v string) string {
+		return known[strings.Trim(v, "${}")]
+	})
+}

@@ -1,0 +1,115 @@
+package matrix
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// sitesOf is a kernel with three calls; a fourth is in its source only.
+func sitesOf() lockdown.Sites {
+	return lockdown.Sites{
+		Present: []lockdown.Site{
+			{Name: "open_port+0x1/0x9", File: "drivers/char/mem.c", Function: "open_port", Line: 612, Reason: "dev_mem"},
+			{Name: "kexec+0x1/0x9", File: "kernel/kexec.c", Function: "kexec_load_check", Line: 222, Reason: "kexec"},
+			{Name: "xmon+0x1/0x9", File: "arch/x.c", Function: "xmon", Line: 3, Reason: "xmon_wr"},
+		},
+		Source: []lockdown.SourceSite{
+			{File: "drivers/char/mem.c", Function: "open_port", Line: 612, Reason: "dev_mem"},
+			{File: "drivers/cxl/core/mbox.c", Function: "cxl", Line: 293, Reason: "pci_access"},
+		},
+	}
+}
+
+func observed(probe string, outcome scenarios.Outcome, site string, checks, denials int) scenarios.Observation {
+	o := scenarios.Observation{Probe: probe, Comm: "ldp-1", Result: scenarios.Result{Outcome: outcome}}
+	if site != "" {
+		o.Checks = []scenarios.Check{{Site: site, Comm: "ldp-1", Checks: checks, Denials: denials}}
+	}
+	return o
+}
+
+func TestCover(t *testing.T) {
+	guest := Guest{Kernel: "bitmap", Arch: "x86_64"}
+	results := []Result{
+		{Guest: guest, Observations: []scenarios.Observation{
+			observed("devmem/open", scenarios.Allowed, "open_port+0x1/0x9", 1, 0),
+			observed("kexec/load", scenarios.Allowed, "kexec+0x1/0x9", 1, 0),
+			observed("msr/write", scenarios.Allowed, "", 0, 0), // never asked where it says
+		}},
+		{Guest: guest, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 2, 2)}},
+		{Guest: Guest{Kernel: "bitmap", Arch: "arm64"}, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "xmon+0x1/0x9", 1, 1)}},
+		{Guest: guest, States: []scenarios.State{{When: "boot", Checks: []scenarios.Check{
+			{Site: "kexec+0x1/0x9", Comm: "swapper/0", Checks: 5}, {Site: "who+0x1/0x2", Comm: "swapper", Checks: 1}}}}},
+	}
+	why := func(call string) string { return "because of " + call }
+	c := Cover("bitmap", "x86_64", sitesOf(), results, why, why)
+	present, refused, open := c.Count()
+	if present != 3 || refused != 1 || open != 1 {
+		t.Errorf("%d present, %d refused, %d open", present, refused, open)
+	}
+	if s := c.Sites[0]; s.Reach != Refused || s.Checks != 3 || s.Denials != 2 || !reflect.DeepEqual(s.Probes, []string{"devmem/open"}) {
+		t.Errorf("open_port: %+v", s)
+	}
+	if s := c.Sites[1]; s.Reach != OnlyOpen || !s.Boot || s.Checks != 6 {
+		t.Errorf("kexec: %+v", s)
+	}
+	if s := c.Sites[2]; s.Reach != Unreached || s.Why != "because of arch/x.c:xmon" {
+		t.Errorf("xmon: %+v", s)
+	}
+	if len(c.Absent) != 1 || c.Absent[0].Why != "because of drivers/cxl/core/mbox.c:cxl" {
+		t.Errorf("absent: %+v", c.Absent)
+	}
+	if !reflect.DeepEqual(c.Strays, []string{"msr/write"}) || !reflect.DeepEqual(c.Unknown, []string{"who+0x1/0x2"}) {
+		t.Errorf("strays %q, unknown %q", c.Strays, c.Unknown)
+	}
+	if c.Sound() {
+		t.Error("sound, with a stray and an unknown site")
+	}
+}
+
+func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
+	all := []Result{{Guest: Guest{Kernel: "k", Arch: "x86_64"}, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 1, 1)}}}
+	because := func(string) string { return "because" }
+	none := func(string) string { return "" }
+	for _, tc := range []struct {
+		name           string
+		why, unreached func(string) string
+		want           bool
+	}{{"all told", because, because, true}, {"absent, no reason", none, because, false}, {"unreached, no reason", because, none, false}} {
+		if c := Cover("k", "x86_64", sitesOf(), all, tc.why, tc.unreached); c.Sound() != tc.want {
+			t.Errorf("%s: sound %v", tc.name, c.Sound())
+		}
+	}
+	if (Coverage{}).Sound() {
+		t.Error("a kernel without call sites is sound")
+	}
+}
+
+func TestMutationIsSound(t *testing.T) {
+	of := func(fates ...Fate) (m Mutation) {
+		for _, f := range fates {
+			m.Mutants = append(m.Mutants, Mutant{Fate: f})
+		}
+		return m
+	}
+	alarmed := of(Killed)
+	alarmed.Alarms = []string{"false"}
+	for _, tc := range []struct {
+		name string
+		m    Mutation
+		want bool
+	}{
+		{"killed", of(Killed, Unreachable), true}, {"survived", of(Killed, Survived), false}, {"lost", of(Killed, NoVerdict), false},
+		{"nothing killed", of(Unreachable), false}, {"false alarm", alarmed, false}, {"none", of(), false},
+	} {
+		if tc.m.Sound() != tc.want {
+			t.Errorf("%s: sound %v", tc.name, tc.m.Sound())
+		}
+	}
+	if (Mutant{Answer: Allow}).Alarm() != Leak || (Mutant{Answer: Deny}).Alarm() != Overblocked {
+		t.Error("a mutant that allows must leak, one that denies must overblock")
+	}
+}

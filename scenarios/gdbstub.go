@@ -1,0 +1,95 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"github.com/ldlab/ldlab/internal/debugger"
+)
+
+// What the kernel's gdb stub says, as regular expressions:
+// kernel/debug/gdbstub.c, v6.12.
+const (
+	gdbPacket  = `\$[^#]*#[0-9a-f]{2}$`
+	gdbStopped = `\$T[0-9a-f]{2}[^#]*#[0-9a-f]{2}$` // a kernel that gdb was attached to before has stopped
+	gdbWord    = `\$[0-9a-f]{16}#[0-9a-f]{2}$`
+)
+
+// gdbSend is a packet as it goes over the line: with the sum of its bytes.
+func gdbSend(data string) string {
+	sum := byte(0)
+	for i := range len(data) {
+		sum += data[i]
+	}
+	return fmt.Sprintf("$%s#%02x", data, sum)
+}
+
+// gdbAttach goes from kdb to the stub and has the kernel run on. kdb takes the
+// packet for a command of its own, which needs every right
+// (kdb_io.c:kgdb_transition_check, kdb_main.c:maintab).
+var gdbAttach = []debugger.Step{
+	{Until: kdbEntry},
+	{Send: gdbSend("?"), Until: gdbPacket + `|` + kdbPrompt},
+	{When: gdbPacket, Send: "+" + gdbSend("c")},
+	kdbGo,
+}
+
+// gdbReadWord reads at the address from a kernel that gdb is attached to, and
+// detaches. Where the stub is refused, kdb is there instead.
+func gdbReadWord(address string) []debugger.Step {
+	return []debugger.Step{
+		{Until: gdbStopped + `|` + kdbPrompt},
+		{When: gdbPacket, Send: "+" + gdbSend("m"+address+",8"), Until: gdbPacket},
+		{When: gdbPacket, Send: "+" + gdbSend("D"), Until: gdbPacket},
+		{When: gdbPacket, Send: "+"},
+		kdbGo,
+	}
+}
+
+// gdb attaches to the kernel before anything is locked: the stub's own question
+// is only asked of who enters it, and from a locked kdb there is no way there.
+func gdb(ctx context.Context, _ Env) (rest func(context.Context) Result, r Result) {
+	const attach, read = "gdb $?", "gdb $mCURRENT,8"
+	s, r := startDebugSession(ctx)
+	if r.Outcome != Allowed {
+		return nil, r
+	}
+	outputs, err := s.play(gdbAttach)
+	task := regexp.MustCompile(kdbEntry)
+	switch {
+	case err != nil:
+		r = failed(attach, err)
+	case regexp.MustCompile(kdbRefused).MatchString(outputs[1].Text):
+		r = Result{Outcome: Denied, Errno: "KDB_NOPERM", Call: attach + " = KDB_NOPERM"}
+	case !outputs[2].Done:
+		r = Result{Outcome: Failed, Call: attach, Why: fmt.Sprintf("the stub answers %.200q", outputs[1].Text)}
+	default:
+		address := task.FindStringSubmatch(outputs[0].Text)[task.SubexpIndex("task")]
+		return func(ctx context.Context) Result {
+			s.ctx = ctx
+			outputs, err := s.play(gdbReadWord(address))
+			if end := s.end(); err == nil {
+				err = end
+			}
+			if err != nil {
+				return failed(read, err)
+			}
+			return judgeGDB(read, outputs)
+		}, r
+	}
+	s.end() // what went wrong first counts
+	return nil, r
+}
+
+// judgeGDB says what the answers to gdbReadWord mean.
+func judgeGDB(act string, outputs []debugger.Output) Result {
+	entered, answer := outputs[0].Text, outputs[1].Text
+	switch says := func(text, what string) bool { return regexp.MustCompile(what).MatchString(text) }; {
+	case says(entered, kdbPrompt):
+		return Result{Outcome: Denied, Call: act + " = kdb instead of the stub"}
+	case says(answer, gdbWord):
+		return Result{Outcome: Allowed, Call: act + " = ok"}
+	}
+	return Result{Outcome: Failed, Call: act, Why: fmt.Sprintf("the stub answers %.200q", answer)}
+}

@@ -1,0 +1,60 @@
+package scenarios
+
+import (
+	"context"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// Entering kdb asks for both reasons, and takes from its commands the rights to
+// write and to read. Which command needs which right is in
+// kernel/debug/kdb/kdb_main.c:maintab, v6.12.
+func init() {
+	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
+	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}
+	s := Scenario{Name: "kgdb", Title: "stop the kernel and use the debugger that is built into it"}
+	for _, p := range []struct {
+		name   string
+		reason lockdown.Reason
+		expect Expectation
+		cmd    kdbCommand
+	}{
+		{"read", "dbg_read_kernel", Gated, kdbRead},
+		{"registers", "dbg_read_kernel", Gated, kdbCommand{say: "rd", shows: kdbRegister}},
+		{"write", "dbg_write_kernel", Gated,
+			kdbCommand{say: "mm8 0x${task} 0x${value}", look: kdbRead.say, value: kdbWord, blind: "mm8 0x${task}", shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`}},
+		{"set-register", "dbg_write_kernel", Gated,
+			kdbCommand{say: "rm ${register} 0x${value}", look: "rd", value: kdbRegister, blind: "rm", shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + kdbPrompt}},
+		{"breakpoints", "dbg_write_kernel", Gated, kdbCommand{say: "bl", shows: `bl\s+` + kdbPrompt}}, // there are none
+		{"backtrace", "dbg_read_kernel", Free, kdbCommand{say: "bt", shows: `Stack traceback for pid`}},
+		{"modules", "dbg_read_kernel", Free, kdbCommand{say: "lsmod", shows: `Module +Size`}},
+	} {
+		s.Probes = append(s.Probes, Probe{
+			Name: p.name, Act: `write("` + sysrqFile + `", "g"), kdb> ` + p.cmd.name(),
+			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger, Alone: true,
+			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, p.cmd, false) },
+		})
+	}
+	s.Probes = append(s.Probes,
+		Probe{
+			Name: "enable-again", Act: `write("` + kdbFile + `", "1") after kdb was refused, kdb> ` + kdbRead.name(),
+			// The rights that kdb took are a parameter; the next entry takes
+			// them again.
+			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger, Alone: true,
+			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, kdbRead, true) },
+		},
+		Probe{
+			Name: "gdb", Act: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`,
+			Reason: "dbg_write_kernel", Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs, Lines: 3, Machine: Debugger, Alone: true,
+			Before: gdb,
+		},
+		Probe{
+			Name: "gdb-read", Act: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
+			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Alone: true,
+			Masks:  []Mask{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
+			Source: "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
+			Before: gdb,
+		},
+	)
+	register(s)
+}

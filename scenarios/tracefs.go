@@ -1,0 +1,129 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// A file of tracefs asks when it is opened, for any access mode, most of them
+// in tracing_check_open_get_tr; one for each of the others follows, and what is
+// worth most of the rest. free_buffer is left alone: to close it is to throw
+// the buffers away.
+//
+// The checks of register_tracer, tracing_set_default_clock
+// (kernel/trace/trace.c) and test_ringbuffer (ring_buffer.c) are made while the
+// kernel boots, and nothing of them can be seen: the files that would show it
+// are not there.
+func init() {
+	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
+	for _, f := range []struct {
+		name, file string
+		flags      int
+		site       string
+		config     string // empty: CONFIG_TRACING
+	}{
+		{"readme", "README", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
+		{"tracing-on", "tracing_on", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", ""},
+		{"trace", "trace", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
+		{"trace-pipe", "trace_pipe", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
+		{"trace-pipe-raw", "per_cpu/cpu0/trace_pipe_raw", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
+		{"trace-marker", "trace_marker", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", ""},
+		{"set-event", "set_event", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING"},
+		{"event-enable", "events/sched/sched_switch/enable", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING"},
+		{"available-events", "available_events", unix.O_RDONLY, "trace_events.c:ftrace_event_open", "CONFIG_EVENT_TRACING"},
+		{"event-trigger", "events/sched/sched_switch/trigger", unix.O_RDWR, "trace_events_trigger.c:event_trigger_regex_open", "CONFIG_EVENT_TRACING"},
+		{"tracer-option", "options/test_nop_accept", unix.O_RDONLY, "trace.c:trace_array_tracer_options_get", ""},
+		{"printk-formats", "printk_formats", unix.O_RDONLY, "trace_printk.c:ftrace_formats_open", ""},
+		{"dynamic-events", "dynamic_events", unix.O_RDONLY, "trace_dynevent.c:dyn_event_open", "CONFIG_DYNAMIC_EVENTS"},
+		{"kprobe-events", "kprobe_events", unix.O_RDONLY, "trace_kprobe.c:probes_open", "CONFIG_KPROBE_EVENTS"},
+		{"kprobe-profile", "kprobe_profile", unix.O_RDONLY, "trace_kprobe.c:profile_open", "CONFIG_KPROBE_EVENTS"},
+		{"uprobe-events", "uprobe_events", unix.O_RDONLY, "trace_uprobe.c:probes_open", "CONFIG_UPROBE_EVENTS"},
+		{"uprobe-profile", "uprobe_profile", unix.O_RDONLY, "trace_uprobe.c:profile_open", "CONFIG_UPROBE_EVENTS"},
+		{"synthetic-events", "synthetic_events", unix.O_RDONLY, "trace_events_synth.c:synth_events_open", "CONFIG_SYNTH_EVENTS"},
+		{"filter-functions", "available_filter_functions", unix.O_RDONLY, "ftrace.c:ftrace_avail_open", "CONFIG_DYNAMIC_FTRACE"},
+		{"filter-addresses", "available_filter_functions_addrs", unix.O_RDONLY, "ftrace.c:ftrace_avail_addrs_open", "CONFIG_DYNAMIC_FTRACE"},
+		{"graph-function", "set_graph_function", unix.O_RDONLY, "ftrace.c:__ftrace_graph_open", "CONFIG_FUNCTION_GRAPH_TRACER"},
+		{"function-profile", "trace_stat/function0", unix.O_RDONLY, "trace_stat.c:tracing_stat_open", "CONFIG_FUNCTION_PROFILER"},
+		{"stack-trace", "stack_trace", unix.O_RDONLY, "trace_stack.c:stack_trace_open", "CONFIG_STACK_TRACER"},
+	} {
+		if f.config == "" {
+			f.config = "CONFIG_TRACING"
+		}
+		s.Probes = append(s.Probes, Probe{
+			Name: f.name, Act: openAct(filepath.Join(tracefs, f.file), f.flags),
+			Reason: "tracefs", Site: "kernel/trace/" + f.site, Needs: []string{f.config}, BootHides: true,
+			Run: func(context.Context, Env) Result { return traceOpen(f.file, f.flags, f.config) },
+		})
+	}
+	needs := []string{"CONFIG_TRACING"}
+	s.Probes = append(s.Probes,
+		Probe{
+			Name: "option", Act: openAct(tracefs+"/options/overwrite", unix.O_RDONLY),
+			Reason: "tracefs", Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, BootHides: true,
+			Run: func(context.Context, Env) Result { return traceOption("options/overwrite") },
+		},
+		Probe{
+			Name: "instance", Act: fmt.Sprintf("mkdir(%q)", tracefs+"/instances/ldlab"),
+			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, BootHides: true,
+			Run: func(context.Context, Env) Result { return traceInstance() },
+		},
+		Probe{
+			Name: "files", Act: fmt.Sprintf("getdents(%q): any file", tracefs), AtBoot: true,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs,
+			Run: func(context.Context, Env) Result { return traceDirectory() },
+		},
+		Probe{
+			Name: "automount", Act: fmt.Sprintf("lstat(%q)", debugfs+"/tracing"), AtBoot: true,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS"),
+			Run: func(context.Context, Env) Result { return traceAutomount() },
+		},
+		Probe{
+			Name: "tracepoints", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), AtBoot: true,
+			// Where tracing never starts, no event is put on the list by whose
+			// numbers perf goes. (After a lock at run time this is a gap, below.)
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
+			Run: func(context.Context, Env) Result { return perfTracepoint() },
+		},
+		// What an event looks like stays open after a lock at run time: the
+		// kernel asks itself whether it should
+		// (kernel/trace/trace_events.c:trace_format_open, v6.12).
+		Probe{
+			Name: "event-format", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/format"), AtBoot: true,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
+			Run: func(context.Context, Env) Result {
+				return traceRead("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
+			},
+		},
+		Probe{
+			Name: "event-id", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/id"), AtBoot: true,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
+			Run: func(context.Context, Env) Result {
+				return traceRead("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
+			},
+		},
+		Probe{
+			Name: "trace-before", Act: openAct(tracefs+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, BootHides: true,
+			Source: "kernel/trace/trace.c:tracing_open asks, and no read or write after it, v6.12",
+			Before: traceEarly("trace"),
+		},
+		Probe{
+			Name: "perf-tracepoint", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
+			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", BootHides: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
+			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm asks for capabilities only, and the number of an event can be guessed, v6.12",
+			Run:    func(context.Context, Env) Result { return perfTracepoint() },
+		},
+		Probe{
+			Name: "readdir", Act: fmt.Sprintf("getdents(%q)", tracefs), Expect: Free,
+			Reason: "tracefs", Site: "fs/libfs.c:dcache_readdir", Needs: needs,
+			Run: func(context.Context, Env) Result {
+				_, err := traceEntries()
+				return absent(judge(fmt.Sprintf("getdents(%q)", tracefs), err), "CONFIG_TRACING", unix.ENOENT)
+			},
+		},
+	)
+	register(s)
+}
