@@ -85,17 +85,12 @@ func bootParam() Result {
 	if r.Outcome != Allowed {
 		return unread(r)
 	}
-	log := make([]byte, maxBootLog)
-	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, log)
+	log, err := kernelLog()
 	if err != nil {
 		return failed("syslog(SYSLOG_ACTION_READ_ALL)", err)
 	}
-	return judgeBootParam(value, string(log[:n]))
+	return judgeBootParam(value, log)
 }
-
-// maxBootLog bounds what is read of the kernel's log, in bytes: all of the
-// lab's (CONFIG_LOG_BUF_SHIFT).
-const maxBootLog = 256 << 10
 
 func judgeBootParam(value, log string) Result {
 	r := Result{Call: fmt.Sprintf("%s, read(%q) = %q", shareIRQsArg, shareIRQs, value)}
