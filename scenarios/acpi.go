@@ -17,11 +17,11 @@ const (
 // configfsTable is another table than the initrd's: none is loaded twice.
 var configfsTable = ssdt("LDLCONF", "LDLC")
 
-// On arm64 there are ACPI tables only where UEFI hands them over; a kind of
-// machine that the plain x86_64 is, too. acpi_rsdp=
-// is asked for as well (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on
-// v6.12 in setup_arch, before lockdown is there, and only the address that the
-// kernel finds anyway is harmless: no probe could see the difference.
+// On arm64 there are ACPI tables only where UEFI hands them over; x86_64's
+// plain machine has its own. acpi_rsdp= asks as well
+// (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on v6.12 in setup_arch,
+// before lockdown is there, and only the address that the kernel finds anyway
+// is harmless: no probe could see the difference.
 func init() {
 	register(Scenario{
 		Name:  "acpi",
