@@ -24,8 +24,9 @@ const (
 // kernel's debugger. The kernel polls the port while it stands still, and this
 // process has it before and after.
 type debugSession struct {
-	ctx context.Context
-	fd  int
+	ctx    context.Context
+	fd     int
+	rights string // kdb's, before it was entered
 }
 
 // startDebugSession finds the port and gives it to kgdboc. The result is
@@ -46,7 +47,8 @@ func startDebugSession(ctx context.Context) (*debugSession, Result) {
 	if r.Outcome != Allowed {
 		return nil, r
 	}
-	s := &debugSession{ctx, fd}
+	s := &debugSession{ctx: ctx, fd: fd}
+	s.rights, _ = readSome(kdbFile)
 	if err := s.rawMode(); err != nil {
 		unix.Close(fd)
 		return nil, failed("ioctl(TCSETS, raw)", err)
@@ -59,11 +61,16 @@ func startDebugSession(ctx context.Context) (*debugSession, Result) {
 	return s, r
 }
 
-// end takes the port from the kernel's debugger.
+// end takes the port from the kernel's debugger, and gives kdb back the rights
+// that lockdown took from it: kdb does not ask for what it no longer has, and
+// the next probe is to be asked about.
 func (s *debugSession) end() error {
 	defer unix.Close(s.fd)
-	// An empty name; kgdboc drops the newline (param_set_kgdboc_var, v6.12).
-	return writeWhole(kgdbocFile, "\n")
+	return errors.Join(
+		// An empty name; kgdboc drops the newline (param_set_kgdboc_var, v6.12).
+		writeWhole(kgdbocFile, "\n"),
+		writeWhole(kdbFile, s.rights),
+	)
 }
 
 // play stops the kernel and gives what its debugger answered to the script. The

@@ -7,7 +7,9 @@ import (
 )
 
 // Entering kdb asks for both reasons, and takes from its commands the rights to
-// write and to read. Which command needs which right is in
+// write and to read. The kernel runs on after each probe, so that they share a
+// machine; but those of gdb leave kdb before the lock, and kdb is what the others
+// enter. Which command needs which right is in
 // kernel/debug/kdb/kdb_main.c:maintab, v6.12.
 func init() {
 	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
@@ -31,7 +33,7 @@ func init() {
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Name: p.name, Act: `write("` + sysrqFile + `", "g"), kdb> ` + p.cmd.name(),
-			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger, Alone: true,
+			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger,
 			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, p.cmd, false) },
 		})
 	}
@@ -40,7 +42,7 @@ func init() {
 			Name: "enable-again", Act: `write("` + kdbFile + `", "1") after kdb was refused, kdb> ` + kdbRead.name(),
 			// The rights that kdb took are a parameter; the next entry takes
 			// them again.
-			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger, Alone: true,
+			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger,
 			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, kdbRead, true) },
 		},
 		Probe{
