@@ -121,7 +121,7 @@ func (c Case) asked() (cs []scenarios.Check) {
 // calls on the same way may ask for the same reason. Where the kernel does not
 // count, or the object was never made, it cannot be told, and is not asked.
 func (c Case) arrived() bool {
-	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting)
+	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Gated
 	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
 	if c.Row.AtBoot && c.Boot != nil {
 		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })

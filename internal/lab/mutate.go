@@ -152,17 +152,32 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 		locked = base.early
 	}
 	for _, s := range locked.States {
-		if s.When != "boot" || s.Where != "" || !slices.ContainsFunc(s.Checks, there) {
-			continue
-		}
-		for _, row := range scenarios.Rows() {
-			if row.AtBoot && row.Expect == scenarios.Gated && row.On(base.b.build.Arch.Name) && row.Site == site.Where() {
-				j.probes = append(j.probes, row.ID)
-			}
+		if s.When == "boot" && s.Where == "" && slices.ContainsFunc(s.Checks, there) {
+			j.probes = base.bootProbes(site)
+			break
 		}
 	}
 	j.guest, j.atBoot = locked.Guest, true
 	return j
+}
+
+// bootProbes lists the probes that look at what came of the site's answer at
+// boot: its own, or where it has none those of its reason.
+func (base *baseline) bootProbes(site lockdown.Site) (own []string) {
+	var others []string
+	for _, row := range scenarios.Rows() {
+		switch {
+		case !row.AtBoot || row.Expect != scenarios.Gated || !row.On(base.b.build.Arch.Name):
+		case row.Site == site.Where():
+			own = append(own, row.ID)
+		case row.Reason == site.Reason:
+			others = append(others, row.ID)
+		}
+	}
+	if len(own) == 0 {
+		return others
+	}
+	return own
 }
 
 // mutants runs the jobs and gives their mutants in the same order.
