@@ -10,6 +10,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
 )
 
 // mutationSettings are those in which a mutant can be told from the kernel
@@ -139,8 +140,7 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && tells(k) }
 	for _, o := range locked.Observations {
 		row, ok := scenarios.Find(o.Probe)
-		// What began before the lock may have asked then; a gap owes nothing.
-		if ok && row.Expect == scenarios.Gated && row.Before == nil && slices.ContainsFunc(o.Checks, there) {
+		if ok && row.Expect == scenarios.Gated && !row.AtBoot && slices.ContainsFunc(o.Checks, there) {
 			j.probes = append(j.probes, o.Probe)
 		}
 	}
@@ -153,7 +153,7 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 	}
 	for _, s := range locked.States {
 		if s.When == "boot" && s.Where == "" && slices.ContainsFunc(s.Checks, there) {
-			j.probes = base.bootProbes(site)
+			j.probes = base.bootProbes(site, answer)
 			break
 		}
 	}
@@ -161,12 +161,34 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 	return j
 }
 
+// asked reports whether anything asks at the site.
+func (base *baseline) asked(site string) bool {
+	there := func(k scenarios.Check) bool { return k.Site == site }
+	for _, res := range []matrix.Result{base.open, base.late, base.early} {
+		for _, o := range res.Observations {
+			if slices.ContainsFunc(o.Checks, there) {
+				return true
+			}
+		}
+		for _, s := range res.States {
+			if slices.ContainsFunc(s.Checks, there) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // bootProbes lists the probes that look at what came of the site's answer at
 // boot: its own, or where it has none those of its reason.
-func (base *baseline) bootProbes(site lockdown.Site) (own []string) {
+//
+// A gap owes no denial, so that only a site that denies can be told by it.
+func (base *baseline) bootProbes(site lockdown.Site, answer string) (own []string) {
 	var others []string
 	for _, row := range scenarios.Rows() {
 		switch {
+		case row.Site == site.Where() && row.Expect == scenarios.Gap && answer == matrix.Deny:
+			own = append(own, row.ID)
 		case !row.AtBoot || row.Expect != scenarios.Gated || !row.On(base.b.build.Arch.Name):
 		case row.Site == site.Where():
 			own = append(own, row.ID)
@@ -216,7 +238,10 @@ func (r *run) mutants(ctx context.Context, b *bootable, base *baseline, jobs []m
 func (r *run) mutant(ctx context.Context, b *bootable, base *baseline, j *mutantJob) {
 	m := &j.mutant
 	if len(j.probes) == 0 {
-		m.Fate, m.Why = matrix.Unreachable, "no probe is answered otherwise there"
+		m.Fate, m.Why = matrix.Unreachable, "no probe asks there"
+		if base.asked(m.Site) {
+			m.Why = "it answers so anyway"
+		}
 		return
 	}
 	var res matrix.Result
@@ -244,6 +269,9 @@ func judgeMutant(m *matrix.Mutant, j *mutantJob, res matrix.Result, base *baseli
 	switch {
 	case res.Error != "":
 		m.Fate, m.Why = matrix.NoVerdict, res.Error
+		return
+	case res.Lost != nil && (res.Lost.Cause == string(vm.Panicked) || res.Lost.Cause == string(vm.Reset)):
+		m.Fate, m.Why = matrix.Killed, "the guest does not survive it: "+res.Lost.Detail
 		return
 	case res.Lost != nil:
 		m.Fate, m.Why = matrix.NoVerdict, res.Lost.Cause+": "+res.Lost.Detail
