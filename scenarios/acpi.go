@@ -17,12 +17,12 @@ const (
 // configfsTable is another table than the initrd's: none is loaded twice.
 var configfsTable = ssdt("LDLCONF", "LDLC")
 
-// On arm64 there are ACPI tables only where UEFI hands them over. acpi_rsdp=
-// is asked for as well (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on
-// v6.12 in setup_arch, before lockdown is there, and only the address that the
-// kernel finds anyway is harmless: no probe could see the difference.
+// On arm64 there are ACPI tables only where UEFI hands them over; x86_64's
+// plain machine has its own. acpi_rsdp= asks as well
+// (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on v6.12 in setup_arch,
+// before lockdown is there, and only the address that the kernel finds anyway
+// is harmless: no probe could see the difference.
 func init() {
-	firmware := map[string]Machine{"arm64": Firmware}
 	register(Scenario{
 		Name:  "acpi",
 		Title: "give the kernel ACPI tables, whose code it runs",
@@ -30,13 +30,13 @@ func init() {
 			{
 				Name: "configfs", Act: `write("` + acpiConfigfs + `/ldlab/aml", an SSDT), close, and read back`,
 				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, MachineOn: firmware,
+				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
 				Run: func(context.Context, Env) Result { return acpiItem(acpiLoad) },
 			},
 			{
 				Name: "initrd", Act: "boot with an SSDT in the initrd", AtBoot: true, Expect: Gap,
 				Reason: "acpi_tables", Site: "drivers/acpi/tables.c:acpi_table_upgrade",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, MachineOn: firmware,
+				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, Machine: Firmware,
 				Source: "init/main.c:start_kernel calls setup_arch, and that acpi_table_upgrade, before early_security_init, v6.12; v6.1 has them the other way round",
 				Run:    func(context.Context, Env) Result { return initrdTable() },
 			},
@@ -50,13 +50,13 @@ func init() {
 			{
 				Name: "configfs-item", Act: `mkdir("` + acpiConfigfs + `/ldlab")`, Expect: Free,
 				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_make_item",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, MachineOn: firmware,
+				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
 				Run: func(context.Context, Env) Result { return acpiItem(nil) },
 			},
 			{
 				Name: "read", Act: `read("` + acpiTables + `/DSDT")`, Expect: Free,
 				Reason: "acpi_tables", Site: "drivers/acpi/sysfs.c:acpi_table_show",
-				Needs: []string{"CONFIG_ACPI"}, MachineOn: firmware,
+				Needs: []string{"CONFIG_ACPI"}, Machine: Firmware,
 				Run: func(context.Context, Env) Result {
 					return absent(with(acpiTables+"/DSDT", unix.O_RDONLY, func(fd int) Result {
 						_, err := unix.Read(fd, make([]byte, ssdtHeader))

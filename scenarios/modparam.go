@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -72,25 +73,35 @@ func init() {
 // no8250 says what is missing where a parameter of the driver is.
 func no8250(r Result) Result { return absent(r, "CONFIG_SERIAL_8250", unix.ENOENT) }
 
-// bootParam sees what became of the parameter on the command line: refused,
-// the variable keeps its default of 0. No probe changes it, for sysfs writes
-// write what is there.
+// bootParam sees what became of the parameter on the command line. Refused,
+// the kernel says that its value is invalid (kernel/params.c:parse_args,
+// v6.12), and it keeps its default: 0, but 1 with CONFIG_SERIAL_8250_SHARE_IRQ.
+// No probe changes it, for sysfs writes write what is there.
 func bootParam() Result {
 	if !onCommandLine(shareIRQsArg) {
 		return Result{Outcome: Unavailable, Call: `read("/proc/cmdline")`, Why: "the kernel was not started with " + shareIRQsArg}
 	}
-	text, r := readText(shareIRQs)
+	value, r := readText(shareIRQs)
 	if r.Outcome != Allowed {
 		return unread(r)
 	}
-	r.Call = fmt.Sprintf("read(%q, %q)", shareIRQs, text)
-	switch text {
-	case "1", "Y": // uint in v6.12, bool later
-		r.Call += ": taken"
-	case "0", "N":
-		r.Outcome, r.Call = Denied, r.Call+": not taken"
+	log, err := kernelLog()
+	if err != nil {
+		return failed("syslog(SYSLOG_ACTION_READ_ALL)", err)
+	}
+	return judgeBootParam(value, log)
+}
+
+func judgeBootParam(value, log string) Result {
+	r := Result{Call: fmt.Sprintf("%s, read(%q) = %q", shareIRQsArg, shareIRQs, value)}
+	refused := strings.Contains(log, "`1' invalid for parameter `8250.share_irqs'")
+	switch {
+	case refused:
+		r.Outcome, r.Call = Denied, r.Call+": the kernel says that it is invalid"
+	case value == "1" || value == "Y": // uint in v6.12, bool later
+		r.Outcome = Allowed
 	default:
-		r.Outcome, r.Why = Failed, "neither taken nor refused"
+		r.Outcome, r.Why = Failed, "neither taken nor said to be invalid"
 	}
 	return r
 }

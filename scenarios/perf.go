@@ -16,7 +16,7 @@ const perfRegister = 1 << 8
 // masks are EINVAL earlier than that. CAP_PERFMON and the paranoid level say
 // EACCES.
 func init() {
-	const site = "kernel/events/core.c:perf_event_open"
+	const site = "kernel/events/core.c:__do_sys_perf_event_open"
 	const source = "kernel/events/core.c:perf_event_open asks lockdown for PERF_SAMPLE_REGS_INTR and for nothing else, v6.12"
 	needs := []string{"CONFIG_PERF_EVENTS"}
 	register(Scenario{

@@ -80,10 +80,6 @@ type Probe struct {
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine Machine
 
-	// MachineOn is the kind of machine on architectures that need another one
-	// than Machine: ACPI is there on every x86_64, on arm64 only under UEFI.
-	MachineOn map[string]Machine
-
 	// Alone says that the probe stops or takes down the guest: nothing else
 	// runs in it.
 	Alone bool
@@ -242,14 +238,6 @@ type Row struct {
 
 // On reports whether guests of the architecture have the call at all.
 func (r Row) On(arch string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, arch) }
-
-// Kind is the kind of machine that the probe needs on the architecture.
-func (r Row) Kind(arch string) Machine {
-	if m, ok := r.MachineOn[arch]; ok {
-		return m
-	}
-	return r.Machine
-}
 
 // Rows lists every probe, in the order in which they run and are reported:
 // those that change what is locked come last.

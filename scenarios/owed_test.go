@@ -6,15 +6,6 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-func TestKindOfMachine(t *testing.T) {
-	r := Row{Probe: Probe{Machine: Debugger, MachineOn: map[string]Machine{"arm64": Firmware, "x86_64": Plain}}}
-	for arch, want := range map[string]Machine{"arm64": Firmware, "x86_64": Plain, "riscv": Debugger} {
-		if got := r.Kind(arch); got != want {
-			t.Errorf("%s: %q, want %q", arch, got, want)
-		}
-	}
-}
-
 // TestMaskHidesAtBoot wants the evidence of the boot where the masking reason
 // hid the object then, and the probe's own where only its own reason is locked.
 func TestMaskHidesAtBoot(t *testing.T) {
