@@ -83,6 +83,9 @@ func Judge(c Case) Judgment {
 		switch {
 		case !c.Guest.Setting.Locks(r):
 			return Judgment{Overblocked, fmt.Sprintf("%s; %s: %s is not locked", o.Call, c.evidence(), r)}
+		case r == c.Row.Reason && c.Row.Expect == scenarios.Gap && c.maskAmong(named) != nil:
+			// Who masks a gap refused it. That its own reason was asked for,
+			// too, on the way back from the door, closes no gap.
 		case r == c.Row.Reason && owed == scenarios.OwedGap:
 			verdict, why = GapClosed, o.Call
 		case r == c.Row.Reason && !c.arrived():
@@ -90,12 +93,23 @@ func Judge(c Case) Judgment {
 		case r == c.Row.Reason:
 			return Judgment{Enforced, o.Call}
 		case verdict == Unattributed:
-			if m := slices.IndexFunc(c.Row.Masks, func(m scenarios.Mask) bool { return m.Reason == r }); m >= 0 {
-				verdict, why = Masked, fmt.Sprintf("%s by %s: %s", o.Call, r, c.Row.Masks[m].Why)
+			if m := c.maskAmong([]lockdown.Reason{r}); m != nil {
+				verdict, why = Masked, fmt.Sprintf("%s by %s: %s", o.Call, r, m.Why)
 			}
 		}
 	}
 	return Judgment{verdict, why}
+}
+
+// maskAmong finds the first of the probe's masks whose reason is among those;
+// nil: none is.
+func (c Case) maskAmong(named []lockdown.Reason) *scenarios.Mask {
+	for i, m := range c.Row.Masks {
+		if slices.Contains(named, m.Reason) {
+			return &c.Row.Masks[i]
+		}
+	}
+	return nil
 }
 
 // refusing names the locked reasons that should have refused the probe.
@@ -127,11 +141,14 @@ func (c Case) asked() (cs []scenarios.Check) {
 // count, or the object was never made, it cannot be told, and is not asked.
 func (c Case) arrived() bool {
 	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Gated
+	// What comes before a lock is refused where the lock is older, and the site
+	// is behind that.
+	older := c.Row.Before != nil && c.Guest.Setting.How != lockdown.Runtime
 	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
 	if c.Row.AtBoot && c.Boot != nil {
 		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })
 	}
-	return hidden || !traced || len(c.asked()) > 0
+	return hidden || older || !traced || len(c.asked()) > 0
 }
 
 // letThrough finds a check at the probe's own call site that was not refused

@@ -104,6 +104,8 @@ func TestJudgeOwed(t *testing.T) {
 	older.Before = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
 		return nil, scenarios.Result{}
 	}
+	behind := gap
+	behind.Masks = []scenarios.Mask{{Reason: "tracefs", Why: "the door"}}
 	early := scenarios.Probe{Reason: "tracefs", AtBoot: true}
 	hidden := scenarios.Probe{Reason: "tracefs", BootHides: true}
 	allowed, denied := saw(scenarios.Allowed), saw(scenarios.Denied)
@@ -112,6 +114,8 @@ func TestJudgeOwed(t *testing.T) {
 	bootDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{
 		{Label: core, Comm: "ldp-1", Denials: 1}, {Label: trace, Comm: "swapper/0", Checks: 4, Denials: 4}}}
 	sited := scenarios.Probe{Reason: "dev_mem", Site: "drivers/char/mem.c:open_port"}
+	olderSited := sited
+	olderSited.Before = older.Before
 	at := func(call string, denials int) *scenarios.Observation {
 		o := counted(scenarios.Denied, mem)
 		o.Checks[0].Call = "fs/other.c:other"
@@ -163,7 +167,12 @@ func TestJudgeOwed(t *testing.T) {
 		{"gap closed", gap, "kcore@boot", counted(scenarios.Denied, core), &counts, GapClosed},
 		{"gap denied by who knows", gap, "kcore@boot", denied, &counts, Unattributed},
 		{"gap denied, unlocked", gap, "none", denied, &counts, Overblocked},
+		{"gap behind a door", behind, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
+		{"gap behind a door, both locked", behind, "confidentiality@runtime", counted(scenarios.Denied, trace, core), &counts, Masked},
+		{"gap behind a door that leaks", behind, "tracefs@runtime", allowed, &counts, Leak},
+		{"gap behind an open door", behind, "kcore@runtime", allowed, &counts, OpenGap},
 		{"older than the lock", older, "kcore@runtime", allowed, &counts, OpenGap},
+		{"the lock is older, at another site", olderSited, "integrity", at("fs/third.c:third", 1), &counts, Enforced},
 		{"the lock is older", older, "kcore@boot", counted(scenarios.Denied, core), &counts, Enforced},
 		{"the lock is older and leaks", older, "kcore@boot", allowed, &counts, Leak},
 		{"at boot", early, "tracefs@boot", denied, &bootDenied, Enforced},

@@ -22,7 +22,18 @@ const (
 	kdbMore     = `diag: -[0-9]+: Improper argument count`          // KDB_ARGCOUNT
 )
 
-var kdbRead = kdbCommand{say: "md8c1 0x${task}", shows: kdbWord}
+var (
+	kdbRead      = kdbCommand{say: "md8c1 0x${task}", shows: kdbWord}
+	kdbRegisters = kdbCommand{say: "rd", shows: kdbRegister}
+	kdbWrite     = kdbCommand{
+		look: kdbRead.say, value: kdbWord,
+		say: "mm8 0x${task} 0x${value}", blind: "mm8 0x${task}", shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`,
+	}
+	kdbSetRegister = kdbCommand{
+		look: kdbRegisters.say, value: kdbRegister,
+		say: "rm ${register} 0x${value}", blind: "rm", shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + kdbPrompt,
+	}
+)
 
 // kdbGo has the kernel run on, where kdb waits.
 var kdbGo = debugger.Step{When: kdbPrompt, Send: "go\n"}

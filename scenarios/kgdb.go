@@ -22,11 +22,9 @@ func init() {
 		cmd    kdbCommand
 	}{
 		{"read", "dbg_read_kernel", Gated, kdbRead},
-		{"registers", "dbg_read_kernel", Gated, kdbCommand{say: "rd", shows: kdbRegister}},
-		{"write", "dbg_write_kernel", Gated,
-			kdbCommand{say: "mm8 0x${task} 0x${value}", look: kdbRead.say, value: kdbWord, blind: "mm8 0x${task}", shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`}},
-		{"set-register", "dbg_write_kernel", Gated,
-			kdbCommand{say: "rm ${register} 0x${value}", look: "rd", value: kdbRegister, blind: "rm", shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + kdbPrompt}},
+		{"registers", "dbg_read_kernel", Gated, kdbRegisters},
+		{"write", "dbg_write_kernel", Gated, kdbWrite},
+		{"set-register", "dbg_write_kernel", Gated, kdbSetRegister},
 		{"breakpoints", "dbg_write_kernel", Gated, kdbCommand{say: "bl", shows: `bl\s+` + kdbPrompt}}, // there are none
 		{"backtrace", "dbg_read_kernel", Free, kdbCommand{say: "bt", shows: `Stack traceback for pid`}},
 		{"modules", "dbg_read_kernel", Free, kdbCommand{say: "lsmod", shows: `Module +Size`}},

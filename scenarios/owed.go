@@ -25,12 +25,19 @@ func (p Probe) Owes(s lockdown.Setting) Owed {
 		return OwedAllowed
 	case len(p.Refusing(s)) == 0:
 		return OwedAllowed
-	case p.Expect == Gap && !(atBoot(s) && (p.Before != nil || p.BootHides)):
+	case p.Expect == Gap && !(atBoot(s) && (p.Before != nil || p.BootHides)) && !p.masked(s):
 		return OwedGap
 	}
 	// A gap that is an old descriptor or mapping cannot be made in the first
-	// place where the lock is older, nor one through what the boot hides.
+	// place where the lock is older, nor one through what the boot hides, nor
+	// one behind another reason's door.
 	return OwedDenied
+}
+
+// masked reports whether a reason is locked that refuses the probe before its
+// own.
+func (p Probe) masked(s lockdown.Setting) bool {
+	return slices.ContainsFunc(p.Masks, func(m Mask) bool { return s.Locks(m.Reason) })
 }
 
 // Refusing lists the reasons locked in the setting that refuse the probe: its

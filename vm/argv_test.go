@@ -26,9 +26,16 @@ func TestArgv(t *testing.T) {
 			if !slices.Equal(argv, again) {
 				t.Errorf("two calls differ:\n%q\n%q", argv, again)
 			}
-			got := strings.Join(argv, "\n") + "\n\nby hand:\n"
+			got := strings.Join(argv, "\n") + "\n"
+			more := c
+			more.Serial, more.Firmware = true, "/f"
+			argv, err = more.Argv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += "\nwith a serial port and firmware:\n" + strings.Join(argv, "\n") + "\n"
 			c, _ = c.withDefaults()
-			got += shellQuote(c.byHand()) + "\n"
+			got += "\nby hand:\n" + shellQuote(c.byHand()) + "\n"
 			golden := filepath.Join("testdata", "argv-"+a.Name+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {

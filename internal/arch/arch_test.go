@@ -57,6 +57,9 @@ func TestTable(t *testing.T) {
 		if a.Scale < 1 || a.check == nil || len(a.Targets) == 0 {
 			t.Errorf("%s is incomplete", a.Name)
 		}
+		if (len(a.Firmware) > 0) != (a.FirmwarePackage != "") || (len(a.Firmware) > 0) != (a.FindFirmware() != "") {
+			t.Errorf("%s: firmware of no package, or a package of none", a.Name)
+		}
 	}
 	if Get("riscv64") != nil {
 		t.Error("Get finds what is not there")

@@ -87,11 +87,11 @@ func (p *player) play(steps []step) error {
 		}
 		out := &p.outputs[i]
 		out.Done = true
-		if _, err := io.WriteString(p.out, expand(s.send, p.known)); err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
 		var err error
-		if s.until != nil {
+		if text := expand(s.send, p.known); text != "" {
+			_, err = io.WriteString(p.out, text)
+		}
+		if err == nil && s.until != nil {
 			out.Text, err = p.wait(s)
 		}
 		if err != nil {

@@ -51,6 +51,11 @@ func requirements() []kernels.Requirement {
 // Examine looks at the host and changes nothing.
 func Examine(ctx context.Context) Diagnosis {
 	var d Diagnosis
+	need := func(pkg string) {
+		if !slices.Contains(d.Packages, pkg) {
+			d.Packages = append(d.Packages, pkg)
+		}
+	}
 	for _, r := range requirements() {
 		f := Finding{"ok", r.Name, r.Why}
 		if !r.Met(ctx) {
@@ -59,9 +64,20 @@ func Examine(ctx context.Context) Diagnosis {
 				f.State = "slower"
 			}
 			f.Text += ": Debian package " + r.Package
-			if !slices.Contains(d.Packages, r.Package) {
-				d.Packages = append(d.Packages, r.Package)
-			}
+			need(r.Package)
+		}
+		d.Findings = append(d.Findings, f)
+	}
+	for _, a := range arch.All() {
+		path := a.FindFirmware()
+		if path == "" {
+			continue
+		}
+		f := Finding{"ok", path, "boots " + a.Name + " guests through UEFI: ACPI tables"}
+		if _, err := os.Stat(path); err != nil {
+			f.State = "missing"
+			f.Text += ": Debian package " + a.FirmwarePackage
+			need(a.FirmwarePackage)
 		}
 		d.Findings = append(d.Findings, f)
 	}

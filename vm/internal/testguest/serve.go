@@ -1,12 +1,17 @@
 package main
 
 import (
+	"bufio"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/ldlab/ldlab/internal/vport"
 	"golang.org/x/crypto/ssh"
@@ -102,6 +107,16 @@ func command(ch ssh.Channel, name, arg string) uint32 {
 		}
 	case "get":
 		return copyFile(ch, "/word")
+	case "tables":
+		names, _ := filepath.Glob("/sys/firmware/acpi/tables/*")
+		for _, name := range names {
+			fmt.Fprintln(ch, filepath.Base(name))
+		}
+	case "parrot":
+		if err := parrot(); err != nil {
+			fmt.Fprintln(ch, err)
+			return 1
+		}
 	case "panic":
 		sysrq("c")
 	case "reboot":
@@ -114,6 +129,35 @@ func command(ch ssh.Channel, name, arg string) uint32 {
 		return 127
 	}
 	return 0
+}
+
+// parrot says back the first line that it hears on the serial port that is a
+// PCI device.
+func parrot() error {
+	links, _ := filepath.Glob("/sys/class/tty/ttyS*")
+	for _, link := range links {
+		if to, err := os.Readlink(link); err != nil || !strings.Contains(to, "/pci0000:") {
+			continue
+		}
+		port, err := os.OpenFile("/dev/"+filepath.Base(link), os.O_RDWR|unix.O_NOCTTY, 0)
+		if err != nil {
+			return err
+		}
+		defer port.Close()
+		raw := unix.Termios{Cflag: unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200}
+		raw.Cc[unix.VMIN] = 1
+		if err := unix.IoctlSetTermios(int(port.Fd()), unix.TCSETS, &raw); err != nil {
+			return err
+		}
+		fmt.Fprintln(port, "listening")
+		line, err := bufio.NewReader(port).ReadString('\n')
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(port, line)
+		return err
+	}
+	return errors.New("no serial port on PCI")
 }
 
 func copyFile(w io.Writer, path string) uint32 {
@@ -136,8 +180,13 @@ func freshen(pre vport.Preamble) error {
 		return err
 	}
 	defer random.Close()
-	if _, err := random.Write(pre.Entropy); err != nil {
-		return err
+	// struct rand_pool_info: bits, bytes, data. The bits count: a machine that
+	// booted through UEFI may have none of its own, and would not reseed.
+	info := binary.NativeEndian.AppendUint32(nil, uint32(8*len(pre.Entropy)))
+	info = binary.NativeEndian.AppendUint32(info, uint32(len(pre.Entropy)))
+	info = append(info, pre.Entropy...)
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, random.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&info[0]))); e != 0 {
+		return e
 	}
 	return unix.IoctlSetInt(int(random.Fd()), unix.RNDRESEEDCRNG, 0)
 }

@@ -1,0 +1,180 @@
+package debugger
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const limit = 2 * time.Second
+
+// serve serves one end of a connection and gives the other: the guest's.
+func serve(t *testing.T, limit time.Duration) (guest net.Conn, served chan error) {
+	t.Helper()
+	host, guest := net.Pipe()
+	served = make(chan error, 1)
+	go func() { served <- Serve(t.Context(), host, limit) }()
+	t.Cleanup(func() { guest.Close() })
+	guest.SetDeadline(time.Now().Add(10 * time.Second))
+	return guest, served
+}
+
+// kernel is one that has stopped: it prompts, and echoes and answers what it is
+// told until that is "go".
+func kernel(t *testing.T, port net.Conn, answers map[string]string) (heard []string) {
+	t.Helper()
+	in := bufio.NewReader(port)
+	say := func(text string) {
+		for i := range len(text) { // as QEMU does
+			if _, err := port.Write([]byte{text[i]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for say("\r\nEntering (current=0xabc) noise\r\nkdb> "); ; say("kdb> ") {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		line = strings.TrimSpace(line)
+		heard = append(heard, line)
+		say(line + "\r\n")
+		if line == "go" {
+			return heard
+		}
+		say(answers[line])
+	}
+}
+
+const prompt = `kdb> $`
+
+func TestScript(t *testing.T) {
+	guest, served := serve(t, limit)
+	script := []Step{
+		{Until: `(?s)current=(?P<task>0x[0-9a-f]+).*` + prompt},
+		{Send: "md ${task}\n", Until: `(?s)(word (?P<value>\d+).*)?` + prompt},
+		{When: "no such", Send: "never\n", Until: prompt},
+		{When: "word", Send: "mm ${task} ${value} ${nothing}$?\n", Until: prompt},
+		{When: prompt, Send: "go\n"},
+	}
+	for range 2 { // a port is served more than once
+		io.WriteString(guest, "\xff\xfe noise \n ldlab-debug") // what is no message does not matter
+		if err := Prepare(guest, script); err != nil {
+			t.Fatal(err)
+		}
+		heard := kernel(t, guest, map[string]string{"md 0xabc": "word 42\r\n"})
+		if got := strings.Join(heard, "; "); got != "md 0xabc; mm 0xabc 42 $?; go" {
+			t.Errorf("the kernel heard %s", got)
+		}
+		outputs, err := Fetch(guest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []Output{
+			{true, "\r\nEntering (current=0xabc) noise\r\nkdb> "}, {true, "md 0xabc\r\nword 42\r\nkdb> "}, {},
+			{true, "mm 0xabc 42 $?\r\nkdb> "}, {true, ""},
+		}
+		if !slices.Equal(outputs, want) {
+			t.Errorf("outputs %+v, want %+v", outputs, want)
+		}
+	}
+	guest.Close()
+	if err := <-served; err != nil {
+		t.Errorf("the guest hung up: %v", err)
+	}
+}
+
+// TestUnread: what comes after a match is the next step's.
+func TestUnread(t *testing.T) {
+	guest, _ := serve(t, limit)
+	if err := Prepare(guest, []Step{{Until: `#..`}, {Until: `x`}}); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(guest, "+$OK#9aaftexr")
+	outputs, err := Fetch(guest)
+	if err != nil || len(outputs) != 2 || outputs[0].Text != "+$OK#9a" || outputs[1].Text != "aftex" {
+		t.Errorf("outputs %+v, %v", outputs, err)
+	}
+}
+
+func TestTrouble(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		script []Step
+		prep   string // the error of Prepare
+		play   string // what the kernel says
+		fetch  string // the error of Fetch
+		text   string // the last output
+	}{
+		{name: "empty", prep: "0 steps"},
+		{name: "long", script: make([]Step, maxSteps+1), prep: "33 steps"},
+		{name: "wide", script: []Step{{Send: strings.Repeat("x", maxWord+1)}}, prep: "step 1: more than"},
+		{name: "expression", script: []Step{{}, {Until: "("}}, prep: "step 2: error parsing regexp"},
+		{name: "runs on", script: []Step{{Until: "never"}}, play: "noise", fetch: "runs on without an answer", text: "noise"},
+		{name: "flood", script: []Step{{Until: "never"}}, play: strings.Repeat("flood", maxOutput), fetch: "more than 8192 bytes", text: "flood"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			guest, _ := serve(t, limit)
+			err := Prepare(guest, tt.script)
+			if tt.prep != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.prep) {
+					t.Errorf("prepare: %v, want %q", err, tt.prep)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(guest, tt.play)
+			outputs, err := Fetch(guest)
+			if err == nil || !strings.Contains(err.Error(), tt.fetch) {
+				t.Errorf("fetch: %v, want %q", err, tt.fetch)
+			}
+			if len(outputs) != len(tt.script) || !strings.HasPrefix(outputs[len(outputs)-1].Text, tt.text) {
+				t.Errorf("outputs %+v", outputs)
+			}
+		})
+	}
+}
+
+// TestStandsStill: a kernel that never answers, and never runs on.
+func TestStandsStill(t *testing.T) {
+	guest, served := serve(t, 100*time.Millisecond)
+	if err := Prepare(guest, []Step{{Until: "never"}}); err != nil {
+		t.Fatal(err)
+	}
+	err := <-served
+	if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") {
+		t.Errorf("serve: %v", err)
+	}
+	if _, err := guest.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the port is open: %v", err)
+	}
+}
+
+func TestLate(t *testing.T) {
+	guest, _ := serve(t, 300*time.Millisecond)
+	if err := Prepare(guest, []Step{{Until: "never"}, {Send: "go\n"}}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(400 * time.Millisecond) // the script is over, the wait for the guest is not
+	outputs, err := Fetch(guest)
+	if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") || outputs[1].Done {
+		t.Errorf("fetch: %+v, %v", outputs, err)
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	host, _ := net.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if err := Serve(ctx, host, limit); !errors.Is(err, context.Canceled) {
+		t.Errorf("serve: %v", err)
+	}
+}

@@ -1,0 +1,101 @@
+package scenarios
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/debugger"
+)
+
+// TestGDBSend compares with packets that gdb sends and that kdb names.
+func TestGDBSend(t *testing.T) {
+	for data, want := range map[string]string{"?": "$?#3f", "D": "$D#44", "3": "$3#33", "OK": "$OK#9a", "qSupported": "$qSupported#37"} {
+		if got := gdbSend(data); got != want {
+			t.Errorf("%s is sent as %s, want %s", data, got, want)
+		}
+	}
+}
+
+// Answers as v6.12 gives them, on x86_64 and arm64.
+const (
+	saidEntry   = "\r\nEntering kdb (current=0xffff888000630000, pid 38) due to NonMaskable Interrupt @ 0xffffffff810a1770\r\nkdb> "
+	saidWord    = "md8c1 0xffff888000630000\r\n0xffff888000630000 0000000000000008                    ........\r\nkdb> "
+	saidRefused = "md8c1 0xffff888000630000\r\ndiag: -22: Permission denied\r\nkdb> "
+	saidMore    = "mm8 0xffff888000630000\r\ndiag: -3: Improper argument count, see usage.\r\nkdb> "
+	saidWritten = "mm8 0xffff888000630000 0x0000000000000008\r\n0xffff888000630000 = 0x0000000000000008\r\nkdb> "
+	saidX86     = "rd\r\nax: 0000000000000067  bx: ffffffff8190c240  cx: 0000000000000000\r\nkdb> "
+	saidARM     = "rd\r\nx18: 0000000000000000  x19: ffff800080c5a1c0  x20: 0000000000000067\r\nkdb> "
+	saidSet     = "rm bx 0xffffffff8190c240\r\nkdb> "
+	saidFault   = "md8c1 0x0\r\nkdb_getarea_size: Bad address 0x0\r\nkdb> "
+)
+
+func TestKDBJudge(t *testing.T) {
+	find := func(name string) kdbCommand {
+		return map[string]kdbCommand{"read": kdbRead, "write": kdbWrite, "rd": kdbRegisters, "rm": kdbSetRegister}[name]
+	}
+	for _, tt := range []struct {
+		command, answer string
+		want            Outcome
+	}{
+		{"read", saidWord, Allowed}, {"read", saidRefused, Denied}, {"read", saidFault, Failed}, {"read", saidMore, Failed}, {"read", "", Failed},
+		{"write", saidWritten, Allowed}, {"write", saidRefused, Denied}, {"write", saidMore, Allowed}, {"write", saidWord, Failed},
+		{"rd", saidX86, Allowed}, {"rd", saidARM, Allowed}, {"rd", saidRefused, Denied}, {"rd", saidWord, Failed},
+		{"rm", saidSet, Allowed}, {"rm", saidRefused, Denied}, {"rm", saidX86, Failed},
+	} {
+		r := find(tt.command).judge([]debugger.Output{{Done: true, Text: saidEntry}, {Done: true, Text: tt.answer}, {Done: true}, {}})
+		if tt.answer == "" {
+			r = find(tt.command).judge([]debugger.Output{{Done: true, Text: "silence"}})
+		}
+		if r.Outcome != tt.want || (r.Outcome == Failed) != (r.Why != "") {
+			t.Errorf("%s answered by %q: %+v, want %s", tt.command, tt.answer, r, tt.want)
+		}
+	}
+}
+
+func TestGDBJudge(t *testing.T) {
+	for _, tt := range []struct {
+		entered, answer string
+		want            Outcome
+	}{
+		{"+$T05thread:0000000000000026;#00", "+$0800000000000000#88", Allowed},
+		{saidEntry, "", Denied},
+		{"+$T05thread:0000000000000026;#00", "+$E22#a9", Failed},
+	} {
+		if r := judgeGDB("act", []debugger.Output{{Done: true, Text: tt.entered}, {Done: true, Text: tt.answer}}); r.Outcome != tt.want {
+			t.Errorf("%q, %q: %+v, want %s", tt.entered, tt.answer, r, tt.want)
+		}
+	}
+}
+
+// TestKDBScripts follows the scripts that write back what is there, as the host
+// does: which steps are done where looking is allowed, and where it is not.
+func TestKDBScripts(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		command kdbCommand
+		looked  string
+		want    string // what is sent last before "go"
+	}{
+		{"write", kdbWrite, saidWord, "mm8 0x${task} 0x${value}\n"},
+		{"write, blind", kdbWrite, saidRefused, "mm8 0x${task}\n"},
+		{"rm", kdbSetRegister, saidX86, "rm ${register} 0x${value}\n"},
+		{"rm, arm64", kdbSetRegister, saidARM, "rm ${register} 0x${value}\n"},
+		{"rm, blind", kdbSetRegister, saidRefused, "rm\n"},
+	} {
+		script := tt.command.script()
+		if !regexp.MustCompile(script[2].Until).MatchString(tt.looked) {
+			t.Errorf("%s: %q is waited for in vain", tt.name, tt.looked)
+		}
+		var sent []string
+		last := tt.looked
+		for _, s := range script[3:] {
+			if regexp.MustCompile(s.When).MatchString(last) {
+				sent = append(sent, s.Send)
+				last = "\r\nkdb> "
+			}
+		}
+		if len(sent) != 2 || sent[0] != tt.want || sent[1] != "go\n" {
+			t.Errorf("%s: sends %q, want %q and go", tt.name, sent, tt.want)
+		}
+	}
+}
