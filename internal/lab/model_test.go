@@ -59,9 +59,9 @@ func TestModelForReal(t *testing.T) {
 		kernel, arch string
 		settings     []string
 	}{
-		{"bitmap", "x86_64", []string{"none", "none", "none@boot", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
-		{"bitmap", "arm64", []string{"none", "none", "none@boot", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
-		{"stock", "x86_64", []string{"none", "none", "none@boot", "integrity@runtime", "integrity@boot"}},
+		{"bitmap", "x86_64", []string{"none", "none", "none", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
+		{"bitmap", "arm64", []string{"none", "none", "none", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
+		{"stock", "x86_64", []string{"none", "none", "none", "integrity@runtime", "integrity@boot"}},
 	} {
 		t.Run(tc.kernel+"/"+tc.arch, func(t *testing.T) {
 			p := forReal(t, Selection{Kernels: []string{tc.kernel}, Arches: []string{tc.arch}})
