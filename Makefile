@@ -6,7 +6,7 @@ BIN := bin/ldlab
 # Flags of "make run": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
 
-.PHONY: help deps build run test short check bench clean
+.PHONY: help deps build run test nightly short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,12 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 45m ./...
+
+nightly: build ## play many more random scripts to real kernels (hours)
+	$(BIN) build --kernel bitmap >/dev/null
+	$(BIN) build --kernel stock --arch x86_64 >/dev/null
+	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-5000} \
+	$(GO) test -timeout 12h -v -run TestModelForReal ./internal/lab
 
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./...
