@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ type Config struct {
 	Cache string            // directory for all that is built; made if it is not there
 	Shell bool              // with u-root's init, shell and core commands
 	Files map[string]string // path in the guest -> file on the host, besides; readable by root, not executable
+
+	Content map[string][]byte // path in the guest -> what is in the file, likewise
 
 	// Progress takes one line for whatever takes longer than a blink, or
 	// is worth knowing; nil for nobody. It is called from one goroutine.
@@ -52,7 +55,7 @@ func (c *Config) check() error {
 	if c.Cache == "" {
 		return errors.New("no cache directory")
 	}
-	for name := range c.Files {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Content))) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" || name == "/init" {
 			return fmt.Errorf("guest path %q: not a clean absolute path of a file of its own", name)
 		}
@@ -81,7 +84,7 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 		}
 		parts = append(parts, shell.SHA256)
 	}
-	files, err := readFiles(c.Files)
+	files, err := readFiles(c.Files, c.Content)
 	if err != nil {
 		return Image{}, err
 	}

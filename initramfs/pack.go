@@ -16,8 +16,11 @@ import (
 const packVersion = "1"
 
 // readFiles reads what goes into the image besides, by guest path.
-func readFiles(files map[string]string) ([]sourceFile, error) {
+func readFiles(files map[string]string, content map[string][]byte) ([]sourceFile, error) {
 	var all []sourceFile
+	for name, data := range content {
+		all = append(all, sourceFile{strings.TrimPrefix(name, "/"), data})
+	}
 	for name, host := range files {
 		data, err := os.ReadFile(host)
 		if err != nil {

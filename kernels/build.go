@@ -8,8 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-
-	"github.com/ldlab/ldlab/kernels/internal/payload"
 )
 
 // build builds the kernel in the working tree of its source and architecture.
@@ -48,7 +46,7 @@ func (j *job) build(ctx context.Context) (Built, error) {
 		return Built{}, fmt.Errorf("build kernel %s for %s: %w", j.spec.Kernel.Name, j.spec.Arch.Name, err)
 	}
 	j.emit(Event{Phase: Storing})
-	if err := j.store(ctx, w); err != nil {
+	if err := j.store(ctx, w, o); err != nil {
 		return Built{}, fmt.Errorf("store kernel %s for %s: %w", j.spec.Kernel.Name, j.spec.Arch.Name, err)
 	}
 	built, err := openEntry(j.entry(), j.spec.Arch)
@@ -82,7 +80,11 @@ func (j *job) compile(ctx context.Context, w *workTree, o *overlay) error {
 	}
 	m := j.meter(Building, int64(total))
 	steps := 0
-	err = j.make(ctx, w, log, func(what string) { steps++; m.set(int64(steps), what) }, j.spec.Arch.Targets...)
+	targets, err := j.targets(w)
+	if err != nil {
+		return err
+	}
+	err = j.make(ctx, w, log, func(what string) { steps++; m.set(int64(steps), what) }, targets...)
 	var s *stopped
 	if errors.As(err, &s) && !s.clean {
 		return err // still marked as building
@@ -98,7 +100,7 @@ func (j *job) compile(ctx context.Context, w *workTree, o *overlay) error {
 }
 
 // store puts the result into the cache, all of it or nothing.
-func (j *job) store(ctx context.Context, w *workTree) error {
+func (j *job) store(ctx context.Context, w *workTree, o *overlay) error {
 	fresh := filepath.Join(w.dir, "result")
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
@@ -123,11 +125,18 @@ func (j *job) store(ctx context.Context, w *workTree) error {
 			return err
 		}
 	}
-	unsigned, signed, err := payload.Kexec(j.spec.Arch, j.lab.key, j.lab.cert)
+	files, err := j.payloads(w)
 	if err != nil {
 		return err
 	}
-	for name, data := range map[string][]byte{KexecUnsigned: unsigned, KexecSigned: signed} {
+	modules, err := w.modules()
+	if err != nil {
+		return err
+	}
+	if files[sitesFile], err = j.sites(ctx, w, o, modules); err != nil {
+		return err
+	}
+	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(fresh, name), data, 0o644); err != nil {
 			return err
 		}

@@ -118,6 +118,7 @@ type job struct {
 	frags  []fragment
 	tools  toolchain
 	lab    labKey
+	other  labKey // that of the stranger
 	key    string // of the result, by everything that goes into it
 }
 
@@ -147,7 +148,10 @@ func (b *Builder) prepare(ctx context.Context, spec Spec, fetch bool) (*job, err
 	if err := j.checkVersions(); err != nil {
 		return nil, err
 	}
-	if j.lab, err = b.labKey(ctx, fetch); err != nil {
+	if j.lab, err = b.labKey(ctx, labKeyFile, fetch); err != nil {
+		return nil, err
+	}
+	if j.other, err = b.labKey(ctx, strangerKeyFile, fetch); err != nil {
 		return nil, err
 	}
 	j.key = j.computeKey()

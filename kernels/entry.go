@@ -15,10 +15,16 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Files of a result that probes use.
+// Files of a result that probes use. Modules are only there where the
+// configuration has them.
 const (
 	KexecUnsigned = "kexec-unsigned" // an image that kexec_file_load takes, without a signature
 	KexecSigned   = "kexec-signed"   // the same, signed with the lab's key, which the kernel trusts
+
+	ModuleUnsigned  = "module-unsigned"  // ldlab_nop.ko, which does nothing
+	ModuleSigned    = "module-signed"    // the same, signed with the lab's key
+	ModuleWrongKey  = "module-wrongkey"  // the same, signed with a key that the kernel does not know
+	MmiotraceSigned = "mmiotrace-signed" // testmmiotrace.ko, signed with the lab's key
 )
 
 // Other files of a result.
@@ -26,6 +32,7 @@ const (
 	imageFile      = "image"
 	configFile     = "config"
 	provenanceFile = "provenance.json"
+	sitesFile      = "sites.json" // lockdown.Sites
 	sumsFile       = "SHA256SUMS"
 )
 
@@ -36,7 +43,7 @@ type Built struct {
 	Kind       lockdown.Kind
 	Image      string            // file
 	Config     string            // file; empty where a ready image came without
-	Files      map[string]string // other files, by name: KexecUnsigned, KexecSigned, System.map, build.log
+	Files      map[string]string // other files, by name: KexecUnsigned, ModuleSigned, ..., System.map, build.log
 	Provenance Provenance
 	Cached     bool // it was there, and nothing was built
 
@@ -184,7 +191,7 @@ func checkSums(dir string) ([]string, error) {
 		}
 		want[name] = s
 	}
-	for _, name := range []string{imageFile, configFile, provenanceFile, KexecSigned, KexecUnsigned} {
+	for _, name := range []string{imageFile, configFile, provenanceFile, sitesFile, KexecSigned, KexecUnsigned} {
 		if want[name] == "" {
 			return nil, fmt.Errorf("read checksums: %s lacks %s", filepath.Join(dir, sumsFile), name)
 		}

@@ -16,7 +16,7 @@ import (
 // taken, cut ones and those of another architecture are not.
 func TestOpenImage(t *testing.T) {
 	b := &Builder{Cache: t.TempDir()}
-	key, err := b.labKey(t.Context(), true)
+	key, err := b.labKey(t.Context(), labKeyFile, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +101,14 @@ func TestOpenImageELF(t *testing.T) {
 
 func TestLabKey(t *testing.T) {
 	b := &Builder{Cache: t.TempDir()}
-	if _, err := b.labKey(t.Context(), false); err == nil {
+	if _, err := b.labKey(t.Context(), labKeyFile, false); err == nil {
 		t.Error("a key that is not there was read")
 	}
-	one, err := b.labKey(t.Context(), true)
+	one, err := b.labKey(t.Context(), labKeyFile, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := b.labKey(t.Context(), true)
+	two, err := b.labKey(t.Context(), labKeyFile, true)
 	if err != nil || one.fingerprint() != two.fingerprint() {
 		t.Errorf("the key does not stay: %v", err)
 	}
@@ -119,7 +119,7 @@ func TestLabKey(t *testing.T) {
 	if err := os.Truncate(file, 100); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.labKey(t.Context(), true); err == nil || !strings.Contains(err.Error(), "remove it") {
+	if _, err := b.labKey(t.Context(), labKeyFile, true); err == nil || !strings.Contains(err.Error(), "remove it") {
 		t.Errorf("a cut key: %v", err)
 	}
 }

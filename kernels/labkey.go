@@ -20,22 +20,30 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// A labKey signs what lab kernels trust: each kernel has the certificate built
-// in (CONFIG_MODULE_SIG_KEY). It is made once for a cache and never leaves it.
+// A labKey signs what probes load. It is made once for a cache and never leaves
+// it.
 type labKey struct {
 	pem  []byte // private key and certificate, as kbuild wants them
 	key  *rsa.PrivateKey
 	cert *x509.Certificate
 }
 
-const labKeyFile = "lab_key.pem"
+// Each kernel has the certificate of the first key built in
+// (CONFIG_MODULE_SIG_KEY). That of the second no kernel knows.
+const (
+	labKeyFile      = "lab_key.pem"
+	strangerKeyFile = "stranger_key.pem"
+)
+
+// keyNames are the subjects: a kernel looks for the key of a signature by it.
+var keyNames = map[string]string{labKeyFile: "ldlab", strangerKeyFile: "ldlab stranger"}
 
 // fingerprint tells keys apart. It is of the public part.
 func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.cert.Raw)) }
 
-// labKey reads the cache's key, or makes it where there is none yet.
-func (b *Builder) labKey(ctx context.Context, create bool) (labKey, error) {
-	file := filepath.Join(b.Cache, "key", labKeyFile)
+// labKey reads one of the cache's keys, or makes it where there is none yet.
+func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey, error) {
+	file := filepath.Join(b.Cache, "key", name)
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) && create {
 		var unlock func()
@@ -44,7 +52,7 @@ func (b *Builder) labKey(ctx context.Context, create bool) (labKey, error) {
 		}
 		defer unlock()
 		if data, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
-			data, err = makeLabKey(file)
+			data, err = makeLabKey(file, keyNames[name])
 		}
 	}
 	if err != nil {
@@ -59,7 +67,7 @@ func (b *Builder) labKey(ctx context.Context, create bool) (labKey, error) {
 
 // makeLabKey makes a key with a certificate that does not expire in anyone's
 // lab. The extensions are those that certs/default_x509.genkey of v6.12 asks for.
-func makeLabKey(file string) ([]byte, error) {
+func makeLabKey(file, subject string) ([]byte, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return nil, err
@@ -71,7 +79,7 @@ func makeLabKey(file string) ([]byte, error) {
 	id := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		Subject:      pkix.Name{CommonName: "ldlab"},
+		Subject:      pkix.Name{CommonName: subject},
 		// The guest's clock may be anywhere; kernels don't check dates.
 		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:              time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),

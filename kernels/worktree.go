@@ -34,6 +34,7 @@ type treeState struct {
 	Building bool           // make is at work: half-written objects, if it is still set
 	Steps    map[string]int // lines of output of the last build: cold, warm
 	Config   configured
+	Scan     sourceScan
 }
 
 // configured says what a .config was made of and what came out, as digests.

@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -24,6 +25,7 @@ type Coverage struct {
 	Sites        []Covered
 	Absent       []Absent
 	Strays       []string // probes that never asked at the site that they name
+	Stale        []string // calls that probes got to, though they are said to be out of reach
 	Unknown      []string // sites that the kernel counted and that are not in its machine code: the lab is wrong
 }
 
@@ -55,6 +57,9 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 		c.Sites = append(c.Sites, Covered{Site: s})
 		present[s.Where()] = true
 	}
+	slices.SortStableFunc(c.Sites, func(a, b Covered) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, cmp.Compare(a.Name, b.Name))
+	})
 	for i := range c.Sites {
 		at[c.Sites[i].Name] = &c.Sites[i]
 	}
@@ -76,13 +81,13 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 			}
 		}
 	}
-	asked := map[string]bool{} // probes that ran and were not unavailable
+	allowed := map[string]bool{} // probes that got through: those must have asked
 	for _, r := range results {
 		if r.Kernel != kernel || r.Arch != arch {
 			continue
 		}
 		for _, o := range r.Observations {
-			asked[o.Probe] = asked[o.Probe] || o.Outcome == scenarios.Allowed || o.Outcome == scenarios.Denied
+			allowed[o.Probe] = allowed[o.Probe] || o.Outcome == scenarios.Allowed
 			for _, k := range o.Checks {
 				count(k, o.Probe)
 			}
@@ -108,10 +113,13 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 		default:
 			s.Reach, s.Why = Unreached, unreached(s.Where())
 		}
+		if s.Reach != Unreached && unreached(s.Where()) != "" {
+			c.Stale = append(c.Stale, s.Where())
+		}
 		slices.Sort(s.Probes)
 	}
 	c.addBootProbes(met)
-	c.Strays = strays(arch, asked, met)
+	c.Strays = strays(arch, allowed, met)
 	for _, s := range sites.Source {
 		if !present[s.Where()] {
 			c.Absent = append(c.Absent, Absent{s, why(s.Where())})
@@ -134,10 +142,11 @@ func (c *Coverage) addBootProbes(met map[string]bool) {
 	}
 }
 
-// strays lists the gated probes that answered, and never asked at their site.
-func strays(arch string, asked, met map[string]bool) (ids []string) {
+// strays lists the gated probes that got through once, and never asked at
+// their site.
+func strays(arch string, allowed, met map[string]bool) (ids []string) {
 	for _, row := range scenarios.Rows() {
-		if row.Expect == scenarios.Gated && row.On(arch) && asked[row.ID] && !met[row.ID+" "+row.Site] {
+		if row.Expect == scenarios.Gated && row.On(arch) && allowed[row.ID] && !met[row.ID+" "+row.Site] {
 			ids = append(ids, row.ID)
 		}
 	}
@@ -174,5 +183,5 @@ func (c Coverage) Sound() bool {
 			return false
 		}
 	}
-	return len(c.Strays) == 0 && len(c.Unknown) == 0 && len(c.Sites) > 0
+	return len(c.Strays) == 0 && len(c.Stale) == 0 && len(c.Unknown) == 0 && len(c.Sites) > 0
 }

@@ -45,22 +45,31 @@ func TestCover(t *testing.T) {
 			{Site: "kexec+0x1/0x9", Comm: "swapper/0", Checks: 5}, {Site: "who+0x1/0x2", Comm: "swapper", Checks: 1}}}}},
 	}
 	why := func(call string) string { return "because of " + call }
-	c := Cover("bitmap", "x86_64", sitesOf(), results, why, why)
+	far := func(call string) string {
+		if call == "kernel/kexec.c:kexec_load_check" || call == "arch/x.c:xmon" {
+			return "because of " + call
+		}
+		return ""
+	}
+	c := Cover("bitmap", "x86_64", sitesOf(), results, why, far)
 	present, refused, open := c.Count()
 	if present != 3 || refused != 1 || open != 1 {
 		t.Errorf("%d present, %d refused, %d open", present, refused, open)
 	}
-	if s := c.Sites[0]; s.Reach != Refused || s.Checks != 3 || s.Denials != 2 || !reflect.DeepEqual(s.Probes, []string{"devmem/open"}) {
+	if s := c.Sites[1]; s.Reach != Refused || s.Checks != 3 || s.Denials != 2 || !reflect.DeepEqual(s.Probes, []string{"devmem/open"}) {
 		t.Errorf("open_port: %+v", s)
 	}
-	if s := c.Sites[1]; s.Reach != OnlyOpen || !s.Boot || s.Checks != 6 {
+	if s := c.Sites[2]; s.Reach != OnlyOpen || !s.Boot || s.Checks != 6 {
 		t.Errorf("kexec: %+v", s)
 	}
-	if s := c.Sites[2]; s.Reach != Unreached || s.Why != "because of arch/x.c:xmon" {
+	if s := c.Sites[0]; s.Reach != Unreached || s.Why != "because of arch/x.c:xmon" {
 		t.Errorf("xmon: %+v", s)
 	}
 	if len(c.Absent) != 1 || c.Absent[0].Why != "because of drivers/cxl/core/mbox.c:cxl" {
 		t.Errorf("absent: %+v", c.Absent)
+	}
+	if !reflect.DeepEqual(c.Stale, []string{"kernel/kexec.c:kexec_load_check"}) {
+		t.Errorf("stale: %q", c.Stale)
 	}
 	if !reflect.DeepEqual(c.Strays, []string{"msr/write"}) || !reflect.DeepEqual(c.Unknown, []string{"who+0x1/0x2"}) {
 		t.Errorf("strays %q, unknown %q", c.Strays, c.Unknown)
@@ -72,7 +81,12 @@ func TestCover(t *testing.T) {
 
 func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 	all := []Result{{Guest: Guest{Kernel: "k", Arch: "x86_64"}, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 1, 1)}}}
-	because := func(string) string { return "because" }
+	because := func(call string) string {
+		if call == "drivers/char/mem.c:open_port" { // reached
+			return ""
+		}
+		return "because"
+	}
 	none := func(string) string { return "" }
 	for _, tc := range []struct {
 		name           string

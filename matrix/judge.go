@@ -46,6 +46,11 @@ func Judge(c Case) Judgment {
 		// that the lock, and nothing else, said no.
 		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
 	}
+	if why := c.refusedUnlocked(); why != "" {
+		// Whatever became of the act: it may have gone on another way, or
+		// failed in a way that no denial has.
+		return Judgment{Overblocked, o.Call + "; " + why}
+	}
 	switch {
 	case c.Control == nil:
 		return Judgment{Unproven, "no control: the probe did not run with nothing locked"}
@@ -54,6 +59,9 @@ func Judge(c Case) Judgment {
 		return Judgment{Unavailable, c.Control.Why}
 	case c.Control.Outcome != scenarios.Allowed:
 		return Judgment{Unproven, fmt.Sprintf("control, nothing locked: %s", describe(c.Control))}
+	case owed == scenarios.OwedDenied && c.letThrough() != nil:
+		k := c.letThrough()
+		return Judgment{Leak, fmt.Sprintf("%s, but not by %s: it asked for %q, and was not refused", o.Call, k.Site, k.Label)}
 	case o.Outcome != scenarios.Denied && o.Outcome != scenarios.Allowed:
 		return Judgment{Unproven, describe(o)}
 	}
@@ -67,9 +75,6 @@ func Judge(c Case) Judgment {
 		return Judgment{OpenGap, o.Call + " though " + string(c.Row.Reason) + " is locked: " + c.Row.Source}
 	case !denied:
 		return Judgment{Leak, o.Call + " though " + c.refusing() + " is locked"}
-	}
-	if k := c.letThrough(); k != nil {
-		return Judgment{Leak, fmt.Sprintf("%s, but not by %s: it asked for %q, and was not refused", o.Call, k.Site, k.Label)}
 	}
 	// Denied as owed. Whoever is named must be locked, and be one of those
 	// that may refuse this act.
@@ -120,7 +125,7 @@ func (c Case) refusing() string {
 // when it is denied, made at the probe's own call site.
 func (c Case) asked() (cs []scenarios.Check) {
 	checks := c.Observed.Checks
-	if c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) && c.Boot != nil {
+	if c.Row.AtBoot && c.Boot != nil {
 		checks = c.Boot.Checks
 	}
 	for _, k := range checks {
@@ -135,7 +140,7 @@ func (c Case) asked() (cs []scenarios.Check) {
 // calls on the same way may ask for the same reason. Where the kernel does not
 // count, or the object was never made, it cannot be told, and is not asked.
 func (c Case) arrived() bool {
-	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting)
+	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Gated
 	// What comes before a lock is refused where the lock is older, and the site
 	// is behind that.
 	older := c.Row.Before != nil && c.Guest.Setting.How != lockdown.Runtime
@@ -160,6 +165,23 @@ func (c Case) letThrough() *scenarios.Check {
 		}
 	}
 	return nil
+}
+
+// refusedUnlocked says that the kernel refused this run of the probe, or at
+// boot the probe's own call site, for a reason that is not locked.
+func (c Case) refusedUnlocked() string {
+	checks := c.Observed.Checks
+	if c.Row.AtBoot {
+		checks = c.asked()
+	}
+	for _, k := range checks {
+		for _, info := range lockdown.Reasons() {
+			if k.Denials > 0 && k.Label == info.Label && !c.Guest.Setting.Locks(info.Reason) {
+				return fmt.Sprintf("the kernel counted a denial of %q at %s: %s is not locked", k.Label, k.Site, info.Reason)
+			}
+		}
+	}
+	return ""
 }
 
 // named lists the reasons for which the kernel itself says that it refused

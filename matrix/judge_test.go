@@ -122,6 +122,13 @@ func TestJudgeOwed(t *testing.T) {
 		o.Checks = append(o.Checks, scenarios.Check{Site: "open_port+0x1/0x2", Call: call, Label: mem, Comm: o.Comm, Checks: 1, Denials: denials})
 		return o
 	}
+	letAndFailed := at(sited.Site, 0)
+	letAndFailed.Outcome = scenarios.Failed
+	wentOn := counted(scenarios.Allowed, mem)
+	refusedAndFailed := counted(scenarios.Failed, mem)
+	atBootSite := scenarios.Probe{Reason: "tracefs", AtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
+	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
+	bootLet := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1}, {Site: "q", Call: "q.c:q", Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
 	probeDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: core, Comm: "ldp-1", Denials: 1}}}
 	bootAllowed := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: trace, Comm: "swapper/0", Checks: 4}}}
 	bootLogged := scenarios.State{Log: []string{"Lockdown: swapper: use of tracefs is restricted; see man kernel_lockdown.7"}}
@@ -143,6 +150,12 @@ func TestJudgeOwed(t *testing.T) {
 		{"at its own site", sited, "integrity", at(sited.Site, 1), &counts, Enforced},
 		{"at another site", sited, "integrity", at("fs/third.c:third", 1), &counts, Unattributed},
 		{"let through at its own, refused by another", sited, "integrity", at(sited.Site, 0), &counts, Leak},
+		{"let through at its own, failed behind it", sited, "integrity", letAndFailed, &counts, Leak},
+		{"refused for what is not locked, went on", sited, "kcore@runtime", wentOn, &counts, Overblocked},
+		{"refused for what is not locked, failed", sited, "none", refusedAndFailed, &counts, Overblocked},
+		{"its site refused at boot, unlocked", atBootSite, "none", allowed, &bootRefused, Overblocked},
+		{"its site refused at boot, locked", atBootSite, "tracefs@boot", denied, &bootRefused, Enforced},
+		{"its site let through at boot", atBootSite, "tracefs@boot", denied, &bootLet, Leak},
 		{"masked", masked, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
 		{"masked, though its own is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Masked},
 		{"by its own, though a mask is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},

@@ -86,8 +86,9 @@ func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met [
 	s.Sound = true
 	setting := t.Columns[column].Setting
 	for _, r := range t.Rows {
-		if !r.gatedOn(probed, column) {
-			continue
+		row, ok := scenarios.Find(r.Probe)
+		if !ok || !r.gatedOn(probed, column) || row.AtBoot && setting.How == lockdown.Runtime {
+			continue // what is asked at boot was asked before the lock
 		}
 		c := r.Cells[column]
 		s.Sound = s.Sound && c.Verdict.Expected()
@@ -99,8 +100,7 @@ func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met [
 		if denied {
 			s.Denied++
 		}
-		row, ok := scenarios.Find(r.Probe)
-		if !ok || row.Owes(setting) != scenarios.OwedDenied {
+		if row.Owes(setting) != scenarios.OwedDenied {
 			continue
 		}
 		s.Owed++

@@ -46,6 +46,9 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 	for _, id := range c.Strays {
 		fmt.Fprintf(b, "\n  %s never asked at the site that it is for\n", id)
 	}
+	for _, call := range c.Stale {
+		fmt.Fprintf(b, "\n  %s is said to be out of reach, and is not\n", call)
+	}
 	for _, name := range c.Unknown {
 		fmt.Fprintf(b, "\n  the kernel counted %s, which is not in its machine code\n", clean(name))
 	}

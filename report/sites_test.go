@@ -27,6 +27,7 @@ func coverages() []matrix.Coverage {
 			},
 			Absent:  []matrix.Absent{{SourceSite: lockdown.SourceSite{File: "arch/powerpc/xmon/xmon.c", Function: "xmon_is_locked_down", Line: 309}, Why: "powerpc only"}, {SourceSite: lockdown.SourceSite{File: "b.c", Function: "h", Line: 2}}},
 			Strays:  []string{"msr/write"},
+			Stale:   []string{"c.c:stale"},
 			Unknown: []string{"who+0x1/0x2\x1b"}},
 		{Kernel: "stock", Arch: "arm64"},
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +28,11 @@ func traced(r Result, config string) Result {
 	case len(entries) == 0:
 		r.Outcome, r.Why = Denied, ""
 		r.Call += ": tracefs is empty"
+	case config == "CONFIG_EVENT_TRACING" && exists(filepath.Join(tracefs, "set_event")) && !exists(filepath.Join(tracefs, "events")):
+		// That file and that directory are made together
+		// (kernel/trace/trace_events.c:create_event_toplevel_files, v6.12).
+		r.Outcome, r.Why = Denied, ""
+		r.Call += ": there are events, but no directory of them"
 	default:
 		r.Outcome, r.Why = Unavailable, config
 	}
@@ -103,13 +110,15 @@ func traceInstance() Result {
 	return r
 }
 
-// traceDirectory looks whether the kernel made any file at boot.
+// traceDirectory looks whether the kernel made any file at boot; directories
+// are none.
 func traceDirectory() Result {
 	act := fmt.Sprintf("getdents(%q)", tracefs)
 	entries, err := traceEntries()
 	r := absent(judge(act, err), "CONFIG_TRACING", unix.ENOENT)
-	if err == nil && len(entries) == 0 {
-		r.Outcome, r.Call = Denied, act+" = ok: tracefs is empty"
+	isFile := func(e os.DirEntry) bool { return e.Type().IsRegular() }
+	if err == nil && !slices.ContainsFunc(entries, isFile) {
+		r.Outcome, r.Call = Denied, act+" = ok: tracefs has no file"
 	}
 	return r
 }
@@ -129,4 +138,20 @@ func traceAutomount() Result {
 	}
 	r.Outcome, r.Why = Denied, ""
 	return r
+}
+
+// tracerRefused looks in the kernel's log for a tracer that lockdown kept out
+// (kernel/trace/trace.c:register_tracer, v6.12).
+func tracerRefused() Result {
+	const act = "syslog(SYSLOG_ACTION_READ_ALL)"
+	log, err := kernelLog()
+	if err != nil {
+		return failed(act, err)
+	}
+	for line := range strings.Lines(log) {
+		if _, said, ok := strings.Cut(line, "Can not register tracer "); ok {
+			return Result{Outcome: Denied, Call: fmt.Sprintf("%s: tracer %s", act, strings.TrimSpace(said))}
+		}
+	}
+	return Result{Outcome: Allowed, Call: act + ": no tracer was refused"}
 }

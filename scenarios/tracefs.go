@@ -13,10 +13,9 @@ import (
 // worth most of the rest. free_buffer is left alone: to close it is to throw
 // the buffers away.
 //
-// The checks of register_tracer, tracing_set_default_clock
-// (kernel/trace/trace.c) and test_ringbuffer (ring_buffer.c) are made while the
-// kernel boots, and nothing of them can be seen: the files that would show it
-// are not there.
+// The checks of tracing_set_default_clock (kernel/trace/trace.c) and
+// test_ringbuffer (ring_buffer.c) are made while the kernel boots, and nothing
+// of them can be seen: the files that would show it are not there.
 func init() {
 	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
 	for _, f := range []struct {
@@ -86,6 +85,13 @@ func init() {
 			// numbers perf goes. (After a lock at run time this is a gap, below.)
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
 			Run: func(context.Context, Env) Result { return perfTracepoint() },
+		},
+		Probe{
+			Name: "tracers", Act: "the tracers that registered at boot, in the kernel's log", AtBoot: true,
+			// The tracer of mmiotrace comes late in the boot. The others of the
+			// lab's kernels are not even tried where tracing never starts.
+			Reason: "tracefs", Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"},
+			Run: func(context.Context, Env) Result { return tracerRefused() },
 		},
 		// What an event looks like stays open after a lock at run time: the
 		// kernel asks itself whether it should

@@ -14,6 +14,9 @@ var unreached = map[string]map[string]string{
 	"kernel/trace/trace.c:tracing_set_default_clock": {
 		"x86_64": "asks only where the clock is unstable; the lab's guests have tsc=reliable",
 	},
+	"kernel/trace/trace_stat.c:tracing_stat_open": {
+		"": "no statistics are kept: CONFIG_FUNCTION_PROFILER and CONFIG_BRANCH_TRACER are off",
+	},
 }
 
 // Unreached says why no probe gets to the call on the architecture; empty

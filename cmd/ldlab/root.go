@@ -36,7 +36,7 @@ Exit status: 0 every verdict as expected, 1 verdicts differ, 2 usage,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
-	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newShell(), newReport(), newMan())
+	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newReport(), newMan())
 	return root
 }
 

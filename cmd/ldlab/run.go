@@ -1,10 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,11 +12,9 @@ import (
 
 func newRun() *cobra.Command {
 	var (
-		sel     lab.Selection
-		o       lab.Options
-		asJSON  bool
-		verbose bool
-		latest  bool
+		sel    lab.Selection
+		o      runOptions
+		asJSON bool
 	)
 	c := &cobra.Command{
 		Use:   "run",
@@ -33,25 +28,15 @@ and the consoles of guests that failed, stand beside it.`,
 			if err != nil {
 				return err
 			}
-			if err := checkOptions(o); err != nil {
+			done, err := o.start(c)
+			if err != nil {
 				return err
 			}
-			if o.Out == "" {
-				if o.Resume {
-					return &lab.UsageError{Text: "--resume needs the --out of the run to go on with"}
-				}
-				o.Out, latest = filepath.Join("out", time.Now().UTC().Format("20060102T150405.000Z")), true
-			}
-			ui := newUI(c.ErrOrStderr())
-			defer ui.close()
-			o.Event, o.Version = ui.event, version()
-			if verbose {
-				o.Console = ui
-			}
-			m, err := lab.Run(c.Context(), p, o)
-			ui.close()
+			defer done()
+			m, err := lab.Run(c.Context(), p, o.Options)
+			done()
 			if m != nil {
-				if latest {
+				if o.latest {
 					linkLatest(o.Out)
 				}
 				if werr := writeMatrix(c, m, asJSON); werr != nil {
@@ -64,11 +49,8 @@ and the consoles of guests that failed, stand beside it.`,
 				}
 				fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 			}
-			if errors.Is(err, lab.ErrInterrupted) {
-				return fmt.Errorf("run: %w; go on with the same flags and --resume --out %s", err, o.Out)
-			}
 			if err != nil {
-				return err
+				return o.interrupted("run", err)
 			}
 			return verdict(m)
 		},
@@ -76,30 +58,11 @@ and the consoles of guests that failed, stand beside it.`,
 	kernelFlags(c, &sel)
 	settingFlag(c, &sel)
 	probeFlags(c, &sel)
+	o.flags(c)
 	f := c.Flags()
-	f.StringVar(&o.Out, "out", "", "directory for results and reports (default out/TIME)")
-	f.BoolVar(&o.Resume, "resume", false, "keep the results that --out has of this plan, and run the rest")
-	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default what processors and memory bear)")
-	f.DurationVar(&o.Timeout, "timeout", 0, "limit for one guest, such as 90s (default 60s times the machine's slowness)")
-	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
-	f.BoolVar(&o.Boot, "boot", false, "boot every guest; without it, guests that lock at run time are forked from one that booted")
 	f.BoolVar(&o.Timing, "timing", false, "also print where the time of a boot goes")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
-	f.BoolVarP(&verbose, "verbose", "v", false, "show the guests' consoles as they come")
-	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })
 	return c
-}
-
-func checkOptions(o lab.Options) error {
-	switch {
-	case o.Accel != "" && o.Accel != "kvm" && o.Accel != "tcg":
-		return lab.UnknownWord("accelerator", o.Accel, []string{"kvm", "tcg"})
-	case o.Jobs < 0:
-		return &lab.UsageError{Text: fmt.Sprintf("--jobs %d is less than none", o.Jobs)}
-	case o.Timeout < 0:
-		return &lab.UsageError{Text: fmt.Sprintf("--timeout %s is over before it begins", o.Timeout)}
-	}
-	return nil
 }
 
 func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool) error {

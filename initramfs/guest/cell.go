@@ -61,6 +61,7 @@ type cellRun struct {
 
 	counting bool                         // this kernel counts its checks
 	counted  map[string][]scenarios.Check // by comm: not reported yet
+	early    []record                     // denials logged before the lock
 	lines    []string                     // denial lines of the boot, said in the next state
 }
 
@@ -165,7 +166,12 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	}
 	for _, row := range rows {
 		if row.Before != nil {
+			if r.paced(row, req) { // locked at boot, it is refused now
+				r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
+			}
 			r.prepare(row, req)
+			records, _ := r.readLog()
+			r.early = append(r.early, records...)
 		}
 	}
 	if err := r.lock(writes); err != nil {
@@ -218,10 +224,9 @@ func (r *cellRun) takeCounts() {
 func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Request) scenarios.Observation {
 	o := scenarios.Observation{Probe: row.ID}
 	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
-	pace := gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
 	for o.Runs < maxRuns {
 		r.readLog()
-		if pace {
+		if r.paced(row, req) {
 			r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 		}
 		o.Runs++
@@ -230,7 +235,7 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
 		o.Duration = time.Since(begin).Nanoseconds()
 		records, cut := r.readLog()
-		o.Log = naming(records, o.Comm)
+		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
 		if r.counting {
 			r.takeCounts()
 			o.Checks = r.counted[o.Comm]
@@ -244,6 +249,12 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 		r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 	}
 	return o
+}
+
+// paced reports whether a probe waits until the kernel would print its line.
+func (r *cellRun) paced(row scenarios.Row, req wire.Request) bool {
+	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
+	return gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
 }
 
 // readLog takes in what the kernel logged since the last call.

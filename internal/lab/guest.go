@@ -40,6 +40,7 @@ func (r *run) bootPart(ctx context.Context, b *bootable, p part, res *matrix.Res
 	g := res.Guest
 	config := b.machine(g.Setting, r.Console)
 	p.variant.apply(b, &config)
+	config.Append = append(config.Append, p.mutantArgs()...)
 	limit := r.Timeout
 	if limit == 0 {
 		limit = time.Duration(float64(cellTimeout) * config.Scale)
@@ -56,10 +57,12 @@ func (r *run) bootPart(ctx context.Context, b *bootable, p part, res *matrix.Res
 	stop := p.variant.attend(talking, m)
 	var first time.Time
 	req := request(g, p.probes, config.Scale, r.Timing)
+	req.Mutant = p.mutantLater()
 	err = m.Exchange(talking, func(port io.ReadWriter) (err error) {
 		first, err = exchange(port, req, res)
 		return err
 	})
+	b.nameCalls(res)
 	var unable *wire.GuestError
 	switch {
 	case errors.As(err, &unable):

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/matrix"
@@ -13,6 +14,25 @@ type part struct {
 	name    string // of the machine, and of the probe that is alone in it; empty: the plain machine
 	variant variant
 	probes  []string
+
+	mutant       string // command of the lab series' mutate file; empty: none
+	mutantAtBoot bool   // it is a kernel argument: the site asks before user space runs
+}
+
+// mutantArgs is the mutant on the kernel command line.
+func (p part) mutantArgs() []string {
+	if !p.mutantAtBoot {
+		return nil
+	}
+	return []string{"ldlab_mutate=" + strings.Replace(p.mutant, " ", ":", 1)}
+}
+
+// mutantLater is the mutant of which the guest program is told.
+func (p part) mutantLater() string {
+	if p.mutantAtBoot {
+		return ""
+	}
+	return p.mutant
 }
 
 // parts deals a plan's probes out to machines, in the plan's order, the plain

@@ -28,6 +28,9 @@ type bootable struct {
 	origin matrix.Origin
 	config map[string]bool
 
+	sites lockdown.Sites    // where the kernel asks lockdown; empty where that is not known
+	calls map[string]string // file:function by the kernel's name of a site
+
 	templates map[string]*template // by kind of machine
 }
 
@@ -119,10 +122,18 @@ func (r *run) makeBootable(ctx context.Context, build Build) (*bootable, error) 
 	}
 	image, err := initramfs.Build(ctx, initramfs.Config{
 		Arch: build.Arch, Cache: r.Cache, Shell: r.shell, Files: payloads(b.built),
+		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
 		Progress: func(text string) { r.note("%s", text) },
 	})
 	if err != nil {
 		return nil, err
+	}
+	if b.sites, err = b.built.Sites(); err != nil {
+		return nil, err
+	}
+	b.calls = map[string]string{}
+	for _, s := range b.sites.Present {
+		b.calls[s.Name] = s.Where()
 	}
 	b.initrd = image.Path
 	b.origin = origin(b.built, image)
@@ -143,6 +154,23 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 	}
 	b := &kernels.Builder{Cache: r.Cache, Events: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
 	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: r.plan.Selection.Series})
+}
+
+// nameCalls says of each check that a guest counted which call of the source
+// it was.
+func (b *bootable) nameCalls(res *matrix.Result) {
+	for i := range res.Observations {
+		b.nameChecks(res.Observations[i].Checks)
+	}
+	for i := range res.States {
+		b.nameChecks(res.States[i].Checks)
+	}
+}
+
+func (b *bootable) nameChecks(checks []scenarios.Check) {
+	for i := range checks {
+		checks[i].Call = b.calls[checks[i].Site]
+	}
 }
 
 // payloads are the files that probes look for in the guest.

@@ -145,19 +145,26 @@ func (r *run) note(format string, args ...any) {
 
 // Load reads a run's directory, or a results file itself, into a matrix.
 func Load(path string) (*matrix.Matrix, error) {
+	h, results, err := readResults(path)
+	if err != nil {
+		return nil, err
+	}
+	return matrix.Build(h, results)
+}
+
+func readResults(path string) (h matrix.Header, results []matrix.Result, err error) {
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
 		path = filepath.Join(path, ResultsFile)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open results: %w", err)
+		return h, nil, fmt.Errorf("open results: %w", err)
 	}
 	defer f.Close()
-	h, results, err := matrix.Read(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if h, results, err = matrix.Read(f); err != nil {
+		return h, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return matrix.Build(h, results)
+	return h, results, nil
 }
 
 // guests runs every guest of the plan that has no result yet: side by side

@@ -27,6 +27,7 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		}
 		return s.Data
 	}
+	boot := scenarios.State{When: "boot"}
 	res.States = []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
 	for _, id := range probes {
 		row, _ := scenarios.Find(id)
@@ -38,13 +39,22 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		case row.Expect == scenarios.Conforming:
 			o.Outcome = scenarios.Answered
 			o.Steps = []lockdown.Step{lockdown.NewModel(g.Kind, g.Setting).Answer(lockdown.Step{Op: "read", File: lockdown.LevelFile})}
-		case row.Expect == scenarios.Gated && g.Setting.Locks(row.Reason):
-			info, _ := lockdown.Info(row.Reason)
+		case row.Owes(g.Setting) == scenarios.OwedDenied:
+			refusing := row.Refusing(g.Setting)
+			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a mask, where there is one
 			o.Outcome, o.Call = scenarios.Denied, "act = EPERM"
-			o.Log = []string{"Lockdown: ldp-1: " + info.Label + " is restricted; see man kernel_lockdown.7"}
+			line := func(comm string) string {
+				return "Lockdown: " + comm + ": " + info.Label + " is restricted; see man kernel_lockdown.7"
+			}
+			if row.DeniedAtBoot(g.Setting) {
+				boot.Log = append(boot.Log, line("swapper/0"))
+			} else {
+				o.Log = []string{line("ldp-1")}
+			}
 		}
 		res.Observations = append(res.Observations, o)
 	}
+	res.States = append([]scenarios.State{boot}, res.States...)
 	return res
 }
 

@@ -18,9 +18,9 @@ import (
 // that booted once and in which nothing is locked; where that cannot be had,
 // and for any other guest, the machine boots.
 func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, p part, config vm.Config) (m *vm.Machine, forked bool, err error) {
-	if !r.Boot && len(g.Setting.KernelArgs()) == 0 {
+	if !r.Boot && len(g.Setting.KernelArgs()) == 0 && !p.mutantAtBoot {
 		forked := config
-		forked.Append = append(slices.Clip(config.Append), workers(len(p.probes)))
+		forked.Append = append(slices.Clip(config.Append), r.workers(p))
 		if t := r.template(ctx, b, p, forked); t != nil {
 			m, err := t.Fork(ctx, forked)
 			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
@@ -33,10 +33,21 @@ func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, p part, co
 	return m, false, err
 }
 
+// specialWorkers is how many children wait in a machine that is not the plain
+// one: few probes run there.
+const specialWorkers = 4
+
 // workers is the kernel argument that has a guest start a child for each probe
 // before it is ready. A boot would only start them earlier; a template starts
-// them once for all of its forks.
-func workers(probes int) string { return fmt.Sprintf("ldlab.workers=%d", probes) }
+// them once for all of its forks. It is the same for every guest of a run that
+// could share a template, whatever runs in it.
+func (r *run) workers(p part) string {
+	n := specialWorkers
+	if p.name == "" {
+		n = len(r.plan.Probes)
+	}
+	return fmt.Sprintf("ldlab.workers=%d", n)
+}
 
 // A template is made by the first guest that wants to be forked from it; the
 // others wait for it.

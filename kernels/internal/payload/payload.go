@@ -1,7 +1,7 @@
-// Package payload crafts the smallest files that kexec_file_load(2) takes for
-// a kernel: the probes of kexec need something to load, signed and not, and a
-// real kernel would be megabytes to hash under emulation. There is no code in
-// them: they are loaded and unloaded, never started.
+// Package payload makes what probes load, signed and not. It crafts the smallest
+// files that kexec_file_load(2) takes for a kernel, for a real one would be
+// megabytes to hash under emulation; there is no code in them: they are loaded
+// and unloaded, never started. And it signs modules.
 package payload
 
 import (

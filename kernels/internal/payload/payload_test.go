@@ -41,6 +41,10 @@ func testKey(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
 	return key, cert
 }
 
+func certPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
 // Every architecture has a payload, which passes for an image of it and for a
 // PE file, and whose signature changes nothing but what Authenticode leaves out.
 func TestKexec(t *testing.T) {
@@ -98,10 +102,7 @@ func TestSbverify(t *testing.T) {
 		}
 		return file
 	}
-	certPEM := func(name string, c *x509.Certificate) string {
-		return write(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
-	}
-	ours, theirs := certPEM("ours.pem", cert), certPEM("theirs.pem", other)
+	ours, theirs := write("ours.pem", certPEM(cert.Raw)), write("theirs.pem", certPEM(other.Raw))
 	for _, a := range arch.All() {
 		unsigned, signed, err := Kexec(a, key, cert)
 		if err != nil {

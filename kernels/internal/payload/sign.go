@@ -1,22 +1,19 @@
 package payload
 
 import (
-	"crypto"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
-	"math/big"
 )
 
 // sign appends an Authenticode signature, as sbsign would, but without the
 // time: the same image and key give the same bytes.
 func sign(image []byte, peOffset int, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, error) {
 	digest := authentihash(image, peOffset)
-	blob, err := pkcs7(digest, key, cert)
+	blob, err := authenticode(digest, key, cert)
 	if err != nil {
 		return nil, fmt.Errorf("sign kexec image: %w", err)
 	}
@@ -51,51 +48,14 @@ func authentihash(image []byte, peOffset int) []byte {
 	return h.Sum(nil)
 }
 
-// Object identifiers of PKCS#7 (RFC 2315), PKCS#9 and Authenticode.
+// Object identifiers of Authenticode.
 var (
-	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	oidContentType   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
-	oidMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
-	oidRSA           = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
-	oidSHA256        = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
-	oidIndirectData  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 4}
-	oidPEImageData   = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 15}
+	oidIndirectData = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 4}
+	oidPEImageData  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 2, 1, 15}
 )
 
-type contentInfo struct {
-	Type    asn1.ObjectIdentifier
-	Content asn1.RawValue
-}
-
-type signedData struct {
-	Version          int
-	DigestAlgorithms []pkix.AlgorithmIdentifier `asn1:"set"`
-	ContentInfo      contentInfo
-	Certificates     asn1.RawValue
-	SignerInfos      []signerInfo `asn1:"set"`
-}
-
-type signerInfo struct {
-	Version         int
-	Issuer          issuerAndSerial
-	DigestAlgorithm pkix.AlgorithmIdentifier
-	Attributes      asn1.RawValue
-	KeyAlgorithm    pkix.AlgorithmIdentifier
-	Signature       []byte
-}
-
-type issuerAndSerial struct {
-	Issuer asn1.RawValue
-	Serial *big.Int
-}
-
-type attribute struct {
-	Type   asn1.ObjectIdentifier
-	Values asn1.RawValue
-}
-
-// pkcs7 is the signature of an image with the digest.
-func pkcs7(digest []byte, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, error) {
+// authenticode is the signature of an image with the digest.
+func authenticode(digest []byte, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, error) {
 	content, err := indirectData(digest)
 	if err != nil {
 		return nil, err
@@ -115,35 +75,11 @@ func pkcs7(digest []byte, key *rsa.PrivateKey, cert *x509.Certificate) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	setSum := sha256.Sum256(set)
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, setSum[:])
-	if err != nil {
-		return nil, err
-	}
-	sha := pkix.AlgorithmIdentifier{Algorithm: oidSHA256, Parameters: asn1.NullRawValue}
-	data, err := asn1.Marshal(signedData{
-		Version:          1,
-		DigestAlgorithms: []pkix.AlgorithmIdentifier{sha},
-		ContentInfo:      contentInfo{oidIndirectData, explicit(content)},
-		Certificates:     explicit(cert.Raw),
-		SignerInfos: []signerInfo{{
-			Version:         1,
-			Issuer:          issuerAndSerial{asn1.RawValue{FullBytes: cert.RawIssuer}, cert.SerialNumber},
-			DigestAlgorithm: sha,
-			Attributes:      explicit(attributes),
-			KeyAlgorithm:    pkix.AlgorithmIdentifier{Algorithm: oidRSA, Parameters: asn1.NullRawValue},
-			Signature:       signature,
-		}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return asn1.Marshal(contentInfo{oidSignedData, explicit(data)})
-}
-
-// explicit wraps encoded values in [0].
-func explicit(der []byte) asn1.RawValue {
-	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: der}
+	return pkcs7(message{
+		content:      contentInfo{oidIndirectData, explicit(content)},
+		certificates: explicit(cert.Raw),
+		attributes:   explicit(attributes),
+	}, sha256.Sum256(set), key, cert)
 }
 
 // indirectData is SpcIndirectDataContent: "a PE image with this digest".
@@ -181,6 +117,11 @@ func indirectData(digest []byte) ([]byte, error) {
 		typeAndValue{oidPEImageData, peImageData{File: explicit(file)}},
 		digestInfo{pkix.AlgorithmIdentifier{Algorithm: oidSHA256, Parameters: asn1.NullRawValue}, digest},
 	})
+}
+
+type attribute struct {
+	Type   asn1.ObjectIdentifier
+	Values asn1.RawValue
 }
 
 // authenticated encodes the two attributes that a signature must have, in the

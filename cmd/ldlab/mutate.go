@@ -1,0 +1,71 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/report"
+)
+
+func newMutate() *cobra.Command {
+	var (
+		sel    lab.Selection
+		o      runOptions
+		sample int
+		asJSON bool
+	)
+	c := &cobra.Command{
+		Use:   "mutate",
+		Short: "Show that the probes would notice if a call of security_locked_down() were removed",
+		Long: `Mutate makes one call of security_locked_down() at a time answer 0 whatever is
+locked, and refuse whatever is not, and runs the probes that ask there: the first
+must come out as LEAK, the second as OVERBLOCKED. The kernel without a mutant
+must raise no alarm. Needs kernels with the lab series.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if sample < 1 {
+				return &lab.UsageError{Text: fmt.Sprintf("--sample %d takes no mutant", sample)}
+			}
+			p, err := planOf(lab.MutationSelection(sel))
+			if err != nil {
+				return err
+			}
+			done, err := o.start(c)
+			if err != nil {
+				return err
+			}
+			defer done()
+			mutated, m, err := lab.Mutate(c.Context(), p, o.Options, sample)
+			done()
+			if err != nil {
+				return o.interrupted("mutate", err)
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				err = e.Encode(mutated)
+			} else {
+				err = report.Mutation(c.OutOrStdout(), mutated)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
+			for _, k := range mutated {
+				if !k.Sound() {
+					return exitError(exitDiffers)
+				}
+			}
+			return verdict(m)
+		},
+	}
+	kernelFlags(c, &sel)
+	probeFlags(c, &sel)
+	o.flags(c)
+	c.Flags().IntVar(&sample, "sample", 1, "take only every `N`th mutant")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/lab"
+)
+
+// runOptions are what every verb that runs guests takes.
+type runOptions struct {
+	lab.Options
+	verbose bool
+	latest  bool // Out is ours to name
+}
+
+func (o *runOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.Out, "out", "", "directory for results and reports (default out/TIME)")
+	f.BoolVar(&o.Resume, "resume", false, "keep the results that --out has of this plan, and run the rest")
+	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default what processors and memory bear)")
+	f.DurationVar(&o.Timeout, "timeout", 0, "limit for one guest, such as 90s (default 60s times the machine's slowness)")
+	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
+	f.BoolVar(&o.Boot, "boot", false, "boot every guest; without it, guests that lock at run time are forked from one that booted")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the guests' consoles as they come")
+	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })
+}
+
+func checkOptions(o lab.Options) error {
+	switch {
+	case o.Accel != "" && o.Accel != "kvm" && o.Accel != "tcg":
+		return lab.UnknownWord("accelerator", o.Accel, []string{"kvm", "tcg"})
+	case o.Jobs < 0:
+		return &lab.UsageError{Text: fmt.Sprintf("--jobs %d is less than none", o.Jobs)}
+	case o.Timeout < 0:
+		return &lab.UsageError{Text: fmt.Sprintf("--timeout %s is over before it begins", o.Timeout)}
+	}
+	return nil
+}
+
+// start checks the options, names the directory of the results, and shows the
+// run's progress until done is called.
+func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
+	if err := checkOptions(o.Options); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Out == "" && o.Resume:
+		return nil, &lab.UsageError{Text: "--resume needs the --out of the run to go on with"}
+	case o.Out == "":
+		o.Out, o.latest = filepath.Join("out", time.Now().UTC().Format("20060102T150405.000Z")), true
+	}
+	ui := newUI(c.ErrOrStderr())
+	o.Event, o.Version = ui.event, version()
+	if o.verbose {
+		o.Console = ui
+	}
+	return sync.OnceFunc(ui.close), nil
+}
+
+// interrupted says how to go on.
+func (o *runOptions) interrupted(verb string, err error) error {
+	if errors.Is(err, lab.ErrInterrupted) {
+		return fmt.Errorf("%s: %w; go on with the same flags and --resume --out %s", verb, err, o.Out)
+	}
+	return err
+}
