@@ -14,7 +14,7 @@ import (
 // read and write back the first word there changes nothing, for the kernel
 // stands still; nor does it matter in a register that the trap has saved.
 const (
-	kdbPrompt   = `kdb> $`
+	kdbPrompt   = `(\[[0-9]+\])?kdb> $` // with several processors it names one
 	kdbEntry    = `(?s)current=0x(?P<task>[0-9a-f]+).*` + kdbPrompt
 	kdbWord     = `\n0x[0-9a-f]+ (?P<value>[0-9a-f]{16}) `
 	kdbRegister = `\b(?P<register>bx|x19): (?P<value>[0-9a-f]{16})` // of x86_64, of arm64

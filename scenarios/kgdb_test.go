@@ -26,6 +26,7 @@ const (
 	saidX86     = "rd\r\nax: 0000000000000067  bx: ffffffff8190c240  cx: 0000000000000000\r\nkdb> "
 	saidARM     = "rd\r\nx18: 0000000000000000  x19: ffff800080c5a1c0  x20: 0000000000000067\r\nkdb> "
 	saidSet     = "rm bx 0xffffffff8190c240\r\nkdb> "
+	saidSetARM  = "rm x19 0xffff8000807d6558\r\n[0]kdb> "
 	saidFault   = "md8c1 0x0\r\nkdb_getarea_size: Bad address 0x0\r\nkdb> "
 )
 
@@ -40,7 +41,7 @@ func TestKDBJudge(t *testing.T) {
 		{"read", saidWord, Allowed}, {"read", saidRefused, Denied}, {"read", saidFault, Failed}, {"read", saidMore, Failed}, {"read", "", Failed},
 		{"write", saidWritten, Allowed}, {"write", saidRefused, Denied}, {"write", saidMore, Allowed}, {"write", saidWord, Failed},
 		{"rd", saidX86, Allowed}, {"rd", saidARM, Allowed}, {"rd", saidRefused, Denied}, {"rd", saidWord, Failed},
-		{"rm", saidSet, Allowed}, {"rm", saidRefused, Denied}, {"rm", saidX86, Failed},
+		{"rm", saidSet, Allowed}, {"rm", saidSetARM, Allowed}, {"rm", saidRefused, Denied}, {"rm", saidX86, Failed},
 	} {
 		r := find(tt.command).judge([]debugger.Output{{Done: true, Text: saidEntry}, {Done: true, Text: tt.answer}, {Done: true}, {}})
 		if tt.answer == "" {
