@@ -46,7 +46,7 @@ type Template struct {
 // there for the very same kernel, initrd, QEMU and arguments, or leaves one; of
 // two calls at once the second waits for the first. The directory holds
 // templates and nothing else; what was not used for a week is removed from it,
-// and the oldest beyond 1 GiB.
+// and the oldest beyond 4 GiB.
 //
 // Where ctx is canceled the error is ctx's. After any other error boots can be
 // tried instead: a *GuestError is the guest's own doing, an ErrCannotFork the

@@ -24,7 +24,7 @@ const (
 	templateSuffix = ".template"
 	partSuffix     = ".part"
 
-	maxTemplates     = 1 << 30 // bytes of all of them
+	maxTemplates     = 4 << 30 // bytes of all of them
 	maxTemplateIdle  = 7 * 24 * time.Hour
 	partLockInterval = 20 * time.Millisecond
 )

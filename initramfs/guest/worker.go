@@ -112,7 +112,7 @@ func (w *worker) result(j job, r *scenarios.Result) error {
 const workersArg = "ldlab.workers="
 
 // maxWorkers bounds them: each takes some 2 MiB.
-const maxWorkers = 64
+const maxWorkers = 256
 
 // workersWanted reads the number from a kernel command line.
 func workersWanted(cmdline string) int {

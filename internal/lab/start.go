@@ -20,7 +20,9 @@ import (
 func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, p part, config vm.Config) (m *vm.Machine, forked bool, err error) {
 	if !r.Boot && len(g.Setting.KernelArgs()) == 0 && !p.mutantAtBoot {
 		forked := config
-		forked.Append = append(slices.Clip(config.Append), r.workers(p))
+		n := r.workers(p)
+		forked.Append = append(slices.Clip(config.Append), fmt.Sprintf("ldlab.workers=%d", n))
+		forked.MemoryMiB = baseMiB + n*workerMiB
 		if t := r.template(ctx, b, p, forked); t != nil {
 			m, err := t.Fork(ctx, forked)
 			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
@@ -33,20 +35,30 @@ func (r *run) start(ctx context.Context, b *bootable, g matrix.Guest, p part, co
 	return m, false, err
 }
 
+// Memory of a template, in MiB: what any guest has, and what a waiting child
+// takes (2 MiB, measured).
+const (
+	baseMiB   = 256
+	workerMiB = 2
+)
+
+// maxWorkers bounds the children that wait; the guest program has the same
+// bound (initramfs/guest/worker.go).
+const maxWorkers = 256
+
 // specialWorkers is how many children wait in a machine that is not the plain
 // one: few probes run there.
 const specialWorkers = 4
 
-// workers is the kernel argument that has a guest start a child for each probe
-// before it is ready. A boot would only start them earlier; a template starts
-// them once for all of its forks. It is the same for every guest of a run that
-// could share a template, whatever runs in it.
-func (r *run) workers(p part) string {
-	n := specialWorkers
+// workers is how many children a guest starts before it is ready. A boot would
+// only start them earlier; a template starts them once for all of its forks. It
+// is the same for every guest of a run that could share a template, whatever
+// runs in it.
+func (r *run) workers(p part) int {
 	if p.name == "" {
-		n = len(r.plan.Probes)
+		return min(len(r.plan.Probes), maxWorkers)
 	}
-	return fmt.Sprintf("ldlab.workers=%d", n)
+	return specialWorkers
 }
 
 // A template is made by the first guest that wants to be forked from it; the
