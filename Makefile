@@ -3,10 +3,10 @@
 
 GO ?= go
 BIN := bin/ldlab
-# Flags of "make run": make run ARGS="--arch x86_64 --setting integrity@boot"
+# Flags of "make run" and "make bench": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
 
-.PHONY: help deps build run test short check bench clean
+.PHONY: help deps build run test nightly docs short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,15 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 45m ./...
 
+nightly: test docs ## everything: all tests, every call site, every mutant, many random scripts (an hour)
+	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-500} \
+	$(GO) test -timeout 12h -v -run TestModelForReal ./internal/lab
+
+docs: build ## measure docs/coverage.txt and docs/mutation.md anew
+	@mkdir -p docs
+	$(BIN) coverage >out/coverage.txt && cp out/coverage.txt docs/
+	$(BIN) mutate >out/mutation.md && cp out/mutation.md docs/
+
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./...
 
@@ -37,8 +46,8 @@ check: ## format, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: build ## measure speed and memory against the floor
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 60m ./internal/lab
+bench: build ## measure speed and memory beside the peers: docs/bench.json, docs/bench.svg
+	$(GO) run ./internal/bench $(ARGS)
 
 clean: ## remove what was built here; the cache outside stays
 	rm -rf bin out go.work go.work.sum

@@ -50,9 +50,12 @@ type Built struct {
 	config dotConfig
 }
 
-// HasConfig reports whether the configuration has the symbol (CONFIG_X) built
-// in. It is false where the configuration is not known.
-func (b Built) HasConfig(symbol string) bool { return b.config.get(symbol) == "y" }
+// HasConfig reports whether the configuration has the symbol (CONFIG_X) on, be
+// it as a module. It is false where the configuration is not known.
+func (b Built) HasConfig(symbol string) bool {
+	v := b.config.get(symbol)
+	return v == "y" || v == "m"
+}
 
 // Provenance says what a kernel was really made of.
 type Provenance struct {

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/internal/elftest"
 )
 
 // A fake kernel tree: its Makefile speaks kbuild's language, and its "image"
@@ -34,7 +36,11 @@ $(B)/arch/arm64/boot/Image: $(objects) $(B)/.config
 	@mkdir -p $(@D)
 	@echo '  OBJCOPY $@'
 	@(printf 'MZ'; head -c 54 /dev/zero; printf 'ARM\144'; head -c 4 /dev/zero; cat $(objects)) > $@
-	@touch $(B)/System.map
+	@cp vmlinux.elf $(B)/vmlinux; cp vmlinux.o.elf $(B)/vmlinux.o; cp map.txt $(B)/System.map
+modules:
+	@mkdir -p $(B)/lib
+	@cp vmlinux.o.elf $(B)/lib/ldlab_nop.ko
+	@echo lib/ldlab_nop.o > $(B)/modules.order
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo '  CC      $<'
@@ -48,6 +54,28 @@ $(B)/%.o: %.c
 var fakeTree = map[string]string{
 	"Makefile": fakeMakefile, "Kconfig": "config DROPPED\n\tbool \"Dropped\"\n\tdepends on NOTHING\n",
 	"a.c": "a\n", "b/b.c": "b\n", "c.c": "c\n",
+	"vmlinux.elf": string(fakeVmlinux(elf.ET_EXEC).Bytes()), "vmlinux.o.elf": string(fakeVmlinux(elf.ET_REL).Bytes()),
+	"map.txt": "00001000 T _stext\n00001000 T security_locked_down\n00001004 t caller\n0000100c T _etext\n",
+}
+
+// fakeVmlinux has one call of security_locked_down(): arm64's ret; bl to it; ret.
+func fakeVmlinux(kind elf.Type) elftest.File {
+	f := elftest.File{Machine: elf.EM_AARCH64, Type: kind, Sections: []elftest.Section{
+		{Name: ".text", Flags: elftest.Text, Data: []byte("\xc0\x03\x5f\xd6\xff\xff\xff\x97\xc0\x03\x5f\xd6")},
+	}}
+	f.Symbols = []elftest.Symbol{
+		{Name: "security_locked_down", Type: elf.STT_FUNC, Section: 1, Size: 4},
+		{Name: "caller", Type: elf.STT_FUNC, Section: 1, Value: 4, Size: 8},
+	}
+	if kind == elf.ET_REL {
+		f.Sections[0].Relocs = []elftest.Reloc{{Offset: 4, Kind: uint32(elf.R_AARCH64_CALL26), Symbol: 1}}
+		return f
+	}
+	f.Sections[0].Addr = 0x1000
+	for i := range f.Symbols {
+		f.Symbols[i].Value += 0x1000
+	}
+	return f
 }
 
 // A bench is a builder of fake kernels.

@@ -19,7 +19,7 @@ type option struct {
 	file   string
 	line   int
 	symbol string // with CONFIG_
-	value  string // y, n, a number or a quoted string; n is "not set"
+	value  string // y, m, n, a number or a quoted string; n is "not set"
 	reason string
 }
 

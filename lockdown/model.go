@@ -15,6 +15,13 @@ type Model struct {
 	// there a level is shown because it was written, not because its reasons
 	// are locked.
 	marks map[Level]bool
+	fd    descriptor // of the last step
+}
+
+// A descriptor is an open file of the interface.
+type descriptor struct {
+	file string
+	pos  int // reads move it, writes do not
 }
 
 // NewModel is a kernel of the kind in the setting, fresh from boot.
@@ -42,50 +49,80 @@ func (m *Model) mark(l Level) {
 
 // level is the highest level of which every reason is locked.
 func (m *Model) level() Level {
-	var s Setting
+	level := Confidentiality
 	for _, r := range reasons {
-		if m.locked[r.Reason] {
-			s.Reasons = append(s.Reasons, r.Reason)
+		if !m.locked[r.Reason] && r.Level <= level {
+			level = r.Level - 1
 		}
 	}
-	return s.Shown()
+	return level
 }
 
 // Locked reports whether the model's kernel refuses the reason.
 func (m *Model) Locked(r Reason) bool { return m.locked[r] }
 
 // Answer does a step and returns it with the kernel's answer filled in: the
-// data read, the errno.
+// data read, the errno. It takes steps one after the other, those of a group
+// too; Explain knows better.
 func (m *Model) Answer(s Step) Step {
+	if !s.Same || s.File != m.fd.file {
+		m.fd = descriptor{file: s.File}
+	}
+	return m.answer(s, &m.fd)
+}
+
+// answer does a step on a descriptor.
+func (m *Model) answer(s Step, fd *descriptor) Step {
 	s.Err = ""
+	there := s.File == LevelFile || s.File == ReasonsFile && m.kind == Bitmap
 	switch {
+	case !there:
+		s.Err = "ENOENT" // of the open(2)
+		if s.Op == "read" {
+			s.Data = ""
+		}
 	case s.Op == "read" && s.File == LevelFile:
-		s.Data = m.showLevel()
-	case s.Op == "read" && s.File == ReasonsFile && m.kind == Bitmap:
-		s.Data = m.showReasons()
-	case s.Op == "write" && s.File == LevelFile:
+		s.Data = fd.read(m.showLevel(m.marked), s.At)
+	case s.Op == "read":
+		s.Data = fd.read(m.showReasons(), s.At)
+	case s.File == LevelFile:
 		s.Err = m.writeLevel(s.Data)
-	case s.Op == "write" && s.File == ReasonsFile && m.kind == Bitmap:
-		s.Err = m.writeReasons(s.Data)
+	case s.At != 0 || fd.pos != 0:
+		s.Err = "EINVAL" // lockdown_reasons_write takes whole commands: only offset 0
 	default:
-		s.Err = "ENOENT"
+		s.Err = m.writeReasons(s.Data)
 	}
 	return s
 }
 
-// showLevel is lockdown_read.
-func (m *Model) showLevel() string {
+// read reads a text to its end, from where the descriptor is or from at.
+func (fd *descriptor) read(text string, at int64) string {
+	if at != 0 {
+		return text[min(at, int64(len(text))):]
+	}
+	text = text[min(fd.pos, len(text)):]
+	fd.pos += len(text)
+	return text
+}
+
+// marked reports whether the level is shown in brackets.
+func (m *Model) marked(l Level) bool {
+	if m.kind == Posted {
+		return m.marks[l]
+	}
+	return m.level() == l
+}
+
+// showLevel is lockdown_read, which asks for each level in turn whether it is
+// the one in force.
+func (m *Model) showLevel(marked func(Level) bool) string {
 	var words []string
-	for _, l := range []Level{None, Integrity, Confidentiality} {
-		marked := m.level() == l
-		if m.kind == Posted {
-			marked = m.marks[l]
+	for l := range levelNames {
+		word := Level(l).String()
+		if marked(Level(l)) {
+			word = "[" + word + "]"
 		}
-		if marked {
-			words = append(words, "["+l.String()+"]")
-		} else {
-			words = append(words, l.String())
-		}
+		words = append(words, word)
 	}
 	return strings.Join(words, " ") + "\n"
 }
@@ -103,25 +140,37 @@ func (m *Model) showReasons() string {
 	return b.String()
 }
 
-// writeLevel is lockdown_write and lock_kernel_down: what follows a NUL is not
-// seen (memdup_user_nul), one newline is stripped, the rest must be a level's
-// name to the letter, and it must be higher than the level in force.
+// writeLevel is lockdown_write and lock_kernel_down.
 func (m *Model) writeLevel(data string) string {
+	l, err := m.admit(data)
+	if err == "" {
+		m.store(l)
+	}
+	return err
+}
+
+// admit is their first half: what follows a NUL is not seen (memdup_user_nul),
+// one newline is stripped, the rest must be a level's name to the letter, and
+// it must be higher than the level in force.
+func (m *Model) admit(data string) (l Level, errno string) {
 	data, _, _ = strings.Cut(data, "\x00")
 	l, err := ParseLevel(strings.TrimSuffix(data, "\n"))
 	switch {
 	case err != nil:
-		return "EINVAL"
+		return l, "EINVAL"
 	case m.kind != Posted && m.level() >= l:
-		return "EPERM"
+		return l, "EPERM"
 	}
+	return l, ""
+}
+
+// store is their second half. In mainline it is an assignment, whatever was
+// stored since admit looked.
+func (m *Model) store(l Level) {
 	for _, r := range reasons {
-		if r.Level <= l {
-			m.locked[r.Reason] = true
-		}
+		m.locked[r.Reason] = r.Level <= l || m.kind != Tristate && m.locked[r.Reason]
 	}
 	m.mark(l)
-	return ""
 }
 
 // maxReasons bounds one write to the reasons file, in bytes: a page.

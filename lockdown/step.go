@@ -1,6 +1,10 @@
 package lockdown
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
 
 // A Step is one act on lockdown's interface and the kernel's answer. The
 // guest records steps, the model predicts them, and any difference is a
@@ -10,18 +14,139 @@ type Step struct {
 	File string
 	Data string // write: what was written; read: what came back
 	Err  string `json:",omitempty"` // symbolic errno, empty for success
+
+	// At is where a pread(2) or pwrite(2) is done; 0: a read(2) or write(2),
+	// at the descriptor's own position.
+	At int64 `json:",omitempty"`
+
+	// Same says that the step is done on the descriptor of the one before it,
+	// which is of the same file and group.
+	Same bool `json:",omitempty"`
+
+	// Group is not 0 for steps that are done at one moment: those in a row
+	// with one number. Each is done by a thread of its own, but for the Same
+	// ones, which the thread of the step before them does after it.
+	Group int `json:",omitempty"`
 }
 
 // String prints the step like strace.
 func (s Step) String() string {
-	ret := s.Err
-	switch {
-	case s.Op == "read" && ret == "":
-		return fmt.Sprintf("read(%q) = %q", s.File, s.Data)
-	case s.Op == "read":
-		return fmt.Sprintf("read(%q) = %s", s.File, ret)
-	case ret == "":
-		ret = fmt.Sprint(len(s.Data))
+	call, at := s.Op, ""
+	if s.At != 0 {
+		call, at = "p"+s.Op, fmt.Sprintf(", %d", s.At)
 	}
-	return fmt.Sprintf("write(%q, %.80q) = %s", s.File, s.Data, ret)
+	if s.Op == "read" {
+		return fmt.Sprintf("%s(%q%s) = %s", call, s.File, at, s.ret())
+	}
+	data := fmt.Sprintf("%.80q", s.Data)
+	if utf8.RuneCountInString(s.Data) > 80 {
+		data += fmt.Sprintf("..., %d", len(s.Data))
+	}
+	return fmt.Sprintf("%s(%q, %s%s) = %s", call, s.File, data, at, s.ret())
+}
+
+// ret is what the step came back with.
+func (s Step) ret() string {
+	switch {
+	case s.Err != "":
+		return s.Err
+	case s.Op == "read":
+		return fmt.Sprintf("%q", s.Data)
+	}
+	return fmt.Sprint(len(s.Data))
+}
+
+// A plainStep has a Step's fields and not its methods.
+type plainStep Step
+
+// A rawStep is a Step whose data is no UTF-8, which JSON cannot say.
+type rawStep struct {
+	plainStep
+	Raw []byte `json:",omitempty"`
+}
+
+// MarshalJSON keeps every byte of the data.
+func (s Step) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(s.Data) {
+		return json.Marshal(plainStep(s))
+	}
+	raw := rawStep{plainStep(s), []byte(s.Data)}
+	raw.Data = ""
+	return json.Marshal(raw)
+}
+
+// UnmarshalJSON takes what MarshalJSON gives.
+func (s *Step) UnmarshalJSON(b []byte) error {
+	var raw rawStep
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	if *s = Step(raw.plainStep); len(raw.Raw) > 0 {
+		s.Data = string(raw.Raw)
+	}
+	return nil
+}
+
+// Bounds of a script.
+const (
+	MaxSteps   = 1024 // of a script
+	MaxWriters = 4    // of a group; their orders are searched
+	MaxAtOnce  = 8    // steps of a group
+)
+
+// CheckScript says why steps cannot be played; nil if they can.
+func CheckScript(steps []Step) error {
+	if len(steps) > MaxSteps {
+		return fmt.Errorf("check script: %d steps, at most %d", len(steps), MaxSteps)
+	}
+	for i, s := range steps {
+		var why string
+		switch {
+		case s.Op != "read" && s.Op != "write":
+			why = "neither read nor write"
+		case s.File != LevelFile && s.File != ReasonsFile:
+			why = "not a file of lockdown's"
+		case s.At < 0:
+			why = "before the start of the file"
+		case s.Same && (i == 0 || steps[i-1].File != s.File || steps[i-1].Group != s.Group):
+			why = "no step before it has its descriptor"
+		}
+		if why != "" {
+			return fmt.Errorf("check script: step %d, %s: %s", i+1, s, why)
+		}
+	}
+	for _, part := range Parts(steps) {
+		if w := Writers(part); len(w) > MaxWriters || len(part) > MaxAtOnce && part[0].Group != 0 {
+			return fmt.Errorf("check script: %d steps of %d writers at once, at most %d of %d", len(part), len(w), MaxAtOnce, MaxWriters)
+		}
+	}
+	return nil
+}
+
+// Parts cuts a script where one act ends and the next begins: a group, or the
+// steps on one descriptor.
+func Parts(steps []Step) [][]Step {
+	var parts [][]Step
+	for i, s := range steps {
+		if n := len(parts) - 1; i > 0 && (s.Group != 0 && s.Group == steps[i-1].Group || s.Group == 0 && s.Same) {
+			parts[n] = append(parts[n], s)
+		} else {
+			parts = append(parts, []Step{s})
+		}
+	}
+	return parts
+}
+
+// Writers deals a part out to threads: the steps that follow each other on one
+// descriptor.
+func Writers(part []Step) [][]Step {
+	var writers [][]Step
+	for _, s := range part {
+		if n := len(writers) - 1; n >= 0 && s.Same {
+			writers[n] = append(writers[n], s)
+		} else {
+			writers = append(writers, []Step{s})
+		}
+	}
+	return writers
 }

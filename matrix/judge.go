@@ -167,12 +167,18 @@ func (c Case) letThrough() *scenarios.Check {
 	return nil
 }
 
-// refusedUnlocked says that the kernel refused this run of the probe, or at
-// boot the probe's own call site, for a reason that is not locked.
+// refusedUnlocked says that the kernel refused this run of the probe for a
+// reason that is not locked, or at boot anything for the probe's own.
 func (c Case) refusedUnlocked() string {
 	checks := c.Observed.Checks
-	if c.Row.AtBoot {
-		checks = c.asked()
+	if c.Row.AtBoot && c.Boot != nil {
+		own, _ := lockdown.Info(c.Row.Reason)
+		checks = nil
+		for _, k := range c.Boot.Checks {
+			if kernelTask(k.Comm) && k.Label == own.Label {
+				checks = append(checks, k)
+			}
+		}
 	}
 	for _, k := range checks {
 		for _, info := range lockdown.Reasons() {

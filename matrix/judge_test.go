@@ -127,6 +127,8 @@ func TestJudgeOwed(t *testing.T) {
 	wentOn := counted(scenarios.Allowed, mem)
 	refusedAndFailed := counted(scenarios.Failed, mem)
 	atBootSite := scenarios.Probe{Reason: "tracefs", AtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
+	elsewhere := atBootSite
+	elsewhere.Site = "kernel/trace/trace.c:tracing_init_dentry"
 	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
 	bootLet := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1}, {Site: "q", Call: "q.c:q", Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
 	probeDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: core, Comm: "ldp-1", Denials: 1}}}
@@ -154,6 +156,8 @@ func TestJudgeOwed(t *testing.T) {
 		{"refused for what is not locked, went on", sited, "kcore@runtime", wentOn, &counts, Overblocked},
 		{"refused for what is not locked, failed", sited, "none", refusedAndFailed, &counts, Overblocked},
 		{"its site refused at boot, unlocked", atBootSite, "none", allowed, &bootRefused, Overblocked},
+		{"another site refused at boot, unlocked", elsewhere, "none", allowed, &bootRefused, Overblocked},
+		{"another reason refused at boot, unlocked", scenarios.Probe{Reason: "kcore", AtBoot: true, Site: "k.c:k"}, "none", allowed, &bootRefused, Open},
 		{"its site refused at boot, locked", atBootSite, "tracefs@boot", denied, &bootRefused, Enforced},
 		{"its site let through at boot", atBootSite, "tracefs@boot", denied, &bootLet, Leak},
 		{"masked", masked, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},

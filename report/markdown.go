@@ -20,6 +20,14 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 			fmt.Fprintf(b, "\nKnown gaps: the same power, without asking lockdown.\n\n")
 			markdownRows(b, t.Columns, gaps)
 		}
+		rs := t.Reasons()
+		fmt.Fprintf(b, "\n%d of the kernel's %d reasons are enforced here.\n", len(rs.Enforced), rs.Of)
+		for i, r := range rs.Beyond {
+			if i == 0 {
+				fmt.Fprintf(b, "\nOut of reach:\n\n")
+			}
+			fmt.Fprintf(b, "- %s: %s\n", r.Reason, escape(r.Why))
+		}
 		if sq := t.Square(); sq != nil {
 			markdownSquare(b, sq)
 		}

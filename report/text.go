@@ -35,6 +35,7 @@ func Text(w io.Writer, m *matrix.Matrix) error {
 	fmt.Fprintln(b, Machines(m.Header.Machines))
 	for _, t := range m.Tables {
 		textTable(b, t)
+		textReasons(b, t.Reasons())
 		if sq := t.Square(); sq != nil {
 			textSquare(b, sq)
 		}
@@ -77,6 +78,18 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	if len(gaps) > 0 {
 		fmt.Fprintf(b, "\n  known gaps: the same power, without asking lockdown\n")
 		textRows(b, gaps, wide)
+	}
+}
+
+// textReasons sums up by reason. What no guest can reach is told where the
+// table is about reasons at large.
+func textReasons(b *strings.Builder, rs matrix.Reasons) {
+	fmt.Fprintf(b, "\n  %d of the kernel's %d reasons are enforced here\n", len(rs.Enforced), rs.Of)
+	if len(rs.Enforced) < rs.Of/2 {
+		return
+	}
+	for _, r := range rs.Beyond {
+		fmt.Fprintf(b, "  out of reach: %s: %s\n", r.Reason, r.Why)
 	}
 }
 

@@ -112,3 +112,23 @@ func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
+
+// writeWhole is one write(2) of one whole command to a file of the kernel's.
+func writeWhole(path, data string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return writeOnce(fd, data, 0)
+}
+
+// readSome reads the beginning of a file of the kernel's.
+func readSome(path string) (data, err string) {
+	fd, e := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if e != nil {
+		return "", errno(e)
+	}
+	defer unix.Close(fd)
+	return readAll(fd, 0)
+}

@@ -2,15 +2,13 @@ package scenarios
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/lockdown"
 )
-
-// maxAnswer bounds what is kept of a file that was read, in bytes.
-const maxAnswer = 4096
 
 // The interface itself: what it shows, what it refuses, and every transition
 // up. The guest only records; the host compares with lockdown.Model.
@@ -35,58 +33,11 @@ func init() {
 					return Result{Outcome: Unavailable, Call: call(openAct(lockdown.LevelFile, unix.O_RDONLY), unix.ENOENT),
 						Why: "CONFIG_SECURITY_LOCKDOWN_LSM"}
 				}
-				return Result{Outcome: Answered, Call: p.act, Steps: play(p.script(env))}
+				return Result{Outcome: Answered, Call: p.act, Steps: slices.Collect(Play(p.script(env)))}
 			},
 		})
 	}
 	register(s)
-}
-
-// play does the steps and fills in what the kernel answered.
-func play(steps []lockdown.Step) []lockdown.Step {
-	for i := range steps {
-		s := &steps[i]
-		if s.Op == "write" {
-			s.Err = errno(writeWhole(s.File, s.Data))
-			continue
-		}
-		s.Data, s.Err = readSome(s.File)
-	}
-	return steps
-}
-
-// writeWhole is one write(2) of one whole command.
-func writeWhole(path, data string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	n, err := unix.Write(fd, []byte(data))
-	if err == nil && n != len(data) {
-		return unix.EMSGSIZE // half a command was taken: no answer of the model
-	}
-	return err
-}
-
-func readSome(path string) (data, err string) {
-	fd, e := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if e != nil {
-		return "", errno(e)
-	}
-	defer unix.Close(fd)
-	var b strings.Builder
-	for buf := make([]byte, 512); b.Len() < maxAnswer; {
-		n, e := unix.Read(fd, buf)
-		if e != nil {
-			return b.String(), errno(e)
-		}
-		if n == 0 {
-			break
-		}
-		b.Write(buf[:n])
-	}
-	return b.String(), ""
 }
 
 // show reads every file of the interface.

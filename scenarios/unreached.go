@@ -1,5 +1,7 @@
 package scenarios
 
+import "github.com/ldlab/ldlab/lockdown"
+
 // unreached says why no probe gets to a call of security_locked_down(), by
 // file:function (Linux v6.12) and architecture; "" is every one. A run whose
 // probes get there all the same, or that misses another, fails: the table can
@@ -26,4 +28,28 @@ func Unreached(call, arch string) string {
 		return why
 	}
 	return unreached[call][""]
+}
+
+// beyond says why no guest of the lab gets to a reason at all: its calls are
+// only compiled elsewhere, or QEMU models nothing that has them (Linux v6.12,
+// QEMU 7.2). "" is every architecture.
+var beyond = map[lockdown.Reason]map[string]string{
+	"device_tree":          {"": "arch/powerpc/platforms/pseries only"},
+	"pcmcia_cis":           {"": "QEMU has no CardBus or PCMCIA bridge"},
+	"xmon_wr":              {"": "arch/powerpc/xmon only"},
+	"xmon_rw":              {"": "arch/powerpc/xmon only"},
+	"rtas_error_injection": {"": "arch/powerpc/kernel/rtas.c only"},
+	"xen_user_actions":     {"": "asks in a Xen domU only"},
+	"ioport":               {"arm64": "x86 only"},
+	"msr":                  {"arm64": "x86 only"},
+	"mmiotrace":            {"arm64": "x86 only"},
+}
+
+// Beyond says why no guest of the architecture gets to a reason; empty for one
+// that has probes.
+func Beyond(r lockdown.Reason, arch string) string {
+	if why, ok := beyond[r][arch]; ok {
+		return why
+	}
+	return beyond[r][""]
 }

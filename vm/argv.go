@@ -60,7 +60,7 @@ func (c Config) argv(consoles []string, port, serial string) []string {
 		"-machine", c.Arch.Machine,
 		"-accel", string(c.Accel),
 		"-cpu", c.cpu(),
-		"-smp", "1", // a second processor made boot no faster; see HACKING.md
+		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.MemoryMiB),
 	}
 	argv = append(argv, consoles...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"slices"
@@ -50,6 +51,7 @@ type cellRun struct {
 	// prepare runs a probe's Before; probe then runs the rest.
 	prepare func(row scenarios.Row, req wire.Request)
 	probe   func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
+	play    func([]lockdown.Step) iter.Seq[lockdown.Step]
 	now     func() time.Duration // as the kernel's log counts
 	sleep   func(context.Context, time.Duration)
 
@@ -72,7 +74,7 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 		return prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
 	}
 	return &cellRun{
-		find: scenarios.Find, state: readState, lock: lock, now: uptime, sleep: sleep, counts: takeCounts,
+		find: scenarios.Find, state: readState, lock: lock, play: scenarios.Play, now: uptime, sleep: sleep, counts: takeCounts,
 		mutate: func(command string) error { return writeWhole(mutateFile, command) },
 		prepare: func(row scenarios.Row, req wire.Request) {
 			// What goes wrong here goes wrong for the rest, too.
@@ -150,6 +152,9 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	if err != nil {
 		return r.send(wire.Frame{Error: err.Error()})
 	}
+	if err := lockdown.CheckScript(req.Script); err != nil {
+		return r.send(wire.Frame{Error: err.Error()})
+	}
 	r.errs = r.g.bootErrors
 	r.marks = r.g.marks
 	if req.Timing {
@@ -189,10 +194,15 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 			return err
 		}
 	}
+	for step := range r.play(req.Script) {
+		if err := r.send(wire.Frame{Step: &step}); err != nil {
+			return err
+		}
+	}
 	if err := r.sendState("end"); err != nil {
 		return err
 	}
-	return r.send(wire.Frame{End: &wire.End{Observations: len(rows)}})
+	return r.send(wire.Frame{End: &wire.End{Observations: len(rows), Steps: len(req.Script)}})
 }
 
 // takeBoot takes what the kernel counted and logged until now.

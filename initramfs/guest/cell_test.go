@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"strings"
 	"testing"
@@ -274,6 +275,52 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 		return nil
 	}); err != nil || !reflect.DeepEqual(errs, []string{"open /dev/kmsg: gone"}) {
 		t.Errorf("states say %q, %v", errs, err)
+	}
+}
+
+// A script is played after the setting is locked, and every step is a frame.
+func TestCellPlaysAScript(t *testing.T) {
+	var l lab
+	play := func(script ...lockdown.Step) (answers []lockdown.Step, err error) {
+		var in, out bytes.Buffer
+		_ = vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Script: script})
+		r := l.run(&out)
+		r.play = func(steps []lockdown.Step) iter.Seq[lockdown.Step] {
+			return func(yield func(lockdown.Step) bool) {
+				for _, s := range steps {
+					if s.Err = "EPERM"; !yield(s) {
+						return
+					}
+				}
+			}
+		}
+		if err := r.answer(t.Context(), &in); err != nil {
+			t.Fatal(err)
+		}
+		err = wire.ReadFrames(&out, func(f wire.Frame) error {
+			if f.Step != nil {
+				answers = append(answers, *f.Step)
+			}
+			return nil
+		})
+		return answers, err
+	}
+	script := []lockdown.Step{
+		{Op: "write", File: lockdown.ReasonsFile, Data: "dev_mem\xff\x00"},
+		{Op: "write", File: lockdown.ReasonsFile, Data: "msr", Same: true, At: 4},
+		{Op: "write", File: lockdown.LevelFile, Data: "integrity\n", Group: 2},
+	}
+	got, err := play(script...)
+	for i := range script {
+		script[i].Err = "EPERM"
+	}
+	if err != nil || !reflect.DeepEqual(got, script) {
+		t.Errorf("%v, %v; want %v", got, err, script)
+	}
+	for _, bad := range []lockdown.Step{{Op: "write", File: "/etc/passwd"}, {Op: "unlink", File: lockdown.LevelFile}, {Op: "read", File: lockdown.LevelFile, At: -1}} {
+		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check script: ") || len(got) > 0 {
+			t.Errorf("%s: %v, %v", bad, got, err)
+		}
 	}
 }
 

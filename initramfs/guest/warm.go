@@ -6,6 +6,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -16,6 +17,7 @@ func warm() {
 	for _, sent := range []any{
 		wire.Frame{State: &wire.State{Errors: []string{""}}},
 		wire.Frame{Observation: &scenarios.Observation{Checks: []scenarios.Check{{}}}},
+		wire.Frame{Step: &lockdown.Step{}},
 		wire.Frame{End: &wire.End{}},
 	} {
 		_ = vport.Write(io.Discard, sent)

@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"matrix":            {"lockdown", "scenarios"},
 	"report":            {"matrix", "scenarios"},
 	"internal/lab":      {"*"},
+	"internal/bench":    {"*"},
 	"cmd/ldlab":         {"*"},
 }
 

@@ -70,6 +70,13 @@ func dump(t *testing.T, m *matrix.Matrix) {
 	t.Log("\n" + b.String())
 }
 
+// notBuilt is what the lab's kernels leave out though probes would use it: a
+// call in every function, or types of every object in the kernel.
+var notBuilt = []string{
+	"CONFIG_DYNAMIC_FTRACE", "CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_PROFILER", "CONFIG_STACK_TRACER",
+	"CONFIG_FPROBE_EVENTS", "CONFIG_DEBUG_INFO_BTF", "CONFIG_X86_PAT",
+}
+
 // TestDefaultPlanForReal is what "make run" does: every verdict is as
 // expected, on both architectures, and the isolation square is clean.
 func TestDefaultPlanForReal(t *testing.T) {
@@ -83,12 +90,15 @@ func TestDefaultPlanForReal(t *testing.T) {
 		for i, row := range table.Rows {
 			probe, _ := scenarios.Find(row.Probe)
 			for j, c := range row.Cells {
-				// The lab's own kernels have everything that a probe needs,
-				// but for what the architecture lacks.
-				if c.Verdict == matrix.Unavailable && probe.On(a.Name) {
+				// The lab's own kernels have what a gated probe needs, but
+				// for what the architecture lacks, or would cost every boot.
+				if c.Verdict == matrix.Unavailable && probe.On(a.Name) && !slices.Contains(notBuilt, table.Rows[i].Cells[j].Why) {
 					t.Errorf("%s %s: %s is unavailable: %s", a.Name, table.Columns[j].Setting, row.Probe, table.Rows[i].Cells[j].Why)
 				}
 			}
+		}
+		if rs, want := table.Reasons(), map[string]int{"x86_64": 22, "arm64": 19}[a.Name]; len(rs.Enforced) != want {
+			t.Errorf("%s: %d reasons are enforced, want %d: %v", a.Name, len(rs.Enforced), want, rs.Enforced)
 		}
 		sq := table.Square()
 		if sq == nil || len(sq.Reasons) != len(reached(table.Arch, m.Header.Probes)) {
@@ -101,6 +111,40 @@ func TestDefaultPlanForReal(t *testing.T) {
 					t.Errorf("%s: %s locked alone, %s probed: %d of %d denied", table.Arch, sq.Reasons[i], sq.Reasons[j], s.Denied, s.Probes)
 				}
 			}
+		}
+	}
+}
+
+// TestCoverageForReal wants nine of ten call sites exercised, and a reason for
+// each of the rest.
+func TestCoverageForReal(t *testing.T) {
+	p := forReal(t, CoverageSelection(Selection{}))
+	covered, _, err := Coverage(t.Context(), p, Options{Out: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range covered {
+		present, refused, open := c.Count()
+		if 10*(refused+open) < 9*present || !c.Sound() {
+			var b strings.Builder
+			report.Coverage(&b, []matrix.Coverage{c})
+			t.Errorf("%s: %d of %d call sites exercised:\n%s", c.Arch, refused+open, present, b.String())
+		}
+	}
+}
+
+// TestMutantsForReal takes a sample of what "ldlab mutate" does in full.
+func TestMutantsForReal(t *testing.T) {
+	p := forReal(t, MutationSelection(Selection{}))
+	mutated, _, err := Mutate(t.Context(), p, Options{Out: t.TempDir()}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutated {
+		if !m.Sound() {
+			var b strings.Builder
+			report.Mutation(&b, []matrix.Mutation{m})
+			t.Errorf("%s: %d killed, %d survived:\n%s", m.Arch, m.Count(matrix.Killed), m.Count(matrix.Survived), b.String())
 		}
 	}
 }

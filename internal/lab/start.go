@@ -60,7 +60,6 @@ type template struct {
 // Probes that are alone in their machine share one.
 func (r *run) template(ctx context.Context, b *bootable, p part, config vm.Config) *vm.Template {
 	kind, _, _ := strings.Cut(p.name, " ")
-	kind = fmt.Sprintf("%s with %d", kind, len(p.probes)) // one more or less is another kernel argument
 	r.mu.Lock()
 	t := b.templates[kind]
 	if t == nil {

@@ -21,6 +21,7 @@ type Request struct {
 	Probes    []string         // names, in the order in which they are to run
 	Scale     float64          // multiplies the guest's own deadlines
 	Timing    bool             // also look in the kernel's log for how the boot went
+	Script    []lockdown.Step  `json:",omitempty"` // played after the probes; what lockdown.CheckScript takes
 	Mutant    string           `json:",omitempty"` // command for the lab series' mutate file, written before anything is locked
 	vport.Off                  // not a request: the guest is to power off
 }
@@ -30,6 +31,7 @@ type Frame struct {
 	Seq         int                    // counts from 0; a gap is an error
 	State       *State                 `json:",omitempty"`
 	Observation *scenarios.Observation `json:",omitempty"`
+	Step        *lockdown.Step         `json:",omitempty"` // the next of the script, with its answer
 	Error       string                 `json:",omitempty"` // the guest cannot go on; ends the stream
 	End         *End                   `json:",omitempty"` // the stream is complete
 }
@@ -37,6 +39,7 @@ type Frame struct {
 // An End closes a stream. A stream without it was cut off.
 type End struct {
 	Observations int // how many were sent
+	Steps        int `json:",omitempty"` // and of these
 }
 
 // A State is what the guest's kernel says of itself.
@@ -53,9 +56,9 @@ func (e *GuestError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text
 
 // ReadFrames hands each frame before the end to visit, and returns nil only
 // for a stream that was complete: numbered without a gap, closed by an End
-// that counts as many observations as came.
+// that counts as many observations and steps as came.
 func ReadFrames(r io.Reader, visit func(Frame) error) error {
-	observations := 0
+	observations, steps := 0, 0
 	for seq := 0; ; seq++ {
 		var f Frame
 		switch err := vport.Read(r, &f); {
@@ -74,11 +77,16 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 			if f.End.Observations != observations {
 				return fmt.Errorf("read frames: end counts %d observations, %d came", f.End.Observations, observations)
 			}
+			if f.End.Steps != steps {
+				return fmt.Errorf("read frames: end counts %d steps, %d came", f.End.Steps, steps)
+			}
 			return nil
-		case f.State == nil && f.Observation == nil:
+		case f.State == nil && f.Observation == nil && f.Step == nil:
 			return fmt.Errorf("read frame %d: empty", seq)
 		case f.Observation != nil:
 			observations++
+		case f.Step != nil:
+			steps++
 		}
 		if err := visit(f); err != nil {
 			return err

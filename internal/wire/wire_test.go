@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -25,6 +26,8 @@ func TestReadFrames(t *testing.T) {
 	obs := func(seq int) Frame { return Frame{Seq: seq, Observation: &scenarios.Observation{Probe: "p"}} }
 	state := Frame{Seq: 0, State: &State{When: "boot"}}
 	end := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Observations: n}} }
+	step := func(seq int) Frame { return Frame{Seq: seq, Step: &lockdown.Step{Op: "read"}} }
+	steps := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Steps: n}} }
 	stop := errors.New("stop")
 	for _, tc := range []struct {
 		name   string
@@ -41,6 +44,9 @@ func TestReadFrames(t *testing.T) {
 		{"a frame comes twice", []Frame{state, obs(1), obs(1)}, nil, "number 1, want 2", 2},
 		{"the end counts more", []Frame{state, obs(1), end(2, 2)}, nil, "counts 2 observations, 1 came", 2},
 		{"the end counts fewer", []Frame{state, obs(1), end(2, 0)}, nil, "counts 0 observations, 1 came", 2},
+		{"a script", []Frame{state, step(1), step(2), steps(3, 2)}, nil, "", 3},
+		{"the end counts more steps", []Frame{state, step(1), steps(2, 2)}, nil, "counts 2 steps, 1 came", 2},
+		{"the end counts fewer steps", []Frame{state, step(1), step(2), steps(3, 1)}, nil, "counts 1 steps, 2 came", 3},
 		{"empty frame", []Frame{state, {Seq: 1}}, nil, "empty", 1},
 		{"guest gives up", []Frame{state, {Seq: 1, Error: "lock: EPERM"}}, nil, "guest: lock: EPERM", 1},
 		{"host gives up", []Frame{state, obs(1), end(2, 1)}, stop, "stop", 1},

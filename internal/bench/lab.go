@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// oneProbe is the question that every tool has its guest answer: may /dev/mem
+// be opened?
+const oneProbe = "devmem/open"
+
+// labSubjects measure the lab's own guests of one architecture.
+func labSubjects(arch string) []subject {
+	one := lab.Selection{Arches: []string{arch}, Settings: []string{"none"}, Probes: []string{oneProbe}}
+	all := lab.Selection{Arches: []string{arch}, Settings: []string{"none"}}
+	var w weight
+	return []subject{
+		{id: arch + "/floor", title: "the lab's kernel and an init that powers off, " + arch, unit: "s", open: floor(one)},
+		{id: arch + "/initramfs", title: "the initramfs step, " + arch, unit: "s", open: initramfs(one)},
+		{id: arch + "/boot", title: "initramfs step, and boot to the first answer, " + arch, unit: "s", open: bootWithInitramfs(one)},
+		{id: arch + "/boot-all", title: "boot to the first answer, of all probes, " + arch, unit: "s", open: booted(all)},
+		{id: arch + "/fork", title: "fork to the first answer, of all probes, " + arch, unit: "s", open: forked(all)},
+		{id: arch + "/fork-pages", title: "a fork's own pages of guest RAM, when they are most, " + arch, unit: "MiB", most: 1, open: forkPages(all, &w)},
+		{id: arch + "/fork-memory", title: "all private memory of a fork, QEMU's own with it, when it is most, " + arch, unit: "MiB", most: 1, open: forkMemory(&w)},
+		{id: arch + "/guest-memory", title: "RAM of a guest, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
+	}
+}
+
+// stage prepares a plan of one guest.
+func (b *bench) stage(ctx context.Context, sel lab.Selection) (*lab.Stage, matrix.Guest, error) {
+	p, err := plan(sel)
+	if err != nil {
+		return nil, matrix.Guest{}, err
+	}
+	if len(p.Guests) != 1 {
+		return nil, matrix.Guest{}, fmt.Errorf("plan has %d guests, want one", len(p.Guests))
+	}
+	s, err := p.Stage(ctx, lab.Options{Out: b.dir, Cache: b.cache, Event: b.event})
+	if err != nil {
+		return nil, matrix.Guest{}, err
+	}
+	b.onClose(s.Close)
+	b.sawMachines(s.Machines)
+	return s, p.Guests[0], nil
+}
+
+func plan(sel lab.Selection) (*lab.Plan, error) {
+	t, err := kernels.Load()
+	if err != nil {
+		return nil, err
+	}
+	return lab.NewPlan(t, sel)
+}
+
+// event shows what takes long before the first round.
+func (b *bench) event(e lab.Event) {
+	switch {
+	case e.Note != "":
+		fmt.Fprintf(b.log, "  %s\n", e.Note)
+	case e.Build != nil && e.Build.Done == 0:
+		fmt.Fprintf(b.log, "  %s %s: %s\n", e.Build.Kernel, e.Build.Arch, e.Build.Phase)
+	}
+}
+
+// answer runs a guest and says how long its first answer took.
+func answer(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool) (time.Duration, error) {
+	return reach(ctx, s, g, boot, lab.FirstAnswer)
+}
+
+// reach runs a guest and says how long it took to a phase.
+func reach(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
+	res := s.Guest(ctx, g, boot)
+	switch {
+	case res.Error != "":
+		return 0, fmt.Errorf("run %s: %s", g.ID(), res.Error)
+	case res.Lost != nil:
+		return 0, fmt.Errorf("run %s: lost: %s: %s", g.ID(), res.Lost.Cause, res.Lost.Detail)
+	case res.Forked == boot:
+		return 0, fmt.Errorf("run %s: forked is %v, want %v", g.ID(), res.Forked, !boot)
+	}
+	took := lab.Reached(res, phase)
+	if took <= 0 {
+		return 0, fmt.Errorf("run %s: it has no phase %q", g.ID(), phase)
+	}
+	return took, nil
+}
+
+func booted(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+	return func(ctx context.Context, b *bench) (sampler, error) {
+		s, g, err := b.stage(ctx, sel)
+		return func(ctx context.Context) (float64, error) {
+			d, err := answer(ctx, s, g, true)
+			return d.Seconds(), err
+		}, err
+	}
+}
+
+// bootWithInitramfs counts what peers cannot leave out either.
+func bootWithInitramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+	return bootTo(sel, lab.FirstAnswer)
+}
+
+// bootToEnd also counts the power-off, as a peer's run does.
+func bootToEnd(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+	return bootTo(sel, lab.Ended)
+}
+
+func bootTo(sel lab.Selection, phase string) func(context.Context, *bench) (sampler, error) {
+	return func(ctx context.Context, b *bench) (sampler, error) {
+		s, g, err := b.stage(ctx, sel)
+		return func(ctx context.Context) (float64, error) {
+			start := time.Now()
+			if err := s.Initramfs(ctx, g); err != nil {
+				return 0, err
+			}
+			step := time.Since(start)
+			d, err := reach(ctx, s, g, true, phase)
+			return (step + d).Seconds(), err
+		}, err
+	}
+}
+
+func initramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+	return func(ctx context.Context, b *bench) (sampler, error) {
+		s, g, err := b.stage(ctx, sel)
+		return func(ctx context.Context) (float64, error) {
+			start := time.Now()
+			err := s.Initramfs(ctx, g)
+			return time.Since(start).Seconds(), err
+		}, err
+	}
+}
+
+// forked takes its samples from a template that stands: the first fork, which
+// may have to make it, is not among them.
+func forked(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+	return func(ctx context.Context, b *bench) (sampler, error) {
+		s, g, err := b.stage(ctx, sel)
+		if err != nil {
+			return nil, err
+		}
+		_, err = answer(ctx, s, g, false)
+		return func(ctx context.Context) (float64, error) {
+			d, err := answer(ctx, s, g, false)
+			return d.Seconds(), err
+		}, err
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+// A Row compares two measures, or shows one.
+type Row struct {
+	What   string  // the measure
+	Ours   string  // ID of a measure
+	Other  string  `json:",omitempty"` // ID of what it is held against; empty: against nothing
+	Than   string  `json:",omitempty"` // the other's name in the table
+	Target float64 `json:",omitempty"` // what the ratio should not be above; 0: none
+	Below  bool    `json:",omitempty"` // the ratio should be below the target, not at it
+	Aim    float64 `json:",omitempty"` // what it should one day be
+
+	// What follows from the measures.
+	Ratio   float64 `json:",omitempty"`
+	Outcome Outcome `json:",omitempty"`
+	Why     string  `json:",omitempty"` // there is no ratio, and why
+}
+
+// An Outcome is what came of a row's target.
+type Outcome string
+
+// The outcomes; empty where there is no target.
+const (
+	Met         Outcome = "met"
+	NotMet      Outcome = "NOT MET"
+	NotMeasured Outcome = "not measured"
+)
+
+// comparisons is what the benchmark is for: rows without their ratios, in the
+// order of the table.
+func comparisons() []Row {
+	var rows []Row
+	for _, arch := range []string{"x86_64", "arm64"} {
+		rows = append(rows,
+			Row{What: "boot to first answer, " + arch, Ours: arch + "/boot", Other: arch + "/floor", Than: "floor", Target: 1.1},
+			Row{What: "fork to first answer, " + arch, Ours: arch + "/fork", Other: arch + "/boot-all", Than: "boot", Target: 0.15, Aim: 0.08},
+			Row{What: "a fork's own pages of guest RAM, " + arch, Ours: arch + "/fork-pages", Other: arch + "/guest-memory", Than: "guest RAM"},
+			Row{What: "private memory of a fork's QEMU, " + arch, Ours: arch + "/fork-memory", Other: arch + "/guest-memory", Than: "guest RAM", Target: 0.25},
+		)
+	}
+	return append(rows,
+		Row{What: "isolation square, x86_64", Ours: "square/forks", Other: "square/boots", Than: "boot per setting", Target: 0.2},
+		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/floor", Than: "floor"},
+		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/kunit", Than: "kunit.py", Target: 1.3},
+		Row{What: "the same to its power-off", Ours: "peers/ldlab-end", Other: "peers/kunit", Than: "kunit.py"},
+		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/rcutorture", Than: "rcutorture", Target: 1, Below: true},
+		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/vmtest", Than: "hugelgupf/vmtest", Target: 1, Below: true},
+		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/virtme-ng", Than: "virtme-ng", Target: 1, Below: true},
+		Row{What: "one-line patch to its verdict, x86_64", Ours: "patch/verdict", Other: "patch/cold", Than: "cold kernel build"},
+		Row{What: "default run", Ours: "run/default"},
+		Row{What: "guests of the default run", Ours: "run/guests"},
+	)
+}
+
+// judge fills in what follows from the measures. Rows about what was no
+// subject of the run are left out.
+func judge(rows []Row, r *Results) []Row {
+	var judged []Row
+	for _, row := range rows {
+		if r.Measure(row.Ours) == nil {
+			continue
+		}
+		row.Ratio, row.Outcome, row.Why = 0, "", ""
+		ours, other := r.Measure(row.Ours), r.Measure(row.Other)
+		switch {
+		case why(ours) != "":
+			row.Why = why(ours)
+		case row.Other == "":
+		case why(other) != "":
+			row.Why = why(other)
+		default:
+			row.Ratio = ours.Median / other.Median
+			row.Outcome = outcome(row)
+		}
+		if row.Why != "" {
+			row.Outcome = NotMeasured
+		}
+		judged = append(judged, row)
+	}
+	return judged
+}
+
+// outcome holds a ratio against its target.
+func outcome(row Row) Outcome {
+	switch {
+	case row.Target == 0:
+		return ""
+	case row.Ratio < row.Target, row.Ratio == row.Target && !row.Below:
+		return Met
+	}
+	return NotMet
+}
+
+// why says why nothing can be told from a measure; empty if something can.
+func why(m *Measure) string {
+	switch {
+	case m == nil:
+		return "no subject of this run"
+	case m.Missing != "":
+		return m.Missing
+	case len(m.Samples) == 0 || m.Median <= 0:
+		return "no samples"
+	}
+	return ""
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// runSubjects measure whole runs.
+func runSubjects() []subject {
+	return []subject{
+		{id: "square/forks", title: "isolation square of x86_64 by forks", unit: "s", phase: whole, open: square(false)},
+		{id: "square/boots", title: "isolation square of x86_64 by boots", unit: "s", phase: whole, open: square(true)},
+		{id: "run/default", title: "the default run, kernels built", unit: "s", phase: whole, open: defaultRun},
+		{id: "run/guests", title: "guests of the default run", unit: "guests", phase: whole, most: 1, open: defaultGuests},
+		{id: "patch/verdict", title: "a one-line patch to its verdict, x86_64", unit: "s", phase: whole, open: openPatch},
+		{id: coldID, title: "a cold kernel build without compiler cache, x86_64", unit: "s", phase: last, most: 1, open: openCold},
+	}
+}
+
+// square is every probe under every single reason that a probe asks for.
+func square(boot bool) func(context.Context, *bench) (sampler, error) {
+	return func(ctx context.Context, b *bench) (sampler, error) {
+		p, err := squarePlan()
+		if err != nil {
+			return nil, err
+		}
+		return b.asExpected(ctx, p, boot)
+	}
+}
+
+func squarePlan() (*lab.Plan, error) {
+	all, err := plan(lab.Selection{Arches: []string{"x86_64"}})
+	if err != nil {
+		return nil, err
+	}
+	var alone []string
+	for _, g := range all.Guests {
+		if s := g.Setting; s.Level == lockdown.None && len(s.Reasons) == 1 && s.How == lockdown.Runtime {
+			alone = append(alone, s.String())
+		}
+	}
+	return plan(lab.Selection{Arches: []string{"x86_64"}, Settings: alone})
+}
+
+func defaultRun(ctx context.Context, b *bench) (sampler, error) {
+	p, err := plan(lab.Selection{})
+	if err != nil {
+		return nil, err
+	}
+	return b.asExpected(ctx, p, false)
+}
+
+func defaultGuests(context.Context, *bench) (sampler, error) {
+	p, err := plan(lab.Selection{})
+	return func(context.Context) (float64, error) { return float64(len(p.Guests)), nil }, err
+}
+
+// asExpected times runs of a plan of which nothing but expected verdicts may
+// come: what is fast and wrong is not to be shown. Its kernels are built first.
+func (b *bench) asExpected(ctx context.Context, p *lab.Plan, boot bool) (sampler, error) {
+	if _, err := p.Build(ctx, lab.Options{Cache: b.cache, Event: b.event}); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (float64, error) {
+		m, took, err := b.wholeRun(ctx, p, boot)
+		if err == nil && !m.AsExpected() {
+			err = fmt.Errorf("run plan: verdicts are not as expected: %v", m.Count())
+		}
+		return took, err
+	}, nil
+}
+
+// wholeRun runs a plan from its first step to its reports.
+func (b *bench) wholeRun(ctx context.Context, p *lab.Plan, boot bool) (*matrix.Matrix, float64, error) {
+	out, err := os.MkdirTemp(b.dir, "run-")
+	if err != nil {
+		return nil, 0, fmt.Errorf("make directory: %w", err)
+	}
+	defer os.RemoveAll(out)
+	start := time.Now()
+	m, err := lab.Run(ctx, p, lab.Options{Out: out, Cache: b.cache, Boot: boot})
+	took := time.Since(start).Seconds()
+	if err == nil && len(m.Errors()) > 0 {
+		err = fmt.Errorf("run %s", m.Errors()[0])
+	}
+	return m, took, err
+}

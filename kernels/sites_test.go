@@ -1,0 +1,181 @@
+package kernels
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+func TestWhyAbsent(t *testing.T) {
+	config := dotConfig{"CONFIG_ON": "y", "CONFIG_MODULE": "m"}
+	for _, c := range []struct {
+		needs []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"CONFIG_ON", "CONFIG_MODULE", "arm64"}, ""},
+		{[]string{"CONFIG_ON", "CONFIG_OFF"}, "CONFIG_OFF is off"},
+		{[]string{"powerpc"}, "powerpc only"},
+		{[]string{"sparc|x86_64", "CONFIG_OFF"}, "sparc, x86_64 only"},
+		{[]string{"sparc|arm64"}, ""},
+	} {
+		if got := whyAbsent(c.needs, config, "arm64"); got != c.want {
+			t.Errorf("%q: %q, want %q", c.needs, got, c.want)
+		}
+	}
+	built := Built{Arch: arch.Get("arm64"), config: config}
+	if got := WhyAbsent("arch/powerpc/kernel/rtas.c:rtas_call", built); got != "powerpc only" {
+		t.Errorf("a row of the table says %q", got)
+	}
+	if got := WhyAbsent("nowhere.c:f", built); got != "" {
+		t.Errorf("a call that is not in the table: %q", got)
+	}
+}
+
+// The table has nothing but calls, CONFIG symbols and architectures.
+func TestSiteNeeds(t *testing.T) {
+	needs, err := siteNeeds()
+	if err != nil || len(needs) < 70 {
+		t.Fatalf("%d rows, %v", len(needs), err)
+	}
+	call := regexp.MustCompile(`^[a-z0-9_/.-]+\.[ch]:[A-Za-z_]\w*$`)
+	word := regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+|[a-z0-9_]+(\|[a-z0-9_]+)*)$`)
+	for c, list := range needs {
+		if !call.MatchString(c) {
+			t.Errorf("%q is no file:function", c)
+		}
+		for _, n := range list {
+			if !word.MatchString(n) {
+				t.Errorf("%s: %q is neither a CONFIG symbol nor architectures", c, n)
+			}
+		}
+	}
+}
+
+func TestSitesOfBuild(t *testing.T) {
+	files := map[string]string{}
+	for name, text := range fakeTree {
+		files[name] = text
+	}
+	call := "int %s(void)\n{\n\treturn security_locked_down(LOCKDOWN_%s);\n}\n"
+	files["d.c"] = fmt.Sprintf(call, "kept", "KEXEC")
+	b := newBench(t, "dir:"+tree(t, files))
+	built, _ := b.build(b.spec("plain"))
+	s, err := built.Sites()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Present) != 1 || s.Present[0].Name != "caller+0x4/0x8" {
+		t.Errorf("in the machine code: %+v", s.Present)
+	}
+	if len(s.Source) != 1 || s.Source[0] != (lockdown.SourceSite{File: "d.c", Function: "kept", Line: 3, Reason: "kexec"}) {
+		t.Errorf("in the source: %+v", s.Source)
+	}
+
+	// What a patch adds and removes is seen, though the source is not read again.
+	spec := b.spec("plain")
+	spec.Series = []string{filepath.Join(tree(t, map[string]string{"x.patch": "--- a/d.c\n+++ b/d.c\n@@ -1,4 +1,4 @@\n-int kept(void)\n+int changed(void)\n {\n-\treturn security_locked_down(LOCKDOWN_KEXEC);\n+\treturn security_locked_down(LOCKDOWN_MSR);\n }\n"}), "x.patch")}
+	built, _ = b.build(spec)
+	if s, err = built.Sites(); err != nil || len(s.Source) != 1 || s.Source[0].Function != "changed" || s.Source[0].Reason != "msr" {
+		t.Errorf("in the patched source: %+v, %v", s.Source, err)
+	}
+	if err := os.WriteFile(built.Files[sitesFile], []byte("junk"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := built.Sites(); err == nil || !strings.Contains(err.Error(), "read call sites of kernel plain") {
+		t.Errorf("junk was read: %v", err)
+	}
+	if s, err := (Built{}).Sites(); err != nil || s.Present != nil {
+		t.Errorf("of a ready image: %+v, %v", s, err)
+	}
+}
+
+// What the table says of each call is true of every kernel that is built: what
+// it expects is in the machine code, and nothing else is.
+func TestSitesOfRealKernels(t *testing.T) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs, err := siteNeeds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, k := range tables.Kernels() {
+		for _, a := range arch.All() {
+			if !k.On(a) {
+				continue
+			}
+			built, ok, err := (&Builder{}).Lookup(t.Context(), Spec{Kernel: k, Arch: a})
+			if errors.Is(err, os.ErrNotExist) || err == nil && !ok {
+				continue
+			}
+			if err != nil {
+				t.Logf("kernel %s for %s: %v", k.Name, a.Name, err)
+				continue
+			}
+			checked++
+			t.Run(k.Name+"/"+a.Name, func(t *testing.T) { checkSites(t, built, needs) })
+		}
+	}
+	if checked == 0 {
+		if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "kernels") {
+			t.Fatal("no kernel is built")
+		}
+		t.Skip("no kernel is built (ldlab build)")
+	}
+}
+
+func checkSites(t *testing.T, built Built, needs map[string][]string) {
+	sites, err := built.Sites()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		where string
+		line  int
+	}
+	present := map[line]lockdown.Site{}
+	names := map[string]bool{}
+	for _, s := range sites.Present {
+		if s.Tail || s.File == "" || s.Reason == "" || names[s.Name] {
+			t.Errorf("%+v: a jump, without a source, or not the only one of its name", s)
+		}
+		names[s.Name] = true
+		present[line{s.Where(), s.Line}] = s
+	}
+	inSource := map[string]bool{}
+	for _, s := range sites.Source {
+		inSource[s.Where()] = true
+		if _, ok := needs[s.Where()]; !ok {
+			t.Errorf("%s is not in sites.toml", s.Where())
+		}
+		why := WhyAbsent(s.Where(), built)
+		found, ok := present[line{s.Where(), s.Line}]
+		switch {
+		case ok && why != "":
+			t.Errorf("%s is there as %s, though %s", s.Where(), found.Name, why)
+		case !ok && why == "":
+			t.Errorf("%s, line %d, is not there, and sites.toml does not say why", s.Where(), s.Line)
+		case ok && found.Reason != s.Reason:
+			t.Errorf("%s asks for %s in the source and for %s in the machine code", s.Where(), s.Reason, found.Reason)
+		}
+		delete(present, line{s.Where(), s.Line})
+	}
+	for _, s := range present {
+		t.Errorf("%+v is nowhere in the source", s)
+	}
+	for where := range needs {
+		if !inSource[where] {
+			t.Errorf("sites.toml has %s, and the source has not", where)
+		}
+	}
+}

@@ -1,0 +1,210 @@
+package lockdown
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+const (
+	showNone  = "[none] integrity confidentiality\n"
+	showInteg = "none [integrity] confidentiality\n"
+	showConf  = "none integrity [confidentiality]\n"
+)
+
+func wr(file, data, err string) Step { return Step{Op: "write", File: file, Data: data, Err: err} }
+func rd(file, data string) Step      { return Step{Op: "read", File: file, Data: data} }
+func level(data, err string) Step    { return wr(LevelFile, data, err) }
+func reasonsOf(data, err string) Step {
+	return wr(ReasonsFile, data, err)
+}
+
+// same puts a step on the descriptor of the one before it.
+func same(s Step) Step { s.Same = true; return s }
+
+// at does a step at an offset.
+func at(n int64, s Step) Step { s.At = n; return s }
+
+// once puts steps into a group.
+func once(group int, steps ...Step) []Step {
+	for i := range steps {
+		steps[i].Group = group
+	}
+	return steps
+}
+
+func script(parts ...any) []Step {
+	var steps []Step
+	for _, p := range parts {
+		switch p := p.(type) {
+		case Step:
+			steps = append(steps, p)
+		case []Step:
+			steps = append(steps, p...)
+		}
+	}
+	return steps
+}
+
+// listed is the reasons file with some of them locked.
+func listed(locked ...Reason) string {
+	return NewModel(Bitmap, Setting{Reasons: locked}).showReasons()
+}
+
+func TestExplain(t *testing.T) {
+	all := strings.Join(Tokens(), ",")
+	for _, tc := range []struct {
+		name    string
+		kind    Kind
+		setting string
+		steps   []Step
+		from    int    // of what is not explained, counted from 1; 0: all is
+		to      int    // 0: from
+		wants   string // " or " between them
+	}{
+		{"good", Bitmap, "none", script(reasonsOf("dev_mem\n", ""), rd(LevelFile, showNone), rd(ReasonsFile, listed("dev_mem"))), 0, 0, ""},
+		{"wrong errno", Bitmap, "none", script(reasonsOf("dev_mem", ""), reasonsOf("bogus", "EPERM")), 2, 0, "EINVAL"},
+		{"refused and done", Bitmap, "none", script(reasonsOf("dev_mem,bogus", "EINVAL"), rd(ReasonsFile, listed("dev_mem"))), 2, 0, `"`},
+		{"case does not matter", Bitmap, "none", script(reasonsOf("DEV_MEM", "")), 1, 0, "EINVAL"},
+		{"level lowered", Bitmap, "confidentiality@boot", script(level("integrity", "")), 1, 0, "EPERM"},
+		{"level lowered and refused", Tristate, "confidentiality@boot", script(level("integrity", "EPERM"), rd(LevelFile, showInteg)), 2, 0, `"none integrity [confidentiality]\n"`},
+		{"no file", Tristate, "none", script(reasonsOf("dev_mem", "ENOENT"), Step{Op: "read", File: ReasonsFile, Err: "ENOENT"}), 0, 0, ""},
+		{"a file", Tristate, "none", script(rd(ReasonsFile, "")), 1, 0, "ENOENT"},
+
+		// Descriptors: a write is a whole command, reads move the position.
+		{"split", Bitmap, "none", script(reasonsOf("dev_mem,", "EINVAL"), same(reasonsOf("kexec", "")), same(reasonsOf("msr", "")), rd(ReasonsFile, listed("kexec", "msr"))), 0, 0, ""},
+		{"split joined", Bitmap, "none", script(reasonsOf("dev_", ""), same(reasonsOf("mem", ""))), 1, 0, "EINVAL"},
+		{"written at an offset", Bitmap, "none", script(at(7, reasonsOf("dev_mem", "EINVAL")), at(7, level("integrity", ""))), 0, 0, ""},
+		{"offset taken", Bitmap, "none", script(at(7, reasonsOf("dev_mem", ""))), 1, 0, "EINVAL"},
+		{"written after reading", Bitmap, "none", script(rd(ReasonsFile, listed()), same(reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, "")), reasonsOf("msr", "")), 0, 0, ""},
+		{"level written after reading", Bitmap, "none", script(rd(LevelFile, showNone), same(level("integrity", "")), same(rd(LevelFile, "")), same(at(5, rd(LevelFile, "[integrity] confidentiality\n")))), 0, 0, ""},
+		{"read after a group is another descriptor", Bitmap, "none", script(once(1, rd(LevelFile, showNone)), rd(LevelFile, showNone)), 0, 0, ""},
+
+		// At once.
+		{"one of two wins", Bitmap, "none", script(once(1, level("integrity", ""), level("integrity", "EPERM")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"the other wins", Bitmap, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"both win", Bitmap, "none", script(once(1, level("integrity", ""), level("integrity", ""))), 1, 2, ""},
+		{"none wins", Bitmap, "none", script(rd(LevelFile, showNone), once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 2, 3, ""},
+		{"up in order", Bitmap, "none", script(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showConf)), 0, 0, ""},
+		{"lower one stays", Bitmap, "none", script(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showInteg)), 3, 0, `"none integrity [confidentiality]\n"`},
+		{"lost update", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), reasonsOf("msr", ""), reasonsOf("kexec,perf", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 4, 0, "perf locked"},
+		{"seen in between", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), rd(ReasonsFile, listed("msr")), reasonsOf("msr", ""), rd(LevelFile, showNone))), 0, 0, ""},
+		{"half of a write seen", Bitmap, "none", script(once(1, reasonsOf("dev_mem,msr", ""), rd(ReasonsFile, listed("msr")))), 1, 2, ""},
+		{"a thread's own steps keep their order", Bitmap, "none", script(once(1, level("confidentiality", ""), same(level("integrity", "")))), 1, 2, ""},
+		{"a level comes between", Bitmap, "none", script(once(1, reasonsOf(all, ""), level("integrity", ""), same(level("confidentiality", ""))), level("none", "EPERM")), 0, 0, ""},
+		{"a split among others", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), same(rd(ReasonsFile, listed("dev_mem", "msr"))), same(reasonsOf("perf", "EINVAL")), reasonsOf("msr", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 0, 0, ""},
+		// What happened is not known until it is read.
+		{"two pasts", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"two pasts, and neither", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showNone)), 3, 0, `"none integrity [confidentiality]\n" or "none [integrity] confidentiality\n"`},
+		{"a past is chosen", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", ""), rd(LevelFile, showConf), level("integrity", "EPERM")), 0, 0, ""},
+		{"a past was chosen", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", "EPERM"), rd(LevelFile, showInteg)), 4, 0, `"none integrity [confidentiality]\n"`},
+
+		// Mainline looks, and then stores.
+		{"both win in mainline", Tristate, "none", script(once(1, level("integrity", ""), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"none wins in mainline", Tristate, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 1, 2, ""},
+		{"never below where it began", Tristate, "integrity@boot", script(once(1, level("integrity", ""), level("confidentiality", ""))), 1, 2, ""},
+		{"mainline shows two levels", Tristate, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 0, 0, ""},
+		{"mainline shows none", Tristate, "none", script(once(1, level("integrity", ""), same(level("confidentiality", "")), rd(LevelFile, "none integrity confidentiality\n"))), 1, 3, ""},
+		{"bitmap shows one level", Bitmap, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 1, 2, ""},
+	} {
+		err := Explain(tc.kind, parse(t, tc.setting), tc.steps)
+		var un *Unexplained
+		switch {
+		case tc.from == 0 && err != nil:
+			t.Errorf("%s: %v", tc.name, err)
+		case tc.from == 0:
+		case !errors.As(err, &un):
+			t.Errorf("%s: %v, want step %d unexplained", tc.name, err, tc.from)
+		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Step.ret), tc.wants):
+			t.Errorf("%s: %v, want steps %d to %d, %q", tc.name, err, tc.from, max(tc.from, tc.to), tc.wants)
+		}
+	}
+}
+
+func TestTranscript(t *testing.T) {
+	err := Explain(Bitmap, Setting{}, script(
+		once(3, reasonsOf("dev_mem", ""), at(9, reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, listed("dev_mem")))),
+		reasonsOf(strings.Repeat("msr,", 30), ""), rd(LevelFile, "")))
+	var un *Unexplained
+	if !errors.As(err, &un) {
+		t.Fatal(err)
+	}
+	got := un.Transcript()
+	for _, want := range []string{
+		`   1 { write("/sys/kernel/security/lockdown_reasons", "dev_mem") = 7` + "\n",
+		`   2 { pwrite("/sys/kernel/security/lockdown_reasons", "msr", 9) = EINVAL` + "\n",
+		`   3 | read("/sys/kernel/security/lockdown_reasons") = "...dev_mem locked\n..."` + "\n",
+		`   4   write("/sys/kernel/security/lockdown_reasons", "msr,msr,`,
+		`msr,"..., 120) = 120` + "\n" + `     want EINVAL` + "\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("transcript lacks %q:\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "   5 ") {
+		t.Errorf("transcript goes on:\n%s", got)
+	}
+	un = &Unexplained{Steps: once(1, level("integrity", ""), level("integrity", "")), To: 2}
+	if got := un.Transcript(); !strings.HasSuffix(got, "     no order of steps 1 to 2 gives these answers\n") {
+		t.Errorf("transcript of a group:\n%s", got)
+	}
+}
+
+func TestCheckScript(t *testing.T) {
+	good := level("integrity", "")
+	five := once(1, good, good, good, good, good)
+	nine := once(1, good)
+	for range 8 {
+		nine = append(nine, once(1, same(good))...)
+	}
+	for _, tc := range []struct {
+		steps []Step
+		want  string // "": none
+	}{
+		{nil, ""},
+		{script(good, same(good), once(1, good, same(good), good), once(2, good)), ""},
+		{make([]Step, MaxSteps+1), "1025 steps"},
+		{script(good, Step{Op: "unlink", File: LevelFile}), "step 2"},
+		{script(wr("/etc/passwd", "", "")), "not a file of lockdown's"},
+		{script(at(-1, good)), "before the start"},
+		{script(same(good)), "descriptor"},
+		{script(good, same(reasonsOf("msr", ""))), "descriptor"},
+		{script(good, once(1, same(good))), "descriptor"},
+		{script(once(1, good), same(good)), "descriptor"},
+		{five, "5 steps of 5 writers"},
+		{nine, "9 steps of 1 writers"},
+	} {
+		err := CheckScript(tc.steps)
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%d steps: %v, want %q", len(tc.steps), err, tc.want)
+		}
+		if err != nil && Explain(Bitmap, Setting{}, tc.steps) == nil {
+			t.Errorf("%d steps are explained: %v", len(tc.steps), err)
+		}
+	}
+	if err := Explain(Posted, Setting{}, once(1, good)); err == nil || !strings.Contains(err.Error(), "posted") {
+		t.Errorf("a group on posted: %v", err)
+	}
+}
+
+// TestStepJSON: every byte that was written comes through.
+func TestStepJSON(t *testing.T) {
+	for _, s := range []Step{
+		level("integrity", "EPERM"), reasonsOf("msr\xff\x00\n", "EINVAL"), reasonsOf("\x80", ""), reasonsOf("\u212a", ""),
+		once(3, same(at(7, level("\x00", ""))))[0],
+	} {
+		b, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Step
+		if err := json.Unmarshal(b, &got); err != nil || got != s {
+			t.Errorf("%s is %s is %s, %v", s, b, got, err)
+		}
+	}
+	b, _ := json.Marshal(level("none", ""))
+	if want := `{"Op":"write","File":"/sys/kernel/security/lockdown","Data":"none"}`; string(b) != want {
+		t.Errorf("%s, want %s as results have it", b, want)
+	}
+}

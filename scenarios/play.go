@@ -1,0 +1,146 @@
+package scenarios
+
+import (
+	"iter"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// maxAnswer bounds what is kept of a file that was read, in bytes.
+const maxAnswer = 4096
+
+// Play does the steps of a script, which lockdown.CheckScript must take, and
+// gives each with the kernel's answer filled in. A write is one write(2) of one
+// whole command; a read goes on to the end of the file.
+func Play(steps []lockdown.Step) iter.Seq[lockdown.Step] {
+	return func(yield func(lockdown.Step) bool) {
+		for _, part := range lockdown.Parts(steps) {
+			if part[0].Group != 0 {
+				part = playAtOnce(part)
+			} else {
+				part = playOne(part, func() {})
+			}
+			for _, s := range part {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// playOne does steps on one descriptor, after start has come back.
+func playOne(steps []lockdown.Step, start func()) []lockdown.Step {
+	fd, err := unix.Open(steps[0].File, mode(steps)|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+	}
+	start()
+	answered := make([]lockdown.Step, 0, len(steps))
+	for _, s := range steps {
+		switch {
+		case err != nil:
+			s.Err = errno(err)
+		case s.Op == "write":
+			s.Err = errno(writeOnce(fd, s.Data, s.At))
+		default:
+			s.Data, s.Err = readAll(fd, s.At)
+		}
+		answered = append(answered, s)
+	}
+	return answered
+}
+
+// mode is what a descriptor must be opened for.
+func mode(steps []lockdown.Step) int {
+	reads, writes := false, false
+	for _, s := range steps {
+		reads, writes = reads || s.Op == "read", writes || s.Op == "write"
+	}
+	switch {
+	case reads && writes:
+		return unix.O_RDWR
+	case writes:
+		return unix.O_WRONLY
+	}
+	return unix.O_RDONLY
+}
+
+// playAtOnce has each writer of a group in a thread of its own, with its file
+// open, and lets go of all with one wake-up.
+func playAtOnce(group []lockdown.Step) []lockdown.Step {
+	writers := lockdown.Writers(group)
+	// Whoever comes back from the gate must find a processor of Go's idle, or
+	// Go would let them write one after the other.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(writers) + 1))
+	var gate [2]int
+	if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
+		for i := range group {
+			group[i].Err = "pipe: " + errno(err) // no answer of the model
+		}
+		return group
+	}
+	defer unix.Close(gate[0])
+	var there, all sync.WaitGroup
+	there.Add(len(writers))
+	for i, steps := range writers {
+		all.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			writers[i] = playOne(steps, func() {
+				there.Done()
+				var b [1]byte
+				_, _ = unix.Read(gate[0], b[:]) // ends when the gate's other end is closed
+			})
+		})
+	}
+	there.Wait()
+	unix.Close(gate[1])
+	all.Wait()
+	var answered []lockdown.Step
+	for _, w := range writers {
+		answered = append(answered, w...)
+	}
+	return answered
+}
+
+// writeOnce is one write(2) or pwrite(2) of one whole command.
+func writeOnce(fd int, data string, at int64) error {
+	var n int
+	var err error
+	if at != 0 {
+		n, err = unix.Pwrite(fd, []byte(data), at)
+	} else {
+		n, err = unix.Write(fd, []byte(data))
+	}
+	if err == nil && n != len(data) {
+		return unix.EMSGSIZE // half a command was taken: no answer of the model
+	}
+	return err
+}
+
+// readAll reads to the end, from the descriptor's position or from at.
+func readAll(fd int, at int64) (data, err string) {
+	var text []byte
+	for buf := make([]byte, 512); len(text) < maxAnswer; {
+		var n int
+		var e error
+		if at != 0 {
+			n, e = unix.Pread(fd, buf, at+int64(len(text)))
+		} else {
+			n, e = unix.Read(fd, buf)
+		}
+		if e != nil {
+			return string(text), errno(e)
+		}
+		if n == 0 {
+			break
+		}
+		text = append(text, buf[:n]...)
+	}
+	return string(text), ""
+}

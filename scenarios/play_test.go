@@ -1,0 +1,92 @@
+package scenarios
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// TestPlay plays on ordinary files, whose rules are known: each write goes
+// where the descriptor is.
+func TestPlay(t *testing.T) {
+	dir := t.TempDir()
+	file, none, full := filepath.Join(dir, "f"), filepath.Join(dir, "none"), "/dev/full"
+	script := []lockdown.Step{
+		{Op: "write", File: file, Data: "one two"},
+		{Op: "write", File: file, Data: "ONE"},
+		{Op: "write", File: file, Data: "!", Same: true},
+		{Op: "write", File: file, Data: "?", Same: true, At: 6},
+		{Op: "read", File: file, Same: true},
+		{Op: "read", File: file},
+		{Op: "read", File: file, Same: true},
+		{Op: "read", File: file, Same: true, At: 4},
+		{Op: "write", File: full, Data: "x"},
+		{Op: "write", File: none, Data: "x"},
+		{Op: "read", File: none},
+		{Op: "write", File: file, Data: "a\x00\xff", Group: 1},
+		{Op: "write", File: file, Data: "B", Same: true, Group: 1},
+		{Op: "read", File: file, At: 6, Group: 1},
+		{Op: "write", File: full, Data: "x", Group: 1},
+		{Op: "read", File: none, Group: 1},
+		{Op: "read", File: file, Group: 2},
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Clone(script)
+	want[4].Data = "tw?" // from behind the "!"
+	want[5].Data, want[7].Data = "ONE!tw?", "tw?"
+	want[8].Err, want[9].Err, want[10].Err = "ENOSPC", "ENOENT", "ENOENT"
+	want[13].Data, want[14].Err, want[15].Err = "?", "ENOSPC", "ENOENT"
+	want[16].Data = "a\x00\xffBtw?"
+	n := 0
+	for got := range Play(slices.Clone(script)) {
+		if got != want[n] {
+			t.Errorf("step %d: %s, want %s", n+1, got, want[n])
+		}
+		n++
+	}
+	if n != len(script) {
+		t.Errorf("%d of %d steps came back", n, len(script))
+	}
+	for range Play(script) {
+		break // whoever stops listening is not told more
+	}
+}
+
+// TestPlayAtOnce: nothing is lost where many write at once, and none comes
+// before its file is open.
+func TestPlayAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f")
+	for range 50 {
+		if err := os.WriteFile(file, []byte(strings.Repeat(".", 8)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var group []lockdown.Step
+		for i := range lockdown.MaxWriters {
+			group = append(group,
+				lockdown.Step{Op: "write", File: file, Data: string(rune('a' + i)), At: int64(1 + i), Group: 7},
+				lockdown.Step{Op: "read", File: file, At: int64(1 + i), Group: 7, Same: true})
+		}
+		for s := range Play(group) {
+			if own := string(rune('a' + s.At - 1)); s.Err != "" || !strings.HasPrefix(s.Data, own) {
+				t.Fatalf("%s: a thread does not see its own write", s)
+			}
+		}
+		if got, _ := os.ReadFile(file); string(got) != ".abcd..." {
+			t.Fatalf("file has %q", got)
+		}
+	}
+}
+
+func TestReadIsBounded(t *testing.T) {
+	for s := range Play([]lockdown.Step{{Op: "read", File: "/dev/zero"}}) {
+		if len(s.Data) != maxAnswer || s.Err != "" {
+			t.Errorf("read %d bytes, %q", len(s.Data), s.Err)
+		}
+	}
+}

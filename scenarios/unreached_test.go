@@ -1,0 +1,45 @@
+package scenarios
+
+import (
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// Every reason has a gated probe on an architecture, or a reason why not.
+func TestEveryReasonIsProbedOrBeyond(t *testing.T) {
+	for _, arch := range []string{"x86_64", "arm64"} {
+		probed := map[lockdown.Reason]bool{}
+		for _, row := range Rows() {
+			if row.Expect == Gated && row.On(arch) {
+				probed[row.Reason] = true
+			}
+		}
+		n := 0
+		for _, info := range lockdown.Reasons() {
+			if probed[info.Reason] == (Beyond(info.Reason, arch) != "") {
+				t.Errorf("%s: %s has probes: %v, is beyond: %q", arch, info.Reason, probed[info.Reason], Beyond(info.Reason, arch))
+			}
+			if probed[info.Reason] {
+				n++
+			}
+		}
+		t.Logf("%s: %d of %d reasons have probes", arch, n, len(lockdown.Reasons()))
+	}
+}
+
+// Every scenario says what stays allowed: a kernel that refused everything
+// would look sound otherwise.
+func TestEveryScenarioHasANegativeControl(t *testing.T) {
+	for _, s := range All() {
+		free := 0
+		for _, p := range s.Probes {
+			if p.Expect != Gated {
+				free++
+			}
+		}
+		if free == 0 {
+			t.Errorf("%s: every probe is owed a denial", s.Name)
+		}
+	}
+}
