@@ -66,6 +66,8 @@ func startDebugSession(ctx context.Context) (*debugSession, Result) {
 // the next probe is to be asked about.
 func (s *debugSession) end() error {
 	defer unix.Close(s.fd)
+	// Where nobody reads at the other end, closing would wait for 30 s.
+	_ = unix.IoctlSetInt(s.fd, unix.TCFLSH, unix.TCIOFLUSH)
 	return errors.Join(
 		// An empty name; kgdboc drops the newline (param_set_kgdboc_var, v6.12).
 		writeWhole(kgdbocFile, "\n"),
