@@ -4,7 +4,7 @@ import "strings"
 
 // A Site is a call of security_locked_down() in a kernel's machine code.
 type Site struct {
-	Name     string // as the kernel prints the return address: symbol+0xoffset/0xsize, then " [module]" of a module's
+	Name     string // as the lab's kernels print the return address: symbol+0xoffset/0xsize, with ",N" after a symbol that is not the only one, then " [module]" of a module's
 	Module   string `json:",omitempty"` // empty for the kernel itself
 	File     string `json:",omitempty"` // in the source tree; this and what follows are empty where the kernel does not say
 	Function string `json:",omitempty"` // in the source: an inlined one is not the symbol in Name

@@ -1,0 +1,47 @@
+package kernels
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed sites.toml
+var sitesTOML []byte
+
+// siteNeeds is sites.toml: what each file:function needs to be compiled.
+var siteNeeds = sync.OnceValues(func() (map[string][]string, error) {
+	var f struct {
+		Needs map[string][]string `toml:"needs"`
+	}
+	if err := decode(sitesTOML, &f); err != nil {
+		return nil, fmt.Errorf("read sites.toml: %w", err)
+	}
+	return f.Needs, nil
+})
+
+// WhyAbsent says why a kernel lacks the calls of a file:function of the source:
+// "CONFIG_XEN_PRIVCMD is off", "powerpc only". It is empty where nothing is
+// known that keeps them out.
+func WhyAbsent(call string, b Built) string {
+	needs, err := siteNeeds()
+	if err != nil {
+		return ""
+	}
+	return whyAbsent(needs[call], b.config, b.Arch.Name)
+}
+
+func whyAbsent(needs []string, config dotConfig, arch string) string {
+	for _, n := range needs {
+		if strings.HasPrefix(n, "CONFIG_") {
+			if config.get(n) == "n" {
+				return n + " is off"
+			}
+		} else if one := strings.Split(n, "|"); !slices.Contains(one, arch) {
+			return strings.Join(one, ", ") + " only"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,54 @@
+package kernels
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+)
+
+func TestWhyAbsent(t *testing.T) {
+	config := dotConfig{"CONFIG_ON": "y", "CONFIG_MODULE": "m"}
+	for _, c := range []struct {
+		needs []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"CONFIG_ON", "CONFIG_MODULE", "arm64"}, ""},
+		{[]string{"CONFIG_ON", "CONFIG_OFF"}, "CONFIG_OFF is off"},
+		{[]string{"powerpc"}, "powerpc only"},
+		{[]string{"sparc|x86_64", "CONFIG_OFF"}, "sparc, x86_64 only"},
+		{[]string{"sparc|arm64"}, ""},
+	} {
+		if got := whyAbsent(c.needs, config, "arm64"); got != c.want {
+			t.Errorf("%q: %q, want %q", c.needs, got, c.want)
+		}
+	}
+	built := Built{Arch: arch.Get("arm64"), config: config}
+	if got := WhyAbsent("arch/powerpc/kernel/rtas.c:rtas_call", built); got != "powerpc only" {
+		t.Errorf("a row of the table says %q", got)
+	}
+	if got := WhyAbsent("nowhere.c:f", built); got != "" {
+		t.Errorf("a call that is not in the table: %q", got)
+	}
+}
+
+// The table has nothing but calls, CONFIG symbols and architectures.
+func TestSiteNeeds(t *testing.T) {
+	needs, err := siteNeeds()
+	if err != nil || len(needs) < 70 {
+		t.Fatalf("%d rows, %v", len(needs), err)
+	}
+	call := regexp.MustCompile(`^[a-z0-9_/.-]+\.[ch]:[A-Za-z_]\w*$`)
+	word := regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+|[a-z0-9_]+(\|[a-z0-9_]+)*)$`)
+	for c, list := range needs {
+		if !call.MatchString(c) {
+			t.Errorf("%q is no file:function", c)
+		}
+		for _, n := range list {
+			if !word.MatchString(n) {
+				t.Errorf("%s: %q is neither a CONFIG symbol nor architectures", c, n)
+			}
+		}
+	}
+}
