@@ -68,11 +68,8 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	for _, r := range t.Rows {
 		wide = max(wide, len(r.Probe))
 	}
-	fmt.Fprintf(b, "\n  %-*s ", wide, "probe")
-	for i := range t.Columns {
-		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
-	}
-	fmt.Fprintln(b)
+	textByReason(b, t, wide)
+	textHead(b, "probe", wide, len(t.Columns))
 	rows, gaps := apart(t.Rows)
 	textRows(b, rows, wide)
 	if len(gaps) > 0 {
@@ -93,6 +90,31 @@ func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	}
 }
 
+// textByReason is the matrix in short, where more than a handful of reasons
+// are probed.
+func textByReason(b *strings.Builder, t matrix.Table, wide int) {
+	rows := t.ByReason()
+	if len(rows) < 8 {
+		return
+	}
+	textHead(b, "reason, all its probes", wide, len(t.Columns))
+	for _, r := range rows {
+		fmt.Fprintf(b, "  %-*s ", wide, r.Reason)
+		for _, v := range r.Cells {
+			fmt.Fprintf(b, "%*s", cellWidth+1, short[v])
+		}
+		fmt.Fprintln(b)
+	}
+}
+
+func textHead(b *strings.Builder, what string, wide, columns int) {
+	fmt.Fprintf(b, "\n  %-*s ", wide, what)
+	for i := range columns {
+		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
+	}
+	fmt.Fprintln(b)
+}
+
 func textRows(b *strings.Builder, rows []matrix.Row, wide int) {
 	for _, r := range rows {
 		fmt.Fprintf(b, "  %-*s ", wide, r.Probe)
@@ -111,15 +133,15 @@ func textSquare(b *strings.Builder, sq *matrix.Square) {
 	for _, r := range sq.Reasons {
 		wide = max(wide, len(r))
 	}
-	fmt.Fprintf(b, "  %-*s", wide, "")
-	for _, r := range sq.Reasons {
-		fmt.Fprintf(b, "  %s", r)
+	fmt.Fprintf(b, "  %-*s ", wide+4, "")
+	for i := range sq.Reasons {
+		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
 	}
 	fmt.Fprintln(b)
 	for i, locked := range sq.Reasons {
-		fmt.Fprintf(b, "  %-*s", wide, locked)
-		for j, r := range sq.Reasons {
-			fmt.Fprintf(b, "  %*s", len(r), share(sq.Cells[i][j]))
+		fmt.Fprintf(b, "  %2d  %-*s ", i+1, wide, locked)
+		for j := range sq.Reasons {
+			fmt.Fprintf(b, "%*s", cellWidth+1, share(sq.Cells[i][j]))
 		}
 		fmt.Fprintln(b)
 	}

@@ -107,6 +107,9 @@ func (b *bench) run(ctx context.Context, list []subject) (*Results, error) {
 // strikes all of them alike.
 func (b *bench) sample(ctx context.Context, take sampler, m *Measure, round int) bool {
 	v, err := take(ctx)
+	if ctx.Err() != nil {
+		return false // which is nobody's fault
+	}
 	if err != nil {
 		b.missing(m, err)
 		return false

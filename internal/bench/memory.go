@@ -19,20 +19,25 @@ import (
 // watchEvery is how often a fork is weighed: it lives for some seconds.
 const watchEvery = 20 * time.Millisecond
 
-// A weight is what a fork has for itself, each number when it is most, in
-// bytes.
+// A weight is what a process shares with no one, in bytes.
 type weight struct {
+	at  time.Time
 	ram int64 // guest's pages that were written
 	all int64 // that, and what QEMU needs for itself
 }
 
-func (w *weight) grow(o weight) { *w = weight{max(w.ram, o.ram), max(w.all, o.all)} }
-
 const mebi = 1 << 20
 
-// forkPages weighs a fork while it runs every probe, and leaves the weight for
-// forkMemory.
-func forkPages(sel lab.Selection, w *weight) func(context.Context, *bench) (sampler, error) {
+// A weighing is one fork's life on the scales; the subjects that look at it
+// share it.
+type weighing struct {
+	first weight // the last before its first answer
+	most  weight // each number when it is most
+}
+
+// forkWeighed weighs a fork while it runs every probe, gives what of says, and
+// leaves the weighing to others.
+func forkWeighed(sel lab.Selection, w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		if err != nil {
@@ -40,45 +45,59 @@ func forkPages(sel lab.Selection, w *weight) func(context.Context, *bench) (samp
 		}
 		_, err = answer(ctx, s, g, false)
 		return func(ctx context.Context) (float64, error) {
-			watched, done := make(chan weight), make(chan struct{})
-			go func() { watched <- heaviestFork(done) }()
-			_, err := answer(ctx, s, g, false)
+			watched, done := make(chan []weight), make(chan struct{})
+			go func() { watched <- watchForks(done) }()
+			start := time.Now()
+			took, err := answer(ctx, s, g, false)
 			close(done)
-			*w = <-watched
-			if err == nil && w.all == 0 {
+			*w = weigh(<-watched, start.Add(took))
+			if err == nil && w.most.all == 0 {
 				err = errors.New("weigh fork: none was seen among our children")
 			}
-			return float64(w.ram) / mebi, err
+			return float64(of(w)) / mebi, err
 		}, err
 	}
 }
 
-// forkMemory gives the rest of what forkPages has just seen.
-func forkMemory(w *weight) func(context.Context, *bench) (sampler, error) {
+// weighedBefore gives another number of the weighing that forkWeighed left.
+func weighedBefore(w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
 	return func(context.Context, *bench) (sampler, error) {
 		return func(context.Context) (float64, error) {
-			if w.all == 0 {
+			if w.most.all == 0 {
 				return 0, errors.New("weigh fork: it was not")
 			}
-			return float64(w.all) / mebi, nil
+			return float64(of(w)) / mebi, nil
 		}, nil
 	}
 }
 
-// heaviestFork is the most that any fork had until done.
-func heaviestFork(done <-chan struct{}) (most weight) {
+// weigh sums a fork's life up.
+func weigh(life []weight, answered time.Time) (w weighing) {
+	for _, now := range life {
+		if !now.at.After(answered) {
+			w.first = now
+		}
+		w.most.ram, w.most.all = max(w.most.ram, now.ram), max(w.most.all, now.all)
+	}
+	return w
+}
+
+// watchForks weighs whatever forks there are until done; here there is one.
+func watchForks(done <-chan struct{}) (life []weight) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		for _, pid := range forks() {
 			if f, err := os.Open("/proc/" + pid + "/smaps"); err == nil {
-				most.grow(private(f))
+				now := private(f)
 				f.Close()
+				now.at = time.Now()
+				life = append(life, now)
 			}
 		}
 		select {
 		case <-done:
-			return most
+			return life
 		case <-tick.C:
 		}
 	}

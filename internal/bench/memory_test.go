@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 const smaps = `7f0000000000-7f0010000000 rw-p 00000000 00:01 1 /memfd:ldlab-ram (deleted)
@@ -21,24 +22,28 @@ func TestPrivate(t *testing.T) {
 	if got, want := private(strings.NewReader(smaps)), (weight{ram: 108 << 10, all: 128 << 10}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	w := weight{ram: 5, all: 10}
-	w.grow(weight{ram: 7, all: 9})
-	if (w != weight{ram: 7, all: 10}) {
-		t.Errorf("heaviest: %+v", w)
+}
+
+func TestWeigh(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(0, 0).Add(time.Duration(ms) * time.Millisecond) }
+	life := []weight{{at(10), 1, 4}, {at(20), 3, 9}, {at(30), 5, 8}, {at(40), 2, 2}}
+	w := weigh(life, at(25))
+	if w.first.ram != 3 || w.first.all != 9 || w.most.ram != 5 || w.most.all != 9 {
+		t.Errorf("%+v", w)
 	}
 }
 
-// TestForkNotWeighed: the second number of a weighing that failed is none.
+// TestForkNotWeighed: the further numbers of a weighing that failed are none.
 func TestForkNotWeighed(t *testing.T) {
-	var w weight
-	take, err := forkMemory(&w)(t.Context(), nil)
+	var w weighing
+	take, err := weighedBefore(&w, func(w *weighing) int64 { return w.first.all })(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := take(t.Context()); err == nil {
 		t.Error("a fork that nobody weighed has memory")
 	}
-	w.all = 3 << 20
+	w = weighing{first: weight{all: 3 << 20}, most: weight{all: 4 << 20}}
 	if v, err := take(t.Context()); err != nil || v != 3 {
 		t.Errorf("%v MiB, %v", v, err)
 	}
