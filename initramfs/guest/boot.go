@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"syscall"
@@ -46,10 +47,13 @@ func (g *guest) run() error {
 	if err != nil {
 		return err
 	}
-	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil {
+	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil && workersWanted(string(cmdline)) > 0 {
 		if err := g.hire(workersWanted(string(cmdline))); err != nil {
 			g.bootErrors = append(g.bootErrors, err.Error()) // those that are missing start later
 		}
+		boot := newCellRun(g, io.Discard)
+		boot.takeBoot()
+		g.taken = boot
 	}
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)

@@ -37,6 +37,7 @@ type guest struct {
 	limit   limiter
 	serial  int // of the last probe's child: its comm is its own in this boot
 	idle    []*worker
+	taken   *cellRun // has what the kernel counted and logged of the boot; nil: nobody asked yet
 	logOnce bool
 }
 
@@ -205,8 +206,14 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	return r.send(wire.Frame{End: &wire.End{Observations: len(rows), Steps: len(req.Script)}})
 }
 
-// takeBoot takes what the kernel counted and logged until now.
+// takeBoot takes what the kernel counted and logged until now, or what was
+// taken before this guest was forked.
 func (r *cellRun) takeBoot() {
+	if t := r.g.taken; t != nil {
+		r.g.taken = nil
+		r.counting, r.counted, r.lines, r.errs = t.counting, t.counted, t.lines, append(r.errs, t.errs...)
+		return
+	}
 	r.takeCounts()
 	records, _ := r.readLog()
 	for _, rec := range records {
