@@ -33,8 +33,9 @@ nightly: test docs ## everything: all tests, every call site, every mutant, many
 	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-500} \
 	$(GO) test -timeout 12h -v -run TestModelForReal ./internal/lab
 
-docs: build ## measure docs/coverage.txt and docs/mutation.md anew
+docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
 	@mkdir -p docs
+	$(BIN) run >out/matrix.txt && cp out/matrix.txt docs/
 	$(BIN) coverage >out/coverage.txt && cp out/coverage.txt docs/
 	$(BIN) mutate >out/mutation.md && cp out/mutation.md docs/
 

@@ -12,6 +12,9 @@ import (
 // each mutant.
 func Mutation(w io.Writer, ms []matrix.Mutation) error {
 	b := &strings.Builder{}
+	fmt.Fprint(b, "# Mutants\n\nMade by `ldlab mutate`: one call of security_locked_down() at a time always gives the same answer. One that\n"+
+		"always allows must come out as LEAK, one that always denies as OVERBLOCKED, from a probe that asks there. Unreachable are\n"+
+		"mutants that change no answer: nobody asks there, or the kernel answers so anyway.\n\n")
 	for _, m := range ms {
 		mutation(b, m)
 	}
