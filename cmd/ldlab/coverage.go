@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -39,21 +39,11 @@ where a call that is there was not exercised and nobody knows why.`,
 			if err != nil {
 				return o.interrupted("coverage", err)
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				err = e.Encode(covered)
-			} else {
-				err = report.Coverage(c.OutOrStdout(), covered)
-			}
-			if err != nil {
+			if err := o.tell(c, asJSON, covered, func(w io.Writer) error { return report.Coverage(w, covered) }); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
-			for _, k := range covered {
-				if !k.Sound() {
-					return exitError(exitDiffers)
-				}
+			if !all(covered, matrix.Coverage.Sound) {
+				return exitError(exitDiffers)
 			}
 			return verdict(m)
 		},

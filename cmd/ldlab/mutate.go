@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -43,21 +44,11 @@ must raise no alarm. Needs kernels with the lab series.`,
 			if err != nil {
 				return o.interrupted("mutate", err)
 			}
-			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				err = e.Encode(mutated)
-			} else {
-				err = report.Mutation(c.OutOrStdout(), mutated)
-			}
-			if err != nil {
+			if err := o.tell(c, asJSON, mutated, func(w io.Writer) error { return report.Mutation(w, mutated) }); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
-			for _, k := range mutated {
-				if !k.Sound() {
-					return exitError(exitDiffers)
-				}
+			if !all(mutated, matrix.Mutation.Sound) {
+				return exitError(exitDiffers)
 			}
 			return verdict(m)
 		},

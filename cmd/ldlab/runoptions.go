@@ -1,9 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,4 +72,27 @@ func (o *runOptions) interrupted(verb string, err error) error {
 		return fmt.Errorf("%s: %w; go on with the same flags and --resume --out %s", verb, err, o.Out)
 	}
 	return err
+}
+
+// tell writes what a verb found, as JSON or as the writer does, and where the
+// results are.
+func (o *runOptions) tell(c *cobra.Command, asJSON bool, found any, write func(io.Writer) error) error {
+	out := c.OutOrStdout()
+	if asJSON {
+		write = func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(found)
+		}
+	}
+	if err := write(out); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
+	return nil
+}
+
+// all reports whether every element is as wanted.
+func all[T any](list []T, wanted func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(x T) bool { return !wanted(x) })
 }

@@ -19,33 +19,44 @@ func CoverageSelection(sel Selection) Selection {
 // Coverage runs the plan and says which calls of security_locked_down() it
 // exercised, kernel by kernel.
 func Coverage(ctx context.Context, p *Plan, o Options) ([]matrix.Coverage, *matrix.Matrix, error) {
-	r := newRun(p, o)
-	r.guest = r.boot
-	if err := r.preflight(); err != nil {
-		return nil, nil, err
-	}
-	machines, err := r.prepare(ctx)
+	r, m, results, err := measured(ctx, p, o)
 	if err != nil {
-		return nil, nil, interrupted(ctx, err)
+		return nil, m, err
 	}
 	defer r.closeTemplates()
-	m, err := r.measure(ctx, machines)
-	if err != nil {
-		return nil, m, err
-	}
-	_, results, err := readResults(r.Out)
-	if err != nil {
-		return nil, m, err
-	}
 	var all []matrix.Coverage
 	for _, build := range p.Builds {
 		b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]
-		if len(b.sites.Present) == 0 {
-			return nil, m, fmt.Errorf("cover %s %s: the kernel does not tell its call sites: it lacks the lab series", build.Kernel.Name, build.Arch.Name)
-		}
 		all = append(all, matrix.Cover(build.Kernel.Name, build.Arch.Name, b.sites, results,
 			func(call string) string { return kernels.WhyAbsent(call, b.built) },
 			func(call string) string { return scenarios.Unreached(call, build.Arch.Name) }))
 	}
 	return all, m, nil
+}
+
+// measured runs a plan on kernels that tell their call sites, and keeps the
+// run, for more of its guests. Its templates are the caller's to close.
+func measured(ctx context.Context, p *Plan, o Options) (r *run, m *matrix.Matrix, results []matrix.Result, err error) {
+	r = newRun(p, o)
+	r.guest = r.boot
+	if err := r.preflight(); err != nil {
+		return nil, nil, nil, err
+	}
+	machines, err := r.prepare(ctx)
+	if err != nil {
+		return nil, nil, nil, interrupted(ctx, err)
+	}
+	for _, build := range p.Builds {
+		if b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]; len(b.sites.Present) == 0 {
+			return nil, nil, nil, fmt.Errorf("look for call sites of %s %s: the kernel does not count its checks: it lacks the lab series", build.Kernel.Name, build.Arch.Name)
+		}
+	}
+	if m, err = r.measure(ctx, machines); err == nil {
+		_, results, err = readResults(r.Out)
+	}
+	if err != nil {
+		r.closeTemplates()
+		return nil, m, nil, err
+	}
+	return r, m, results, nil
 }

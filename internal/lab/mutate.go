@@ -28,30 +28,14 @@ func MutationSelection(sel Selection) Selection {
 // can be made to give always. The matrix is that of the kernels without
 // mutants. sample above 0 takes only every sample-th mutant.
 func Mutate(ctx context.Context, p *Plan, o Options, sample int) ([]matrix.Mutation, *matrix.Matrix, error) {
-	r := newRun(p, o)
-	r.guest = r.boot
-	if err := r.preflight(); err != nil {
-		return nil, nil, err
-	}
-	machines, err := r.prepare(ctx)
+	r, m, results, err := measured(ctx, p, o)
 	if err != nil {
-		return nil, nil, interrupted(ctx, err)
+		return nil, m, err
 	}
 	defer r.closeTemplates()
-	m, err := r.measure(ctx, machines)
-	if err != nil {
-		return nil, m, err
-	}
-	_, results, err := readResults(r.Out)
-	if err != nil {
-		return nil, m, err
-	}
 	var all []matrix.Mutation
 	for _, build := range p.Builds {
 		b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]
-		if len(b.sites.Present) == 0 {
-			return nil, m, fmt.Errorf("mutate %s %s: the kernel does not tell its call sites: it lacks the lab series", build.Kernel.Name, build.Arch.Name)
-		}
 		base := newBaseline(b, results)
 		mutation := matrix.Mutation{Kernel: build.Kernel.Name, Arch: build.Arch.Name, Kind: b.built.Kind, Origin: b.origin, Alarms: alarms(m, build)}
 		jobs := base.mutants()
