@@ -23,13 +23,15 @@ func labSubjects(arch string) []subject {
 		{id: arch + "/floor", title: "the lab's kernel and an init that powers off, " + arch, unit: "s", open: floor(one)},
 		{id: arch + "/initramfs", title: "the initramfs step, " + arch, unit: "s", open: initramfs(one)},
 		{id: arch + "/boot", title: "initramfs step, and boot to the first answer, " + arch, unit: "s", open: bootWithInitramfs(one)},
-		{id: arch + "/boot-all", title: "boot to the first answer, of all probes, " + arch, unit: "s", open: booted(all)},
-		{id: arch + "/fork", title: "fork to the first answer, of all probes, " + arch, unit: "s", open: forked(all)},
+		{id: arch + "/boot-one", title: "boot to the first answer, " + arch, unit: "s", open: booted(one)},
+		{id: arch + "/fork-one", title: "fork to the first answer, " + arch, unit: "s", open: forked(one)},
+		{id: arch + "/boot-all", title: "boot to the first answer of every probe, " + arch, unit: "s", open: booted(all)},
+		{id: arch + "/fork", title: "fork to the first answer of every probe, " + arch, unit: "s", open: forked(all)},
 		{id: arch + "/fork-first", title: "all private memory of a fork's QEMU at the first answer, " + arch, unit: "MiB", most: 3, open: forkWeighed(all, &w, func(w *weighing) int64 { return w.first.all })},
 		{id: arch + "/fork-first-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.first.ram })},
 		{id: arch + "/fork-most", title: "all private memory of a fork's QEMU when it is most, every probe run, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.all })},
 		{id: arch + "/fork-most-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.ram })},
-		{id: arch + "/guest-memory", title: "RAM of a guest, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
+		{id: arch + "/guest-memory", title: "RAM of a fork, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
 	}
 }
 

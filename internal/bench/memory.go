@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -146,28 +145,7 @@ func private(smaps io.Reader) (w weight) {
 // guestMemory is what QEMU is told to give a guest.
 func guestMemory(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
-		s, g, err := b.stage(ctx, sel)
-		if err != nil {
-			return nil, err
-		}
-		argv, err := s.Machine(g).Argv()
-		if err != nil {
-			return nil, err
-		}
-		mib, err := ramOf(argv)
-		return func(context.Context) (float64, error) { return mib, nil }, err
+		s, _, err := b.stage(ctx, sel)
+		return func(context.Context) (float64, error) { return float64(s.ForkMemoryMiB()), nil }, err
 	}
-}
-
-// ramOf reads QEMU's -m, in MiB.
-func ramOf(argv []string) (float64, error) {
-	for i, arg := range argv {
-		if arg == "-m" && i+1 < len(argv) {
-			if mib, err := strconv.Atoi(strings.TrimSuffix(argv[i+1], "M")); err == nil && mib > 0 {
-				return float64(mib), nil
-			}
-			return 0, fmt.Errorf("read -m %s: not a number of MiB", argv[i+1])
-		}
-	}
-	return 0, errors.New("read QEMU's arguments: no -m")
 }

@@ -61,14 +61,3 @@ func TestIsFork(t *testing.T) {
 		}
 	}
 }
-
-func TestRAMOf(t *testing.T) {
-	if got, err := ramOf([]string{"qemu", "-m", "256", "-smp", "1"}); err != nil || got != 256 {
-		t.Errorf("%v, %v", got, err)
-	}
-	for _, argv := range [][]string{{"qemu"}, {"qemu", "-m"}, {"qemu", "-m", "max"}} {
-		if _, err := ramOf(argv); err == nil {
-			t.Errorf("%v has memory", argv)
-		}
-	}
-}

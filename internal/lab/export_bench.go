@@ -55,6 +55,9 @@ func (s *Stage) Machine(g matrix.Guest) vm.Config {
 	return s.run.booted[g.Kernel+"/"+g.Arch].machine(g.Setting, nil)
 }
 
+// ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB.
+func (s *Stage) ForkMemoryMiB() int { return baseMiB + s.run.workers(part{})*workerMiB }
+
 // The phases of a guest that a benchmark looks at; see timing.
 const (
 	FirstAnswer = "first probe" // its first probe has answered
