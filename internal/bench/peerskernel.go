@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -113,7 +114,7 @@ func sourceTree(cache, version string) (string, error) {
 func (k *peersKernel) build(ctx context.Context, config string) error {
 	work := filepath.Dir(k.config)
 	tree := filepath.Join(work, "tree")
-	if err := os.RemoveAll(work); err != nil {
+	if err := removeAll(filepath.Join(filepath.Dir(work), "kernel-*")); err != nil { // of other sources and configurations
 		return err
 	}
 	defer os.RemoveAll(tree)
@@ -149,6 +150,14 @@ func (k *peersKernel) build(ctx context.Context, config string) error {
 		return err
 	}
 	return os.Rename(file, k.config)
+}
+
+func removeAll(pattern string) error {
+	paths, err := filepath.Glob(pattern)
+	for _, path := range paths {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 // lostLines are those of a fragment that a configuration does not have.
