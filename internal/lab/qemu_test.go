@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -284,6 +285,12 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	}
 }
 
+// shape is a call without its numbers: a fork has more memory than a boot, and
+// some calls show sizes or what is in memory.
+func shape(call string) string {
+	return regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`).ReplaceAllString(call, "#")
+}
+
 // TestForkEqualsBoot runs settings that can be forked both ways: a fork must
 // give the verdict of a boot, for the same call and errno, of every probe. Those
 // in which everything is locked, and nothing, and two that lock some, show each
@@ -307,7 +314,7 @@ func TestForkEqualsBoot(t *testing.T) {
 			}
 			for k, row := range table.Rows {
 				b, f := row.Cells[j], forked.Tables[i].Rows[k].Cells[j]
-				if b.Verdict != f.Verdict || (b.Observed != nil && f.Observed != nil && b.Observed.Call != f.Observed.Call) {
+				if b.Verdict != f.Verdict || (b.Observed != nil && f.Observed != nil && shape(b.Observed.Call) != shape(f.Observed.Call)) {
 					t.Errorf("%s %s %s: %+v booted, %+v forked", table.Arch, col.Setting, row.Probe, b.Judgment, f.Judgment)
 				}
 			}
