@@ -31,7 +31,7 @@ func labSubjects(arch string) []subject {
 		{id: arch + "/fork-first-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.first.ram })},
 		{id: arch + "/fork-most", title: "all private memory of a fork's QEMU when it is most, every probe run, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.all })},
 		{id: arch + "/fork-most-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.ram })},
-		{id: arch + "/fork-guest", title: "RAM of a fork, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
+		{id: arch + "/guest-memory", title: "RAM of a fork, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
 	}
 }
 
@@ -71,36 +71,50 @@ func (b *bench) event(e lab.Event) {
 	}
 }
 
-// answer runs a guest that boots or is forked, as is wanted and not otherwise.
-func answer(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool) (lab.Answer, error) {
-	a, err := s.Answer(ctx, g, boot)
-	if err == nil && a.Forked == boot {
-		err = fmt.Errorf("run %s: forked is %v, want %v", g.ID(), a.Forked, !boot)
+// answer runs a guest and says how long its first answer took.
+func answer(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool) (time.Duration, error) {
+	return reach(ctx, s, g, boot, lab.FirstAnswer)
+}
+
+// reach runs a guest and says how long it took to a phase.
+func reach(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
+	res := s.Guest(ctx, g, boot)
+	switch {
+	case res.Error != "":
+		return 0, fmt.Errorf("run %s: %s", g.ID(), res.Error)
+	case res.Lost != nil:
+		return 0, fmt.Errorf("run %s: lost: %s: %s", g.ID(), res.Lost.Cause, res.Lost.Detail)
+	case res.Forked == boot:
+		return 0, fmt.Errorf("run %s: forked is %v, want %v", g.ID(), res.Forked, !boot)
 	}
-	return a, err
+	took := lab.Reached(res, phase)
+	if took <= 0 {
+		return 0, fmt.Errorf("run %s: it has no phase %q", g.ID(), phase)
+	}
+	return took, nil
 }
 
 func booted(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		return func(ctx context.Context) (float64, error) {
-			a, err := answer(ctx, s, g, true)
-			return a.First.Seconds(), err
+			d, err := answer(ctx, s, g, true)
+			return d.Seconds(), err
 		}, err
 	}
 }
 
 // bootWithInitramfs counts what peers cannot leave out either.
 func bootWithInitramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
-	return bootTo(sel, func(a lab.Answer) time.Duration { return a.First })
+	return bootTo(sel, lab.FirstAnswer)
 }
 
 // bootToEnd also counts the power-off, as a peer's run does.
 func bootToEnd(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
-	return bootTo(sel, func(a lab.Answer) time.Duration { return a.End })
+	return bootTo(sel, lab.Ended)
 }
 
-func bootTo(sel lab.Selection, to func(lab.Answer) time.Duration) func(context.Context, *bench) (sampler, error) {
+func bootTo(sel lab.Selection, phase string) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		return func(ctx context.Context) (float64, error) {
@@ -109,8 +123,8 @@ func bootTo(sel lab.Selection, to func(lab.Answer) time.Duration) func(context.C
 				return 0, err
 			}
 			step := time.Since(start)
-			a, err := answer(ctx, s, g, true)
-			return (step + to(a)).Seconds(), err
+			d, err := reach(ctx, s, g, true, phase)
+			return (step + d).Seconds(), err
 		}, err
 	}
 }
@@ -136,8 +150,8 @@ func forked(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
 		}
 		_, err = answer(ctx, s, g, false)
 		return func(ctx context.Context) (float64, error) {
-			a, err := answer(ctx, s, g, false)
-			return a.First.Seconds(), err
+			d, err := answer(ctx, s, g, false)
+			return d.Seconds(), err
 		}, err
 	}
 }

@@ -35,9 +35,9 @@ func comparisons() []Row {
 			Row{What: "boot to first answer, " + arch, Ours: arch + "/boot", Other: arch + "/floor", Than: "floor", Target: 1.1},
 			Row{What: "fork to first answer, " + arch, Ours: arch + "/fork-one", Other: arch + "/boot-one", Than: "boot", Target: 0.15, Aim: 0.08},
 			Row{What: "the same, of a guest of every probe, " + arch, Ours: arch + "/fork", Other: arch + "/boot-all", Than: "boot", Target: 0.15, Aim: 0.08},
-			Row{What: "memory of a fork at the first answer, " + arch, Ours: arch + "/fork-first", Other: arch + "/fork-guest", Than: "guest RAM", Target: 0.25},
-			Row{What: "memory of a fork when it is most, " + arch, Ours: arch + "/fork-most", Other: arch + "/fork-guest", Than: "guest RAM", Target: 0.25},
-			Row{What: "of it, pages of guest RAM, " + arch, Ours: arch + "/fork-most-ram", Other: arch + "/fork-guest", Than: "guest RAM"},
+			Row{What: "memory of a fork at the first answer, " + arch, Ours: arch + "/fork-first", Other: arch + "/guest-memory", Than: "guest RAM", Target: 0.25},
+			Row{What: "memory of a fork when it is most, " + arch, Ours: arch + "/fork-most", Other: arch + "/guest-memory", Than: "guest RAM", Target: 0.25},
+			Row{What: "of it, pages of guest RAM, " + arch, Ours: arch + "/fork-most-ram", Other: arch + "/guest-memory", Than: "guest RAM"},
 		)
 	}
 	return append(rows,

@@ -2,8 +2,6 @@ package lab
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"time"
 
 	"github.com/ldlab/ldlab/initramfs"
@@ -35,57 +33,14 @@ func (p *Plan) Stage(ctx context.Context, o Options) (*Stage, error) {
 // Close gives up the templates of the guests that were forked.
 func (s *Stage) Close() { s.run.closeTemplates() }
 
-// Guest runs the plain machine of a guest of the plan, which every guest has,
-// with all of its probes: booted, or forked where its setting allows it.
+// Guest runs the plain machine of a guest of the plan, which every guest has:
+// booted, or forked where its setting allows it.
 func (s *Stage) Guest(ctx context.Context, g matrix.Guest, boot bool) matrix.Result {
 	s.run.Boot = boot
-	b, p := s.plain(g)
-	res := matrix.Result{Guest: g}
-	s.run.bootPart(ctx, b, p, &res)
-	return res
-}
-
-// plain is what the plain machine of a guest is made of.
-func (s *Stage) plain(g matrix.Guest) (*bootable, part) {
 	b := s.run.booted[g.Kernel+"/"+g.Arch]
-	return b, parts(s.run.plan.Probes, b.build.Arch)[0]
-}
-
-// An Answer is how fast a guest was, from the start of QEMU or from the wish
-// for a fork.
-type Answer struct {
-	Forked bool
-	First  time.Duration // the first probe has answered
-	End    time.Duration // QEMU is gone
-}
-
-// Answer starts the same machine as Guest does, and has it run the first of
-// its probes only, so that a sample does not take as long as all of them.
-func (s *Stage) Answer(ctx context.Context, g matrix.Guest, boot bool) (Answer, error) {
-	s.run.Boot = boot
-	b, p := s.plain(g)
-	config := b.machine(g.Setting, nil)
-	p.variant.apply(b, &config)
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(float64(cellTimeout)*config.Scale))
-	defer cancel()
-	start := time.Now()
-	m, forked, err := s.run.start(ctx, b, g, p, config)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer m.Close(context.WithoutCancel(ctx))
-	var first time.Time
-	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
-		first, err = exchange(port, request(g, p.probes[:1], config.Scale, false), &matrix.Result{Guest: g})
-		return err
-	})
-	if err != nil {
-		return Answer{}, fmt.Errorf("run %s: %w", g.ID(), err)
-	}
-	if end := m.PowerOff(ctx); end.Cause != vm.PoweredOff {
-		return Answer{}, fmt.Errorf("power off %s: %s", g.ID(), end)
-	}
-	return Answer{forked, first.Sub(start), time.Since(start)}, nil
+	res := matrix.Result{Guest: g}
+	s.run.bootPart(ctx, b, parts(s.run.plan.Probes, b.build.Arch)[0], &res)
+	return res
 }
 
 // Initramfs makes a guest's root file system once more, as each run does.
@@ -102,3 +57,20 @@ func (s *Stage) Machine(g matrix.Guest) vm.Config {
 
 // ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB.
 func (s *Stage) ForkMemoryMiB() int { return baseMiB + s.run.workers(part{})*workerMiB }
+
+// The phases of a guest that a benchmark looks at; see timing.
+const (
+	FirstAnswer = "first probe" // its first probe has answered
+	Ended       = "end"         // QEMU is gone
+)
+
+// Reached is how long a guest took to a phase, from the start of QEMU or from
+// the wish for a fork; 0 where it never came to it.
+func Reached(r matrix.Result, phase string) time.Duration {
+	for _, p := range r.Timing {
+		if p.Name == phase {
+			return time.Duration(p.MS) * time.Millisecond
+		}
+	}
+	return 0
+}
