@@ -50,8 +50,8 @@ func forkWeighed(sel lab.Selection, w *weighing, of func(*weighing) int64) func(
 			took, err := answer(ctx, s, g, false)
 			close(done)
 			*w = weigh(<-watched, start.Add(took))
-			if err == nil && w.most.all == 0 {
-				err = errors.New("weigh fork: none was seen among our children")
+			if err == nil && w.first.all == 0 {
+				err = errors.New("weigh fork: none was seen among our children before its first answer")
 			}
 			return float64(of(w)) / mebi, err
 		}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -45,8 +44,7 @@ func (s *Stage) Guest(ctx context.Context, g matrix.Guest, boot bool) matrix.Res
 
 // Initramfs makes a guest's root file system once more, as each run does.
 func (s *Stage) Initramfs(ctx context.Context, g matrix.Guest) error {
-	b := s.run.booted[g.Kernel+"/"+g.Arch]
-	_, err := initramfs.Build(ctx, initramfs.Config{Arch: b.build.Arch, Cache: s.run.Cache, Files: payloads(b.built)})
+	_, err := s.run.initramfs(ctx, s.run.booted[g.Kernel+"/"+g.Arch])
 	return err
 }
 

@@ -120,11 +120,7 @@ func (r *run) makeBootable(ctx context.Context, build Build) (*bootable, error) 
 	if b.built, err = r.kernel(ctx, build); err != nil {
 		return nil, err
 	}
-	image, err := initramfs.Build(ctx, initramfs.Config{
-		Arch: build.Arch, Cache: r.Cache, Shell: r.shell, Files: payloads(b.built),
-		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
-		Progress: func(text string) { r.note("%s", text) },
-	})
+	image, err := r.initramfs(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +153,15 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 	}
 	b := &kernels.Builder{Cache: r.Cache, Events: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
 	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: r.plan.Selection.Series})
+}
+
+// initramfs builds a bootable's root file system, or finds it in the cache.
+func (r *run) initramfs(ctx context.Context, b *bootable) (initramfs.Image, error) {
+	return initramfs.Build(ctx, initramfs.Config{
+		Arch: b.build.Arch, Cache: r.Cache, Shell: r.shell, Files: payloads(b.built),
+		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
+		Progress: func(text string) { r.note("%s", text) },
+	})
 }
 
 // nameCalls says of each check that a guest counted which call of the source
