@@ -127,3 +127,21 @@ func TestMutationIsSound(t *testing.T) {
 		t.Error("a mutant that allows must leak, one that denies must overblock")
 	}
 }
+
+func TestSignOf(t *testing.T) {
+	saw := func(o scenarios.Outcome) *scenarios.Observation {
+		return &scenarios.Observation{Result: scenarios.Result{Outcome: o}}
+	}
+	for _, tc := range []struct {
+		answer string
+		saw    *scenarios.Observation
+		want   Sign
+	}{
+		{Allow, saw(scenarios.Allowed), ByAct}, {Allow, saw(scenarios.Denied), ByCounts}, {Allow, saw(scenarios.Failed), ByCounts},
+		{Deny, saw(scenarios.Denied), ByAct}, {Deny, saw(scenarios.Allowed), ByCounts}, {Deny, nil, ByCounts},
+	} {
+		if got := (Mutant{Answer: tc.answer}).SignOf(tc.saw); got != tc.want {
+			t.Errorf("%s, %+v: %s, want %s", tc.answer, tc.saw, got, tc.want)
+		}
+	}
+}

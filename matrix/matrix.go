@@ -128,13 +128,13 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 
 // JudgeIn judges what a guest saw of a probe, against a guest of the same
 // kernel in which nothing was locked; nil: there is none.
-func JudgeIn(probe string, r Result, control *Result) Judgment {
+func JudgeIn(probe string, r Result, control *Result) Cell {
 	row, ok := scenarios.Find(probe)
 	if !ok {
-		return Judgment{Unproven, "this lab has no such probe"}
+		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
 	}
-	j, _ := judgeIn(row, r.Guest, r, control)
-	return j
+	j, o := judgeIn(row, r.Guest, r, control)
+	return Cell{j, o}
 }
 
 func judgeIn(row scenarios.Row, g Guest, r Result, control *Result) (Judgment, *scenarios.Observation) {

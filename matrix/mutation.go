@@ -1,6 +1,9 @@
 package matrix
 
-import "github.com/ldlab/ldlab/lockdown"
+import (
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
 
 // A Mutation is what became of the mutants of one kernel's call sites.
 type Mutation struct {
@@ -19,6 +22,7 @@ type Mutant struct {
 	Answer string // Allow: 0 whatever is locked; Deny: -EPERM whatever is not
 	Fate   Fate
 	By     []string // probes that raised the alarm
+	Sign   Sign     `json:",omitempty"` // Killed: by what it was told
 	Why    string   `json:",omitempty"` // what the first of them said; why there is none
 }
 
@@ -38,6 +42,25 @@ const (
 	NoVerdict   Fate = "no verdict"  // the guest was lost, or the lab failed
 )
 
+// A Sign is by what a killed mutant was told.
+type Sign string
+
+const (
+	ByAct    Sign = "act"    // an act was allowed, or denied, that was not before: user space sees it
+	ByCounts Sign = "counts" // the act ended as before, for another call or an error stood in its way: only the kernel's counts tell, which the series that makes the mutant keeps
+	ByCrash  Sign = "crash"  // the guest does not survive it
+)
+
+// Told counts the killed mutants that were told by a sign.
+func (m Mutation) Told(s Sign) (n int) {
+	for _, x := range m.Mutants {
+		if x.Fate == Killed && x.Sign == s {
+			n++
+		}
+	}
+	return n
+}
+
 // Alarm is the verdict that must meet the mutant.
 func (m Mutant) Alarm() Verdict {
 	if m.Answer == Deny {
@@ -54,6 +77,19 @@ func (m Mutation) Count(f Fate) (n int) {
 		}
 	}
 	return n
+}
+
+// SignOf says by what a probe told the mutant: by the act only where that came
+// out as the mutant would have it.
+func (m Mutant) SignOf(o *scenarios.Observation) Sign {
+	want := scenarios.Allowed
+	if m.Answer == Deny {
+		want = scenarios.Denied
+	}
+	if o != nil && o.Outcome == want {
+		return ByAct
+	}
+	return ByCounts
 }
 
 // Sound reports whether every mutant that could be killed was, and no alarm

@@ -36,7 +36,7 @@ func coverages() []matrix.Coverage {
 func mutations() []matrix.Mutation {
 	return []matrix.Mutation{{Kernel: "bitmap", Arch: "x86_64", Kind: lockdown.Bitmap, Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", ImageSHA256: "fedcba9876543210"},
 		Mutants: []matrix.Mutant{
-			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Allow, Fate: matrix.Killed, By: []string{"devmem/open", "devmem/read"}, Why: "leak"},
+			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Allow, Fate: matrix.Killed, By: []string{"devmem/open", "devmem/read"}, Sign: matrix.ByAct, Why: "leak"},
 			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Deny, Fate: matrix.Survived, Why: "devmem/open: open"},
 			{Site: "f+0x1/0x2 [m]", Answer: matrix.Allow, Fate: matrix.Unreachable, Why: "no probe is answered otherwise there"},
 			{Site: "g+0x1/0x2", Call: "a.c:g", Answer: matrix.Deny, Fate: matrix.NoVerdict, Why: "panic: a | b"},

@@ -255,7 +255,7 @@ func judgeMutant(m *matrix.Mutant, j *mutantJob, res matrix.Result, base *baseli
 		m.Fate, m.Why = matrix.NoVerdict, res.Error
 		return
 	case res.Lost != nil && (res.Lost.Cause == string(vm.Panicked) || res.Lost.Cause == string(vm.Reset)):
-		m.Fate, m.Why = matrix.Killed, "the guest does not survive it: "+res.Lost.Detail
+		m.Fate, m.Sign, m.Why = matrix.Killed, matrix.ByCrash, "the guest does not survive it: "+res.Lost.Detail
 		return
 	case res.Lost != nil:
 		m.Fate, m.Why = matrix.NoVerdict, res.Lost.Cause+": "+res.Lost.Detail
@@ -267,8 +267,8 @@ func judgeMutant(m *matrix.Mutant, j *mutantJob, res matrix.Result, base *baseli
 		v := matrix.JudgeIn(id, res, &base.open)
 		switch {
 		case v.Verdict == m.Alarm():
-			if len(m.By) == 0 {
-				m.Why = v.Why
+			if sign := m.SignOf(v.Observed); len(m.By) == 0 || m.Sign == matrix.ByCounts && sign == matrix.ByAct {
+				m.Why, m.Sign = v.Why, sign
 			}
 			m.Fate, m.By = matrix.Killed, append(m.By, id)
 		default:
