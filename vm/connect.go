@@ -160,8 +160,8 @@ func (m *Machine) logIn() (*ssh.Client, error) {
 }
 
 // newPreamble has everything but keys.
-func newPreamble() vport.Preamble {
-	pre := vport.Preamble{Version: vport.Version, Entropy: make([]byte, 32), UnixNano: time.Now().UnixNano()}
+func newPreamble() *vport.Preamble {
+	pre := &vport.Preamble{Version: vport.Version, Entropy: make([]byte, 32), UnixNano: time.Now().UnixNano()}
 	rand.Read(pre.Entropy) // never fails
 	return pre
 }

@@ -38,7 +38,7 @@ func (m *Machine) PowerOff(ctx context.Context) End {
 	// Errors here are of no use: a guest that is off can't answer. How the
 	// machine ends is the answer.
 	if bare {
-		vport.Write(m.port, vport.Off{Off: true})
+		vport.Write(m.port, &vport.Off{})
 	}
 	if client != nil {
 		stop := context.AfterFunc(ctx, func() { client.Close() })

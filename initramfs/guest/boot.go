@@ -47,13 +47,14 @@ func (g *guest) run() error {
 	if err != nil {
 		return err
 	}
-	if cmdline, err := os.ReadFile("/proc/cmdline"); err == nil && workersWanted(string(cmdline)) > 0 {
-		if err := g.hire(workersWanted(string(cmdline))); err != nil {
+	if cmdline, err := readBounded("/proc/cmdline"); err == nil && workersWanted(cmdline) > 0 {
+		if err := g.hire(workersWanted(cmdline) + 1); err != nil {
 			g.bootErrors = append(g.bootErrors, err.Error()) // those that are missing start later
 		}
 		boot := newCellRun(g, io.Discard)
 		boot.takeBoot()
 		g.taken = boot
+		g.rehearse()
 	}
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)

@@ -51,7 +51,10 @@ type cellRun struct {
 	mutate func(command string) error
 	// prepare runs a probe's Before; probe then runs the rest.
 	prepare func(row scenarios.Row, req wire.Request)
+	// The child of the last probe lives until release: its observation is
+	// sent first.
 	probe   func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
+	release func()
 	play    func([]lockdown.Step) iter.Seq[lockdown.Step]
 	now     func() time.Duration // as the kernel's log counts
 	sleep   func(context.Context, time.Duration)
@@ -71,6 +74,7 @@ type cellRun struct {
 // newCellRun is a run on this machine.
 func newCellRun(g *guest, out io.Writer) *cellRun {
 	prepared := map[string]*worker{}
+	release := func() {}
 	prober := func(req wire.Request) prober {
 		return prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
 	}
@@ -84,7 +88,9 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 				prober(req).prepare(w, row.ID)
 			}
 		},
+		release: func() { release() },
 		probe: func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+			release()
 			var err error
 			w := prepared[row.ID]
 			if delete(prepared, row.ID); w == nil {
@@ -95,7 +101,12 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 					return "", failed(err.Error())
 				}
 			}
-			return w.comm, prober(req).give(ctx, w, row.ID)
+			p := prober(req)
+			release = func() {
+				p.end(w)
+				release = func() {}
+			}
+			return w.comm, p.give(ctx, w, row.ID)
 		},
 		g: g, out: out, counted: map[string][]scenarios.Check{},
 	}
@@ -133,7 +144,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	if err := vport.Read(in, &req); err != nil {
 		return r.send(wire.Frame{Error: fmt.Sprintf("read request: %v", err)})
 	}
-	if req.Off.Off {
+	if req.Off {
 		return errOff
 	}
 	if req.Version != vport.Version {
@@ -194,6 +205,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		if err := r.send(wire.Frame{Observation: &o}); err != nil {
 			return err
 		}
+		r.release()
 	}
 	for step := range r.play(req.Script) {
 		if err := r.send(wire.Frame{Step: &step}); err != nil {
@@ -242,7 +254,9 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 	o := scenarios.Observation{Probe: row.ID}
 	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
 	for o.Runs < maxRuns {
-		r.readLog()
+		if !r.counting {
+			r.readLog() // what came before is not this probe's
+		}
 		if r.paced(row, req) {
 			r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 		}
@@ -306,5 +320,5 @@ func (r *cellRun) sendState(when string) error {
 func (r *cellRun) send(f wire.Frame) error {
 	f.Seq = r.seq
 	r.seq++
-	return vport.Write(r.out, f)
+	return vport.Write(r.out, &f)
 }

@@ -45,7 +45,7 @@ func (l *lab) run(out *bytes.Buffer) *cellRun {
 	r.lock = func(w []lockdown.Write) error { l.locked = append(l.locked, w...); return nil }
 	r.now = func() time.Duration { return l.clock }
 	r.sleep = func(_ context.Context, d time.Duration) { l.clock += max(d, 0); l.slept += max(d, 0) }
-	r.probe = l.probe
+	r.probe, r.release = l.probe, func() {}
 	r.counts = func() ([]scenarios.Check, bool, error) {
 		c := l.counted
 		l.counted = nil
@@ -86,7 +86,7 @@ func ask(t *testing.T, l *lab, setting string, probes ...string) (states []strin
 		t.Fatal(perr)
 	}
 	var in, out bytes.Buffer
-	if err := vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Setting: s, Probes: probes}); err != nil {
+	if err := vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Setting: s, Probes: probes}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
@@ -263,7 +263,7 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 	r := l.run(&out)
 	r.g.log = func() ([]record, bool, error) { return nil, false, errors.New("open /dev/kmsg: gone") }
 	var in bytes.Buffer
-	_ = vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"a/x", "a/y"}})
+	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"a/x", "a/y"}})
 	if err := r.answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestCellPlaysAScript(t *testing.T) {
 	var l lab
 	play := func(script ...lockdown.Step) (answers []lockdown.Step, err error) {
 		var in, out bytes.Buffer
-		_ = vport.Write(&in, wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Script: script})
+		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Script: script})
 		r := l.run(&out)
 		r.play = func(steps []lockdown.Step) iter.Seq[lockdown.Step] {
 			return func(yield func(lockdown.Step) bool) {

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -34,7 +37,7 @@ const jobEnd = "\n.\n"
 
 // String is the job as it goes to the child: a line a field.
 func (j job) String() string {
-	return strings.Join([]string{j.probe, j.left.String(), j.env.Setting.String(), string(j.env.Kind)}, "\n") + jobEnd
+	return strings.Join([]string{j.probe, strconv.FormatInt(int64(j.left), 10), j.env.Setting.String(), string(j.env.Kind)}, "\n") + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
@@ -43,9 +46,11 @@ func parseJob(text string) (j job, err error) {
 		return j, fmt.Errorf("parse job: got %d fields, want 4", len(f))
 	}
 	j.probe, j.env.Kind = f[0], lockdown.Kind(f[3])
-	if j.left, err = time.ParseDuration(f[1]); err != nil {
+	ns, err := strconv.ParseInt(f[1], 10, 64)
+	if err != nil {
 		return j, fmt.Errorf("parse deadline: %w", err)
 	}
+	j.left = time.Duration(ns)
 	if j.env.Setting, err = lockdown.ParseSetting(f[2]); err != nil {
 		return j, fmt.Errorf("parse setting: %w", err)
 	}
@@ -57,10 +62,11 @@ func parseJob(text string) (j job, err error) {
 // probe has something to do before the lock, another that this is done.
 func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
-	out := os.NewFile(uintptr(fd), "result")
+	out := pipe(fd)
 	_, err := out.Write([]byte{'\n'})
 	if err == nil {
-		err = vport.Write(out, runJob(comm, in, out, find))
+		r := wire.Result(runJob(comm, in, out, find))
+		err = vport.Write(out, &r)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "send result: %v\n", err)
@@ -101,8 +107,7 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 	}
 	// The kernel named every thread after the path of the exec; if it did
 	// not, a denial could not be told to be ours.
-	got, err := os.ReadFile("/proc/thread-self/comm")
-	if err != nil || string(got) != comm+"\n" {
+	if got, err := threadName(); err != nil || got != comm {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
 	run := func(ctx context.Context) scenarios.Result { return row.Run(ctx, j.env) }
@@ -122,6 +127,13 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 	ctx, cancel := context.WithTimeout(context.Background(), j.left)
 	defer cancel()
 	return run(ctx)
+}
+
+// threadName is the comm of this thread.
+func threadName() (string, error) {
+	var name [16]byte // TASK_COMM_LEN
+	err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&name)), 0, 0, 0)
+	return unix.ByteSliceToString(name[:]), err
 }
 
 func beforehand(row scenarios.Row, j job) (rest func(context.Context) scenarios.Result, r scenarios.Result) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 
@@ -25,12 +24,12 @@ const maxChecks = 512
 // takeCounts reads what the kernel counted of each call site since the last
 // call, and has it start anew. ok is false where this kernel does not count.
 func takeCounts() (checks []scenarios.Check, ok bool, err error) {
-	b, err := os.ReadFile(sitesFile)
+	text, err := readBounded(sitesFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
 	if err == nil {
-		checks, err = parseCounts(string(b))
+		checks, err = parseCounts(text)
 	}
 	if err == nil {
 		err = writeWhole(sitesFile, "reset")

@@ -26,9 +26,9 @@ func main() {
 	switch {
 	case os.Args[0] == childName:
 		if len(os.Args) > 2 && os.Args[2] == warmArg {
-			warmChild()
+			rehearseChild(os.Args[1])
 		}
-		os.Exit(childMain(os.Args[1], os.Stdin, resultFD, scenarios.Find))
+		os.Exit(childMain(os.Args[1], pipe(0), resultFD, scenarios.Find))
 	case os.Getpid() == 1:
 		boot()
 	default:

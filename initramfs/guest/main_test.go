@@ -20,7 +20,7 @@ var reaper *children
 
 func TestMain(m *testing.M) {
 	if os.Args[0] == childName {
-		os.Exit(childMain(os.Args[1], os.Stdin, resultFD, findFake))
+		os.Exit(childMain(os.Args[1], pipe(0), resultFD, findFake))
 	}
 	reaper = newChildren()
 	os.Exit(m.Run())

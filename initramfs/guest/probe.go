@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -23,9 +24,6 @@ const (
 // pipesLinger is how long what a failed child said may take to arrive.
 const pipesLinger = 100 * time.Millisecond
 
-// maxSaid bounds what is kept of a child's output, in bytes.
-const maxSaid = 4 << 10
-
 // A prober runs probes in child processes of their own.
 type prober struct {
 	children *children
@@ -42,73 +40,50 @@ func (p prober) run(ctx context.Context, comm, id string) scenarios.Result {
 	if err != nil {
 		return failed(err.Error())
 	}
+	defer p.end(w)
 	return p.give(ctx, w, id)
 }
 
 // prepare has a child do what its probe does before the lock. A child that
 // does not come back within its time is left to give, which ends it.
 func (p prober) prepare(w *worker, id string) {
-	done := make(chan error, 1)
-	go func() { done <- w.prepare(job{id, p.scaled(probeGivesUp), p.env}) }()
-	select {
-	case <-done:
-	case <-time.After(p.scaled(probeKilled)):
+	from := &listener{w.pipes, context.Background(), time.Now().Add(p.scaled(probeKilled))}
+	if w.prepare(p.job(id), from) != nil {
 		_ = syscall.Kill(-w.pid, syscall.SIGKILL)
-		<-done
 	}
 }
 
-// give has a child run one probe. Whatever becomes of the child is a result,
-// and none of its process group is left behind. A child that has sent its
-// result is not waited for: it has undone what it did, and has nothing more to
-// say.
-func (p prober) give(ctx context.Context, w *worker, id string) scenarios.Result {
-	defer w.pipes.close()
-	var result scenarios.Result
-	got := make(chan error, 1)
-	said := make(chan string, 1)
-	go func() { got <- w.result(job{id, p.scaled(probeGivesUp), p.env}, &result) }()
-	go func() { said <- readSaid(w.pipes.said) }()
+func (p prober) job(id string) job { return job{id, p.scaled(probeGivesUp), p.env} }
 
-	deadline := time.NewTimer(p.scaled(probeKilled))
-	defer deadline.Stop()
-	var why string
-	answered := false
-	var err error
-	select {
-	case err = <-got:
-		answered = true
-	case <-deadline.C:
-		why = fmt.Sprintf("no result within %v", p.scaled(probeKilled))
-	case <-ctx.Done():
-		why = "run canceled"
+// give has a child run one probe. Whatever becomes of the child is a result.
+// The child may live on until end: one that has sent its result has undone what
+// it did, and has nothing more to say.
+func (p prober) give(ctx context.Context, w *worker, id string) scenarios.Result {
+	from := &listener{w.pipes, ctx, time.Now().Add(p.scaled(probeKilled))}
+	var r scenarios.Result
+	err := w.result(p.job(id), from, &r)
+	if err == nil {
+		return r
 	}
-	_ = syscall.Kill(-w.pid, syscall.SIGKILL) // ESRCH: all gone
-	var end string
-	select {
-	case status := <-w.done:
-		end = describe(status)
-	case <-time.After(p.scaled(probeLinger)):
-		end = "it survives SIGKILL"
-	}
-	if answered && err == nil {
-		w.pipes.expire(time.Now())
-		<-said
-		return result
-	}
+	end := w.end(p.scaled(probeLinger))
 	// Whoever left the process group may still hold the pipes.
-	w.pipes.expire(time.Now().Add(pipesLinger))
-	text := <-said
-	if !answered {
-		<-got
-	}
+	from.ctx, from.until = context.Background(), time.Now().Add(pipesLinger)
+	from.hearAll()
 	switch {
-	case why != "":
-		return failed(why + ": " + end)
+	case errors.Is(err, errLate):
+		return failed(fmt.Sprintf("no result within %v: %s", p.scaled(probeKilled), end))
+	case errors.Is(err, errCanceled):
+		return failed("run canceled: " + end)
 	case err == io.EOF:
-		return failed(strings.TrimSuffix(fmt.Sprintf("child ended without a result: %s: %.200s", end, text), ": "))
+		return failed(strings.TrimSuffix(fmt.Sprintf("child ended without a result: %s: %.200s", end, w.pipes.firstLine()), ": "))
 	}
 	return failed(fmt.Sprintf("bad result: %v", err))
+}
+
+// end leaves nothing behind of a child and its process group.
+func (p prober) end(w *worker) {
+	w.end(p.scaled(probeLinger))
+	w.pipes.close()
 }
 
 // describe says how a process ended, as a shell would.
@@ -119,11 +94,8 @@ func describe(s syscall.WaitStatus) string {
 	return fmt.Sprintf("exit %d", s.ExitStatus())
 }
 
-// readSaid reads all of a child's output, keeps its head, and gives the first
-// line of it.
-func readSaid(r io.Reader) string {
-	head, _ := io.ReadAll(io.LimitReader(r, maxSaid))
-	_, _ = io.Copy(io.Discard, r)
-	line, _, _ := bytes.Cut(bytes.TrimSpace(head), []byte("\n"))
+// firstLine is the first line of what the child said.
+func (p *pipes) firstLine() string {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(p.head), []byte("\n"))
 	return string(line)
 }

@@ -140,7 +140,7 @@ func TestCellOverSSH(t *testing.T) {
 		if tt.probe != "" {
 			req.Probes = []string{tt.probe}
 		}
-		if err := vport.Write(in, req); err != nil {
+		if err := vport.Write(in, &req); err != nil {
 			t.Fatal(err)
 		}
 		states := 0

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -47,13 +47,24 @@ func readState(when string) *wire.State {
 
 // readBounded reads a small file of the kernel's, as it is.
 func readBounded(path string) (string, error) {
-	f, err := os.Open(path)
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxStateFile))
-	return string(b), err
+	defer unix.Close(fd)
+	b := make([]byte, 0, 4096)
+	for len(b) < maxStateFile {
+		b = slices.Grow(b, 1)
+		n, err := pipe(fd).Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		}
+	}
+	return string(b[:min(len(b), maxStateFile)]), nil
 }
 
 // lock does the writes of a setting that is delivered at run time, each as

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -8,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -19,8 +22,9 @@ type worker struct {
 	pid     int
 	done    <-chan syscall.WaitStatus
 	pipes   *pipes
-	greeted bool // it is up: its first byte came
-	handed  bool // it has its job
+	greeted bool   // it is up: its first byte came
+	handed  bool   // it has its job
+	over    string // how it ended; empty: not known yet
 }
 
 // warmArg tells a child that it has time until there is a job for it.
@@ -59,12 +63,12 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 }
 
 // greet waits until the child is up.
-func (w *worker) greet() error {
+func (w *worker) greet(from io.Reader) error {
 	if w.greeted {
 		return nil
 	}
 	var b [1]byte
-	if _, err := io.ReadFull(w.pipes.result, b[:]); err != nil {
+	if _, err := io.ReadFull(from, b[:]); err != nil {
 		return err
 	}
 	w.greeted = true
@@ -72,38 +76,54 @@ func (w *worker) greet() error {
 }
 
 // hand gives the child its job.
-func (w *worker) hand(j job) error {
+func (w *worker) hand(j job, from io.Reader) error {
 	if w.handed {
 		return nil
 	}
 	w.handed = true
 	_, err := io.WriteString(w.pipes.job, j.String())
 	if err == nil {
-		err = w.greet()
+		err = w.greet(from)
 	}
 	return err
 }
 
 // prepare gives the child its job and returns when it has done what comes
 // before the lock.
-func (w *worker) prepare(j job) error {
-	if err := w.hand(j); err != nil {
+func (w *worker) prepare(j job, from io.Reader) error {
+	if err := w.hand(j, from); err != nil {
 		return err
 	}
 	var b [1]byte
-	_, err := io.ReadFull(w.pipes.result, b[:])
+	_, err := io.ReadFull(from, b[:])
 	return err
 }
 
 // result has the child do its job, or the rest of it, and reads the result.
 // io.EOF means that the child ended without one.
-func (w *worker) result(j job, r *scenarios.Result) error {
-	err := w.hand(j)
-	w.pipes.job.Close() // go
+func (w *worker) result(j job, from io.Reader, r *scenarios.Result) error {
+	err := w.hand(j, from)
+	w.pipes.job.close() // go
 	if err != nil {
 		return err
 	}
-	return vport.Read(w.pipes.result, r)
+	return vport.Read(from, (*wire.Result)(r))
+}
+
+// end kills the child and its process group, waits until it is gone, and says
+// how it ended.
+func (w *worker) end(linger time.Duration) string {
+	if w.over != "" {
+		return w.over
+	}
+	_ = syscall.Kill(-w.pid, syscall.SIGKILL) // ESRCH: all gone
+	select {
+	case status := <-w.done:
+		w.over = describe(status)
+	case <-time.After(linger):
+		w.over = "it survives SIGKILL"
+	}
+	return w.over
 }
 
 // workersArg is the kernel argument that says how many children are to wait
@@ -127,9 +147,6 @@ func workersWanted(cmdline string) int {
 
 // hire starts children that wait, and returns when all are up.
 func (g *guest) hire(n int) error {
-	if n > 0 {
-		warm()
-	}
 	for range n {
 		w, err := startWorker(g.children, os.TempDir(), g.newComm(), warmArg)
 		if err != nil {
@@ -138,7 +155,7 @@ func (g *guest) hire(n int) error {
 		g.idle = append(g.idle, w)
 	}
 	for _, w := range g.idle {
-		if err := w.greet(); err != nil {
+		if err := w.greet(&listener{pipes: w.pipes, ctx: context.Background()}); err != nil {
 			return fmt.Errorf("wait for worker: %w", err)
 		}
 	}

@@ -118,7 +118,7 @@ func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.R
 // exchange has the guest do its work, fills in what it reports, and says when
 // the first probe answered.
 func exchange(port io.ReadWriter, req wire.Request, res *matrix.Result) (first time.Time, err error) {
-	if err := vport.Write(port, req); err != nil {
+	if err := vport.Write(port, &req); err != nil {
 		return first, err
 	}
 	err = wire.ReadFrames(port, func(f wire.Frame) error {

@@ -174,7 +174,7 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Step) (answers []lock
 // exchangeScript has the guest play a script. What it says it did must be what
 // it was asked to do.
 func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.Step, err error) {
-	if err := vport.Write(port, req); err != nil {
+	if err := vport.Write(port, &req); err != nil {
 		return nil, err
 	}
 	err = wire.ReadFrames(port, func(f wire.Frame) error {

@@ -5,14 +5,15 @@ package vport
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // Version is the protocol's. Host and guest program are built from one tree,
 // so any difference is an error, not a negotiation.
-const Version = 1
+const Version uint8 = 1
 
 // Name is the name of the virtio-serial port, as it stands in
 // /sys/class/virtio-ports/*/name of the guest.
@@ -25,21 +26,94 @@ const MaxMessage = 1 << 20
 // is open and it waits for the preamble.
 const Ready = "ldlab-guest ready\n"
 
+// A Message can be sent. Its two methods are each other's inverse. They are
+// written out by hand: an encoder that looks at types takes an emulated guest,
+// for which all of its code is new, longer than the probe that it reports.
+type Message interface {
+	cryptobyte.MarshalingValue
+	// Unmarshal takes the message; false where it is no such message.
+	Unmarshal(*cryptobyte.String) bool
+}
+
 // A Preamble is the host's first message on the port. It makes guests that
 // were forked from one template differ: keys, clock and entropy are its own.
 //
 // With keys SSH follows, without them plain messages: a wire.Request and its
 // frames, as often as the host likes, and an Off.
 type Preamble struct {
-	Version   int    // Version
-	HostKey   []byte `json:",omitempty"` // the guest's SSH host key, as an OpenSSH private key in PEM
-	ClientKey []byte `json:",omitempty"` // the only key allowed to log in, as an authorized_keys line
+	Version   uint8  // Version
+	HostKey   []byte // the guest's SSH host key, as an OpenSSH private key in PEM
+	ClientKey []byte // the only key allowed to log in, as an authorized_keys line
 	Entropy   []byte // 32 fresh bytes for the guest's RNG
 	UnixNano  int64  // the time now, in ns since 1970, for the guest's clock
 }
 
+// Marshal is a Message's.
+func (p *Preamble) Marshal(b *cryptobyte.Builder) error {
+	b.AddUint8(p.Version)
+	b.AddUint64(uint64(p.UnixNano))
+	for _, text := range [][]byte{p.Entropy, p.HostKey, p.ClientKey} {
+		AddText(b, string(text))
+	}
+	return nil
+}
+
+// Unmarshal is a Message's.
+func (p *Preamble) Unmarshal(s *cryptobyte.String) bool {
+	var nano uint64
+	if !s.ReadUint8(&p.Version) || !s.ReadUint64(&nano) {
+		return false
+	}
+	p.UnixNano = int64(nano)
+	for _, to := range []*[]byte{&p.Entropy, &p.HostKey, &p.ClientKey} {
+		var text string
+		if !ReadText(s, &text) {
+			return false
+		}
+		if *to = nil; text != "" {
+			*to = []byte(text)
+		}
+	}
+	return true
+}
+
+// The first byte of what the host sends after the preamble.
+const (
+	KindOff     = 1
+	KindRequest = 2 // a wire.Request follows
+)
+
 // Off, in the place of a wire.Request, tells the guest program to power off.
-type Off struct{ Off bool }
+type Off struct{}
+
+// Marshal is a Message's.
+func (*Off) Marshal(b *cryptobyte.Builder) error {
+	b.AddUint8(KindOff)
+	return nil
+}
+
+// Unmarshal is a Message's.
+func (*Off) Unmarshal(s *cryptobyte.String) bool {
+	var kind uint8
+	return s.ReadUint8(&kind) && kind == KindOff
+}
+
+// AddText adds a field of any length.
+func AddText(b *cryptobyte.Builder, text string) {
+	b.AddUint32(uint32(len(text)))
+	b.AddBytes([]byte(text))
+}
+
+// ReadText takes what AddText added.
+func ReadText(s *cryptobyte.String, text *string) bool {
+	var n uint32
+	var field []byte
+	if !s.ReadUint32(&n) || n > MaxMessage || !s.ReadBytes(&field, int(n)) {
+		return false
+	}
+	*text = string(field)
+	return true
+}
 
 // Commands of the guest's SSH server. Anything else is run by the shell.
 const (
@@ -47,17 +121,21 @@ const (
 	CommandOff  = "ldlab-off"  // announce the end, sync, power off
 )
 
-// Write sends one message: its length in four bytes, big endian, and JSON.
-func Write(w io.Writer, msg any) error {
-	body, err := json.Marshal(msg)
+// Write sends one message: its length in four bytes, big endian, and itself, in
+// one write.
+func Write(w io.Writer, msg Message) error {
+	b := cryptobyte.NewBuilder(make([]byte, 4, 1024))
+	b.AddValue(msg)
+	buf, err := b.Bytes()
 	if err != nil {
 		return fmt.Errorf("encode message: %w", err)
 	}
-	if len(body) > MaxMessage {
-		return fmt.Errorf("encode message: %d bytes exceed %d", len(body), MaxMessage)
+	n := len(buf) - 4
+	if n > MaxMessage {
+		return fmt.Errorf("encode message: %d bytes exceed %d", n, MaxMessage)
 	}
-	buf := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	if _, err := w.Write(append(buf, body...)); err != nil {
+	binary.BigEndian.PutUint32(buf, uint32(n))
+	if _, err := w.Write(buf); err != nil {
 		return fmt.Errorf("write message: %w", err)
 	}
 	return nil
@@ -65,7 +143,7 @@ func Write(w io.Writer, msg any) error {
 
 // Read receives one message into msg. It returns io.EOF only where the stream
 // ends between two messages.
-func Read(r io.Reader, msg any) error {
+func Read(r io.Reader, msg Message) error {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		if err == io.EOF {
@@ -84,8 +162,9 @@ func Read(r io.Reader, msg any) error {
 		}
 		return fmt.Errorf("read message of %d bytes: %w", n, err)
 	}
-	if err := json.Unmarshal(body, msg); err != nil {
-		return fmt.Errorf("decode message: %w", err)
+	rest := cryptobyte.String(body)
+	if !msg.Unmarshal(&rest) || !rest.Empty() {
+		return fmt.Errorf("decode message: %d bytes are no %T", n, msg)
 	}
 	return nil
 }

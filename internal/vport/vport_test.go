@@ -3,25 +3,56 @@ package vport
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
 )
+
+// A word is a message of one field.
+type word string
+
+func (w *word) Marshal(b *cryptobyte.Builder) error {
+	if *w == "unspeakable" {
+		return errors.New("unspeakable")
+	}
+	AddText(b, string(*w))
+	return nil
+}
+
+func (w *word) Unmarshal(s *cryptobyte.String) bool { return ReadText(s, (*string)(w)) }
+
+// TestPreamble has a preamble, full and empty, come back as it was.
+func TestPreamble(t *testing.T) {
+	for _, p := range []Preamble{{}, {Version, []byte("host key"), []byte("client key"), bytes.Repeat([]byte{7}, 32), 1 << 62}, {UnixNano: -1}} {
+		var b bytes.Buffer
+		var got Preamble
+		if err := Write(&b, &p); err != nil {
+			t.Fatal(err)
+		}
+		if err := Read(&b, &got); err != nil || !reflect.DeepEqual(got, p) {
+			t.Errorf("Read: %+v, %v; want %+v", got, err, p)
+		}
+	}
+}
 
 func TestRoundTrip(t *testing.T) {
 	var b bytes.Buffer
-	for _, s := range []string{"", "one", strings.Repeat("x", 100000)} {
-		if err := Write(&b, s); err != nil {
+	for _, s := range []word{"", "one", word(strings.Repeat("x", 100000))} {
+		if err := Write(&b, &s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"", "one", strings.Repeat("x", 100000)} {
-		var got string
+	for _, want := range []word{"", "one", word(strings.Repeat("x", 100000))} {
+		var got word
 		if err := Read(&b, &got); err != nil || got != want {
 			t.Fatalf("Read: %d bytes, %v; want %d", len(got), err, len(want))
 		}
 	}
-	var s string
+	var s word
 	if err := Read(&b, &s); err != io.EOF {
 		t.Errorf("Read at the end: %v, want EOF", err)
 	}
@@ -29,11 +60,12 @@ func TestRoundTrip(t *testing.T) {
 
 func TestWriteBounds(t *testing.T) {
 	var b bytes.Buffer
-	if err := Write(&b, strings.Repeat("x", MaxMessage)); err == nil || b.Len() != 0 {
+	long, unspeakable := word(strings.Repeat("x", MaxMessage)), word("unspeakable")
+	if err := Write(&b, &long); err == nil || b.Len() != 0 {
 		t.Errorf("an oversized message: %v, %d bytes written", err, b.Len())
 	}
-	if err := Write(&b, func() {}); err == nil {
-		t.Error("what JSON cannot say: no error")
+	if err := Write(&b, &unspeakable); err == nil || b.Len() != 0 {
+		t.Errorf("a message that cannot be sent: %v, %d bytes written", err, b.Len())
 	}
 }
 
@@ -46,9 +78,10 @@ func TestReadIsNotFooled(t *testing.T) {
 		{"no message", head(10), "unexpected EOF"},
 		{"oversized", head(MaxMessage+1) + "x", "exceeds"},
 		{"4 GiB", head(1<<32 - 1), "exceeds"},
-		{"no JSON", head(4) + "abcd", "decode"},
+		{"another message", head(4) + "abcd", "decode"},
 		{"console text", "[    0.000000] Linux version", "exceeds"},
-		{"JSON of another shape", head(2) + "[]", "decode"},
+		{"a field longer than the message", head(13) + "\x01" + strings.Repeat("\x00", 8) + "\xff\xff\xff\xff", "decode"},
+		{"more than a message", head(22) + strings.Repeat("\x00", 22), "decode"},
 	} {
 		var p Preamble
 		err := Read(strings.NewReader(tc.in), &p)

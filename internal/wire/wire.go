@@ -15,35 +15,39 @@ import (
 
 // A Request asks the guest program to lock something and to run probes.
 type Request struct {
-	Version   int              // vport.Version
-	Kind      lockdown.Kind    // the interface the kernel is expected to have
-	Setting   lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
-	Probes    []string         // names, in the order in which they are to run
-	Scale     float64          // multiplies the guest's own deadlines
-	Timing    bool             // also look in the kernel's log for how the boot went
-	Script    []lockdown.Step  `json:",omitempty"` // played after the probes; what lockdown.CheckScript takes
-	Mutant    string           `json:",omitempty"` // command for the lab series' mutate file, written before anything is locked
-	vport.Off                  // not a request: the guest is to power off
+	Version uint8            // vport.Version
+	Kind    lockdown.Kind    // the interface the kernel is expected to have
+	Setting lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
+	Probes  []string         // names, in the order in which they are to run
+	Scale   float64          // multiplies the guest's own deadlines
+	Timing  bool             // also look in the kernel's log for how the boot went
+	Script  []lockdown.Step  // played after the probes; what lockdown.CheckScript takes
+	Mutant  string           // command for the lab series' mutate file, written before anything is locked
+
+	Off bool // what came was no request but a vport.Off: the guest is to power off
 }
 
 // A Frame carries exactly one of its fields.
 type Frame struct {
-	Seq         int                    // counts from 0; a gap is an error
-	State       *State                 `json:",omitempty"`
-	Observation *scenarios.Observation `json:",omitempty"`
-	Step        *lockdown.Step         `json:",omitempty"` // the next of the script, with its answer
-	Error       string                 `json:",omitempty"` // the guest cannot go on; ends the stream
-	End         *End                   `json:",omitempty"` // the stream is complete
+	Seq         int // counts from 0; a gap is an error
+	State       *State
+	Observation *scenarios.Observation
+	Step        *lockdown.Step // the next of the script, with its answer
+	Error       string         // the guest cannot go on; ends the stream
+	End         *End           // the stream is complete
 }
 
 // An End closes a stream. A stream without it was cut off.
 type End struct {
 	Observations int // how many were sent
-	Steps        int `json:",omitempty"` // and of these
+	Steps        int // and of these
 }
 
 // A State is what the guest's kernel says of itself.
 type State = scenarios.State
+
+// A Result is what a probe's child sends to the guest program.
+type Result scenarios.Result
 
 // ErrCut is returned by ReadFrames for a stream that ended without its End.
 var ErrCut = errors.New("stream cut off before its end")

@@ -2,9 +2,13 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/lockdown"
@@ -15,7 +19,7 @@ func stream(t *testing.T, frames ...Frame) *bytes.Buffer {
 	t.Helper()
 	var b bytes.Buffer
 	for _, f := range frames {
-		if err := vport.Write(&b, f); err != nil {
+		if err := vport.Write(&b, &f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -68,5 +72,90 @@ func TestReadFramesGarbage(t *testing.T) {
 	}
 	if err := ReadFrames(strings.NewReader(strings.Repeat("garbage", 1000)), func(Frame) error { return nil }); err == nil {
 		t.Error("garbage: no error")
+	}
+}
+
+// TestRoundTrip draws messages and has them come back as they were: a field
+// that is forgotten on the way is found here.
+func TestRoundTrip(t *testing.T) {
+	t.Run("frame", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			f := Frame{Seq: rapid.Int().Draw(t, "seq")}
+			switch rapid.IntRange(frameEmpty, frameEnd).Draw(t, "kind") {
+			case frameState:
+				f.State = rapid.Ptr(rapid.Make[State](), false).Draw(t, "state")
+			case frameObservation:
+				f.Observation = rapid.Ptr(rapid.Make[scenarios.Observation](), false).Draw(t, "observation")
+			case frameStep:
+				f.Step = rapid.Ptr(rapid.Make[lockdown.Step](), false).Draw(t, "step")
+			case frameError:
+				f.Error = rapid.StringN(1, -1, -1).Draw(t, "error")
+			case frameEnd:
+				f.End = rapid.Ptr(rapid.Make[End](), false).Draw(t, "end")
+			}
+			comesBack(t, &f, new(Frame))
+		})
+	})
+	t.Run("request", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			r := Request{
+				Version: rapid.Uint8().Draw(t, "version"),
+				Kind:    lockdown.Kind(rapid.String().Draw(t, "kind")),
+				Setting: drawSetting(t),
+				Probes:  rapid.SliceOf(rapid.String()).Draw(t, "probes"),
+				Scale:   rapid.Float64().Draw(t, "scale"),
+				Timing:  rapid.Bool().Draw(t, "timing"),
+				Script:  rapid.SliceOf(rapid.Make[lockdown.Step]()).Draw(t, "script"),
+				Mutant:  rapid.String().Draw(t, "mutant"),
+			}
+			comesBack(t, &r, new(Request))
+		})
+	})
+	t.Run("result", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			r := Result(rapid.Make[scenarios.Result]().Draw(t, "result"))
+			comesBack(t, &r, new(Result))
+		})
+	})
+}
+
+func drawSetting(t *rapid.T) lockdown.Setting {
+	text := rapid.SampledFrom([]string{"none", "integrity@boot", "confidentiality@runtime", "dev_mem,kcore@runtime"}).Draw(t, "setting")
+	s, err := lockdown.ParseSetting(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// comesBack sends a message and reads it into another of its type.
+func comesBack(t *rapid.T, sent, got vport.Message) {
+	var b bytes.Buffer
+	if err := vport.Write(&b, sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := vport.Read(&b, got); err != nil || !reflect.DeepEqual(emptyIsNil(got), emptyIsNil(sent)) {
+		t.Fatalf("sent %+v, got %+v, %v", sent, got, err)
+	}
+}
+
+// emptyIsNil makes lists without elements equal.
+func emptyIsNil(msg vport.Message) string {
+	text, err := json.Marshal(msg)
+	if err != nil {
+		panic(err)
+	}
+	return strings.ReplaceAll(string(text), "[]", "null")
+}
+
+// TestOff has the guest program told to power off in the place of a request.
+func TestOff(t *testing.T) {
+	var b bytes.Buffer
+	r := Request{Mutant: "left from before"}
+	if err := vport.Write(&b, &vport.Off{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := vport.Read(&b, &r); err != nil || !reflect.DeepEqual(r, Request{Off: true}) {
+		t.Errorf("got %+v, %v", r, err)
 	}
 }
