@@ -10,7 +10,7 @@ import (
 )
 
 // guestFlags make the program small, static and the same wherever it is built.
-var guestFlags = []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+var guestFlags = []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0"}
 
 // buildGuest gives the guest program for the architecture. It is built from
 // the sources that this program carries, not from a checkout.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -28,7 +30,14 @@ func main() {
 		if len(os.Args) > 2 && os.Args[2] == warmArg {
 			rehearseChild(os.Args[1])
 		}
-		os.Exit(childMain(os.Args[1], pipe(0), resultFD, scenarios.Find))
+		if code := childMain(os.Args[1], pipe(0), resultFD, scenarios.Find); code != 0 {
+			os.Exit(code)
+		}
+		// Whoever has the result ends this process, and does so after it has
+		// passed the result on: to exit now would come first.
+		for {
+			_, _ = unix.Poll(nil, -1)
+		}
 	case os.Getpid() == 1:
 		boot()
 	default:
