@@ -4,31 +4,47 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/ldlab/ldlab"
 	"github.com/ldlab/ldlab/internal/arch"
 )
 
 // guestFlags make the program small, static and the same wherever it is built.
-var guestFlags = []string{"build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0"}
+// Its Go runtime sends no signals between its threads, for they would interrupt
+// the system calls that are the probes, and does not look for processors that
+// come and go: what GODEBUG would say, had PID 1 somebody to set it.
+var guestFlags = []string{
+	"build", "-mod=readonly", "-trimpath", "-buildvcs=false",
+	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0",
+}
 
-// buildGuest gives the guest program for the architecture. It is built from
-// the sources that this program carries, not from a checkout.
-func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch) (Image, error) {
+// noSSH leaves SSH out of the program (initramfs/guest/nossh.go).
+const noSSH = "-tags=nossh"
+
+// buildGuest gives the guest program for the architecture, with SSH or without.
+// It is built from the sources that this program carries, not from a checkout.
+func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, ssh bool) (Image, error) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
 		return Image{}, err
 	}
-	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, guestFlags...)
+	flags, slow := guestFlags, "building the guest program for "+a.Name
+	if ssh {
+		slow += ", with SSH"
+	} else {
+		flags = append(slices.Clip(flags), noSSH)
+	}
+	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
 	return s.get(ctx, entry{
 		name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...)),
-		slow: "building the guest program for " + a.Name,
+		slow: slow,
 		make: func(ctx context.Context, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "src")
 			if err := writeSource(dir, files); err != nil {
 				return err
 			}
-			args := append(append([]string(nil), guestFlags...), "-o", to, "./initramfs/guest")
+			args := append(slices.Clip(flags), "-o", to, "./initramfs/guest")
 			_, err := runGo(ctx, goCommand{path: tc.path, dir: dir, args: args, env: []string{"GOARCH=" + a.GOARCH}})
 			if err != nil {
 				return fmt.Errorf("compile guest program: %w", err)

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	Arch  *arch.Arch
 	Cache string            // directory for all that is built; made if it is not there
-	Shell bool              // with u-root's init, shell and core commands
+	Shell bool              // with SSH, and u-root's init, shell and core commands
 	Files map[string]string // path in the guest -> file on the host, besides; readable by root, not executable
 
 	Content map[string][]byte // path in the guest -> what is in the file, likewise
@@ -72,7 +72,7 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 		return Image{}, err
 	}
 	store := store{dir: c.Cache, progress: c.Progress}
-	guest, err := buildGuest(ctx, store, tc, c.Arch)
+	guest, err := buildGuest(ctx, store, tc, c.Arch, c.Shell)
 	if err != nil {
 		return Image{}, err
 	}

@@ -17,13 +17,15 @@ const (
 // configfsTable is another table than the initrd's: none is loaded twice.
 var configfsTable = ssdt("LDLCONF", "LDLC")
 
+func init() { register("acpi", acpiScenario) }
+
 // On arm64 there are ACPI tables only where UEFI hands them over; x86_64's
 // plain machine has its own. acpi_rsdp= asks as well
 // (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on v6.12 in setup_arch,
 // before lockdown is there, and only the address that the kernel finds anyway
 // is harmless: no probe could see the difference.
-func init() {
-	register(Scenario{
+func acpiScenario() Scenario {
+	return Scenario{
 		Name:  "acpi",
 		Title: "give the kernel ACPI tables, whose code it runs",
 		Probes: []Probe{
@@ -65,7 +67,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 const noACPI = "the kernel found no ACPI tables"

@@ -12,13 +12,15 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
+func init() { register("bpf", bpfScenario) }
+
 // A denied helper vanishes: the verifier asks for it, gets none, and refuses
 // the program with EINVAL. Programs that trace ask in
 // kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12, all others in
 // kernel/bpf/helpers.c:bpf_base_func_proto, which has bpf_probe_read_kernel and
 // its brother only. The verifier says the same of a helper that was compiled
 // out, hence the control and probe_read_user.
-func init() {
+func bpfScenario() Scenario {
 	const tracing, base = "kernel/trace/bpf_trace.c:bpf_tracing_func_proto", "kernel/bpf/helpers.c:bpf_base_func_proto"
 	needs := []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS"}
 	s := Scenario{Name: "bpf", Title: "read kernel memory and write user memory from BPF programs"}
@@ -59,7 +61,7 @@ func init() {
 		Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
 		Run:   func(context.Context, Env) Result { return rdonlyCast() },
 	})
-	register(s)
+	return s
 }
 
 // progName is a type of program as bpf(2) speaks of it.

@@ -17,11 +17,13 @@ const (
 	ioctlLab = 0x4c00
 )
 
+func init() { register("debugfs", debugfsScenario) }
+
 // A file opens under lockdown if its mode has no bit outside 0444, it is not
 // opened for writing, and its file operations have neither ioctl nor mmap:
 // fs/debugfs/file.c:debugfs_locked_down, v6.12. Each probe stands on one side
 // of that rule; the lab series has a file for each.
-func init() {
+func debugfsScenario() Scenario {
 	const openSite, attrSite = "fs/debugfs/file.c:debugfs_locked_down", "fs/debugfs/inode.c:debugfs_setattr"
 	lab := []string{"CONFIG_DEBUG_FS", "CONFIG_LDLAB_DEBUGFS"}
 	s := Scenario{Name: "debugfs", Title: "drive kernel internals through debugfs files"}
@@ -105,7 +107,7 @@ func init() {
 			},
 		},
 	)
-	register(s)
+	return s
 }
 
 // labFile says what is missing where a file of the lab series is not there.

@@ -10,12 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func init() { register("devmem", devmemScenario) }
+
 // /dev/mem and /dev/port share one check, made at open and for any access
 // mode: drivers/char/mem.c:open_port, v6.12. capable(CAP_SYS_RAWIO) comes
 // first and says EPERM too, but logs nothing.
-func init() {
+func devmemScenario() Scenario {
 	const site = "drivers/char/mem.c:open_port"
-	register(Scenario{
+	return Scenario{
 		Name:  "devmem",
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",
 		Probes: []Probe{
@@ -56,7 +58,7 @@ func init() {
 				Run: func(context.Context, Env) Result { return with("/dev/zero", unix.O_RDWR, nil) },
 			},
 		},
-	})
+	}
 }
 
 func devmem(flags int, act func(fd int) Result) Result {

@@ -16,12 +16,14 @@ const (
 	ioctlEFIMask = 0x8004700c
 )
 
+func init() { register("efitest", efitestScenario) }
+
 // The device is there whether or not there is firmware. The hook comes before
 // capable(CAP_SYS_ADMIN), which says EACCES: drivers/firmware/efi/test/efi_test.c:efi_test_open, v6.12.
-func init() {
+func efitestScenario() Scenario {
 	const site = "drivers/firmware/efi/test/efi_test.c:efi_test_open"
 	needs := []string{"CONFIG_EFI_TEST"}
-	register(Scenario{
+	return Scenario{
 		Name:  "efitest",
 		Title: "call EFI runtime services through /dev/efi_test",
 		Probes: []Probe{
@@ -53,7 +55,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 func efiTestFile(flags int, act func(fd int) Result) Result {

@@ -17,10 +17,12 @@ const (
 	powerImage   = "/sys/power/image_size"
 )
 
+func init() { register("hibernation", hibernationScenario) }
+
 // All of hibernation asks in one place, and each caller refuses in a way of
 // its own: kernel/power/{hibernate,main,user}.c, v6.12. nohibernate and memory
 // of memfd_secret(2) refuse alike, but without a line.
-func init() {
+func hibernationScenario() Scenario {
 	const site = "kernel/power/hibernate.c:hibernation_available"
 	needs, snapshot := []string{"CONFIG_HIBERNATION"}, []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}
 	s := Scenario{Name: "hibernation", Title: "write kernel memory to disk, or take it from there"}
@@ -46,7 +48,7 @@ func init() {
 			Run: func(context.Context, Env) Result { return absent(p.run(), p.needs[len(p.needs)-1], unix.ENOENT) },
 		})
 	}
-	register(s)
+	return s
 }
 
 // snapshotOpen opens the device that user space suspends and resumes through,

@@ -20,11 +20,13 @@ const (
 	ioctlKDDISABIO = 0x4b37
 )
 
+func init() { register("ioport", ioportScenario) }
+
 // Only giving oneself ports asks, giving them up does not:
 // arch/x86/kernel/ioport.c, v6.12. capable(CAP_SYS_RAWIO) comes first and says
 // EPERM too, but logs nothing. A console's ioctls go the same way and turn
 // every refusal into ENXIO: drivers/tty/vt/vt_ioctl.c:vt_k_ioctl.
-func init() {
+func ioportScenario() Scenario {
 	const permSite, ioplSite = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:__do_sys_iopl"
 	needs, vt := []string{"CONFIG_X86_IOPL_IOPERM"}, []string{"CONFIG_X86_IOPL_IOPERM", "CONFIG_VT"}
 	s := Scenario{Name: "ioport", Title: "talk to devices through x86 I/O ports"}
@@ -59,7 +61,7 @@ func init() {
 			},
 		})
 	}
-	register(s)
+	return s
 }
 
 // consolePorts gives the thread ports by one ioctl of a console, and takes them

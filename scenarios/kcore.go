@@ -9,12 +9,14 @@ import (
 
 const kcoreFile = "/proc/kcore"
 
+func init() { register("kcore", kcoreScenario) }
+
 // The hook comes before capable(CAP_SYS_RAWIO), which says EPERM too, but
 // without a line: fs/proc/kcore.c:open_kcore, v6.12. Reading does not ask.
-func init() {
+func kcoreScenario() Scenario {
 	const site = "fs/proc/kcore.c:open_kcore"
 	needs := []string{"CONFIG_PROC_KCORE"}
-	register(Scenario{
+	return Scenario{
 		Name:  "kcore",
 		Title: "read kernel memory through /proc/kcore",
 		Probes: []Probe{
@@ -52,7 +54,7 @@ func init() {
 				Run: func(context.Context, Env) Result { _, r := readText("/proc/iomem"); return r },
 			},
 		},
-	})
+	}
 }
 
 func kcore(act func(fd int) Result) Result { return noKcore(with(kcoreFile, unix.O_RDONLY, act)) }

@@ -10,9 +10,11 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
+func init() { register("kept", keptScenario) }
+
 // Where lockdown is asked when something is opened, mapped, loaded or granted,
 // what is older than the lock works on. Where each use asks, it does not.
-func init() {
+func keptScenario() Scenario {
 	s := Scenario{Name: "kept", Title: "use what was opened, mapped, loaded or granted before the lock"}
 	x86 := []string{"x86_64"}
 	for _, p := range []struct {
@@ -92,7 +94,7 @@ func init() {
 			},
 		})
 	}
-	register(s)
+	return s
 }
 
 // keptFile opens a file before, and leaves the act on it for after.

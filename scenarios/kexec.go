@@ -15,11 +15,13 @@ const (
 	kexecFileNoInitramfs = 4
 )
 
+func init() { register("kexec", kexecScenario) }
+
 // kexec_load is refused whenever the reason is locked, kexec_file_load only
 // for an image whose signature does not verify, and only with KEXEC_SIG.
 // kernel.kexec_load_disabled says EPERM too, but logs nothing.
-func init() {
-	register(Scenario{
+func kexecScenario() Scenario {
+	return Scenario{
 		Name:  "kexec",
 		Title: "load another kernel to replace the running one",
 		Probes: []Probe{
@@ -53,7 +55,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 func kexecFile(what, path, missing string) Result {

@@ -6,12 +6,14 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
+func init() { register("kgdb", kgdbScenario) }
+
 // Entering kdb asks for both reasons, and takes from its commands the rights to
 // write and to read. The kernel runs on after each probe, so that they share a
 // machine; but those of gdb leave kdb before the lock, and kdb is what the others
 // enter. Which command needs which right is in
 // kernel/debug/kdb/kdb_main.c:maintab, v6.12.
-func init() {
+func kgdbScenario() Scenario {
 	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
 	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}
 	s := Scenario{Name: "kgdb", Title: "stop the kernel and use the debugger that is built into it"}
@@ -56,5 +58,5 @@ func init() {
 			Before: gdb,
 		},
 	)
-	register(s)
+	return s
 }

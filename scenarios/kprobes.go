@@ -7,14 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func init() { register("kprobes", kprobesScenario) }
+
 // A probe asks when it is registered, whoever made it: perf, which asks for
 // nothing else, or tracefs, whose files can be refused before. Modules put
 // probes where they like, and uprobes are no kprobes.
-func init() {
+func kprobesScenario() Scenario {
 	const site = "kernel/trace/trace_kprobe.c:__register_trace_kprobe"
 	perf := []string{"CONFIG_KPROBE_EVENTS", "CONFIG_PERF_EVENTS"}
 	masks := []Mask{{Reason: "tracefs", Why: "the file does not open", BootHides: true}}
-	register(Scenario{
+	return Scenario{
 		Name:  "kprobes",
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
@@ -60,7 +62,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 // dynamicEvent writes the definition of an event, and takes it back.

@@ -6,13 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func init() { register("mmiotrace", mmiotraceScenario) }
+
 // The one site is the first thing that testmmiotrace does, a module that
 // writes rubbish to the address it is given. It is never given one here, and
 // then says ENXIO (arch/x86/mm/testmmiotrace.c:init, v6.12): an address would
 // be refused as a module parameter before. The tracer itself does not ask.
-func init() {
+func mmiotraceScenario() Scenario {
 	only := []string{"x86_64"}
-	register(Scenario{
+	return Scenario{
 		Name:  "mmiotrace",
 		Title: "write to any physical address with the test module of mmiotrace",
 		Probes: []Probe{
@@ -29,5 +31,5 @@ func init() {
 				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", 0) },
 			},
 		},
-	})
+	}
 }

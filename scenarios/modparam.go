@@ -16,13 +16,15 @@ const (
 	shareIRQsArg = "8250.share_irqs=1" // every guest's command line has it (internal/lab/machines.go)
 )
 
+func init() { register("modparam", modparamScenario) }
+
 // A parameter made by module_param_hw is asked for wherever one is set: on the
 // kernel's command line and at module load by kernel/params.c:parse_one,
 // through sysfs by param_attr_store. Both call param_check_unsafe, v6.12.
-func init() {
+func modparamScenario() Scenario {
 	const site = "kernel/params.c:param_check_unsafe"
 	serial := []string{"CONFIG_SERIAL_8250"}
-	register(Scenario{
+	return Scenario{
 		Name:  "modparam",
 		Title: "set module parameters that steer hardware",
 		Probes: []Probe{
@@ -67,7 +69,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 // no8250 says what is missing where a parameter of the driver is.

@@ -16,15 +16,17 @@ const (
 	ignoreModversions = 1
 )
 
+func init() { register("module", moduleScenario) }
+
 // module_sig_check is the first thing in load_module, and asks only where a
 // module has no signature, or one whose key or crypto the kernel does not have
 // (kernel/module/signing.c, v6.12). A signature that is wrong is refused
 // whatever is locked, and so is everything under module.sig_enforce: both say
 // EKEYREJECTED.
-func init() {
+func moduleScenario() Scenario {
 	const site = "kernel/module/signing.c:module_sig_check"
 	needs := []string{"CONFIG_MODULES", "CONFIG_MODULE_SIG"}
-	register(Scenario{
+	return Scenario{
 		Name:  "module",
 		Title: "load code into the kernel that nobody signed",
 		Probes: []Probe{
@@ -71,7 +73,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 // junkSize is more than an ELF header: less is refused before lockdown is asked.

@@ -20,12 +20,14 @@ const (
 	ioctlWRMSR = 0xc02063a1
 )
 
+func init() { register("msr", msrScenario) }
+
 // Opening and reading stay allowed under every level; each write asks. The
 // filter msr.allow_writes=off says EPERM too, but after lockdown and without
 // its line.
-func init() {
+func msrScenario() Scenario {
 	needs, only := []string{"CONFIG_X86_MSR"}, []string{"x86_64"}
-	register(Scenario{
+	return Scenario{
 		Name:  "msr",
 		Title: "write model-specific registers through /dev/cpu/*/msr",
 		Probes: []Probe{
@@ -59,7 +61,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 // msrRegs are the registers that the ioctls load and store, in the order

@@ -15,11 +15,13 @@ const (
 	pciWriteCombine = pciController | 3
 )
 
+func init() { register("pci", pciScenario) }
+
 // Each write, each new mapping and each command of /proc/bus/pci asks; opening
 // and reading never do. pciconfig_write(2) asks, too
 // (drivers/pci/syscall.c, v6.12), but x86 has no such call, and arm64 only for
 // 32-bit tasks.
-func init() {
+func pciScenario() Scenario {
 	const sysfs, proc = "drivers/pci/pci-sysfs.c:", "drivers/pci/proc.c:"
 	needs, x86 := []string{"CONFIG_PCI"}, []string{"x86_64"}
 	s := Scenario{
@@ -114,5 +116,5 @@ func init() {
 			Run: onTestdev(func(d pciDevice) Result { return pciRead(d.proc, pciInterruptLine) }),
 		},
 	)
-	register(s)
+	return s
 }

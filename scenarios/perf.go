@@ -12,14 +12,16 @@ import (
 // (arch/*/include/uapi/asm/perf_regs.h, v6.12).
 const perfRegister = 1 << 8
 
+func init() { register("perf", perfScenario) }
+
 // Only registers at an interrupt are asked for, before the event is made; bad
 // masks are EINVAL earlier than that. CAP_PERFMON and the paranoid level say
 // EACCES.
-func init() {
+func perfScenario() Scenario {
 	const site = "kernel/events/core.c:__do_sys_perf_event_open"
 	const source = "kernel/events/core.c:perf_event_open asks lockdown for PERF_SAMPLE_REGS_INTR and for nothing else, v6.12"
 	needs := []string{"CONFIG_PERF_EVENTS"}
-	register(Scenario{
+	return Scenario{
 		Name:  "perf",
 		Title: "sample what the kernel works with through perf_event_open",
 		Probes: []Probe{
@@ -63,7 +65,7 @@ func init() {
 				},
 			},
 		},
-	})
+	}
 }
 
 func perfRegsIntr() *unix.PerfEventAttr {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -201,14 +202,28 @@ type Mark struct {
 // host sees that moment too, and ties its clock to the guest's there.
 const MarkReady = "ready"
 
-// registry keeps scenarios by name; each file registers its own.
-var registry = map[string]Scenario{}
+// registry keeps scenarios by name; each file registers its own. A scenario is
+// made when it is first asked for: the children of an emulated guest, which
+// need one row each, would take longer for all of the tables than for a probe.
+var registry = map[string]func() Scenario{}
 
-// register adds a scenario. It panics on a duplicate or malformed entry: the
-// table is wrong, and no run could be believed.
-func register(s Scenario) {
-	if _, dup := registry[s.Name]; dup {
-		panic("scenarios: duplicate " + s.Name)
+// register adds a scenario. It panics where the name is taken.
+func register(name string, scenario func() Scenario) {
+	if registry[name] != nil {
+		panic("scenarios: duplicate " + name)
+	}
+	registry[name] = sync.OnceValue(func() Scenario {
+		s := scenario()
+		s.check(name)
+		return s
+	})
+}
+
+// check panics where an entry is malformed: the table is wrong, and no run
+// could be believed.
+func (s Scenario) check(name string) {
+	if s.Name != name {
+		panic(fmt.Sprintf("scenarios: %s is registered as %s", s.Name, name))
 	}
 	seen := map[string]bool{}
 	for _, p := range s.Probes {
@@ -217,14 +232,13 @@ func register(s Scenario) {
 		}
 		seen[p.Name] = true
 	}
-	registry[s.Name] = s
 }
 
 // All lists every scenario by name.
 func All() []Scenario {
 	var all []Scenario
-	for _, s := range registry {
-		all = append(all, s)
+	for _, scenario := range registry {
+		all = append(all, scenario())
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
@@ -255,7 +269,11 @@ func Rows() []Row {
 // Find looks a probe up by its full name, on any architecture.
 func Find(id string) (Row, bool) {
 	scenario, name, _ := strings.Cut(id, "/")
-	for _, p := range registry[scenario].Probes {
+	made := registry[scenario]
+	if made == nil {
+		return Row{}, false
+	}
+	for _, p := range made().Probes {
 		if p.Name == name {
 			return Row{id, p}, true
 		}

@@ -10,9 +10,11 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
+func init() { register("securityfs", securityfsScenario) }
+
 // The interface itself: what it shows, what it refuses, and every transition
 // up. The guest only records; the host compares with lockdown.Model.
-func init() {
+func securityfsScenario() Scenario {
 	needs := []string{"CONFIG_SECURITYFS", "CONFIG_SECURITY_LOCKDOWN_LSM"}
 	const site = "security/lockdown/lockdown.c"
 	s := Scenario{Name: "securityfs", Title: "lower, skip or confuse lockdown through its own files"}
@@ -37,7 +39,7 @@ func init() {
 			},
 		})
 	}
-	register(s)
+	return s
 }
 
 // show reads every file of the interface.

@@ -34,10 +34,12 @@ type serialStruct struct {
 	IomapBase     uintptr
 }
 
+func init() { register("serial", serialScenario) }
+
 // Only a change of the interrupt or of what addresses the port asks:
 // drivers/tty/serial/serial_core.c:uart_set_info, v6.12. Without CAP_SYS_ADMIN
 // it says EPERM too, and a port that another holds is EBUSY, after lockdown.
-func init() {
+func serialScenario() Scenario {
 	const site = "drivers/tty/serial/serial_core.c:uart_set_info"
 	s := Scenario{Name: "serial", Title: "move a serial port's interrupt and addresses with TIOCSSERIAL"}
 	for _, p := range []struct {
@@ -70,7 +72,7 @@ func init() {
 			})
 		},
 	})
-	register(s)
+	return s
 }
 
 // serial opens the port as one that has no carrier must be opened.

@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func init() { register("tracefs", tracefsScenario) }
+
 // A file of tracefs asks when it is opened, for any access mode, most of them
 // in tracing_check_open_get_tr; one for each of the others follows, and what is
 // worth most of the rest. free_buffer is left alone: to close it is to throw
@@ -16,7 +18,7 @@ import (
 // The checks of tracing_set_default_clock (kernel/trace/trace.c) and
 // test_ringbuffer (ring_buffer.c) are made while the kernel boots, and nothing
 // of them can be seen: the files that would show it are not there.
-func init() {
+func tracefsScenario() Scenario {
 	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
 	for _, f := range []struct {
 		name, file string
@@ -131,5 +133,5 @@ func init() {
 			},
 		},
 	)
-	register(s)
+	return s
 }

@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
+func init() { register("xfrm", xfrmScenario) }
+
 // Keys of associations go to user space in four attributes, of answers and of
 // notifications alike. Lockdown is asked once for each algorithm; a refusal is
 // no error, but a key of zeros: net/xfrm/xfrm_user.c:xfrm_redact and
 // copy_to_user_{auth,aead,ealg}, v6.12. Adding and deleting an association
 // notifies, heard or not, and so asks as well.
-func init() {
+func xfrmScenario() Scenario {
 	const site = "net/xfrm/xfrm_user.c:xfrm_redact"
 	needs := []string{"CONFIG_XFRM_USER", "CONFIG_INET_ESP"}
 	s := Scenario{Name: "xfrm", Title: "read the keys of IPsec associations"}
@@ -58,7 +60,7 @@ func init() {
 			Run: func(ctx context.Context, _ Env) Result { return pfkeyProbe(ctx) },
 		},
 	)
-	register(s)
+	return s
 }
 
 // Keys are of bytes that no kernel puts there by itself.

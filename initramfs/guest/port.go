@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A port is a virtio-serial port as a connection. Its calls block in the
+// A port is a virtio-serial port. Its calls block in the
 // kernel and never go through Go's poller: virtio_console loses a wake-up when
 // a poll and a blocking write race.
 type port struct {
@@ -50,7 +49,7 @@ func openPort(name string) (*port, error) {
 func (p *port) Read(b []byte) (int, error) {
 	for {
 		if p.closed.Load() {
-			return 0, net.ErrClosed
+			return 0, os.ErrClosed
 		}
 		n, err := unix.Read(p.fd, b)
 		switch {
@@ -67,7 +66,7 @@ func (p *port) Read(b []byte) (int, error) {
 func (p *port) Write(b []byte) (done int, err error) {
 	for done < len(b) {
 		if p.closed.Load() {
-			return done, net.ErrClosed
+			return done, os.ErrClosed
 		}
 		n, err := unix.Write(p.fd, b[done:])
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -81,20 +80,7 @@ func (p *port) Write(b []byte) (done int, err error) {
 // Close closes the port once: SSH closes what it has given up, and so may others.
 func (p *port) Close() error {
 	if p.closed.Swap(true) {
-		return net.ErrClosed
+		return os.ErrClosed
 	}
 	return unix.Close(p.fd)
 }
-
-// The rest of net.Conn, which SSH asks for. Deadlines are the host's business.
-
-type portAddr struct{}
-
-func (portAddr) Network() string { return "virtio" }
-func (portAddr) String() string  { return "virtio-port" }
-
-func (p *port) LocalAddr() net.Addr              { return portAddr{} }
-func (p *port) RemoteAddr() net.Addr             { return portAddr{} }
-func (p *port) SetDeadline(time.Time) error      { return nil }
-func (p *port) SetReadDeadline(time.Time) error  { return nil }
-func (p *port) SetWriteDeadline(time.Time) error { return nil }

@@ -1,3 +1,5 @@
+//go:build !nossh
+
 package main
 
 import (
@@ -5,11 +7,41 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/ldlab/ldlab/internal/vport"
 )
+
+// serveSSH speaks SSH on the port until the host hangs up.
+func (g *guest) serveSSH(p vport.Preamble, port *port) error {
+	// The one that reads the port blocks in the kernel with its P until the
+	// runtime takes that away, up to 10 ms later. Another P serves the rest at
+	// once: on one CPU this saves 10 to 20 % of the handshake.
+	runtime.GOMAXPROCS(4)
+	server, err := newServer(g, p)
+	if err != nil {
+		return err
+	}
+	return server.serve(portConn{port})
+}
+
+// A portConn is a port as a net.Conn, which SSH asks for. Deadlines are the
+// host's business.
+type portConn struct{ *port }
+
+type portAddr struct{}
+
+func (portAddr) Network() string { return "virtio" }
+func (portAddr) String() string  { return "virtio-port" }
+
+func (portConn) LocalAddr() net.Addr              { return portAddr{} }
+func (portConn) RemoteAddr() net.Addr             { return portAddr{} }
+func (portConn) SetDeadline(time.Time) error      { return nil }
+func (portConn) SetReadDeadline(time.Time) error  { return nil }
+func (portConn) SetWriteDeadline(time.Time) error { return nil }
 
 // A server speaks SSH with the one host that has the key.
 type server struct {

@@ -1,3 +1,5 @@
+//go:build !nossh
+
 package main
 
 import (
@@ -74,7 +76,7 @@ func dial(t *testing.T) dialed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = s.serve(guestEnd) }()
+	go func() { _ = s.serve(portConn{guestEnd}) }()
 	conn, channels, requests, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, clientKey))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +103,7 @@ func TestServerTakesOneKeyOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.serve(guestEnd) }()
+	go func() { served <- s.serve(portConn{guestEnd}) }()
 	if _, _, _, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, stranger)); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
 		t.Errorf("a stranger's key: %v", err)
 	}

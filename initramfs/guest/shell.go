@@ -1,3 +1,5 @@
+//go:build !nossh
+
 package main
 
 import (

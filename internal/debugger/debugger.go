@@ -20,6 +20,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Bounds of a script and of its outputs, in steps and in bytes.
@@ -73,8 +74,10 @@ func (m message) line() []byte {
 	return append(append([]byte("\n"+mark), body...), '\n')
 }
 
-// doneLine is found in the midst of a step's output, too.
-var doneLine = message{Done: true}.line()
+// doneLine is found in the midst of a step's output, too. Like all that only
+// the host needs, it is not made before it is needed: the guest program is
+// started once for every probe.
+var doneLine = sync.OnceValue(message{Done: true}.line)
 
 func send(w io.Writer, m message) error {
 	if _, err := w.Write(m.line()); err != nil {
@@ -173,12 +176,12 @@ func compile(script []Step) ([]step, error) {
 	return steps, nil
 }
 
-var variable = regexp.MustCompile(`\$\{\w+\}`)
+var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{\w+\}`) })
 
 // expand puts in for every ${name} what is known of it. A dollar alone is one:
 // gdb's packets start with it.
 func expand(text string, known map[string]string) string {
-	return variable.ReplaceAllStringFunc(text, func(v string) string {
+	return variable().ReplaceAllStringFunc(text, func(v string) string {
 		return known[strings.Trim(v, "${}")]
 	})
 }

@@ -115,7 +115,7 @@ func (p *player) wait(s step) (string, error) {
 			return string(got[:m[1]]), nil
 		}
 		p.in.Discard(len(chunk))
-		switch before, _, done := bytes.Cut(got, doneLine); {
+		switch before, _, done := bytes.Cut(got, doneLine()); {
 		case done:
 			p.back = true
 			return string(before), errors.New("the kernel runs on without an answer")

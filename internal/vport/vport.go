@@ -7,8 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-
-	"golang.org/x/crypto/cryptobyte"
 )
 
 // Version is the protocol's. Host and guest program are built from one tree,
@@ -26,15 +24,6 @@ const MaxMessage = 1 << 20
 // is open and it waits for the preamble.
 const Ready = "ldlab-guest ready\n"
 
-// A Message can be sent. Its two methods are each other's inverse. They are
-// written out by hand: an encoder that looks at types takes an emulated guest,
-// for which all of its code is new, longer than the probe that it reports.
-type Message interface {
-	cryptobyte.MarshalingValue
-	// Unmarshal takes the message; false where it is no such message.
-	Unmarshal(*cryptobyte.String) bool
-}
-
 // A Preamble is the host's first message on the port. It makes guests that
 // were forked from one template differ: keys, clock and entropy are its own.
 //
@@ -48,71 +37,32 @@ type Preamble struct {
 	UnixNano  int64  // the time now, in ns since 1970, for the guest's clock
 }
 
-// Marshal is a Message's.
-func (p *Preamble) Marshal(b *cryptobyte.Builder) error {
-	b.AddUint8(p.Version)
-	b.AddUint64(uint64(p.UnixNano))
-	for _, text := range [][]byte{p.Entropy, p.HostKey, p.ClientKey} {
-		AddText(b, string(text))
-	}
-	return nil
+// Fields is a Message's.
+func (p *Preamble) Fields(c *Codec) {
+	Number(c, &p.Version)
+	Bytes(c, &p.HostKey)
+	Bytes(c, &p.ClientKey)
+	Bytes(c, &p.Entropy)
+	Number(c, &p.UnixNano)
 }
 
-// Unmarshal is a Message's.
-func (p *Preamble) Unmarshal(s *cryptobyte.String) bool {
-	var nano uint64
-	if !s.ReadUint8(&p.Version) || !s.ReadUint64(&nano) {
-		return false
-	}
-	p.UnixNano = int64(nano)
-	for _, to := range []*[]byte{&p.Entropy, &p.HostKey, &p.ClientKey} {
-		var text string
-		if !ReadText(s, &text) {
-			return false
-		}
-		if *to = nil; text != "" {
-			*to = []byte(text)
-		}
-	}
-	return true
-}
+// A Kind begins what the host sends after the preamble.
+type Kind uint8
 
-// The first byte of what the host sends after the preamble.
+// The kinds.
 const (
-	KindOff     = 1
-	KindRequest = 2 // a wire.Request follows
+	KindOff     Kind = 1 // an Off
+	KindRequest Kind = 2 // a wire.Request
 )
 
 // Off, in the place of a wire.Request, tells the guest program to power off.
 type Off struct{}
 
-// Marshal is a Message's.
-func (*Off) Marshal(b *cryptobyte.Builder) error {
-	b.AddUint8(KindOff)
-	return nil
-}
-
-// Unmarshal is a Message's.
-func (*Off) Unmarshal(s *cryptobyte.String) bool {
-	var kind uint8
-	return s.ReadUint8(&kind) && kind == KindOff
-}
-
-// AddText adds a field of any length.
-func AddText(b *cryptobyte.Builder, text string) {
-	b.AddUint32(uint32(len(text)))
-	b.AddBytes([]byte(text))
-}
-
-// ReadText takes what AddText added.
-func ReadText(s *cryptobyte.String, text *string) bool {
-	var n uint32
-	var field []byte
-	if !s.ReadUint32(&n) || n > MaxMessage || !s.ReadBytes(&field, int(n)) {
-		return false
-	}
-	*text = string(field)
-	return true
+// Fields is a Message's.
+func (*Off) Fields(c *Codec) {
+	kind := KindOff
+	Number(c, &kind)
+	c.Demand(kind == KindOff)
 }
 
 // Commands of the guest's SSH server. Anything else is run by the shell.
@@ -124,12 +74,7 @@ const (
 // Write sends one message: its length in four bytes, big endian, and itself, in
 // one write.
 func Write(w io.Writer, msg Message) error {
-	b := cryptobyte.NewBuilder(make([]byte, 4, 1024))
-	b.AddValue(msg)
-	buf, err := b.Bytes()
-	if err != nil {
-		return fmt.Errorf("encode message: %w", err)
-	}
+	buf := encode(make([]byte, 4, 1024), msg)
 	n := len(buf) - 4
 	if n > MaxMessage {
 		return fmt.Errorf("encode message: %d bytes exceed %d", n, MaxMessage)
@@ -162,8 +107,7 @@ func Read(r io.Reader, msg Message) error {
 		}
 		return fmt.Errorf("read message of %d bytes: %w", n, err)
 	}
-	rest := cryptobyte.String(body)
-	if !msg.Unmarshal(&rest) || !rest.Empty() {
+	if !decode(body, msg) {
 		return fmt.Errorf("decode message: %d bytes are no %T", n, msg)
 	}
 	return nil
