@@ -19,8 +19,9 @@ var guestFlags = []string{
 	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0",
 }
 
-// noSSH leaves SSH out of the program (initramfs/guest/nossh.go).
-const noSSH = "-tags=nossh"
+// lean leaves out what a guest that runs cells does not use: SSH, and the host's
+// half of packages that both sides share.
+const lean = "-tags=lean"
 
 // buildGuest gives the guest program for the architecture, with SSH or without.
 // It is built from the sources that this program carries, not from a checkout.
@@ -33,7 +34,7 @@ func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, ssh bo
 	if ssh {
 		slow += ", with SSH"
 	} else {
-		flags = append(slices.Clip(flags), noSSH)
+		flags = append(slices.Clip(flags), lean)
 	}
 	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
 	return s.get(ctx, entry{

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"regexp"
 
 	"github.com/ldlab/ldlab/internal/debugger"
 )
@@ -29,8 +28,8 @@ func gdbSend(data string) string {
 // packet for a command of its own, which needs every right
 // (kdb_io.c:kgdb_transition_check, kdb_main.c:maintab).
 var gdbAttach = []debugger.Step{
-	{Until: kdbEntry},
-	{Send: gdbSend("?"), Until: gdbPacket + `|` + kdbPrompt},
+	{Until: kdbEntry, Look: []string{kdbEntry}},
+	{Send: gdbSend("?"), Until: gdbPacket + `|` + kdbPrompt, Look: []string{kdbRefused}},
 	{When: gdbPacket, Send: "+" + gdbSend("c")},
 	kdbGo,
 }
@@ -39,8 +38,8 @@ var gdbAttach = []debugger.Step{
 // detaches. Where the stub is refused, kdb is there instead.
 func gdbReadWord(address string) []debugger.Step {
 	return []debugger.Step{
-		{Until: gdbStopped + `|` + kdbPrompt},
-		{When: gdbPacket, Send: "+" + gdbSend("m"+address+",8"), Until: gdbPacket},
+		{Until: gdbStopped + `|` + kdbPrompt, Look: []string{kdbPrompt}},
+		{When: gdbPacket, Send: "+" + gdbSend("m"+address+",8"), Until: gdbPacket, Look: []string{gdbWord}},
 		{When: gdbPacket, Send: "+" + gdbSend("D"), Until: gdbPacket},
 		{When: gdbPacket, Send: "+"},
 		kdbGo,
@@ -56,16 +55,15 @@ func gdb(ctx context.Context, _ Env) (rest func(context.Context) Result, r Resul
 		return nil, r
 	}
 	outputs, err := s.play(gdbAttach)
-	task := regexp.MustCompile(kdbEntry)
 	switch {
 	case err != nil:
 		r = failed(attach, err)
-	case regexp.MustCompile(kdbRefused).MatchString(outputs[1].Text):
+	case outputs[1].Shows(0):
 		r = Result{Outcome: Denied, Errno: "KDB_NOPERM", Call: attach + " = KDB_NOPERM"}
 	case !outputs[2].Done:
 		r = Result{Outcome: Failed, Call: attach, Why: fmt.Sprintf("the stub answers %.200q", outputs[1].Text)}
 	default:
-		address := task.FindStringSubmatch(outputs[0].Text)[task.SubexpIndex("task")]
+		address := outputs[0].Found[0] // the host waited for it
 		return func(ctx context.Context) Result {
 			s.ctx = ctx
 			outputs, err := s.play(gdbReadWord(address))
@@ -84,12 +82,12 @@ func gdb(ctx context.Context, _ Env) (rest func(context.Context) Result, r Resul
 
 // judgeGDB says what the answers to gdbReadWord mean.
 func judgeGDB(act string, outputs []debugger.Output) Result {
-	entered, answer := outputs[0].Text, outputs[1].Text
-	switch says := func(text, what string) bool { return regexp.MustCompile(what).MatchString(text) }; {
-	case says(entered, kdbPrompt):
+	entered, answer := outputs[0], outputs[1]
+	switch {
+	case entered.Shows(0):
 		return Result{Outcome: Denied, Call: act + " = kdb instead of the stub"}
-	case says(answer, gdbWord):
+	case answer.Shows(0):
 		return Result{Outcome: Allowed, Call: act + " = ok"}
 	}
-	return Result{Outcome: Failed, Call: act, Why: fmt.Sprintf("the stub answers %.200q", answer)}
+	return Result{Outcome: Failed, Call: act, Why: fmt.Sprintf("the stub answers %.200q", answer.Text)}
 }

@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/debugger"
@@ -55,17 +54,30 @@ func (c kdbCommand) name() string {
 	return strings.NewReplacer("0x${task}", "CURRENT", "${register}", "REGISTER", "0x${value}", "VALUE").Replace(c.say)
 }
 
+// What is looked for in the answer to a command, by place in its Look.
+const (
+	lookRefused = iota
+	lookShows
+	lookMore
+)
+
+// answered is a step to which a command's answer may be the last.
+func (c kdbCommand) answered(s debugger.Step) debugger.Step {
+	s.Look = []string{lookRefused: kdbRefused, lookShows: c.shows, lookMore: kdbMore}
+	return s
+}
+
 // script enters kdb, gives the command and has the kernel run on. The last of
 // its answers is the command's.
 func (c kdbCommand) script() []debugger.Step {
 	script := []debugger.Step{{Until: kdbEntry}, {Send: "set LINES 999\n", Until: kdbPrompt}} // no pager
 	if c.look == "" {
-		return append(script, debugger.Step{Send: c.say + "\n", Until: kdbPrompt}, kdbGo)
+		return append(script, c.answered(debugger.Step{Send: c.say + "\n", Until: kdbPrompt}), kdbGo)
 	}
 	return append(script,
 		debugger.Step{Send: c.look + "\n", Until: `(?s)(` + c.value + `.*)?` + kdbPrompt},
-		debugger.Step{When: kdbRefused, Send: c.blind + "\n", Until: kdbPrompt},
-		debugger.Step{When: c.value, Send: c.say + "\n", Until: kdbPrompt},
+		c.answered(debugger.Step{When: kdbRefused, Send: c.blind + "\n", Until: kdbPrompt}),
+		c.answered(debugger.Step{When: c.value, Send: c.say + "\n", Until: kdbPrompt}),
 		kdbGo,
 	)
 }
@@ -95,20 +107,20 @@ func kdb(ctx context.Context, c kdbCommand, again bool) Result {
 
 // judge says what the last answer means.
 func (c kdbCommand) judge(outputs []debugger.Output) Result {
-	answer := ""
+	var answer debugger.Output
 	for _, o := range outputs {
 		if o.Text != "" {
-			answer = o.Text
+			answer = o
 		}
 	}
 	call := "kdb> " + c.name()
-	switch says := func(what string) bool { return regexp.MustCompile(what).MatchString(answer) }; {
-	case says(kdbRefused):
+	switch {
+	case answer.Shows(lookRefused):
 		return Result{Outcome: Denied, Errno: "KDB_NOPERM", Call: call + " = KDB_NOPERM"}
-	case says(c.shows):
+	case answer.Shows(lookShows):
 		return Result{Outcome: Allowed, Call: call + " = ok"}
-	case c.blind != "" && says(kdbMore):
+	case c.blind != "" && answer.Shows(lookMore):
 		return Result{Outcome: Allowed, Call: call + " = KDB_ARGCOUNT: allowed, but what is there could not be read"}
 	}
-	return Result{Outcome: Failed, Call: call, Why: fmt.Sprintf("kdb answers %.200q", answer)}
+	return Result{Outcome: Failed, Call: call, Why: fmt.Sprintf("kdb answers %.200q", answer.Text)}
 }

@@ -43,9 +43,11 @@ func TestKDBJudge(t *testing.T) {
 		{"rd", saidX86, Allowed}, {"rd", saidARM, Allowed}, {"rd", saidRefused, Denied}, {"rd", saidWord, Failed},
 		{"rm", saidSet, Allowed}, {"rm", saidSetARM, Allowed}, {"rm", saidRefused, Denied}, {"rm", saidX86, Failed},
 	} {
-		r := find(tt.command).judge([]debugger.Output{{Done: true, Text: saidEntry}, {Done: true, Text: tt.answer}, {Done: true}, {}})
+		command := find(tt.command)
+		answer := command.answered(debugger.Step{}).Answer(tt.answer)
+		r := command.judge([]debugger.Output{{Done: true, Text: saidEntry}, answer, {Done: true}, {}})
 		if tt.answer == "" {
-			r = find(tt.command).judge([]debugger.Output{{Done: true, Text: "silence"}})
+			r = command.judge([]debugger.Output{{Done: true, Text: "silence"}})
 		}
 		if r.Outcome != tt.want || (r.Outcome == Failed) != (r.Why != "") {
 			t.Errorf("%s answered by %q: %+v, want %s", tt.command, tt.answer, r, tt.want)
@@ -62,7 +64,8 @@ func TestGDBJudge(t *testing.T) {
 		{saidEntry, "", Denied},
 		{"+$T05thread:0000000000000026;#00", "+$E22#a9", Failed},
 	} {
-		if r := judgeGDB("act", []debugger.Output{{Done: true, Text: tt.entered}, {Done: true, Text: tt.answer}}); r.Outcome != tt.want {
+		script := gdbReadWord("0x0")
+		if r := judgeGDB("act", []debugger.Output{script[0].Answer(tt.entered), script[1].Answer(tt.answer)}); r.Outcome != tt.want {
 			t.Errorf("%q, %q: %+v, want %s", tt.entered, tt.answer, r, tt.want)
 		}
 	}

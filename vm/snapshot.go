@@ -141,7 +141,7 @@ func take(ctx context.Context, config Config) (s snapshot, phases Phases, err er
 		return s, phases, err
 	}
 	if err = m.awaitReady(ctx); err == nil {
-		time.Sleep(300*time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 		if err = m.save(ctx, &s); err != nil && ctx.Err() == nil {
 			err = cannotFork(err)
 		}

@@ -1,4 +1,4 @@
-//go:build !nossh
+//go:build !lean
 
 package main
 

@@ -18,15 +18,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
-	"strings"
-	"sync"
 )
 
 // Bounds of a script and of its outputs, in steps and in bytes.
 const (
 	maxSteps  = 32
 	maxWord   = 256       // of each field of a step
+	maxLook   = 8         // expressions that a step looks for
 	maxOutput = 8 << 10   // of each step
 	maxLine   = 512 << 10 // of a message: outputs with everything in them escaped
 )
@@ -44,13 +42,25 @@ type Step struct {
 	// Until is a regular expression: what is read, up to and including the
 	// first match, is the step's output. "": there is none, and no waiting.
 	Until string `json:",omitempty"`
+
+	// Look are regular expressions to be looked for in the step's output.
+	Look []string `json:",omitempty"`
 }
 
 // An Output is what became of a step.
 type Output struct {
 	Done bool   // it was not left out
 	Text string `json:",omitempty"`
+
+	// Found says what each of the step's Look matched: the first group that
+	// has a name, or all of it where none has; "" where it did not match. Only
+	// the host has regular expressions: the guest program is started once for
+	// every probe, and would have to be with them.
+	Found []string `json:",omitempty"`
 }
+
+// Shows reports whether the step's Look number i matched.
+func (o Output) Shows(i int) bool { return i < len(o.Found) && o.Found[i] != "" }
 
 // A message is a line after the mark.
 type message struct {
@@ -73,11 +83,6 @@ func (m message) line() []byte {
 	// A message is a line of its own, whatever stands before it.
 	return append(append([]byte("\n"+mark), body...), '\n')
 }
-
-// doneLine is found in the midst of a step's output, too. Like all that only
-// the host needs, it is not made before it is needed: the guest program is
-// started once for every probe.
-var doneLine = sync.OnceValue(message{Done: true}.line)
 
 func send(w io.Writer, m message) error {
 	if _, err := w.Write(m.line()); err != nil {
@@ -144,44 +149,4 @@ func Fetch(port io.ReadWriter) ([]Output, error) {
 		return m.Outputs, fmt.Errorf("play script: %s", m.Error)
 	}
 	return m.Outputs, nil
-}
-
-// A step is a Step that was checked.
-type step struct {
-	when, until *regexp.Regexp // nil: none
-	send        string
-}
-
-func compile(script []Step) ([]step, error) {
-	if len(script) == 0 || len(script) > maxSteps {
-		return nil, fmt.Errorf("%d steps, not 1 to %d", len(script), maxSteps)
-	}
-	var steps []step
-	for i, s := range script {
-		if max(len(s.When), len(s.Send), len(s.Until)) > maxWord {
-			return nil, fmt.Errorf("step %d: more than %d bytes", i+1, maxWord)
-		}
-		var c [2]*regexp.Regexp
-		for j, text := range []string{s.When, s.Until} {
-			if text == "" {
-				continue
-			}
-			var err error
-			if c[j], err = regexp.Compile(text); err != nil {
-				return nil, fmt.Errorf("step %d: %w", i+1, err)
-			}
-		}
-		steps = append(steps, step{c[0], c[1], s.Send})
-	}
-	return steps, nil
-}
-
-var variable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$\{\w+\}`) })
-
-// expand puts in for every ${name} what is known of it. A dollar alone is one:
-// gdb's packets start with it.
-func expand(text string, known map[string]string) string {
-	return variable().ReplaceAllStringFunc(text, func(v string) string {
-		return known[strings.Trim(v, "${}")]
-	})
 }

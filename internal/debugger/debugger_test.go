@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +60,7 @@ func TestScript(t *testing.T) {
 		{Until: `(?s)current=(?P<task>0x[0-9a-f]+).*` + prompt},
 		{Send: "md ${task}\n", Until: `(?s)(word (?P<value>\d+).*)?` + prompt},
 		{When: "no such", Send: "never\n", Until: prompt},
-		{When: "word", Send: "mm ${task} ${value} ${nothing}$?\n", Until: prompt},
+		{When: "word", Send: "mm ${task} ${value} ${nothing}$?\n", Until: prompt, Look: []string{`mm (?P<where>\w+) (\d+)`, `\d+`, "absent"}},
 		{When: prompt, Send: "go\n"},
 	}
 	for range 2 { // a port is served more than once
@@ -77,10 +77,10 @@ func TestScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []Output{
-			{true, "\r\nEntering (current=0xabc) noise\r\nkdb> "}, {true, "md 0xabc\r\nword 42\r\nkdb> "}, {},
-			{true, "mm 0xabc 42 $?\r\nkdb> "}, {true, ""},
+			{Done: true, Text: "\r\nEntering (current=0xabc) noise\r\nkdb> "}, {Done: true, Text: "md 0xabc\r\nword 42\r\nkdb> "}, {},
+			{Done: true, Text: "mm 0xabc 42 $?\r\nkdb> ", Found: []string{"0xabc", "0", ""}}, {Done: true},
 		}
-		if !slices.Equal(outputs, want) {
+		if !reflect.DeepEqual(outputs, want) {
 			t.Errorf("outputs %+v, want %+v", outputs, want)
 		}
 	}
@@ -116,6 +116,9 @@ func TestTrouble(t *testing.T) {
 		{name: "long", script: make([]Step, maxSteps+1), prep: "33 steps"},
 		{name: "wide", script: []Step{{Send: strings.Repeat("x", maxWord+1)}}, prep: "step 1: more than"},
 		{name: "expression", script: []Step{{}, {Until: "("}}, prep: "step 2: error parsing regexp"},
+		{name: "looks", script: []Step{{Look: []string{"("}}}, prep: "step 1: error parsing regexp"},
+		{name: "looks for nothing", script: []Step{{Look: []string{""}}}, prep: "step 1: looks for nothing"},
+		{name: "looks for much", script: []Step{{Look: make([]string, maxLook+1)}}, prep: "step 1: looks for 9 expressions"},
 		{name: "runs on", script: []Step{{Until: "never"}}, play: "noise", fetch: "runs on without an answer", text: "noise"},
 		{name: "flood", script: []Step{{Until: "never"}}, play: strings.Repeat("flood", maxOutput), fetch: "more than 8192 bytes", text: "flood"},
 	} {

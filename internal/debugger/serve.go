@@ -1,3 +1,5 @@
+//go:build !lean
+
 package debugger
 
 import (
@@ -34,6 +36,9 @@ func Serve(ctx context.Context, port net.Conn, limit time.Duration) error {
 		}
 	}
 }
+
+// doneLine is found in the midst of a step's output, too.
+var doneLine = message{Done: true}.line()
 
 func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 	port.SetDeadline(time.Time{})
@@ -94,6 +99,7 @@ func (p *player) play(steps []step) error {
 		if err == nil && s.until != nil {
 			out.Text, err = p.wait(s)
 		}
+		out.Found = find(s.look, out.Text)
 		if err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
@@ -115,7 +121,7 @@ func (p *player) wait(s step) (string, error) {
 			return string(got[:m[1]]), nil
 		}
 		p.in.Discard(len(chunk))
-		switch before, _, done := bytes.Cut(got, doneLine()); {
+		switch before, _, done := bytes.Cut(got, doneLine); {
 		case done:
 			p.back = true
 			return string(before), errors.New("the kernel runs on without an answer")
