@@ -17,16 +17,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// memoryLimit is how much memory this program takes before it collects
-// garbage, in bytes.
+// memoryLimit is how much memory this program takes, in a guest that is going to
+// be forked, before it collects garbage, in bytes.
 const memoryLimit = 64 << 20
 
 // boot is PID 1's life. It never returns: the end of PID 1 is a kernel panic.
 func boot() {
-	// A life of seconds, in which collecting garbage is mostly code that an
-	// emulated machine has not translated yet.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(memoryLimit)
 	g := &guest{
 		started:  time.Now(),
 		marks:    []scenarios.Mark{{Name: "guest program runs", NS: int64(uptime())}},
@@ -34,7 +30,7 @@ func boot() {
 		log:      openLog(),
 		off:      powerOff,
 	}
-	g.bootErrors = mountAll()
+	g.bootErrors = mountAll(mounts...)
 	if err := g.run(); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
 	}
@@ -55,6 +51,9 @@ func (g *guest) run() error {
 		if err := g.hire(workersWanted(cmdline) + 1); err != nil {
 			g.bootErrors = append(g.bootErrors, err.Error()) // those that are missing start later
 		}
+		// To collect garbage would be new code for each fork.
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(memoryLimit)
 		boot := newCellRun(g, io.Discard)
 		boot.takeBoot()
 		g.taken = boot

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -124,9 +125,7 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 		}
 		run = rest
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), j.left)
-	defer cancel()
-	return run(ctx)
+	return run(within(j.left))
 }
 
 // threadName is the comm of this thread.
@@ -137,9 +136,36 @@ func threadName() (string, error) {
 }
 
 func beforehand(row scenarios.Row, j job) (rest func(context.Context) scenarios.Result, r scenarios.Result) {
-	ctx, cancel := context.WithTimeout(context.Background(), j.left)
-	defer cancel()
-	return row.Before(ctx, j.env)
+	return row.Before(within(j.left), j.env)
+}
+
+// A deadline is context.WithTimeout without its timer, which most probes never
+// look at: to start and stop it takes more than they do.
+type deadline struct {
+	context.Context
+	at   time.Time
+	done func() <-chan struct{}
+}
+
+// within is a context for the time from now, which ends by its deadline only.
+func within(left time.Duration) context.Context {
+	d := deadline{Context: context.Background(), at: time.Now().Add(left)}
+	d.done = sync.OnceValue(func() <-chan struct{} {
+		ctx, cancel := context.WithDeadline(d.Context, d.at)
+		context.AfterFunc(ctx, cancel) // the process ends before or with it
+		return ctx.Done()
+	})
+	return d
+}
+
+func (d deadline) Deadline() (time.Time, bool) { return d.at, true }
+func (d deadline) Done() <-chan struct{}       { return d.done() }
+
+func (d deadline) Err() error {
+	if time.Now().Before(d.at) {
+		return nil
+	}
+	return context.DeadlineExceeded
 }
 
 // failed is the result of a probe that proves nothing.

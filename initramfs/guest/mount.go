@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,24 +18,26 @@ type mount struct {
 
 // mounts, in order: each may lie inside one before it.
 var mounts = []mount{
-	{fs: "proc", target: "/proc", needed: true, mkdir: true},                         // comm, cmdline, /proc/self/exe
-	{fs: "sysfs", target: "/sys", needed: true, mkdir: true},                         // virtio port names, securityfs below
-	{fs: "devtmpfs", target: "/dev", needed: true, mkdir: true},                      // the port, /dev/kmsg, what probes open
-	{fs: "securityfs", target: "/sys/kernel/security"},                               // lockdown's interface
-	{fs: "debugfs", target: "/sys/kernel/debug"},                                     // probes
-	{fs: "tracefs", target: "/sys/kernel/tracing"},                                   // probes
-	{fs: "configfs", target: "/sys/kernel/config"},                                   // probes: ACPI tables
-	{fs: "devpts", target: "/dev/pts", data: "ptmxmode=0666,mode=0620", mkdir: true}, // ldlab shell
-	{fs: "tmpfs", target: "/tmp", mkdir: true},                                       // the names of probes' children
+	{fs: "proc", target: "/proc", needed: true, mkdir: true},    // comm, cmdline, /proc/self/exe
+	{fs: "sysfs", target: "/sys", needed: true, mkdir: true},    // virtio port names, securityfs below
+	{fs: "devtmpfs", target: "/dev", needed: true, mkdir: true}, // the port, /dev/kmsg, what probes open
+	{fs: "securityfs", target: "/sys/kernel/security"},          // lockdown's interface
+	{fs: "debugfs", target: "/sys/kernel/debug"},                // probes
+	{fs: "tracefs", target: "/sys/kernel/tracing"},              // probes
+	{fs: "configfs", target: "/sys/kernel/config"},              // probes: ACPI tables
+	{fs: "tmpfs", target: "/tmp", mkdir: true},                  // the names of probes' children
 }
+
+// terminals is what ldlab shell needs besides.
+var terminals = mount{fs: "devpts", target: "/dev/pts", data: "ptmxmode=0666,mode=0620", mkdir: true}
 
 // mountAll mounts what the kernel has, and tells what it could not. A file
 // system or a mount point that the kernel was built without is no error: the
 // probe that needs it says so.
-func mountAll() (errs []string) {
+func mountAll(mounts ...mount) (errs []string) {
 	for _, m := range mounts {
 		if m.mkdir {
-			_ = os.MkdirAll(m.target, 0o755) // the mount tells
+			_ = unix.Mkdir(m.target, 0o755) // the mount tells
 		}
 		err := unix.Mount(m.fs, m.target, m.fs, 0, m.data)
 		switch {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,28 +20,44 @@ type port struct {
 	closed atomic.Bool // the number may be another file's by now
 }
 
-// openPort opens the port that the host gave the name, waiting for it: the
-// device tells its ports' names after it was found.
+// openPort opens the virtio-serial port that the host gave the name, waiting for
+// it: the device tells its ports' names after it was found.
 func openPort(name string) (*port, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		files, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil || strings.TrimSpace(string(b)) != name {
-				continue
-			}
-			dev := "/dev/" + filepath.Base(filepath.Dir(f))
-			fd, err := unix.Open(dev, unix.O_RDWR|unix.O_CLOEXEC, 0)
-			if errors.Is(err, unix.ENOENT) {
-				break // sysfs is ahead of devtmpfs
-			}
+		for device := range maxDevices {
+			fd, err := openPortOf(device, name)
 			if err != nil {
-				return nil, fmt.Errorf("open %s: %w", dev, err)
+				return nil, err
 			}
-			return &port{fd: fd}, nil
+			if fd >= 0 {
+				return &port{fd: fd}, nil
+			}
 		}
 		time.Sleep(wait)
 	}
+}
+
+// maxDevices bounds the virtio devices that are looked at: the lab's machine
+// has one.
+const maxDevices = 8
+
+// openPortOf opens the first port of the virtio device with the number, if its
+// name is this; -1: it is not, or not yet. The kernel calls it vport0p1
+// (drivers/char/virtio_console.c:add_port, v6.12).
+func openPortOf(device int, name string) (fd int, err error) {
+	node := "vport" + strconv.Itoa(device) + "p1"
+	got, err := readBounded("/sys/class/virtio-ports/" + node + "/name")
+	if err != nil || strings.TrimSuffix(got, "\n") != name {
+		return -1, nil
+	}
+	fd, err = unix.Open("/dev/"+node, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return -1, nil // sysfs is ahead of devtmpfs
+	case err != nil:
+		return -1, fmt.Errorf("open /dev/%s: %w", node, err)
+	}
+	return fd, nil
 }
 
 // Read blocks until there is something. The driver reads as ended while the
