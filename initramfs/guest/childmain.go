@@ -80,8 +80,8 @@ func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.R
 func readJob(in io.Reader) (string, error) {
 	var text []byte
 	for len(text) < maxJob && !strings.HasSuffix(string(text), jobEnd) {
-		b := make([]byte, maxJob)
-		n, err := in.Read(b[:])
+		b := make([]byte, 512)
+		n, err := in.Read(b)
 		text = append(text, b[:n]...)
 		if err == io.EOF {
 			break

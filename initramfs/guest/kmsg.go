@@ -21,6 +21,7 @@ type record struct {
 // overwritten before they could be read.
 func openLog() func() (records []record, cut bool, err error) {
 	fd, openErr := -1, error(nil)
+	buf := make([]byte, 8192) // a record is at most PRINTK_MESSAGE_MAX, 2048 bytes
 	return func() (records []record, cut bool, err error) {
 		if fd < 0 {
 			// Not before the first call: /dev must be mounted.
@@ -28,7 +29,6 @@ func openLog() func() (records []record, cut bool, err error) {
 				return nil, false, fmt.Errorf("open /dev/kmsg: %w", openErr)
 			}
 		}
-		buf := make([]byte, 8192) // a record is at most PRINTK_MESSAGE_MAX, 2048 bytes
 		for {
 			n, err := unix.Read(fd, buf)
 			switch {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/vport"
@@ -13,36 +14,37 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// rehearsal is the name of a probe that there is not.
-const rehearsal = "rehearsal"
-
-func findRehearsal(id string) (scenarios.Row, bool) {
-	return scenarios.Row{ID: id, Probe: scenarios.Probe{
-		Expect: scenarios.Free,
-		Run: func(context.Context, scenarios.Env) scenarios.Result {
-			return scenarios.Result{Outcome: scenarios.Allowed}
-		},
-	}}, true
-}
+// rehearsal is the probe that is rehearsed: any one that changes nothing and for
+// which lockdown is not asked.
+const rehearsal = "module/list"
 
 // rehearse answers a request that nobody made, to nobody. A guest that is
 // going to be forked does so once: stacks are then grown, threads started,
 // pages there and files looked up, and no fork has to do it again. It changes
 // nothing in the kernel; what was counted and logged of the boot is kept.
 func (g *guest) rehearse() {
+	growStack()
 	taken := *g.taken
 	taken.counted = maps.Clone(taken.counted)
 	var in bytes.Buffer
 	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Probes: []string{rehearsal}})
-	r := newCellRun(g, io.Discard)
-	r.find = findRehearsal
-	_ = r.answer(context.Background(), &in)
+	_ = newCellRun(g, io.Discard).answer(context.Background(), &in)
 	g.taken = &taken
 }
 
-// rehearse is the same for a probe's child.
+// rehearseChild is the same for a probe's child.
 func rehearseChild(comm string) {
+	growStack()
 	j := job{probe: rehearsal, left: probeGivesUp}
-	r := wire.Result(runJob(comm, strings.NewReader(j.String()), io.Discard, findRehearsal))
+	r := wire.Result(runJob(comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
 	_ = vport.Write(io.Discard, &r)
+}
+
+// growStack makes the goroutine's stack so large that no probe is likely to have
+// it copied.
+//
+//go:noinline
+func growStack() byte {
+	var room [16 << 10]byte
+	return room[len(os.Args)]
 }

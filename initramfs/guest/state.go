@@ -52,7 +52,7 @@ func readBounded(path string) (string, error) {
 		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 0, 4096)
+	b := make([]byte, 0, 512)
 	for len(b) < maxStateFile {
 		b = slices.Grow(b, 1)
 		n, err := pipe(fd).Read(b[len(b):cap(b)])

@@ -39,29 +39,34 @@ func (c *Codec) Demand(ok bool) { c.bad = c.bad || !ok }
 
 // length passes over a length, of as many bytes, or things of a byte at least.
 func (c *Codec) length(n int) int {
-	if !c.reading {
-		c.buf = binary.AppendUvarint(c.buf, uint64(n))
-		return n
+	v := c.number(uint64(n))
+	if c.reading {
+		if c.Demand(v <= uint64(len(c.buf))); c.bad {
+			return 0
+		}
 	}
-	v, size := binary.Uvarint(c.buf)
-	if c.bad = c.bad || size <= 0 || v > uint64(len(c.buf)-size); c.bad {
-		return 0
-	}
-	c.buf = c.buf[size:]
 	return int(v)
 }
 
 // Number passes over a number; over a negative one, in ten bytes.
 func Number[T ~int | ~int64 | ~uint64 | ~uint8](c *Codec, field *T) {
+	v := c.number(uint64(*field))
+	*field = T(v)
+	c.Demand(uint64(T(v)) == v)
+}
+
+// number is Number for all types: one function is less code than one a type.
+func (c *Codec) number(v uint64) uint64 {
 	if !c.reading {
-		c.buf = binary.AppendUvarint(c.buf, uint64(*field))
-		return
+		c.buf = binary.AppendUvarint(c.buf, v)
+		return v
 	}
 	v, size := binary.Uvarint(c.buf)
-	*field = T(v)
-	if c.bad = c.bad || size <= 0 || uint64(T(v)) != v; !c.bad {
-		c.buf = c.buf[size:]
+	if c.Demand(size > 0); c.bad {
+		return 0
 	}
+	c.buf = c.buf[size:]
+	return v
 }
 
 // Bool passes over a truth.
