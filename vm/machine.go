@@ -117,10 +117,10 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	m.port = ours[fdPort-fdMonitor]
 	m.keepSerial(ours[fdSerial-fdMonitor])
 	var drained sync.WaitGroup
+	console, tee := ours[fdConsole-fdMonitor], m.config.Console
 	drained.Go(func() {
-		console := ours[fdConsole-fdMonitor]
 		defer console.Close()
-		drain(console, m.console, m.config.Console)
+		drain(console, m.console, tee)
 	})
 	greeting, cancel := context.WithTimeout(ctx, qmpTimeout)
 	defer cancel()

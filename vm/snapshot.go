@@ -80,9 +80,9 @@ func (s snapshot) base() launch {
 	}
 }
 
-// start starts a machine that goes on where the snapshot stands. It maps the
-// RAM privately: what its guest writes is copied page by page, and nobody else
-// sees it.
+// start starts a machine that waits to go on where the snapshot stands; load
+// then lets it. It maps the RAM privately: what its guest writes is copied page
+// by page, and nobody else sees it.
 func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
 	state, err := reopen(s.state)
 	if err != nil {
@@ -90,14 +90,12 @@ func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
 	}
 	defer state.Close()
 	l := launch{fork: true}
-	capabilities := []string{migrationEvents}
 	if s.whole {
 		l.argv = s.backend("memory-backend-ram", "")
 		l.files = []*os.File{state, state} // at the same place as below
 	} else {
 		l.argv = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
 		l.files = []*os.File{s.ram, state}
-		capabilities = append(capabilities, ignoreShared)
 	}
 	l.argv = append(l.argv, "-incoming", "defer") // until the capabilities are set
 	if header := config.Arch.ForkKernel; header != nil {
@@ -115,12 +113,21 @@ func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
 		return nil, err
 	}
 	m.launch.files = nil // QEMU has them
-	if err := m.load(ctx, fdState, capabilities...); err != nil {
-		// Of the two errors the first one counts.
-		m.Close(context.WithoutCancel(ctx))
-		return nil, err
-	}
 	return m, nil
+}
+
+// load has a machine that start started go on. Where it cannot, the machine is
+// closed.
+func (s snapshot) load(ctx context.Context, m *Machine) error {
+	capabilities := []string{migrationEvents}
+	if !s.whole {
+		capabilities = append(capabilities, ignoreShared)
+	}
+	err := m.load(ctx, fdState, capabilities...)
+	if err != nil {
+		m.Close(context.WithoutCancel(ctx)) // of the two errors the first one counts
+	}
+	return err
 }
 
 // take boots a machine up to the guest program's first word and saves it.
@@ -141,7 +148,7 @@ func take(ctx context.Context, config Config) (s snapshot, phases Phases, err er
 		return s, phases, err
 	}
 	if err = m.awaitReady(ctx); err == nil {
-		time.Sleep(300 * time.Millisecond)
+		settle(ctx, config.Scale)
 		if err = m.save(ctx, &s); err != nil && ctx.Err() == nil {
 			err = cannotFork(err)
 		}
@@ -154,4 +161,16 @@ func take(ctx context.Context, config Config) (s snapshot, phases Phases, err er
 		return s, phases, cannotFork(err)
 	}
 	return s, phases, nil
+}
+
+// settleBeforeSave is how long a guest is left alone after its first word, before
+// the scale: what it put off until it has nothing else to do (RCU's callbacks,
+// timers, threads that go to sleep) is then done, and not left to every fork.
+const settleBeforeSave = 100 * time.Millisecond
+
+func settle(ctx context.Context, scale float64) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(scaled(settleBeforeSave, scale)):
+	}
 }

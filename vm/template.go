@@ -36,6 +36,8 @@ type Template struct {
 	inputs []stamp
 	key    string // of the cache; "": not cached
 
+	standby standby
+
 	mu       sync.RWMutex
 	snapshot snapshot
 	closed   bool
@@ -133,11 +135,31 @@ func (t *Template) fork(ctx context.Context, config Config) (*Machine, error) {
 	if t.closed {
 		return nil, errors.New("template is closed")
 	}
-	m, err := t.snapshot.start(ctx, config)
-	if err != nil && ctx.Err() == nil {
-		err = cannotFork(err)
+	m, err := t.start(ctx, config)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = cannotFork(err)
+		}
+		return nil, err
 	}
-	return m, err
+	t.standby.prepare(t.snapshot, config)
+	return m, nil
+}
+
+// start gives a machine that goes on. One that stood by, and failed for
+// whatever befell it meanwhile, is not the last word.
+func (t *Template) start(ctx context.Context, config Config) (*Machine, error) {
+	if m := t.standby.take(ctx, config); m != nil && t.snapshot.load(ctx, m) == nil {
+		return m, nil
+	}
+	m, err := t.snapshot.start(ctx, config)
+	if err == nil {
+		err = t.snapshot.load(ctx, m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Close gives the template up, and with its last fork also its memory. What is
@@ -147,6 +169,7 @@ func (t *Template) Close() error {
 	defer t.mu.Unlock()
 	if !t.closed {
 		t.closed = true
+		t.standby.close()
 		t.snapshot.close()
 	}
 	return nil

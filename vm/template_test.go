@@ -114,6 +114,79 @@ func sum(t *testing.T, f *os.File) string {
 	return s
 }
 
+// TestStandBy: a QEMU that stands by becomes the next fork, which ends with its
+// own context; one that died meanwhile does not matter, and Close ends the last.
+func TestStandBy(t *testing.T) {
+	a := arch.All()[0]
+	c := guestConfig(t, a, "serve")
+	c.Dir = t.TempDir()
+	tpl := makeTemplateFor(t, c, "")
+	tpl.StandBy()
+	forkIt := func(ctx context.Context) *Machine {
+		t.Helper()
+		m, err := tpl.Fork(ctx, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close(context.Background()) }) // others live in the same directory
+		return m
+	}
+	standing := func() *Machine {
+		tpl.standby.work.Wait()
+		tpl.standby.mu.Lock()
+		defer tpl.standby.mu.Unlock()
+		return tpl.standby.ready
+	}
+	first := forkIt(t.Context())
+	stood := standing()
+	if stood == nil || stood == first {
+		t.Fatalf("after a fork %p stands by", stood)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	second := forkIt(ctx)
+	if second != stood {
+		t.Error("what stood by is not the next fork")
+	}
+	if p := second.Phases(); p.Ready <= 0 || p.Ready > first.Phases().Ready {
+		t.Errorf("ready after %v, the first after %v", p.Ready, first.Phases().Ready)
+	}
+	one, two := connect(t, first), connect(t, second)
+	ask(t, one, "put one")
+	ask(t, two, "put two")
+	if x, y := ask(t, one, "get"), ask(t, two, "get"); x != "one" || y != "two" {
+		t.Errorf("the forks read %q and %q", x, y)
+	}
+	cancel()
+	if end := second.Wait(t.Context()); end.Cause != Stopped {
+		t.Errorf("end with the context: %v", end)
+	}
+
+	dead := standing()
+	dead.proc.kill()
+	<-dead.ended
+	third := forkIt(t.Context())
+	if third == dead {
+		t.Error("a dead QEMU was forked")
+	}
+	connect(t, third)
+	last := standing()
+	if err := tpl.Close(); err != nil {
+		t.Error(err)
+	}
+	if last == nil {
+		t.Fatal("nothing stands by at the end")
+	}
+	select {
+	case <-last.ended:
+	default:
+		t.Error("what stood by runs on")
+	}
+	if _, err := os.Stat(last.dir.path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what stood by left its directory: %v", err)
+	}
+}
+
 // TestForkWhole: where QEMU can't leave RAM out of the state.
 func TestForkWhole(t *testing.T) {
 	eachArch(t, func(t *testing.T, a *arch.Arch) {
@@ -132,6 +205,9 @@ func TestForkWhole(t *testing.T) {
 		}
 		for range 2 {
 			m, err := s.start(t.Context(), c)
+			if err == nil {
+				err = s.load(t.Context(), m)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -90,6 +90,7 @@ func (r *run) template(ctx context.Context, b *bootable, p part, config vm.Confi
 		for _, n := range made.Notes {
 			r.note("%s %s: %s", b.build.Kernel.Name, b.build.Arch.Name, n)
 		}
+		made.StandBy()
 		t.vm = made
 	})
 	return t.vm
