@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab"
 	"github.com/ldlab/ldlab/internal/arch"
@@ -19,27 +20,32 @@ var guestFlags = []string{
 	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0",
 }
 
-// lean leaves out what a guest that runs cells does not use: SSH, and the host's
-// half of packages that both sides share.
-const lean = "-tags=lean"
+// tags are the build tags for an image: lean leaves out what a guest that runs
+// cells does not use, SSH and the host's half of packages that both sides share;
+// nobpf the library that assembles programs for BPF. Each is a third of the
+// program, and every probe's child would be started with it.
+func (c *Config) tags() (tags []string) {
+	if !c.Shell {
+		tags = append(tags, "lean")
+	}
+	if c.NoBPF {
+		tags = append(tags, "nobpf")
+	}
+	return tags
+}
 
-// buildGuest gives the guest program for the architecture, with SSH or without.
-// It is built from the sources that this program carries, not from a checkout.
-func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, ssh bool) (Image, error) {
+// buildGuest gives the guest program for the architecture. It is built from the
+// sources that this program carries, not from a checkout.
+func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, tags []string) (Image, error) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
 		return Image{}, err
 	}
-	flags, slow := guestFlags, "building the guest program for "+a.Name
-	if ssh {
-		slow += ", with SSH"
-	} else {
-		flags = append(slices.Clip(flags), lean)
-	}
+	flags := append(slices.Clip(guestFlags), "-tags="+strings.Join(tags, ","))
 	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
 	return s.get(ctx, entry{
 		name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...)),
-		slow: slow,
+		slow: strings.TrimSpace("building the guest program for " + a.Name + " " + strings.Join(tags, " ")),
 		make: func(ctx context.Context, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "src")
 			if err := writeSource(dir, files); err != nil {

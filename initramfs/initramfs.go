@@ -17,6 +17,7 @@ type Config struct {
 	Arch  *arch.Arch
 	Cache string            // directory for all that is built; made if it is not there
 	Shell bool              // with SSH, and u-root's init, shell and core commands
+	NoBPF bool              // without what only probes that load BPF programs need
 	Files map[string]string // path in the guest -> file on the host, besides; readable by root, not executable
 
 	Content map[string][]byte // path in the guest -> what is in the file, likewise
@@ -72,7 +73,7 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 		return Image{}, err
 	}
 	store := store{dir: c.Cache, progress: c.Progress}
-	guest, err := buildGuest(ctx, store, tc, c.Arch, c.Shell)
+	guest, err := buildGuest(ctx, store, tc, c.Arch, c.tags())
 	if err != nil {
 		return Image{}, err
 	}

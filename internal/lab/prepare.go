@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/initramfs"
@@ -158,9 +159,17 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 // initramfs builds a bootable's root file system, or finds it in the cache.
 func (r *run) initramfs(ctx context.Context, b *bootable) (initramfs.Image, error) {
 	return initramfs.Build(ctx, initramfs.Config{
-		Arch: b.build.Arch, Cache: r.Cache, Shell: r.shell, Files: payloads(b.built),
+		Arch: b.build.Arch, Cache: r.Cache, Shell: r.shell, NoBPF: !r.shell && !needBPF(r.plan.Probes), Files: payloads(b.built),
 		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
 		Progress: func(text string) { r.note("%s", text) },
+	})
+}
+
+// needBPF reports whether one of the probes loads a BPF program.
+func needBPF(probes []string) bool {
+	return slices.ContainsFunc(probes, func(id string) bool {
+		row, ok := scenarios.Find(id)
+		return ok && slices.Contains(row.Needs, "CONFIG_BPF_SYSCALL")
 	})
 }
 
