@@ -17,7 +17,7 @@ import (
 // come and go: what GODEBUG would say, had PID 1 somebody to set it.
 var guestFlags = []string{
 	"build", "-mod=readonly", "-trimpath", "-buildvcs=false",
-	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0,containermaxprocs=0",
+	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0",
 }
 
 // tags are the build tags for an image: lean leaves out what a guest that runs

@@ -172,7 +172,7 @@ type State struct {
 	// is then in Checks, and Log is only what the limit on lines let through.
 	Counts bool
 	Checks []Check  `json:",omitempty"` // in "boot": counted since the kernel started, by its own tasks
-	Log    []string `json:",omitempty"` // in "boot": the denial lines until then
+	Log    []string `json:",omitempty"` // in "boot": the denial lines until then, of a kernel that does not count
 
 	// Errors says what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`

@@ -23,11 +23,14 @@ const memoryLimit = 64 << 20
 
 // boot is PID 1's life. It never returns: the end of PID 1 is a kernel panic.
 func boot() {
+	program = os.Args[0] // the kernel calls it by its path
+	log := newKmsg()
 	g := &guest{
 		started:  time.Now(),
 		marks:    []scenarios.Mark{{Name: "guest program runs", NS: int64(uptime())}},
 		children: newChildren(),
-		log:      openLog(),
+		log:      log.read,
+		skipLog:  log.skip,
 		off:      powerOff,
 	}
 	g.bootErrors = mountAll(mounts...)

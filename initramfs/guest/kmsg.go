@@ -16,35 +16,52 @@ type record struct {
 	text string
 }
 
-// openLog opens the kernel's log at its oldest record. The returned function
-// gives the records that came since its last call; cut is true where some were
-// overwritten before they could be read.
-func openLog() func() (records []record, cut bool, err error) {
-	fd, openErr := -1, error(nil)
-	buf := make([]byte, 8192) // a record is at most PRINTK_MESSAGE_MAX, 2048 bytes
-	return func() (records []record, cut bool, err error) {
-		if fd < 0 {
-			// Not before the first call: /dev must be mounted.
-			if fd, openErr = unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); openErr != nil {
-				return nil, false, fmt.Errorf("open /dev/kmsg: %w", openErr)
+// A kmsg reads the kernel's log, from its oldest record on.
+type kmsg struct {
+	fd  int // -1: not open yet
+	buf [8192]byte
+}
+
+func newKmsg() *kmsg { return &kmsg{fd: -1} }
+
+// open opens the log, once: not before /dev is mounted.
+func (k *kmsg) open() (err error) {
+	if k.fd < 0 {
+		if k.fd, err = unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
+			return fmt.Errorf("open /dev/kmsg: %w", err)
+		}
+	}
+	return nil
+}
+
+// read gives the records that came since its last call; cut is true where some
+// were overwritten before they could be read.
+func (k *kmsg) read() (records []record, cut bool, err error) {
+	if err := k.open(); err != nil {
+		return nil, false, err
+	}
+	for {
+		n, err := unix.Read(k.fd, k.buf[:]) // a record is at most PRINTK_MESSAGE_MAX, 2048 bytes
+		switch {
+		case errors.Is(err, unix.EPIPE):
+			cut = true
+		case errors.Is(err, unix.EAGAIN), err == nil && n == 0:
+			return records, cut, nil
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return records, cut, fmt.Errorf("read /dev/kmsg: %w", err)
+		default:
+			if r, ok := parseRecord(string(k.buf[:n])); ok {
+				records = append(records, r)
 			}
 		}
-		for {
-			n, err := unix.Read(fd, buf)
-			switch {
-			case errors.Is(err, unix.EPIPE):
-				cut = true
-			case errors.Is(err, unix.EAGAIN), err == nil && n == 0:
-				return records, cut, nil
-			case errors.Is(err, unix.EINTR):
-			case err != nil:
-				return records, cut, fmt.Errorf("read /dev/kmsg: %w", err)
-			default:
-				if r, ok := parseRecord(string(buf[:n])); ok {
-					records = append(records, r)
-				}
-			}
-		}
+	}
+}
+
+// skip passes over the records that are there. Where that fails, they are read.
+func (k *kmsg) skip() {
+	if k.open() == nil {
+		_, _ = unix.Seek(k.fd, 0, unix.SEEK_END)
 	}
 }
 

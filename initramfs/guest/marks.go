@@ -17,7 +17,7 @@ var milestones = []struct{ prefix, mark string }{
 // bootMarks reads the whole log of the kernel for milestones. It is called once
 // in a guest's life, so its descriptor stays open.
 func bootMarks() (marks []scenarios.Mark) {
-	records, _, err := openLog()()
+	records, _, err := newKmsg().read()
 	if err != nil {
 		return nil // no timing then: it is no evidence of anything
 	}

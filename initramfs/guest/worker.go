@@ -27,6 +27,9 @@ type worker struct {
 	over    string // how it ended; empty: not known yet
 }
 
+// program is this program: by its own name where that is known.
+var program = "/proc/self/exe"
+
 // warmArg tells a child that it has time until there is a job for it.
 const warmArg = "warm"
 
@@ -37,7 +40,7 @@ const warmArg = "warm"
 // child have it from their first instruction.
 func startWorker(c *children, dir, comm string, args ...string) (*worker, error) {
 	link := filepath.Join(dir, comm)
-	if err := os.Symlink("/proc/self/exe", link); err != nil {
+	if err := os.Symlink(program, link); err != nil {
 		return nil, fmt.Errorf("name child: %w", err)
 	}
 	defer os.Remove(link)
