@@ -27,9 +27,9 @@ func labSubjects(arch string) []subject {
 		{id: arch + "/fork-one", title: "fork to the first answer, " + arch, unit: "s", open: forked(one)},
 		{id: arch + "/boot-all", title: "boot to the first answer of every probe, " + arch, unit: "s", open: booted(all)},
 		{id: arch + "/fork", title: "fork to the first answer of every probe, " + arch, unit: "s", open: forked(all)},
-		{id: arch + "/fork-first", title: "all private memory of a fork's QEMU at the first answer, " + arch, unit: "MiB", most: 3, open: forkWeighed(all, &w, func(w *weighing) int64 { return w.first.all })},
+		{id: arch + "/fork-first", title: "memory that a fork has for itself at its first answer, QEMU included, " + arch, unit: "MiB", most: 3, open: forkWeighed(all, &w, func(w *weighing) int64 { return w.first.all })},
 		{id: arch + "/fork-first-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.first.ram })},
-		{id: arch + "/fork-most", title: "all private memory of a fork's QEMU when it is most, every probe run, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.all })},
+		{id: arch + "/fork-most", title: "the same when it is most, every probe run, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.all })},
 		{id: arch + "/fork-most-ram", title: "of it, pages of guest RAM, " + arch, unit: "MiB", most: 3, open: weighedBefore(&w, func(w *weighing) int64 { return w.most.ram })},
 		{id: arch + "/guest-memory", title: "RAM of a fork, " + arch, unit: "MiB", most: 1, open: guestMemory(all)},
 	}

@@ -18,10 +18,12 @@ import (
 // watchEvery is how often a fork is weighed: it lives for some seconds.
 const watchEvery = 20 * time.Millisecond
 
-// A weight is what a process shares with no one, in bytes.
+// A weight is the memory that a process has for itself, in bytes. Pages of the
+// template that it merely reads are not its own, though smaps calls them private
+// while no other fork has them mapped.
 type weight struct {
 	at  time.Time
-	ram int64 // guest's pages that were written
+	ram int64 // guest's pages that were written, and so copied
 	all int64 // that, and what QEMU needs for itself
 }
 
@@ -81,18 +83,23 @@ func weigh(life []weight, answered time.Time) (w weighing) {
 	return w
 }
 
-// watchForks weighs whatever forks there are until done; here there is one.
+// watchForks weighs the one fork that there is, until done.
 func watchForks(done <-chan struct{}) (life []weight) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
+		var now weight // of a fork and of the QEMU that stands by for the next, the fork
 		for _, pid := range forks() {
 			if f, err := os.Open("/proc/" + pid + "/smaps"); err == nil {
-				now := private(f)
+				if w := own(f); w.all > now.all {
+					now = w
+				}
 				f.Close()
-				now.at = time.Now()
-				life = append(life, now)
 			}
+		}
+		if now.all > 0 {
+			now.at = time.Now()
+			life = append(life, now)
 		}
 		select {
 		case <-done:
@@ -123,15 +130,16 @@ func isFork(argv []string) bool {
 	return strings.HasPrefix(filepath.Base(argv[0]), "qemu-system-") && slices.Contains(argv, "-incoming")
 }
 
-// private adds up what a process shares with no one.
-func private(smaps io.Reader) (w weight) {
+// own adds up the pages that are in no file: what a process wrote, be it to
+// memory of its own or to a file that it maps privately.
+func own(smaps io.Reader) (w weight) {
 	var ram bool
 	for s := bufio.NewScanner(smaps); s.Scan(); {
 		name, rest, _ := strings.Cut(s.Text(), ":")
 		switch {
 		case strings.Contains(name, "-"): // 7f0000000000-7f0010000000 rw-p ... file
 			ram = strings.Contains(s.Text(), "memfd:ldlab-ram")
-		case name == "Private_Clean" || name == "Private_Dirty":
+		case name == "Anonymous":
 			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			w.all += kib << 10
 			if ram {

@@ -11,15 +11,22 @@ Size:             262144 kB
 Shared_Clean:          4 kB
 Private_Clean:         8 kB
 Private_Dirty:       100 kB
+Anonymous:            60 kB
 VmFlags: rd wr
 7f0010000000-7f0020000000 rw-p 00000000 00:00 0
 Private_Clean:         0 kB
 Private_Dirty:        20 kB
-Private_Hugetlb:    1000 kB
+Anonymous:            20 kB
+AnonHugePages:      2048 kB
+7f0020000000-7f0020100000 r-xp 00000000 fe:00 7 /usr/bin/qemu-system-x86_64
+Private_Clean:       300 kB
+Anonymous:             0 kB
 `
 
-func TestPrivate(t *testing.T) {
-	if got, want := private(strings.NewReader(smaps)), (weight{ram: 108 << 10, all: 128 << 10}); got != want {
+// TestOwn: pages of the template that only this process happens to have mapped
+// are not its own.
+func TestOwn(t *testing.T) {
+	if got, want := own(strings.NewReader(smaps)), (weight{ram: 60 << 10, all: 80 << 10}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

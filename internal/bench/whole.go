@@ -4,18 +4,21 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/lab"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // runSubjects measure whole runs.
 func runSubjects() []subject {
 	return []subject{
 		{id: "square/forks", title: "isolation square of x86_64 by forks", unit: "s", phase: whole, open: square(false)},
-		{id: "square/boots", title: "isolation square of x86_64 by boots", unit: "s", phase: whole, open: square(true)},
+		{id: "square/boots", title: "isolation square of x86_64 by a boot per setting", unit: "s", phase: whole, most: 1, open: square(true)},
+		{id: "square/cells", title: "isolation square of x86_64 by a boot per cell, from the cells of 3 probes", unit: "s", phase: whole, most: 1, open: squareCells},
 		{id: "run/default", title: "the default run, kernels built", unit: "s", phase: whole, open: defaultRun},
 		{id: "run/guests", title: "guests of the default run", unit: "guests", phase: whole, most: 1, open: defaultGuests},
 		{id: "patch/verdict", title: "a one-line patch to its verdict, x86_64", unit: "s", phase: whole, open: openPatch},
@@ -32,6 +35,50 @@ func square(boot bool) func(context.Context, *bench) (sampler, error) {
 		}
 		return b.asExpected(ctx, p, boot)
 	}
+}
+
+// sampledProbes is of how many probes squareCells boots the cells.
+const sampledProbes = 3
+
+// squareCells boots a guest for each cell, a setting and a probe, as one would
+// without forks to be sure that no probe sees what another one did. There are
+// thousands: some probes' are booted, and what they took stands for all.
+func squareCells(ctx context.Context, b *bench) (sampler, error) {
+	p, err := squarePlan()
+	if err != nil {
+		return nil, err
+	}
+	probes := slices.DeleteFunc(slices.Clone(p.Probes), func(id string) bool {
+		row, ok := scenarios.Find(id)
+		return !ok || !row.On("x86_64")
+	})
+	var columns []sampler
+	for i := range sampledProbes { // evenly spread
+		sel := lab.Selection{Arches: []string{"x86_64"}, Probes: []string{probes[(2*i+1)*len(probes)/(2*sampledProbes)]}}
+		for _, g := range p.Guests {
+			sel.Settings = append(sel.Settings, g.Setting.String())
+		}
+		column, err := plan(sel)
+		if err != nil {
+			return nil, err
+		}
+		s, err := b.asExpected(ctx, column, true)
+		if err != nil {
+			return nil, err
+		}
+		columns = append(columns, s)
+	}
+	return func(ctx context.Context) (float64, error) {
+		sum := 0.0
+		for _, s := range columns {
+			took, err := s(ctx)
+			if err != nil {
+				return 0, err
+			}
+			sum += took
+		}
+		return sum / sampledProbes * float64(len(probes)), nil
+	}, nil
 }
 
 func squarePlan() (*lab.Plan, error) {
