@@ -15,7 +15,7 @@ const (
 )
 
 // configfsTable is another table than the initrd's: none is loaded twice.
-var configfsTable = ssdt("LDLCONF", "LDLC")
+func configfsTable() []byte { return ssdt("LDLCONF", "LDLC") }
 
 func init() { register("acpi", acpiScenario) }
 
@@ -99,15 +99,15 @@ func acpiItem(act func(dir string) Result) (r Result) {
 // (fs/configfs/file.c:configfs_release_bin_file, v6.12). So it is read back:
 // EINVAL says that no table was loaded.
 func acpiLoad(dir string) Result {
-	path := filepath.Join(dir, "aml")
+	path, table := filepath.Join(dir, "aml"), configfsTable()
 	r := with(path, unix.O_WRONLY, func(fd int) Result {
-		_, err := unix.Write(fd, configfsTable)
-		return judge(fmt.Sprintf("write(%q, %d)", path, len(configfsTable)), err)
+		_, err := unix.Write(fd, table)
+		return judge(fmt.Sprintf("write(%q, %d)", path, len(table)), err)
 	})
 	if r.Outcome != Allowed {
 		return r
 	}
-	b := make([]byte, 2*len(configfsTable))
+	b := make([]byte, 2*len(table))
 	read := with(path, unix.O_RDONLY, func(fd int) Result {
 		n, err := unix.Read(fd, b)
 		b = b[:max(n, 0)]
@@ -117,7 +117,7 @@ func acpiLoad(dir string) Result {
 	switch {
 	case read.Errno == "EINVAL":
 		read.Outcome, read.Why = Denied, ""
-	case read.Outcome == Allowed && !bytes.Equal(b, configfsTable):
+	case read.Outcome == Allowed && !bytes.Equal(b, table):
 		read.Outcome, read.Why = Failed, "another table was read back"
 	}
 	return read

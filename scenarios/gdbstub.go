@@ -27,11 +27,13 @@ func gdbSend(data string) string {
 // gdbAttach goes from kdb to the stub and has the kernel run on. kdb takes the
 // packet for a command of its own, which needs every right
 // (kdb_io.c:kgdb_transition_check, kdb_main.c:maintab).
-var gdbAttach = []debugger.Step{
-	{Until: kdbEntry, Look: []string{kdbEntry}},
-	{Send: gdbSend("?"), Until: gdbPacket + `|` + kdbPrompt, Look: []string{kdbRefused}},
-	{When: gdbPacket, Send: "+" + gdbSend("c")},
-	kdbGo,
+func gdbAttach() []debugger.Step {
+	return []debugger.Step{
+		{Until: kdbEntry, Look: []string{kdbEntry}},
+		{Send: gdbSend("?"), Until: gdbPacket + `|` + kdbPrompt, Look: []string{kdbRefused}},
+		{When: gdbPacket, Send: "+" + gdbSend("c")},
+		kdbGo,
+	}
 }
 
 // gdbReadWord reads at the address from a kernel that gdb is attached to, and
@@ -54,7 +56,7 @@ func gdb(ctx context.Context, _ Env) (rest func(context.Context) Result, r Resul
 	if r.Outcome != Allowed {
 		return nil, r
 	}
-	outputs, err := s.play(gdbAttach)
+	outputs, err := s.play(gdbAttach())
 	switch {
 	case err != nil:
 		r = failed(attach, err)

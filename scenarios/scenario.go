@@ -208,6 +208,8 @@ const MarkReady = "ready"
 var registry = map[string]func() Scenario{}
 
 // register adds a scenario. It panics where the name is taken.
+//
+//go:noinline
 func register(name string, scenario func() Scenario) {
 	if registry[name] != nil {
 		panic("scenarios: duplicate " + name)

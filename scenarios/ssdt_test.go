@@ -25,7 +25,7 @@ func TestSSDT(t *testing.T) {
 	if want := []byte("\x08LDLI\x0a\x5a"); !bytes.Equal(table[36:], want) {
 		t.Errorf("AML is %x, want %x", table[36:], want)
 	}
-	if bytes.Equal(table, configfsTable) {
+	if bytes.Equal(table, configfsTable()) {
 		t.Error("the tables of the initrd and of configfs are one: it could not be loaded twice")
 	}
 }
