@@ -141,6 +141,7 @@ var errOff = errors.New("power off")
 func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	r.g.cell.Lock()
 	defer r.g.cell.Unlock()
+	defer func() { r.release() }() // also where a run ends before its time
 	var req wire.Request
 	if err := vport.Read(in, &req); err != nil {
 		return r.send(wire.Frame{Error: fmt.Sprintf("read request: %v", err)})

@@ -203,6 +203,62 @@ func TestCellCounts(t *testing.T) {
 	}
 }
 
+// What a kernel that counts logged while it booted is passed over.
+func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
+	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
+	var in, out bytes.Buffer
+	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"free/x"}})
+	if err := l.run(&out).answer(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	if err := wire.ReadFrames(&out, func(f wire.Frame) error {
+		if f.State != nil && len(f.State.Log) > 0 {
+			t.Errorf("state %s says %q", f.State.When, f.State.Log)
+		}
+		return nil
+	}); err != nil || len(l.pending) > 0 {
+		t.Errorf("%v; %d records are left", err, len(l.pending))
+	}
+}
+
+// An observation is sent before its child is ended, and a run that is canceled
+// ends the last child, too.
+func TestCellAnswersFirst(t *testing.T) {
+	for _, cancelled := range []bool{false, true} {
+		var l lab
+		var in, out bytes.Buffer
+		ctx, cancel := context.WithCancel(t.Context())
+		r := l.run(&out)
+		var sent []int // observations, when a child is ended
+		r.release = func() {
+			n := 0
+			_ = wire.ReadFrames(bytes.NewReader(out.Bytes()), func(f wire.Frame) error {
+				if f.Observation != nil {
+					n++
+				}
+				return nil
+			})
+			sent = append(sent, n)
+		}
+		probe := r.probe
+		r.probe = func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+			if cancelled {
+				cancel()
+			}
+			return probe(ctx, row, req)
+		}
+		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"free/x", "free/y"}})
+		err := r.answer(ctx, &in)
+		cancel()
+		if want := []int{1, 2, 2}; !cancelled && (err != nil || !reflect.DeepEqual(sent, want)) {
+			t.Errorf("children are ended after %v observations were sent, %v; want %v", sent, err, want)
+		}
+		if cancelled && (err == nil || len(sent) != 1) {
+			t.Errorf("canceled: %v, children are ended %d times", err, len(sent))
+		}
+	}
+}
+
 func TestParseCounts(t *testing.T) {
 	got, err := parseCounts("#\tmissed\t0\nopen_port+0x2a/0x40\t/dev/mem,kmem,port\tldp-0001\t2\t1\ninit+0x1/0x9 [m]\tunsafe mmio\tx\\ty\t1\t0\n")
 	want := []scenarios.Check{
