@@ -34,7 +34,8 @@ func comparisons() []Row {
 		rows = append(rows,
 			Row{What: "boot to first answer, " + arch, Ours: arch + "/boot", Other: arch + "/floor", Than: "floor", Target: 1.1},
 			Row{What: "fork to first answer, " + arch, Ours: arch + "/fork-one", Other: arch + "/boot-one", Than: "boot", Target: 0.15, Aim: 0.08},
-			Row{What: "the same, of a guest of every probe, " + arch, Ours: arch + "/fork", Other: arch + "/boot-all", Than: "boot", Target: 0.15, Aim: 0.08},
+			// Some probes do half of their act before anything is locked, and so before any answer.
+			Row{What: "the same, after the first halves of all probes that have two, " + arch, Ours: arch + "/fork", Other: arch + "/boot-all", Than: "boot"},
 			Row{What: "memory of a fork at the first answer, " + arch, Ours: arch + "/fork-first", Other: arch + "/guest-memory", Than: "guest RAM", Target: 0.25},
 			Row{What: "memory of a fork when it is most, " + arch, Ours: arch + "/fork-most", Other: arch + "/guest-memory", Than: "guest RAM", Target: 0.25},
 			Row{What: "of it, pages of guest RAM, " + arch, Ours: arch + "/fork-most-ram", Other: arch + "/guest-memory", Than: "guest RAM"},
@@ -49,7 +50,7 @@ func comparisons() []Row {
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/rcutorture", Than: "rcutorture", Target: 1, Below: true},
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/vmtest", Than: "hugelgupf/vmtest", Target: 1, Below: true},
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/virtme-ng", Than: "virtme-ng", Target: 1, Below: true},
-		Row{What: "one-line patch to its verdict, x86_64", Ours: "patch/verdict", Other: "patch/cold", Than: "cold kernel build"},
+		Row{What: "one-line patch to its verdict, x86_64", Ours: "patch/verdict", Other: "patch/cold", Than: "cold kernel build", Target: 0.25, Aim: 0.1},
 		Row{What: "default run", Ours: "run/default"},
 		Row{What: "guests of the default run", Ours: "run/guests"},
 	)
