@@ -110,17 +110,13 @@ type listener struct {
 }
 
 func (l *listener) Read(b []byte) (int, error) {
-	if err := l.await(); err != nil {
-		return 0, err
-	}
-	return l.result.Read(b)
-}
-
-// await returns when there is a result to be read, or the end of it.
-func (l *listener) await() error {
 	for {
-		if ready, err := l.poll(l.result); ready || err != nil {
-			return err
+		ready, err := l.poll(l.result)
+		if err != nil {
+			return 0, err
+		}
+		if ready {
+			return l.result.Read(b)
 		}
 	}
 }
