@@ -22,8 +22,8 @@ var guestFlags = []string{
 
 // tags are the build tags for an image: lean leaves out what a guest that runs
 // cells does not use, SSH and the host's half of packages that both sides share;
-// nobpf the library that assembles programs for BPF. Each is a third of the
-// program, and every probe's child would be started with it.
+// nobpf the library that assembles programs for BPF. Each is a fifth of the
+// program or more, and every probe's child would be started with it.
 func (c *Config) tags() (tags []string) {
 	if !c.Shell {
 		tags = append(tags, "lean")

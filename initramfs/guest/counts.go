@@ -21,9 +21,20 @@ const (
 // maxChecks bounds what one frame carries of them.
 const maxChecks = 512
 
-// takeCounts reads what the kernel counted of each call site since the last
-// call, and has it start anew. ok is false where this kernel does not count.
+// takeCounts is readCounts, and has the kernel start anew.
 func takeCounts() (checks []scenarios.Check, ok bool, err error) {
+	if checks, ok, err = readCounts(); !ok || err != nil {
+		return nil, ok, err
+	}
+	if err = writeWhole(sitesFile, "reset"); err != nil {
+		return nil, false, fmt.Errorf("take counts: %w", err)
+	}
+	return checks, true, nil
+}
+
+// readCounts reads what the kernel counted of each call site since it last
+// started anew. ok is false where this kernel does not count.
+func readCounts() (checks []scenarios.Check, ok bool, err error) {
 	text, err := readBounded(sitesFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
@@ -31,11 +42,8 @@ func takeCounts() (checks []scenarios.Check, ok bool, err error) {
 	if err == nil {
 		checks, err = parseCounts(text)
 	}
-	if err == nil {
-		err = writeWhole(sitesFile, "reset")
-	}
 	if err != nil {
-		return nil, false, fmt.Errorf("take counts: %w", err)
+		return nil, false, fmt.Errorf("read counts: %w", err)
 	}
 	return checks, true, nil
 }

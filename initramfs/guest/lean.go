@@ -8,8 +8,8 @@ import (
 	"github.com/ldlab/ldlab/internal/vport"
 )
 
-// serveSSH is missing where there is no shell to serve: what SSH needs is half
-// of the program, each child of which would have to be started with it.
+// serveSSH is missing where there is no shell to serve: every probe's
+// child would have to be started with it.
 func (*guest) serveSSH(vport.Preamble, *port) error {
 	return errors.New("this guest program was built without SSH")
 }

@@ -53,7 +53,7 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 		Dir: "/",
 		// Too short a life to collect garbage in. And no signals between the
 		// threads: they would interrupt the system calls that are the probe.
-		Env:   []string{"PATH=/bbin:/bin", "GOGC=off"},
+		Env:   []string{"PATH=/bbin:/bin", "GOGC=off", "GODEBUG=asyncpreemptoff=1"},
 		Files: pipes.childFiles(),
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
