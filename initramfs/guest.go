@@ -34,16 +34,16 @@ func (c *Config) tags() (tags []string) {
 	return tags
 }
 
-// buildGuest gives the guest program for the architecture. It is built from the
+// guestEntry is the guest program for the architecture. It is built from the
 // sources that this program carries, not from a checkout.
-func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, tags []string) (Image, error) {
+func guestEntry(tc toolchain, a *arch.Arch, tags []string) (entry, error) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
-		return Image{}, err
+		return entry{}, err
 	}
 	flags := append(slices.Clip(guestFlags), "-tags="+strings.Join(tags, ","))
 	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
-	return s.get(ctx, entry{
+	return entry{
 		name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...)),
 		slow: strings.TrimSpace("building the guest program for " + a.Name + " " + strings.Join(tags, " ")),
 		make: func(ctx context.Context, to string) error {
@@ -58,5 +58,5 @@ func buildGuest(ctx context.Context, s store, tc toolchain, a *arch.Arch, tags [
 			}
 			return nil
 		},
-	})
+	}, nil
 }

@@ -73,17 +73,18 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 		return Image{}, err
 	}
 	store := store{dir: c.Cache, progress: c.Progress}
-	guest, err := buildGuest(ctx, store, tc, c.Arch, c.tags())
+	guest, err := guestEntry(tc, c.Arch, c.tags())
 	if err != nil {
 		return Image{}, err
 	}
-	parts := []string{packVersion, guest.SHA256}
-	var shell Image
+	// The image's name says what its programs are built from, not what came of
+	// it: an image that is there is not asked about them again.
+	parts := []string{packVersion, guest.name}
+	programs := []entry{guest}
 	if c.Shell {
-		if shell, err = buildShell(ctx, store, tc, c.Arch); err != nil {
-			return Image{}, err
-		}
-		parts = append(parts, shell.SHA256)
+		shell := shellEntry(tc, c.Arch)
+		parts = append(parts, shell.name)
+		programs = append(programs, shell)
 	}
 	files, err := readFiles(c.Files, c.Content)
 	if err != nil {
@@ -94,8 +95,22 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 	}
 	return store.get(ctx, entry{
 		name: fmt.Sprintf("initramfs-%s-%s.cpio", c.Arch.Name, key(parts...)),
-		make: func(_ context.Context, to string) error { return pack(to, shell.Path, guest.Path, files) },
+		make: func(ctx context.Context, to string) error { return store.pack(ctx, to, programs, files) },
 	})
+}
+
+// pack builds what is missing of the programs, the guest's and perhaps the
+// shell's, and writes the image.
+func (s store) pack(ctx context.Context, to string, programs []entry, files []sourceFile) error {
+	var paths [2]string
+	for i, p := range programs {
+		img, err := s.get(ctx, p)
+		if err != nil {
+			return err
+		}
+		paths[i] = img.Path
+	}
+	return pack(to, paths[1], paths[0], files)
 }
 
 // key makes one name of all that decides an entry's content.

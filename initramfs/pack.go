@@ -13,7 +13,7 @@ import (
 )
 
 // packVersion changes whenever pack writes something else for the same input.
-const packVersion = "1"
+const packVersion = "2"
 
 // readFiles reads what goes into the image besides, by guest path.
 func readFiles(files map[string]string, content map[string][]byte) ([]sourceFile, error) {

@@ -60,13 +60,13 @@ func shellSource(packages []string) []sourceFile {
 	return []sourceFile{{"go.mod", urootMod}, {"go.sum", urootSum}, {"tools.go", []byte(tools.String())}}
 }
 
-// buildShell gives the archive of u-root's init, shell and commands. u-root's
+// shellEntry is the archive of u-root's init, shell and commands. u-root's
 // builder compiles everything anew each time, a minute or more; hence the
 // cache. mkuimage's version stands for the builder's: go.mod pins both.
-func buildShell(ctx context.Context, s store, tc toolchain, a *arch.Arch) (Image, error) {
+func shellEntry(tc toolchain, a *arch.Arch) entry {
 	packages := shellPackages(a.GOARCH)
 	source := shellSource(packages)
-	return s.get(ctx, entry{
+	return entry{
 		name: fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersions(), tc.version, a.GOARCH)),
 		slow: "building u-root's commands for " + a.Name + " (once; takes a minute or two)",
 		make: func(ctx context.Context, to string) error {
@@ -86,5 +86,5 @@ func buildShell(ctx context.Context, s store, tc toolchain, a *arch.Arch) (Image
 			}
 			return nil
 		},
-	})
+	}
 }
