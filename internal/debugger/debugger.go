@@ -15,9 +15,11 @@ package debugger
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
+
+	"github.com/ldlab/ldlab/internal/vport"
 )
 
 // Bounds of a script and of its outputs, in steps and in bytes.
@@ -33,42 +35,60 @@ const (
 type Step struct {
 	// When is a regular expression: where the output of the last step that
 	// was done does not match, this one is left out. "": it never is.
-	When string `json:",omitempty"`
+	When string
 
 	// Send is what is written. ${name} stands for what the group of that name
 	// matched last, in any Until; nothing, where none did.
-	Send string `json:",omitempty"`
+	Send string
 
 	// Until is a regular expression: what is read, up to and including the
 	// first match, is the step's output. "": there is none, and no waiting.
-	Until string `json:",omitempty"`
+	Until string
 
 	// Look are regular expressions to be looked for in the step's output.
-	Look []string `json:",omitempty"`
+	Look []string
 }
 
 // An Output is what became of a step.
 type Output struct {
-	Done bool   // it was not left out
-	Text string `json:",omitempty"`
+	Done bool // it was not left out
+	Text string
 
 	// Found says what each of the step's Look matched: the first group that
 	// has a name, or all of it where none has; "" where it did not match. Only
 	// the host has regular expressions: the guest program is started once for
 	// every probe, and would have to be with them.
-	Found []string `json:",omitempty"`
+	Found []string
 }
 
 // Shows reports whether the step's Look number i matched.
 func (o Output) Shows(i int) bool { return i < len(o.Found) && o.Found[i] != "" }
 
-// A message is a line after the mark.
+// A message is a line after the mark: quoted as in Go, in ASCII.
 type message struct {
-	Script  []Step   `json:",omitempty"`
-	Ready   bool     `json:",omitempty"`
-	Done    bool     `json:",omitempty"`
-	Outputs []Output `json:",omitempty"`
-	Error   string   `json:",omitempty"`
+	Script  []Step
+	Ready   bool
+	Done    bool
+	Outputs []Output
+	Error   string
+}
+
+// Fields is a vport.Message's.
+func (m *message) Fields(c *vport.Codec) {
+	vport.List(c, &m.Script, func(c *vport.Codec, s *Step) {
+		vport.Text(c, &s.When)
+		vport.Text(c, &s.Send)
+		vport.Text(c, &s.Until)
+		vport.List(c, &s.Look, vport.Text[string])
+	})
+	vport.Bool(c, &m.Ready)
+	vport.Bool(c, &m.Done)
+	vport.List(c, &m.Outputs, func(c *vport.Codec, o *Output) {
+		vport.Bool(c, &o.Done)
+		vport.Text(c, &o.Text)
+		vport.List(c, &o.Found, vport.Text[string])
+	})
+	vport.Text(c, &m.Error)
 }
 
 // mark is what every message starts with: the kernel and its debugger write to
@@ -76,12 +96,12 @@ type message struct {
 const mark = "ldlab-debugger "
 
 func (m message) line() []byte {
-	body, err := json.Marshal(m)
-	if err != nil {
-		panic(err) // strings and booleans always encode
+	var body bytes.Buffer
+	if err := vport.Write(&body, &m); err != nil {
+		panic(err) // the bounds leave no room for one that is too long
 	}
 	// A message is a line of its own, whatever stands before it.
-	return append(append([]byte("\n"+mark), body...), '\n')
+	return append(strconv.AppendQuoteToASCII([]byte("\n"+mark), body.String()), '\n')
 }
 
 func send(w io.Writer, m message) error {
@@ -107,14 +127,22 @@ func receive(r io.ByteReader) (message, error) {
 			continue
 		}
 		if _, body, found := bytes.Cut(line, []byte(mark)); found {
-			var m message
-			if err := json.Unmarshal(body, &m); err != nil {
-				return m, fmt.Errorf("decode debugger's message: %w", err)
-			}
-			return m, nil
+			return parse(body)
 		}
 		line = line[:0]
 	}
+}
+
+// parse reads a message that was quoted.
+func parse(body []byte) (m message, err error) {
+	text, err := strconv.Unquote(string(bytes.TrimSpace(body))) // a terminal ends lines with CR LF
+	if err == nil {
+		err = vport.Read(bytes.NewBufferString(text), &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("decode debugger's message: %w", err)
+	}
+	return m, nil
 }
 
 // Prepare hands a script to the host, over the guest's end of the serial port,

@@ -20,7 +20,7 @@ var rooms = map[string][]string{
 	"lockdown":          {},
 	"internal/arch":     {},
 	"internal/house":    {},
-	"internal/debugger": {},
+	"internal/debugger": {"internal/vport"},
 	"scenarios":         {"internal/debugger", "lockdown"},
 	"internal/vport":    {},
 	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},
