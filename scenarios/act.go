@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -71,21 +70,25 @@ func past(r Result, errs ...unix.Errno) Result {
 
 // flagText is the flags of open(2) as strace prints them.
 func flagText(flags int) string {
-	text := map[int]string{unix.O_RDONLY: "O_RDONLY", unix.O_WRONLY: "O_WRONLY", unix.O_RDWR: "O_RDWR"}[flags&unix.O_ACCMODE]
-	for _, f := range []struct {
-		bit  int
-		name string
-	}{{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_NOCTTY, "O_NOCTTY"}} {
-		if flags&f.bit != 0 {
-			text += "|" + f.name
-		}
+	text := "O_RDONLY"
+	switch flags & unix.O_ACCMODE {
+	case unix.O_WRONLY:
+		text = "O_WRONLY"
+	case unix.O_RDWR:
+		text = "O_RDWR"
+	}
+	if flags&unix.O_NONBLOCK != 0 {
+		text += "|O_NONBLOCK"
+	}
+	if flags&unix.O_NOCTTY != 0 {
+		text += "|O_NOCTTY"
 	}
 	return text
 }
 
-// openAct is open(2) as strace prints it.
+// openAct is open(2) as strace prints it. No path here needs escaping.
 func openAct(path string, flags int) string {
-	return fmt.Sprintf("open(%q, %s)", path, flagText(flags))
+	return `open("` + path + `", ` + flagText(flags) + ")"
 }
 
 // open opens a file without creating it.

@@ -205,20 +205,29 @@ const MarkReady = "ready"
 // registry keeps scenarios by name; each file registers its own. A scenario is
 // made when it is first asked for: the children of an emulated guest, which
 // need one row each, would take longer for all of the tables than for a probe.
-var registry = map[string]func() Scenario{}
+var registry []*registered
 
-// register adds a scenario. It panics where the name is taken.
+// A registered scenario can be made.
+type registered struct {
+	name string
+	make func() Scenario
+	once sync.Once
+	made Scenario
+}
+
+// register adds a scenario.
 //
 //go:noinline
 func register(name string, scenario func() Scenario) {
-	if registry[name] != nil {
-		panic("scenarios: duplicate " + name)
-	}
-	registry[name] = sync.OnceValue(func() Scenario {
-		s := scenario()
-		s.check(name)
-		return s
+	registry = append(registry, &registered{name: name, make: scenario})
+}
+
+// scenario makes the scenario, once.
+func (r *registered) scenario() Scenario {
+	r.once.Do(func() {
+		r.made = r.make()
 	})
+	return r.made
 }
 
 // check panics where an entry is malformed: the table is wrong, and no run
@@ -236,13 +245,20 @@ func (s Scenario) check(name string) {
 	}
 }
 
-// All lists every scenario by name.
+// All lists every scenario by name. It panics where the table is malformed.
 func All() []Scenario {
 	var all []Scenario
-	for _, scenario := range registry {
-		all = append(all, scenario())
+	for _, r := range registry {
+		s := r.scenario()
+		s.check(r.name)
+		all = append(all, s)
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
+	for i := range all[:max(0, len(all)-1)] {
+		if all[i].Name == all[i+1].Name {
+			panic("scenarios: duplicate " + all[i].Name)
+		}
+	}
 	return all
 }
 
@@ -271,13 +287,14 @@ func Rows() []Row {
 // Find looks a probe up by its full name, on any architecture.
 func Find(id string) (Row, bool) {
 	scenario, name, _ := strings.Cut(id, "/")
-	made := registry[scenario]
-	if made == nil {
-		return Row{}, false
-	}
-	for _, p := range made().Probes {
-		if p.Name == name {
-			return Row{id, p}, true
+	for _, r := range registry {
+		if r.name != scenario {
+			continue
+		}
+		for _, p := range r.scenario().Probes {
+			if p.Name == name {
+				return Row{id, p}, true
+			}
 		}
 	}
 	return Row{}, false

@@ -63,11 +63,17 @@ func xfrmScenario() Scenario {
 	return s
 }
 
-// Keys are of bytes that no kernel puts there by itself.
+// Keys are of 32, 16 and 20 bytes that no kernel puts there by itself.
+const (
+	a5x8  = "\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5"
+	c3x8  = "\xc3\xc3\xc3\xc3\xc3\xc3\xc3\xc3"
+	x96x4 = "\x96\x96\x96\x96"
+)
+
 var (
-	hmacAlg = xfrmAlg{attr: xfrmAuth, name: "hmac(sha256)", key: bytes.Repeat([]byte{0xa5}, 32)}
-	aesAlg  = xfrmAlg{attr: xfrmCrypt, name: "cbc(aes)", key: bytes.Repeat([]byte{0xc3}, 16)}
-	gcmAlg  = xfrmAlg{attr: xfrmAEAD, name: "rfc4106(gcm(aes))", param: 128, key: bytes.Repeat([]byte{0x96}, 20)}
+	hmacAlg = xfrmAlg{attr: xfrmAuth, name: "hmac(sha256)", key: []byte(a5x8 + a5x8 + a5x8 + a5x8)}
+	aesAlg  = xfrmAlg{attr: xfrmCrypt, name: "cbc(aes)", key: []byte(c3x8 + c3x8)}
+	gcmAlg  = xfrmAlg{attr: xfrmAEAD, name: "rfc4106(gcm(aes))", param: 128, key: []byte(x96x4 + x96x4 + x96x4 + x96x4 + x96x4)}
 )
 
 // judgeKeys compares the keys that came back with those that were put in: one
