@@ -104,6 +104,12 @@ func (c Config) kernelArgs() []string {
 		"quiet",                                // a bzImage's decompressor writes to the port too
 		fmt.Sprintf("loglevel=%d", c.LogLevel), // every character of the console costs an exit from the guest
 	}
+	if c.Accel == TCG {
+		// A Go program looks after itself every 20 us at first (runtime.sysmon).
+		// On timers as coarse as the tick it rarely does: emulated, that saves a
+		// fifth of a fork, and any sleep lasts some ticks of 10 ms.
+		args = append(args, "highres=off")
+	}
 	args = append(args, c.Arch.Append...)
 	return append(args, c.Append...)
 }

@@ -54,7 +54,9 @@ var table = []*Arch{
 		// arch/x86/platform/pvh/head.S, v6.12.
 		Targets: []string{"vmlinux"}, Image: "vmlinux",
 		QEMU: "qemu-system-x86_64", QEMUPackage: "qemu-system-x86",
-		Machine: "q35", CPUTCG: "max", CPUKVM: "host",
+		// With erms the kernel clears and copies pages a byte at a time, as far
+		// as the emulator is concerned (arch/x86/lib/clear_page_64.S, v6.12).
+		Machine: "q35", CPUTCG: "max,-erms", CPUKVM: "host",
 		Console: "ttyS0",
 		// The emulated TSC needs no calibration against other clocks, and the
 		// timer check waits for ticks that QEMU always delivers.
