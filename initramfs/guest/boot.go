@@ -28,7 +28,7 @@ func boot() {
 	g := &guest{
 		started:  time.Now(),
 		marks:    []scenarios.Mark{{Name: "guest program runs", NS: int64(uptime())}},
-		children: newChildren(),
+		children: &children{},
 		log:      log.read,
 		skipLog:  log.skip,
 		off:      powerOff,
@@ -46,7 +46,7 @@ func boot() {
 
 // run serves one host on the port until it hangs up.
 func (g *guest) run() error {
-	port, err := openPort(vport.Name)
+	port, err := openPort()
 	if err != nil {
 		return err
 	}
@@ -96,8 +96,11 @@ func (g *guest) serveCells(port *port) error {
 }
 
 // freshen makes this guest differ from others forked from the same template:
-// clock and random numbers are its own.
+// clock and random numbers are its own. One that booted is told neither.
 func freshen(p vport.Preamble) error {
+	if len(p.Entropy) == 0 {
+		return nil
+	}
 	ts := unix.NsecToTimespec(p.UnixNano)
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
 		return fmt.Errorf("set clock: %w", err)

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +28,7 @@ type guest struct {
 	marks      []scenarios.Mark
 	bootErrors []string
 	children   *children
+	dir        string // for the names of children; empty: the root
 	log        func() ([]record, bool, error)
 	skipLog    func() // passes over what log would give
 	off        func()
@@ -66,10 +65,10 @@ type cellRun struct {
 	errs  []string         // said in the next state
 	marks []scenarios.Mark // said in the next state
 
-	counting bool                         // this kernel counts its checks
-	counted  map[string][]scenarios.Check // by comm: not reported yet
-	early    []record                     // denials logged before the lock
-	lines    []string                     // denial lines of the boot, said in the next state
+	counting bool              // this kernel counts its checks
+	counted  []scenarios.Check // not reported yet
+	early    []record          // denials logged before the lock
+	lines    []string          // denial lines of the boot, said in the next state
 }
 
 // newCellRun is a run on this machine.
@@ -77,7 +76,7 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 	prepared := map[string]*worker{}
 	release := func() {}
 	prober := func(req wire.Request) prober {
-		return prober{g.children, os.TempDir(), req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
+		return prober{g.children, g.dir, req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
 	}
 	return &cellRun{
 		find: scenarios.Find, state: readState, lock: lock, play: scenarios.Play, now: uptime, sleep: sleep, counts: takeCounts,
@@ -109,7 +108,7 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 			}
 			return w.comm, p.give(ctx, w, row.ID)
 		},
-		g: g, out: out, counted: map[string][]scenarios.Check{},
+		g: g, out: out,
 	}
 }
 
@@ -247,9 +246,21 @@ func (r *cellRun) takeCounts() {
 		r.errs = append(r.errs, err.Error())
 	}
 	r.counting = ok
-	for _, c := range checks {
-		r.counted[c.Comm] = append(r.counted[c.Comm], c)
+	r.counted = append(r.counted, checks...)
+}
+
+// countedFor takes what was counted for the comm.
+func (r *cellRun) countedFor(comm string) (checks []scenarios.Check) {
+	var rest []scenarios.Check
+	for _, c := range r.counted {
+		if c.Comm == comm {
+			checks = append(checks, c)
+		} else {
+			rest = append(rest, c)
+		}
 	}
+	r.counted = rest
+	return checks
 }
 
 // observe runs a probe. Where only the kernel's log says what was denied, it
@@ -274,8 +285,7 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
 		if r.counting {
 			r.takeCounts()
-			o.Checks = r.counted[o.Comm]
-			delete(r.counted, o.Comm)
+			o.Checks = r.countedFor(o.Comm)
 			break
 		}
 		hidden := cut || r.g.limit.full(r.now())
@@ -313,11 +323,8 @@ func (r *cellRun) sendState(when string) error {
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
 	r.errs, r.marks, r.lines = nil, nil, nil
 	if when != "locked" { // what children were counted for meanwhile is for their observations
-		for _, comm := range slices.Sorted(maps.Keys(r.counted)) {
-			s.Checks = append(s.Checks, r.counted[comm]...)
-		}
-		s.Checks = s.Checks[:min(len(s.Checks), maxChecks)]
-		clear(r.counted)
+		s.Checks = r.counted[:min(len(r.counted), maxChecks)]
+		r.counted = nil
 	}
 	return r.send(wire.Frame{State: s})
 }

@@ -19,8 +19,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// resultFD is where a child's result goes, after one byte that says that the
-// child is up and waits for its job.
+// resultFD is where a child's result goes.
 const resultFD = 3
 
 // maxJob bounds a child's job, in bytes.
@@ -38,7 +37,8 @@ const jobEnd = "\n.\n"
 
 // String is the job as it goes to the child: a line a field.
 func (j job) String() string {
-	return strings.Join([]string{j.probe, strconv.FormatInt(int64(j.left), 10), j.env.Setting.String(), string(j.env.Kind)}, "\n") + jobEnd
+	head := j.probe + "\n" + strconv.FormatInt(int64(j.left), 10) + "\n"
+	return head + j.env.Setting.String() + "\n" + string(j.env.Kind) + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
@@ -59,12 +59,16 @@ func parseJob(text string) (j job, err error) {
 }
 
 // childMain is the life of a probe's child, which is to be known as comm: one
-// job from in, one result on fd. One byte says that it is up, and where its
-// probe has something to do before the lock, another that this is done.
-func childMain(comm string, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
+// job from in, one result on fd. To greet is to say with one byte that it is up;
+// where its probe has something to do before the lock, a byte says that this is
+// done.
+func childMain(comm string, greet bool, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
 	out := pipe(fd)
-	_, err := out.Write([]byte{'\n'})
+	var err error
+	if greet {
+		_, err = out.Write([]byte{'\n'})
+	}
 	if err == nil {
 		r := wire.Result(runJob(comm, in, out, find))
 		err = vport.Write(out, &r)

@@ -2,58 +2,99 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // children starts processes and reaps them, and with them every orphan that
-// falls to PID 1. Nothing else in this program may wait for a process: the
-// one wait4(-1) here would race with it.
+// falls to PID 1. Nothing else in this program may wait for a process.
+//
+// Nobody does so all the time: whoever waits for one process takes in whatever
+// has ended by then. A goroutine that waits has a thread of its own, and wakes
+// others through it, all of which is new code to an emulated guest.
 type children struct {
 	mu   sync.Mutex // held while a child is started, so that it is known before it is reaped
-	live map[int]chan syscall.WaitStatus
-	some chan struct{} // there may be children again
+	live []*child   // started and not reaped
 }
 
-func newChildren() *children {
-	c := &children{live: map[int]chan syscall.WaitStatus{}, some: make(chan struct{}, 1)}
-	go c.reap()
-	return c
+// A child is a process that was started here.
+type child struct {
+	pid    int
+	gone   bool // reaped
+	status syscall.WaitStatus
 }
 
-// start starts a process. Its status comes on the channel, once.
-func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (pid int, done <-chan syscall.WaitStatus, err error) {
+// start starts a process.
+func (c *children) start(path string, argv []string, attr *syscall.ProcAttr) (*child, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pid, err = syscall.ForkExec(path, argv, attr)
+	pid, err := syscall.ForkExec(path, argv, attr)
 	if err != nil {
-		return 0, nil, fmt.Errorf("start %s: %w", path, err)
+		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
-	ch := make(chan syscall.WaitStatus, 1)
-	c.live[pid] = ch
-	select {
-	case c.some <- struct{}{}:
-	default:
-	}
-	return pid, ch, nil
+	ch := &child{pid: pid}
+	c.live = append(c.live, ch)
+	return ch, nil
 }
 
-// reap waits for whoever ends. Orphans come only from our own children, so
-// that while there are none there is nothing to wait for.
+// forGood is for a wait that has no end of its own.
+const forGood = -1
+
+// wait waits until a child has ended, at most so long, and reports whether it
+// has; its status is known then.
+func (c *children) wait(ch *child, atMost time.Duration) bool {
+	fd, err := c.open(ch)
+	if fd < 0 {
+		return err == nil
+	}
+	defer unix.Close(fd)
+	for until := time.Now().Add(atMost); ; {
+		ms := -1
+		if atMost >= 0 {
+			ms = max(0, int(time.Until(until)/time.Millisecond)+1)
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, ms)
+		if n > 0 {
+			break
+		}
+		if err != unix.EINTR {
+			return false
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reap()
+	return true
+}
+
+// open opens what says when a child has ended; -1 if it has, or with an error.
+func (c *children) open(ch *child) (fd int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reap(); ch.gone {
+		return -1, nil
+	}
+	return unix.PidfdOpen(ch.pid, 0) // nobody else can have the number: this one is not reaped
+}
+
+// reap takes in all that have ended.
 func (c *children) reap() {
 	for {
 		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		switch err {
-		case nil:
-			c.mu.Lock()
-			if ch, ours := c.live[pid]; ours {
-				ch <- status
-				delete(c.live, pid)
-			}
-			c.mu.Unlock()
-		case syscall.ECHILD:
-			<-c.some
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if pid <= 0 { // nobody, or nobody yet
+			return
+		}
+		if i := slices.IndexFunc(c.live, func(ch *child) bool { return ch.pid == pid }); i >= 0 {
+			c.live[i].status, c.live[i].gone = status, true
+			c.live = slices.Delete(c.live, i, i+1)
 		}
 	}
 }

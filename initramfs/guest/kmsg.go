@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -43,11 +42,11 @@ func (k *kmsg) read() (records []record, cut bool, err error) {
 	for {
 		n, err := unix.Read(k.fd, k.buf[:]) // a record is at most PRINTK_MESSAGE_MAX, 2048 bytes
 		switch {
-		case errors.Is(err, unix.EPIPE):
+		case err == unix.EPIPE:
 			cut = true
-		case errors.Is(err, unix.EAGAIN), err == nil && n == 0:
+		case err == unix.EAGAIN, err == nil && n == 0:
 			return records, cut, nil
-		case errors.Is(err, unix.EINTR):
+		case err == unix.EINTR:
 		case err != nil:
 			return records, cut, fmt.Errorf("read /dev/kmsg: %w", err)
 		default:

@@ -24,13 +24,16 @@ func init() {
 	}
 }
 
+// warm reports whether a child was told that it has time.
+func warm(args []string) bool { return len(args) > 2 && args[2] == warmArg }
+
 func main() {
 	switch {
 	case os.Args[0] == childName:
-		if len(os.Args) > 2 && os.Args[2] == warmArg {
+		if warm(os.Args) {
 			rehearseChild(os.Args[1])
 		}
-		if code := childMain(os.Args[1], pipe(0), resultFD, scenarios.Find); code != 0 {
+		if code := childMain(os.Args[1], warm(os.Args), pipe(0), resultFD, scenarios.Find); code != 0 {
 			os.Exit(code)
 		}
 		// Whoever has the result ends this process, and does so after it has

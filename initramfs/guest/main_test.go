@@ -20,9 +20,9 @@ var reaper *children
 
 func TestMain(m *testing.M) {
 	if os.Args[0] == childName {
-		os.Exit(childMain(os.Args[1], pipe(0), resultFD, findFake))
+		os.Exit(childMain(os.Args[1], warm(os.Args), pipe(0), resultFD, findFake))
 	}
-	reaper = newChildren()
+	reaper = &children{}
 	os.Exit(m.Run())
 }
 

@@ -19,17 +19,19 @@ type mount struct {
 // mounts, in order: each may lie inside one before it.
 var mounts = []mount{
 	{fs: "proc", target: "/proc", needed: true, mkdir: true},    // comm, cmdline, /proc/self/exe
-	{fs: "sysfs", target: "/sys", needed: true, mkdir: true},    // virtio port names, securityfs below
+	{fs: "sysfs", target: "/sys", needed: true, mkdir: true},    // what probes read, securityfs below
 	{fs: "devtmpfs", target: "/dev", needed: true, mkdir: true}, // the port, /dev/kmsg, what probes open
 	{fs: "securityfs", target: "/sys/kernel/security"},          // lockdown's interface
 	{fs: "debugfs", target: "/sys/kernel/debug"},                // probes
 	{fs: "tracefs", target: "/sys/kernel/tracing"},              // probes
 	{fs: "configfs", target: "/sys/kernel/config"},              // probes: ACPI tables
-	{fs: "tmpfs", target: "/tmp", mkdir: true},                  // the names of probes' children
 }
 
-// terminals is what ldlab shell needs besides.
-var terminals = mount{fs: "devpts", target: "/dev/pts", data: "ptmxmode=0666,mode=0620", mkdir: true}
+// forShell is what ldlab shell needs besides.
+var forShell = []mount{
+	{fs: "devpts", target: "/dev/pts", data: "ptmxmode=0666,mode=0620", mkdir: true},
+	{fs: "tmpfs", target: "/tmp", mkdir: true},
+}
 
 // mountAll mounts what the kernel has, and tells what it could not. A file
 // system or a mount point that the kernel was built without is no error: the

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,44 +18,24 @@ type port struct {
 	closed atomic.Bool // the number may be another file's by now
 }
 
-// openPort opens the virtio-serial port that the host gave the name, waiting for
-// it: the device tells its ports' names after it was found.
-func openPort(name string) (*port, error) {
+// portNode is the lab's port: the machine has one device for ports, before any
+// other virtio device, and one port on it (drivers/char/virtio_console.c:
+// add_port, v6.12).
+const portNode = "/dev/vport0p1"
+
+// openPort opens the port, waiting for it: the device tells what ports it has
+// after it was found.
+func openPort() (*port, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		for device := range maxDevices {
-			fd, err := openPortOf(device, name)
-			if err != nil {
-				return nil, err
-			}
-			if fd >= 0 {
-				return &port{fd: fd}, nil
-			}
+		fd, err := unix.Open(portNode, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return &port{fd: fd}, nil
+		}
+		if err != unix.ENOENT {
+			return nil, fmt.Errorf("open %s: %w", portNode, err)
 		}
 		time.Sleep(wait)
 	}
-}
-
-// maxDevices bounds the virtio devices that are looked at: the lab's machine
-// has one.
-const maxDevices = 8
-
-// openPortOf opens the first port of the virtio device with the number, if its
-// name is this; -1: it is not, or not yet. The kernel calls it vport0p1
-// (drivers/char/virtio_console.c:add_port, v6.12).
-func openPortOf(device int, name string) (fd int, err error) {
-	node := "vport" + strconv.Itoa(device) + "p1"
-	got, err := readBounded("/sys/class/virtio-ports/" + node + "/name")
-	if err != nil || strings.TrimSuffix(got, "\n") != name {
-		return -1, nil
-	}
-	fd, err = unix.Open("/dev/"+node, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	switch {
-	case errors.Is(err, unix.ENOENT):
-		return -1, nil // sysfs is ahead of devtmpfs
-	case err != nil:
-		return -1, fmt.Errorf("open /dev/%s: %w", node, err)
-	}
-	return fd, nil
 }
 
 // Read blocks until there is something. The driver reads as ended while the

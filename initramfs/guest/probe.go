@@ -27,7 +27,7 @@ const pipesLinger = 100 * time.Millisecond
 // A prober runs probes in child processes of their own.
 type prober struct {
 	children *children
-	dir      string // for names: a tmpfs
+	dir      string // for names
 	scale    float64
 	env      scenarios.Env
 }
@@ -49,7 +49,7 @@ func (p prober) run(ctx context.Context, comm, id string) scenarios.Result {
 func (p prober) prepare(w *worker, id string) {
 	from := &listener{w.pipes, context.Background(), time.Now().Add(p.scaled(probeKilled))}
 	if w.prepare(p.job(id), from) != nil {
-		_ = syscall.Kill(-w.pid, syscall.SIGKILL)
+		w.kill()
 	}
 }
 

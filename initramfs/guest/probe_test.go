@@ -85,7 +85,7 @@ func TestChildRefusesAnotherComm(t *testing.T) {
 // TestWorkersWait hires children before there is work: each runs one probe,
 // under its own comm, and then there are new ones.
 func TestWorkersWait(t *testing.T) {
-	g := &guest{children: reaper}
+	g := &guest{children: reaper, dir: t.TempDir()}
 	if err := g.hire(2); err != nil {
 		t.Fatal(err)
 	}
@@ -96,14 +96,15 @@ func TestWorkersWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.greeted != (hired > 0) {
-			t.Errorf("worker %d: up %v with %d hired", i, w.greeted, hired)
+		if len(g.idle) != max(0, hired-1) {
+			t.Errorf("worker %d: %d of %d hired are left", i, len(g.idle), hired)
 		}
 		r := testProber(t, 1).give(t.Context(), w, "fake/comms")
 		if seen[w.comm] || r.Outcome != scenarios.Allowed || !strings.Contains(r.Call, w.comm) {
 			t.Errorf("worker %d, %s: %+v", i, w.comm, r)
 		}
 		seen[w.comm] = true
+		testProber(t, 1).end(w)
 	}
 }
 
@@ -123,6 +124,7 @@ func TestBefore(t *testing.T) {
 			appendTo(file, "lock ")
 		}
 		r := p.give(t.Context(), w, id)
+		p.end(w)
 		got, _ := os.ReadFile(file)
 		if r.Outcome != want || want == scenarios.Allowed && string(got) != "before lock rest " {
 			t.Errorf("%s: %+v, in the order %q", id, r, got)

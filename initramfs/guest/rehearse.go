@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/vport"
@@ -25,7 +25,7 @@ const rehearsal = "module/list"
 func (g *guest) rehearse() {
 	growStack()
 	taken := *g.taken
-	taken.counted = maps.Clone(taken.counted)
+	taken.counted = slices.Clone(taken.counted)
 	var in bytes.Buffer
 	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Probes: []string{rehearsal}})
 	r := newCellRun(g, io.Discard)

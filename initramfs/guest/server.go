@@ -21,7 +21,7 @@ func (g *guest) serveSSH(p vport.Preamble, port *port) error {
 	// runtime takes that away, up to 10 ms later. Another P serves the rest at
 	// once: on one CPU this saves 10 to 20 % of the handshake.
 	runtime.GOMAXPROCS(4)
-	g.bootErrors = append(g.bootErrors, mountAll(terminals)...)
+	g.bootErrors = append(g.bootErrors, mountAll(forShell...)...)
 	server, err := newServer(g, p)
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (s *session) handle(ctx context.Context, r *ssh.Request) (ok bool, run func
 		return s.first(func() { s.exec(ctx, v.Command) })
 	case "env":
 		var v struct{ Name, Value string }
-		if ssh.Unmarshal(r.Payload, &v) != nil || strings.ContainsAny(v.Name, "=\x00") || strings.Contains(v.Value, "\x00") {
+		if s.started || ssh.Unmarshal(r.Payload, &v) != nil || strings.ContainsAny(v.Name, "=\x00") || strings.Contains(v.Value, "\x00") {
 			return false, nil
 		}
 		s.env = append(s.env, v.Name+"="+v.Value)

@@ -59,8 +59,10 @@ func (s *session) run(argv []string, files []*os.File, sys *syscall.SysProcAttr,
 		fds = append(fds, f.Fd())
 	}
 	s.mu.Lock()
-	pid, done, err := s.g.children.start(argv[0], argv, &syscall.ProcAttr{Dir: "/", Env: s.env, Files: fds, Sys: sys})
-	s.pid = pid
+	process, err := s.g.children.start(argv[0], argv, &syscall.ProcAttr{Dir: "/", Env: s.env, Files: fds, Sys: sys})
+	if err == nil {
+		s.pid = process.pid
+	}
 	s.mu.Unlock()
 	for _, f := range files {
 		f.Close()
@@ -68,13 +70,13 @@ func (s *session) run(argv []string, files []*os.File, sys *syscall.SysProcAttr,
 	if err != nil {
 		return err
 	}
-	status := <-done
+	s.g.children.wait(process, forGood)
 	s.mu.Lock()
 	s.pid = 0
 	s.mu.Unlock()
 	expire(time.Now().Add(drainTime))
 	copies.Wait()
-	s.exit(status)
+	s.exit(process.status)
 	return nil
 }
 

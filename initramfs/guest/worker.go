@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/vport"
 	"github.com/ldlab/ldlab/internal/wire"
@@ -19,10 +20,11 @@ import (
 // A worker is a child process that waits for its one job.
 type worker struct {
 	comm    string // under which the kernel's log knows it
-	pid     int
-	done    <-chan syscall.WaitStatus
+	link    string // its name as a file; empty: it has none any more
+	process *child
+	of      *children
 	pipes   *pipes
-	greeted bool   // it is up: its first byte came
+	greets  bool   // it says when it is up, and has not yet
 	handed  bool   // it has its job
 	over    string // how it ended; empty: not known yet
 }
@@ -30,51 +32,61 @@ type worker struct {
 // program is this program: by its own name where that is known.
 var program = "/proc/self/exe"
 
-// warmArg tells a child that it has time until there is a job for it.
+// warmArg tells a child that it has time until there is a job for it, and has
+// it say when it is up. Others do not: to hear of it would be two switches
+// between address spaces, each some 1 ms of an emulated guest.
 const warmArg = "warm"
 
-// startWorker starts a child under the comm. dir is for its name, a tmpfs.
+// startWorker starts a child under the comm. dir is for its name.
 //
 // The child is this program, executed through a link that is named comm: exec
 // takes the comm from the path's last element, so that all threads of the
 // child have it from their first instruction.
 func startWorker(c *children, dir, comm string, args ...string) (*worker, error) {
-	link := filepath.Join(dir, comm)
-	if err := os.Symlink(program, link); err != nil {
-		return nil, fmt.Errorf("name child: %w", err)
+	w := &worker{comm: comm, link: dir + "/" + comm, of: c, greets: slices.Contains(args, warmArg)}
+	if err := unix.Symlink(program, w.link); err != nil {
+		return nil, fmt.Errorf("name child: symlink %s: %w", w.link, err)
 	}
-	defer os.Remove(link)
-	pipes, err := newPipes()
-	if err != nil {
+	var err error
+	if w.pipes, err = newPipes(); err != nil {
+		w.unlink()
 		return nil, err
 	}
-	w := &worker{comm: comm, pipes: pipes}
-	w.pid, w.done, err = c.start(link, append([]string{childName, comm}, args...), &syscall.ProcAttr{
-		Dir: "/",
+	w.process, err = c.start(w.link, append([]string{childName, comm}, args...), &syscall.ProcAttr{
 		// Too short a life to collect garbage in. And no signals between the
 		// threads: they would interrupt the system calls that are the probe.
 		Env:   []string{"PATH=/bbin:/bin", "GOGC=off", "GODEBUG=asyncpreemptoff=1"},
-		Files: pipes.childFiles(),
+		Files: w.pipes.childFiles(),
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
 	})
-	pipes.closeChild()
+	w.pipes.closeChild()
 	if err != nil {
-		pipes.close()
+		w.pipes.close()
+		w.unlink()
 		return nil, err
 	}
 	return w, nil
 }
 
+// unlink takes the name away that the child was started by. It has no use for
+// it any more, but to take it away can wait until its result is sent.
+func (w *worker) unlink() {
+	if w.link != "" {
+		_ = unix.Unlink(w.link)
+		w.link = ""
+	}
+}
+
 // greet waits until the child is up.
 func (w *worker) greet(from io.Reader) error {
-	if w.greeted {
+	if !w.greets {
 		return nil
 	}
 	var b [1]byte
 	if _, err := io.ReadFull(from, b[:]); err != nil {
 		return err
 	}
-	w.greeted = true
+	w.greets = false
 	return nil
 }
 
@@ -84,7 +96,7 @@ func (w *worker) hand(j job, from io.Reader) error {
 		return nil
 	}
 	w.handed = true
-	_, err := io.WriteString(w.pipes.job, j.String())
+	_, err := w.pipes.job.Write([]byte(j.String()))
 	if err == nil {
 		err = w.greet(from)
 	}
@@ -119,15 +131,16 @@ func (w *worker) end(linger time.Duration) string {
 	if w.over != "" {
 		return w.over
 	}
-	_ = syscall.Kill(-w.pid, syscall.SIGKILL) // ESRCH: all gone
-	select {
-	case status := <-w.done:
-		w.over = describe(status)
-	case <-time.After(linger):
-		w.over = "it survives SIGKILL"
+	w.kill()
+	w.unlink()
+	if w.over = "it survives SIGKILL"; w.of.wait(w.process, linger) {
+		w.over = describe(w.process.status)
 	}
 	return w.over
 }
+
+// kill kills the child and its process group.
+func (w *worker) kill() { _ = syscall.Kill(-w.process.pid, syscall.SIGKILL) } // ESRCH: all gone
 
 // workersArg is the kernel argument that says how many children are to wait
 // before the guest is ready. A guest that is going to be forked has them: they
@@ -139,19 +152,16 @@ const maxWorkers = 256
 
 // workersWanted reads the number from a kernel command line.
 func workersWanted(cmdline string) int {
-	n := 0
-	for _, arg := range strings.Fields(cmdline) {
-		if v, ok := strings.CutPrefix(arg, workersArg); ok {
-			n, _ = strconv.Atoi(v) // junk is none
-		}
-	}
-	return max(0, min(n, maxWorkers))
+	_, n, _ := strings.Cut(" "+cmdline, " "+workersArg)
+	n, _, _ = strings.Cut(strings.TrimSpace(n), " ")
+	wanted, _ := strconv.Atoi(n) // junk is none
+	return max(0, min(wanted, maxWorkers))
 }
 
 // hire starts children that wait, and returns when all are up.
 func (g *guest) hire(n int) error {
 	for range n {
-		w, err := startWorker(g.children, os.TempDir(), g.newComm(), warmArg)
+		w, err := startWorker(g.children, g.dir, g.newComm(), warmArg)
 		if err != nil {
 			return fmt.Errorf("start worker: %w", err)
 		}
@@ -161,14 +171,16 @@ func (g *guest) hire(n int) error {
 		if err := w.greet(&listener{pipes: w.pipes, ctx: context.Background()}); err != nil {
 			return fmt.Errorf("wait for worker: %w", err)
 		}
+		w.unlink() // now, and not in every fork
 	}
 	return nil
 }
 
-// newComm is a comm that no child of this boot had.
+// newComm is a comm that no child of this boot had: ldp-0001 and so on.
 func (g *guest) newComm() string {
 	g.serial++
-	return fmt.Sprintf("ldp-%04d", g.serial)
+	n := strconv.Itoa(g.serial)
+	return "ldp-" + "0000"[min(4, len(n)):] + n
 }
 
 // worker gives a child for one probe: one that waits, or a new one.
@@ -178,5 +190,5 @@ func (g *guest) worker() (*worker, error) {
 		g.idle = g.idle[1:]
 		return w, nil
 	}
-	return startWorker(g.children, os.TempDir(), g.newComm())
+	return startWorker(g.children, g.dir, g.newComm())
 }
