@@ -81,15 +81,17 @@ func (b *bench) run(ctx context.Context, list []subject) (*Results, error) {
 	for now := range phases {
 		for round := range b.rounds {
 			began := time.Now()
-			for i, s := range list {
-				if s.phase != now || samplers[i] == nil || s.most > 0 && round >= s.most {
-					continue
-				}
-				if !b.sample(ctx, samplers[i], &r.Measures[i], round) {
-					samplers[i] = nil // the samples that it has stay, and prove nothing
-				}
-				if ctx.Err() != nil {
-					return nil, context.Cause(ctx)
+			for turn := range maxTurns {
+				for i, s := range list {
+					if s.phase != now || turn >= max(1, s.turns) || samplers[i] == nil || s.most > 0 && round >= s.most {
+						continue
+					}
+					if !b.sample(ctx, samplers[i], &r.Measures[i], round) {
+						samplers[i] = nil // the samples that it has stay, and prove nothing
+					}
+					if ctx.Err() != nil {
+						return nil, context.Cause(ctx)
+					}
 				}
 			}
 			// The next round of whole runs will take as long as this one.
@@ -103,8 +105,8 @@ func (b *bench) run(ctx context.Context, list []subject) (*Results, error) {
 }
 
 // sample takes one sample; false where that is not possible any more. Each
-// round takes one of every subject, so that whatever else the machine does
-// strikes all of them alike.
+// round takes one of every subject, and each turn of it one of those that have
+// several, so that whatever else the machine does strikes all of them alike.
 func (b *bench) sample(ctx context.Context, take sampler, m *Measure, round int) bool {
 	v, err := take(ctx)
 	if ctx.Err() != nil {

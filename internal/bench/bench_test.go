@@ -64,6 +64,21 @@ func TestRounds(t *testing.T) {
 	}
 }
 
+// TestTurns takes several samples of some subjects in each round, in turns.
+func TestTurns(t *testing.T) {
+	var took []string
+	x, y := fake("x", 0, &took, rising(), nil), fake("y", 0, &took, rising(), nil)
+	x.turns, y.turns = maxTurns, maxTurns
+	b := &bench{options: options{rounds: 2}, log: io.Discard}
+	if _, err := b.run(t.Context(), []subject{x, fake("a", 0, &took, rising(), nil), y}); err != nil {
+		t.Fatal(err)
+	}
+	round := []string{"x", "a", "y", "x", "y", "x", "y"}
+	if want := slices.Concat(round, round); !slices.Equal(took, want) {
+		t.Errorf("samples were taken of %v, want %v", took, want)
+	}
+}
+
 // TestWholeRuns come after what is short, and stop when there is no time for another round.
 func TestWholeRuns(t *testing.T) {
 	for limit, want := range map[time.Duration][]string{

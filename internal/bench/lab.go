@@ -20,11 +20,11 @@ func labSubjects(arch string) []subject {
 	all := lab.Selection{Arches: []string{arch}, Settings: []string{"none"}}
 	var w weighing
 	return []subject{
-		{id: arch + "/floor", title: "the lab's kernel and an init that powers off, " + arch, unit: "s", open: floor(one)},
+		{id: arch + "/floor", title: "the lab's kernel and an init that powers off, " + arch, unit: "s", turns: maxTurns, open: floor(one)},
 		{id: arch + "/initramfs", title: "the initramfs step, " + arch, unit: "s", open: initramfs(one)},
-		{id: arch + "/boot", title: "initramfs step, and boot to the first answer, " + arch, unit: "s", open: bootWithInitramfs(one)},
-		{id: arch + "/boot-one", title: "boot to the first answer, " + arch, unit: "s", open: booted(one)},
-		{id: arch + "/fork-one", title: "fork to the first answer, " + arch, unit: "s", open: forked(one)},
+		{id: arch + "/boot", title: "initramfs step, and boot to the first answer, " + arch, unit: "s", turns: maxTurns, open: bootWithInitramfs(one)},
+		{id: arch + "/boot-one", title: "boot to the first answer, " + arch, unit: "s", turns: maxTurns, open: booted(one)},
+		{id: arch + "/fork-one", title: "fork to the first answer, " + arch, unit: "s", turns: maxTurns, open: forked(one)},
 		{id: arch + "/boot-all", title: "boot to the first answer of every probe, " + arch, unit: "s", open: booted(all)},
 		{id: arch + "/fork", title: "fork to the first answer of every probe, " + arch, unit: "s", open: forked(all)},
 		{id: arch + "/fork-first", title: "memory that a fork has for itself at its first answer, QEMU included, " + arch, unit: "MiB", most: 3, open: forkWeighed(all, &w, func(w *weighing) int64 { return w.first.all })},

@@ -41,7 +41,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (err 
 	var only []string
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.rounds, "rounds", 5, "samples of each measure, where -limit allows")
+	f.IntVar(&o.rounds, "rounds", 5, "samples of each measure, and three times as many of boots and forks to the first answer, where -limit allows")
 	f.DurationVar(&o.limit, "limit", 9*time.Minute, "take more than one sample of whole runs only within this time")
 	f.Func("only", "measure only what `begins` so, such as x86_64/fork,peers/; nothing is written", func(text string) error {
 		only = strings.Split(text, ",")

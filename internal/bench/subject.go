@@ -11,13 +11,19 @@ type subject struct {
 	id    string // names the measure
 	title string
 	unit  string
-	most  int // samples at most; 0: one a round
+	most  int // samples at most; 0: as many as there are turns
+	turns int // samples a round, up to maxTurns; 0: one
 	phase phase
 
 	// open makes ready what the samples share, before the first round. An
 	// error says why there will be no samples.
 	open func(context.Context, *bench) (sampler, error)
 }
+
+// maxTurns is how many samples a round takes of what lasts a second and is held
+// against a target that is near: of five boots one or two may be a sixth slower
+// than the others.
+const maxTurns = 3
 
 // A phase is when a subject's turn comes. Each has rounds of its own.
 type phase int
