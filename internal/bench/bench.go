@@ -20,7 +20,8 @@ type bench struct {
 	cache   string // the lab's
 	dir     string // for what is gone afterwards
 	machine Machine
-	log     io.Writer // for the user who waits
+	log     io.Writer    // for the user who waits
+	warm    func() error // done before each sample of what is short; nil: nothing is
 	closers []func()
 	peered  *peersKernel // made when the first peer asks for it
 }
@@ -48,7 +49,7 @@ func newBench(o options, log io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
-	return &bench{options: o, cache: cache, dir: dir, machine: thisMachine(), log: log}, nil
+	return &bench{options: o, cache: cache, dir: dir, machine: thisMachine(), log: log, warm: warm}, nil
 }
 
 // close ends what the subjects left open, and removes it.
@@ -86,6 +87,9 @@ func (b *bench) run(ctx context.Context, list []subject) (*Results, error) {
 					if s.phase != now || turn >= max(1, s.turns) || samplers[i] == nil || s.most > 0 && round >= s.most {
 						continue
 					}
+					if now == short {
+						b.getWarm()
+					}
 					if !b.sample(ctx, samplers[i], &r.Measures[i], round) {
 						samplers[i] = nil // the samples that it has stay, and prove nothing
 					}
@@ -102,6 +106,17 @@ func (b *bench) run(ctx context.Context, list []subject) (*Results, error) {
 	}
 	r.Machine = b.machine
 	return r, nil
+}
+
+// getWarm does without where memory is short.
+func (b *bench) getWarm() {
+	if b.warm == nil {
+		return
+	}
+	if err := b.warm(); err != nil {
+		fmt.Fprintln(b.log, err)
+		b.warm = nil
+	}
 }
 
 // sample takes one sample; false where that is not possible any more. Each

@@ -69,9 +69,13 @@ func TestTurns(t *testing.T) {
 	var took []string
 	x, y := fake("x", 0, &took, rising(), nil), fake("y", 0, &took, rising(), nil)
 	x.turns, y.turns = maxTurns, maxTurns
-	b := &bench{options: options{rounds: 2}, log: io.Discard}
+	warmed := 0
+	b := &bench{options: options{rounds: 2}, log: io.Discard, warm: func() error { warmed++; return nil }}
 	if _, err := b.run(t.Context(), []subject{x, fake("a", 0, &took, rising(), nil), y}); err != nil {
 		t.Fatal(err)
+	}
+	if warmed != len(took) {
+		t.Errorf("memory was warmed %d times for %d samples", warmed, len(took))
 	}
 	round := []string{"x", "a", "y", "x", "y", "x", "y"}
 	if want := slices.Concat(round, round); !slices.Equal(took, want) {

@@ -21,8 +21,7 @@ type subject struct {
 }
 
 // maxTurns is how many samples a round takes of what lasts a second and is held
-// against a target that is near: of five boots one or two may be a sixth slower
-// than the others.
+// against a target that is near.
 const maxTurns = 3
 
 // A phase is when a subject's turn comes. Each has rounds of its own.
