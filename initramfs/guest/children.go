@@ -13,9 +13,9 @@ import (
 // children starts processes and reaps them, and with them every orphan that
 // falls to PID 1. Nothing else in this program may wait for a process.
 //
-// Nobody does so all the time: whoever waits for one process takes in whatever
-// has ended by then. A goroutine that waits has a thread of its own, and wakes
-// others through it, all of which is new code to an emulated guest.
+// Where cells are run nobody does so all the time: whoever waits for one process
+// takes in whatever has ended by then. A goroutine that waits has a thread of its
+// own, and wakes others through it, all of which is new code to an emulated guest.
 type children struct {
 	mu   sync.Mutex // held while a child is started, so that it is known before it is reaped
 	live []*child   // started and not reaped

@@ -7,7 +7,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -22,11 +25,24 @@ func (g *guest) serveSSH(p vport.Preamble, port *port) error {
 	// once: on one CPU this saves 10 to 20 % of the handshake.
 	runtime.GOMAXPROCS(4)
 	g.bootErrors = append(g.bootErrors, mountAll(forShell...)...)
+	go g.children.reapAll()
 	server, err := newServer(g, p)
 	if err != nil {
 		return err
 	}
 	return server.serve(portConn{port})
+}
+
+// reapAll reaps whoever ends, for as long as the machine runs: what a shell
+// leaves behind does not wait for the shell.
+func (c *children) reapAll() {
+	ended := make(chan os.Signal, 1)
+	signal.Notify(ended, syscall.SIGCHLD)
+	for range ended {
+		c.mu.Lock()
+		c.reap()
+		c.mu.Unlock()
+	}
 }
 
 // A portConn is a port as a net.Conn, which SSH asks for. Deadlines are the

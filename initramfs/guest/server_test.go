@@ -11,7 +11,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -315,5 +317,38 @@ func TestClosedSessionKillsItsCommand(t *testing.T) {
 			t.Fatal("the command still runs")
 		}
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// TestOrphansDoNotWait has a shell's guest reap an orphan while nobody waits.
+func TestOrphansDoNotWait(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	go reaper.reapAll()
+	pipes, err := newPipes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipes.close()
+	c, err := reaper.start("/bin/sh", []string{"sh", "-c", "sleep 0.2 & echo $!"},
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, uintptr(pipes.child[1])}})
+	pipes.closeChild()
+	if err != nil || !reaper.wait(c, 10*time.Second) {
+		t.Fatalf("start: %v, or it did not end", err)
+	}
+	b := make([]byte, 16)
+	n, err := pipes.said.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); syscall.Kill(orphan, 0) == nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("orphan %d is there still", orphan)
+		}
 	}
 }
