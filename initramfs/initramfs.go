@@ -80,11 +80,10 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 	// The image's name says what its programs are built from, not what came of
 	// it: an image that is there is not asked about them again.
 	parts := []string{packVersion, guest.name}
-	programs := []entry{guest}
+	var shell *entry
 	if c.Shell {
-		shell := shellEntry(tc, c.Arch)
-		parts = append(parts, shell.name)
-		programs = append(programs, shell)
+		e := shellEntry(tc, c.Arch)
+		shell, parts = &e, append(parts, e.name)
 	}
 	files, err := readFiles(c.Files, c.Content)
 	if err != nil {
@@ -95,22 +94,24 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 	}
 	return store.get(ctx, entry{
 		name: fmt.Sprintf("initramfs-%s-%s.cpio", c.Arch.Name, key(parts...)),
-		make: func(ctx context.Context, to string) error { return store.pack(ctx, to, programs, files) },
+		make: func(ctx context.Context, to string) error { return store.pack(ctx, to, shell, guest, files) },
 	})
 }
 
-// pack builds what is missing of the programs, the guest's and perhaps the
-// shell's, and writes the image.
-func (s store) pack(ctx context.Context, to string, programs []entry, files []sourceFile) error {
-	var paths [2]string
-	for i, p := range programs {
-		img, err := s.get(ctx, p)
-		if err != nil {
+// pack builds what is missing of the programs and writes the image; without a
+// shell where that is nil.
+func (s store) pack(ctx context.Context, to string, shell *entry, guest entry, files []sourceFile) error {
+	program, err := s.get(ctx, guest)
+	if err != nil {
+		return err
+	}
+	var commands Image
+	if shell != nil {
+		if commands, err = s.get(ctx, *shell); err != nil {
 			return err
 		}
-		paths[i] = img.Path
 	}
-	return pack(to, paths[1], paths[0], files)
+	return pack(to, commands.Path, program.Path, files)
 }
 
 // key makes one name of all that decides an entry's content.

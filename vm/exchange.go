@@ -9,7 +9,7 @@ import (
 )
 
 // Exchange is Connect without SSH, for programs: it waits until the guest
-// program is ready, hands a fork the entropy and the time that make it a machine of
+// program is ready, hands it the entropy and the time that make this machine
 // its own, and calls f, which speaks with it on the bare port. The port is a
 // socket pair that only this process and QEMU have, so that SSH would protect
 // nothing; under emulation its handshake takes longer than a fork.
@@ -22,11 +22,7 @@ func (m *Machine) Exchange(ctx context.Context, f func(io.ReadWriter) error) err
 		return err
 	}
 	err := m.talk(ctx, "the guest program", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() error {
-		pre := &vport.Preamble{Version: vport.Version} // what booted has a clock and random numbers of its own
-		if m.launch.fork {
-			pre = newPreamble()
-		}
-		return vport.Write(m.port, pre)
+		return vport.Write(m.port, newPreamble())
 	})
 	if err != nil {
 		return err

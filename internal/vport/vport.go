@@ -26,7 +26,6 @@ const Ready = "ldlab-guest ready\n"
 
 // A Preamble is the host's first message on the port. It makes guests that
 // were forked from one template differ: keys, clock and entropy are its own.
-// Without entropy it is for one that booted, which has its own.
 //
 // With keys SSH follows, without them plain messages: a wire.Request and its
 // frames, as often as the host likes, and an Off.
