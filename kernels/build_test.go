@@ -25,7 +25,7 @@ func TestBuild(t *testing.T) {
 	if text != "a b patched new" {
 		t.Errorf("image holds %q", text)
 	}
-	if built.Cached || built.Name != "patched" || built.Kind != lockdown.Bitmap || !built.HasConfig("CONFIG_COMMON") || built.HasConfig("CONFIG_X") {
+	if built.Cached || built.Name != "patched" || built.Interface != lockdown.Bitmap || !built.HasConfig("CONFIG_COMMON") || built.HasConfig("CONFIG_X") {
 		t.Errorf("built %+v", built)
 	}
 	p := built.Provenance

@@ -40,7 +40,7 @@ const (
 type Built struct {
 	Name       string // of the table; of the file, for a ready image
 	Arch       *arch.Arch
-	Kind       lockdown.Kind
+	Interface  lockdown.Interface
 	Image      string            // file
 	Config     string            // file; empty where a ready image came without
 	Files      map[string]string // other files, by name: KexecUnsigned, ModuleSigned, ..., System.map, build.log
@@ -61,7 +61,7 @@ func (b Built) HasConfig(symbol string) bool {
 type Provenance struct {
 	Kernel       string
 	Arch         string
-	Kind         lockdown.Kind
+	Interface    lockdown.Interface
 	Base         string       // source in text form; the file, for a ready image
 	BaseVersion  string       // the kernel's own: 6.12.117
 	BaseDetail   string       // version of the package, commit
@@ -130,7 +130,7 @@ func openEntry(dir string, a *arch.Arch) (Built, error) {
 	if err != nil {
 		return Built{}, fmt.Errorf("read %s: %v", filepath.Join(dir, provenanceFile), err)
 	}
-	b.Name, b.Kind = b.Provenance.Kernel, b.Provenance.Kind
+	b.Name, b.Interface = b.Provenance.Kernel, b.Provenance.Interface
 	b.config, err = readConfig(b.Config)
 	return b, err
 }
@@ -138,7 +138,7 @@ func openEntry(dir string, a *arch.Arch) (Built, error) {
 // provenance says what went into the files of a result.
 func (j *job) provenance(dir string) (Provenance, error) {
 	p := Provenance{
-		Kernel: j.spec.Kernel.Name, Arch: j.spec.Arch.Name, Kind: j.spec.Kernel.Kind,
+		Kernel: j.spec.Kernel.Name, Arch: j.spec.Arch.Name, Interface: j.spec.Kernel.Interface,
 		Base: j.source.String(), BaseVersion: j.origin.Version, BaseDetail: j.origin.Detail, BaseSHA256: j.origin.SHA256,
 		Compiler: j.tools.compiler, Linker: j.tools.linker,
 		LabKey: j.lab.fingerprint(), Recipe: recipe, Key: j.key,

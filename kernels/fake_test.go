@@ -117,9 +117,9 @@ func newBench(t *testing.T, source string) *bench {
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	b.tables = fstest.MapFS{
 		"bases/b.toml":                      {Data: []byte("source = \"" + source + "\"\nversions = \">= 6.12, < 6.13\"")},
-		"table/plain.toml":                  {Data: []byte("base = \"b\"\nkind = \"tristate\"")},
-		"table/patched.toml":                {Data: []byte("base = \"b\"\nkind = \"bitmap\"\nseries = [\"s\"]\nconfig = [\"c\"]")},
-		"table/later.toml":                  {Data: []byte("base = \"b\"\nkind = \"bitmap\"\nseries = [\"later\"]")},
+		"table/plain.toml":                  {Data: []byte("base = \"b\"\ninterface = \"upstream\"")},
+		"table/patched.toml":                {Data: []byte("base = \"b\"\ninterface = \"bitmap\"\nseries = [\"s\"]\nconfig = [\"c\"]")},
+		"table/later.toml":                  {Data: []byte("base = \"b\"\ninterface = \"bitmap\"\nseries = [\"later\"]")},
 		"config/common.config":              {Data: []byte("CONFIG_COMMON=y # reason\n")},
 		"config/c.config":                   {Data: []byte("CONFIG_SECURITY_LOCKDOWN_REASONS=y # reason\n")},
 		"patches/s/1.patch":                 {Data: []byte(strings.ReplaceAll(addPatch, "int x;", "new"))},

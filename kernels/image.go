@@ -25,7 +25,7 @@ func OpenImage(image string, a *arch.Arch, config string) (Built, error) {
 		return Built{}, fmt.Errorf("read image: %w", err)
 	}
 	b := Built{
-		Name: filepath.Base(image), Arch: a, Kind: lockdown.Tristate, Image: image, Config: config, Cached: true,
+		Name: filepath.Base(image), Arch: a, Interface: lockdown.Upstream, Image: image, Config: config, Cached: true,
 		Provenance: Provenance{Kernel: filepath.Base(image), Arch: a.Name, Base: image, ImageSHA256: s},
 	}
 	if config != "" {
@@ -37,9 +37,9 @@ func OpenImage(image string, a *arch.Arch, config string) (Built, error) {
 		}
 	}
 	if b.HasConfig("CONFIG_SECURITY_LOCKDOWN_REASONS") {
-		b.Kind = lockdown.Bitmap
+		b.Interface = lockdown.Bitmap
 	}
-	b.Provenance.Kind = b.Kind
+	b.Provenance.Interface = b.Interface
 	return b, nil
 }
 

@@ -31,11 +31,11 @@ func TestOpenImage(t *testing.T) {
 		file := filepath.Join(dir, a.Name)
 		write(t, file, string(whole))
 		built, err := OpenImage(file, a, "")
-		if err != nil || built.Kind != lockdown.Tristate || built.HasConfig("CONFIG_SECURITY_LOCKDOWN_REASONS") || len(built.Provenance.ImageSHA256) != 64 {
+		if err != nil || built.Interface != lockdown.Upstream || built.HasConfig("CONFIG_SECURITY_LOCKDOWN_REASONS") || len(built.Provenance.ImageSHA256) != 64 {
 			t.Errorf("%+v, %v", built, err)
 		}
 		built, err = OpenImage(file, a, config)
-		if err != nil || built.Kind != lockdown.Bitmap || !built.HasConfig("CONFIG_SECURITY_LOCKDOWN_REASONS") {
+		if err != nil || built.Interface != lockdown.Bitmap || !built.HasConfig("CONFIG_SECURITY_LOCKDOWN_REASONS") {
 			t.Errorf("%+v, %v", built, err)
 		}
 		other := arch.All()[(i+1)%len(arch.All())]

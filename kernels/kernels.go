@@ -28,14 +28,14 @@ var embedded embed.FS
 
 // A Kernel is one entry of the table: what to build.
 type Kernel struct {
-	Name   string        `toml:"-"`      // the file's name without .toml
-	Title  string        `toml:"title"`  // one line
-	Base   string        `toml:"base"`   // name of a Base
-	Series []string      `toml:"series"` // names of patch series, in the order they are applied
-	Config []string      `toml:"config"` // fragments on top of common and the architecture's
-	Kind   lockdown.Kind `toml:"kind"`   // the interface the kernel has
-	Arches []string      `toml:"arches"` // architectures it is built for; empty: all
-	Tree   string        `toml:"tree"`   // builds in a working tree apart, with the kernels of the same word; empty: with all others
+	Name      string             `toml:"-"`         // the file's name without .toml
+	Title     string             `toml:"title"`     // one line
+	Base      string             `toml:"base"`      // name of a Base
+	Series    []string           `toml:"series"`    // names of patch series, in the order they are applied
+	Config    []string           `toml:"config"`    // fragments on top of common and the architecture's
+	Interface lockdown.Interface `toml:"interface"` // the interface the kernel has
+	Arches    []string           `toml:"arches"`    // architectures it is built for; empty: all
+	Tree      string             `toml:"tree"`      // builds in a working tree apart, with the kernels of the same word; empty: with all others
 }
 
 // On reports whether the kernel is built for the architecture.
@@ -132,8 +132,8 @@ func (t *Tables) checkKernel(k Kernel) error {
 	if _, ok := t.bases[k.Base]; !ok {
 		return fmt.Errorf("unknown base %q", k.Base)
 	}
-	if !slices.Contains(lockdown.Kinds(), k.Kind) {
-		return fmt.Errorf("unknown kind %q", k.Kind)
+	if !slices.Contains(lockdown.Interfaces(), k.Interface) {
+		return fmt.Errorf("unknown interface %q", k.Interface)
 	}
 	for _, name := range k.Series {
 		if _, err := t.series(name); err != nil {

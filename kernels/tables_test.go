@@ -39,8 +39,8 @@ func TestTables(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range lockdown.Kinds() {
-		if !slices.ContainsFunc(tables.Kernels(), func(k Kernel) bool { return k.Kind == kind }) {
+	for _, kind := range lockdown.Interfaces() {
+		if !slices.ContainsFunc(tables.Kernels(), func(k Kernel) bool { return k.Interface == kind }) {
 			t.Errorf("no kernel of kind %s", kind)
 		}
 	}
@@ -87,7 +87,7 @@ func TestTablesRefuse(t *testing.T) {
 	good := func() fstest.MapFS {
 		return fstest.MapFS{
 			"bases/b.toml":          {Data: []byte("source = \"apt:x\"\nversions = \">= 6.12\"")},
-			"table/k.toml":          {Data: []byte("base = \"b\"\nkind = \"tristate\"\nseries = [\"s\"]\nconfig = [\"c\"]")},
+			"table/k.toml":          {Data: []byte("base = \"b\"\ninterface = \"upstream\"\nseries = [\"s\"]\nconfig = [\"c\"]")},
 			"config/c.config":       {Data: []byte("CONFIG_X=y # reason\n")},
 			"patches/s/1.patch":     {Data: []byte(addPatch)},
 			"patches/s/series.toml": {Data: []byte("title = \"s\"\nversions = \"= 6.12\"")},
@@ -100,11 +100,11 @@ func TestTablesRefuse(t *testing.T) {
 		{"bases/b.toml", "source = \"apt:x\"\nvresions = \"\"", "read bases/b.toml: line 2: unknown key vresions"},
 		{"bases/b.toml", "source = \"ftp:x\"", `parse source "ftp:x": unknown kind "ftp"`},
 		{"bases/b.toml", "source = \"apt:x\"\nversions = \"6.12\"", `"6.12" has no operator`},
-		{"table/k.toml", "base = \"c\"\nkind = \"tristate\"", `read table/k.toml: unknown base "c"`},
-		{"table/k.toml", "base = \"b\"\nkind = \"binary\"", `unknown kind "binary"`},
-		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\nseries = [\"t\"]", `unknown series "t"`},
-		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\nconfig = [\"d\"]", `unknown config fragment "d"`},
-		{"table/k.toml", "base = \"b\"\nkind = \"tristate\"\narches = [\"pdp11\"]", `unknown architecture "pdp11"`},
+		{"table/k.toml", "base = \"c\"\ninterface = \"upstream\"", `read table/k.toml: unknown base "c"`},
+		{"table/k.toml", "base = \"b\"\ninterface = \"binary\"", `unknown interface "binary"`},
+		{"table/k.toml", "base = \"b\"\ninterface = \"upstream\"\nseries = [\"t\"]", `unknown series "t"`},
+		{"table/k.toml", "base = \"b\"\ninterface = \"upstream\"\nconfig = [\"d\"]", `unknown config fragment "d"`},
+		{"table/k.toml", "base = \"b\"\ninterface = \"upstream\"\narches = [\"pdp11\"]", `unknown architecture "pdp11"`},
 		{"table/k.toml", "base = [", "read table/k.toml: "},
 		{"config/c.config", "CONFIG_X=y\n", `c.config:1: "CONFIG_X=y" is not CONFIG_X=value  # reason`},
 		{"patches/s/series.toml", "name = \"s\"", "unknown key name"},

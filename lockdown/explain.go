@@ -17,15 +17,15 @@ import (
 // stores later, and lockdown_read looks once for each level, so that of two
 // writers at once both may succeed and the lower level stay. That is in its
 // model. Posted has no model of what happens at once.
-func Explain(k Kind, s Setting, steps []Step) error {
-	if err := CheckScript(steps); err != nil {
+func Explain(k Interface, s Setting, steps []Op) error {
+	if err := CheckSequence(steps); err != nil {
 		return err
 	}
 	possible := []*Model{NewModel(k, s)}
 	at := 0
 	for _, part := range Parts(steps) {
-		if part[0].Group != 0 && k == Posted {
-			return fmt.Errorf("explain step %d: posted has no model of what happens at once", at+1)
+		if part[0].Group != 0 && k == BitmapV1 {
+			return fmt.Errorf("explain step %d: bitmap-v1 has no model of what happens at once", at+1)
 		}
 		if part[0].Group == 0 {
 			for i, step := range part {
@@ -49,9 +49,9 @@ func Explain(k Kind, s Setting, steps []Step) error {
 
 // An Unexplained is where the answers of a script leave the model.
 type Unexplained struct {
-	Steps    []Step
-	From, To int    // the steps that it has no history for: one, or a group
-	Wants    []Step // of one step: the answers it has
+	Steps    []Op
+	From, To int  // the steps that it has no history for: one, or a group
+	Wants    []Op // of one step: the answers it has
 }
 
 // Error names the step.
@@ -59,11 +59,11 @@ func (e *Unexplained) Error() string {
 	if e.To-e.From > 1 {
 		return fmt.Sprintf("steps %d to %d of %d: no order of them gives these answers", e.From+1, e.To, len(e.Steps))
 	}
-	return fmt.Sprintf("step %d of %d: %s, want %s", e.From+1, len(e.Steps), e.Steps[e.From], e.wants(Step.ret))
+	return fmt.Sprintf("step %d of %d: %s, want %s", e.From+1, len(e.Steps), e.Steps[e.From], e.wants(Op.ret))
 }
 
 // wants prints the answers that the model has.
-func (e *Unexplained) wants(ret func(Step) string) string {
+func (e *Unexplained) wants(ret func(Op) string) string {
 	var texts []string
 	for _, w := range e.Wants {
 		texts = append(texts, ret(w))
@@ -93,14 +93,14 @@ func (e *Unexplained) Transcript() string {
 	if e.To-e.From > 1 {
 		fmt.Fprintf(&b, "     no order of steps %d to %d gives these answers\n", e.From+1, e.To)
 	} else {
-		fmt.Fprintf(&b, "     want %s\n", e.wants(func(s Step) string { return s.brief().ret() }))
+		fmt.Fprintf(&b, "     want %s\n", e.wants(func(s Op) string { return s.brief().ret() }))
 	}
 	return b.String()
 }
 
 // brief is a step without the open reasons that it read.
-func (s Step) brief() Step {
-	if s.Op != "read" || s.File != ReasonsFile {
+func (s Op) brief() Op {
+	if s.Call != "read" || s.File != ReasonsFile {
 		return s
 	}
 	var b strings.Builder
@@ -120,7 +120,7 @@ func (s Step) brief() Step {
 
 // answered is what the possible models come to by a step with this answer, and
 // what they would have answered.
-func answered(possible []*Model, s Step) (next []*Model, wants []Step) {
+func answered(possible []*Model, s Op) (next []*Model, wants []Op) {
 	seen := map[string]bool{}
 	for _, m := range possible {
 		m = m.clone()
@@ -140,7 +140,7 @@ func answered(possible []*Model, s Step) (next []*Model, wants []Step) {
 }
 
 // ordered is what the possible models come to by a group with these answers.
-func ordered(possible []*Model, group []Step) []*Model {
+func ordered(possible []*Model, group []Op) []*Model {
 	o := orders{seen: map[string]bool{}}
 	var ws []writer
 	for _, steps := range Writers(group) {
@@ -154,7 +154,7 @@ func ordered(possible []*Model, group []Step) []*Model {
 
 // A writer is a thread of a group, somewhere in its steps.
 type writer struct {
-	steps  []Step // that are left
+	steps  []Op // that are left
 	fd     descriptor
 	looked int     // of mainline's first step: how often it looked
 	marked [3]bool // and what it saw
@@ -204,10 +204,10 @@ func (w *writer) act(m *Model) bool {
 		w.steps, w.looked, w.marked = w.steps[1:], 0, [3]bool{}
 		return ok
 	}
-	if m.kind != Tristate || s.File != LevelFile {
+	if m.kind != Upstream || s.File != LevelFile {
 		return done(m.answer(s, &w.fd) == s)
 	}
-	if s.Op == "read" {
+	if s.Call == "read" {
 		w.marked[w.looked] = m.marked(Level(w.looked))
 		if w.looked++; w.looked < len(w.marked) {
 			return true

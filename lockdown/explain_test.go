@@ -13,34 +13,34 @@ const (
 	showConf  = "none integrity [confidentiality]\n"
 )
 
-func wr(file, data, err string) Step { return Step{Op: "write", File: file, Data: data, Err: err} }
-func rd(file, data string) Step      { return Step{Op: "read", File: file, Data: data} }
-func level(data, err string) Step    { return wr(LevelFile, data, err) }
-func reasonsOf(data, err string) Step {
+func wr(file, data, err string) Op { return Op{Call: "write", File: file, Data: data, Err: err} }
+func rd(file, data string) Op      { return Op{Call: "read", File: file, Data: data} }
+func level(data, err string) Op    { return wr(LevelFile, data, err) }
+func reasonsOf(data, err string) Op {
 	return wr(ReasonsFile, data, err)
 }
 
 // same puts a step on the descriptor of the one before it.
-func same(s Step) Step { s.Same = true; return s }
+func same(s Op) Op { s.Same = true; return s }
 
 // at does a step at an offset.
-func at(n int64, s Step) Step { s.At = n; return s }
+func at(n int64, s Op) Op { s.At = n; return s }
 
 // once puts steps into a group.
-func once(group int, steps ...Step) []Step {
+func once(group int, steps ...Op) []Op {
 	for i := range steps {
 		steps[i].Group = group
 	}
 	return steps
 }
 
-func script(parts ...any) []Step {
-	var steps []Step
+func script(parts ...any) []Op {
+	var steps []Op
 	for _, p := range parts {
 		switch p := p.(type) {
-		case Step:
+		case Op:
 			steps = append(steps, p)
-		case []Step:
+		case []Op:
 			steps = append(steps, p...)
 		}
 	}
@@ -56,9 +56,9 @@ func TestExplain(t *testing.T) {
 	all := strings.Join(Tokens(), ",")
 	for _, tc := range []struct {
 		name    string
-		kind    Kind
+		kind    Interface
 		setting string
-		steps   []Step
+		steps   []Op
 		from    int    // of what is not explained, counted from 1; 0: all is
 		to      int    // 0: from
 		wants   string // " or " between them
@@ -68,9 +68,9 @@ func TestExplain(t *testing.T) {
 		{"refused and done", Bitmap, "none", script(reasonsOf("dev_mem,bogus", "EINVAL"), rd(ReasonsFile, listed("dev_mem"))), 2, 0, `"`},
 		{"case does not matter", Bitmap, "none", script(reasonsOf("DEV_MEM", "")), 1, 0, "EINVAL"},
 		{"level lowered", Bitmap, "confidentiality@boot", script(level("integrity", "")), 1, 0, "EPERM"},
-		{"level lowered and refused", Tristate, "confidentiality@boot", script(level("integrity", "EPERM"), rd(LevelFile, showInteg)), 2, 0, `"none integrity [confidentiality]\n"`},
-		{"no file", Tristate, "none", script(reasonsOf("dev_mem", "ENOENT"), Step{Op: "read", File: ReasonsFile, Err: "ENOENT"}), 0, 0, ""},
-		{"a file", Tristate, "none", script(rd(ReasonsFile, "")), 1, 0, "ENOENT"},
+		{"level lowered and refused", Upstream, "confidentiality@boot", script(level("integrity", "EPERM"), rd(LevelFile, showInteg)), 2, 0, `"none integrity [confidentiality]\n"`},
+		{"no file", Upstream, "none", script(reasonsOf("dev_mem", "ENOENT"), Op{Call: "read", File: ReasonsFile, Err: "ENOENT"}), 0, 0, ""},
+		{"a file", Upstream, "none", script(rd(ReasonsFile, "")), 1, 0, "ENOENT"},
 
 		// Descriptors: a write is a whole command, reads move the position.
 		{"split", Bitmap, "none", script(reasonsOf("dev_mem,", "EINVAL"), same(reasonsOf("kexec", "")), same(reasonsOf("msr", "")), rd(ReasonsFile, listed("kexec", "msr"))), 0, 0, ""},
@@ -95,17 +95,17 @@ func TestExplain(t *testing.T) {
 		{"a level comes between", Bitmap, "none", script(once(1, reasonsOf(all, ""), level("integrity", ""), same(level("confidentiality", ""))), level("none", "EPERM")), 0, 0, ""},
 		{"a split among others", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), same(rd(ReasonsFile, listed("dev_mem", "msr"))), same(reasonsOf("perf", "EINVAL")), reasonsOf("msr", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 0, 0, ""},
 		// What happened is not known until it is read.
-		{"two pasts", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"two pasts, and neither", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showNone)), 3, 0, `"none integrity [confidentiality]\n" or "none [integrity] confidentiality\n"`},
-		{"a past is chosen", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", ""), rd(LevelFile, showConf), level("integrity", "EPERM")), 0, 0, ""},
-		{"a past was chosen", Tristate, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", "EPERM"), rd(LevelFile, showInteg)), 4, 0, `"none integrity [confidentiality]\n"`},
+		{"two pasts", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"two pasts, and neither", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showNone)), 3, 0, `"none integrity [confidentiality]\n" or "none [integrity] confidentiality\n"`},
+		{"a past is chosen", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", ""), rd(LevelFile, showConf), level("integrity", "EPERM")), 0, 0, ""},
+		{"a past was chosen", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", "EPERM"), rd(LevelFile, showInteg)), 4, 0, `"none integrity [confidentiality]\n"`},
 
 		// Mainline looks, and then stores.
-		{"both win in mainline", Tristate, "none", script(once(1, level("integrity", ""), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"none wins in mainline", Tristate, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 1, 2, ""},
-		{"never below where it began", Tristate, "integrity@boot", script(once(1, level("integrity", ""), level("confidentiality", ""))), 1, 2, ""},
-		{"mainline shows two levels", Tristate, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 0, 0, ""},
-		{"mainline shows none", Tristate, "none", script(once(1, level("integrity", ""), same(level("confidentiality", "")), rd(LevelFile, "none integrity confidentiality\n"))), 1, 3, ""},
+		{"both win in mainline", Upstream, "none", script(once(1, level("integrity", ""), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"none wins in mainline", Upstream, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 1, 2, ""},
+		{"never below where it began", Upstream, "integrity@boot", script(once(1, level("integrity", ""), level("confidentiality", ""))), 1, 2, ""},
+		{"mainline shows two levels", Upstream, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 0, 0, ""},
+		{"mainline shows none", Upstream, "none", script(once(1, level("integrity", ""), same(level("confidentiality", "")), rd(LevelFile, "none integrity confidentiality\n"))), 1, 3, ""},
 		{"bitmap shows one level", Bitmap, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 1, 2, ""},
 	} {
 		err := Explain(tc.kind, parse(t, tc.setting), tc.steps)
@@ -116,7 +116,7 @@ func TestExplain(t *testing.T) {
 		case tc.from == 0:
 		case !errors.As(err, &un):
 			t.Errorf("%s: %v, want step %d unexplained", tc.name, err, tc.from)
-		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Step.ret), tc.wants):
+		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Op.ret), tc.wants):
 			t.Errorf("%s: %v, want steps %d to %d, %q", tc.name, err, tc.from, max(tc.from, tc.to), tc.wants)
 		}
 	}
@@ -159,13 +159,13 @@ func TestCheckScript(t *testing.T) {
 		nine = append(nine, once(1, same(good))...)
 	}
 	for _, tc := range []struct {
-		steps []Step
+		steps []Op
 		want  string // "": none
 	}{
 		{nil, ""},
 		{script(good, same(good), once(1, good, same(good), good), once(2, good)), ""},
-		{make([]Step, MaxSteps+1), "1025 steps"},
-		{script(good, Step{Op: "unlink", File: LevelFile}), "step 2"},
+		{make([]Op, MaxOps+1), "1025 steps"},
+		{script(good, Op{Call: "unlink", File: LevelFile}), "step 2"},
 		{script(wr("/etc/passwd", "", "")), "not a file of lockdown's"},
 		{script(at(-1, good)), "before the start"},
 		{script(same(good)), "descriptor"},
@@ -175,7 +175,7 @@ func TestCheckScript(t *testing.T) {
 		{five, "5 steps of 5 writers"},
 		{nine, "9 steps of 1 writers"},
 	} {
-		err := CheckScript(tc.steps)
+		err := CheckSequence(tc.steps)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%d steps: %v, want %q", len(tc.steps), err, tc.want)
 		}
@@ -183,14 +183,14 @@ func TestCheckScript(t *testing.T) {
 			t.Errorf("%d steps are explained: %v", len(tc.steps), err)
 		}
 	}
-	if err := Explain(Posted, Setting{}, once(1, good)); err == nil || !strings.Contains(err.Error(), "posted") {
-		t.Errorf("a group on posted: %v", err)
+	if err := Explain(BitmapV1, Setting{}, once(1, good)); err == nil || !strings.Contains(err.Error(), "bitmap-v1") {
+		t.Errorf("a group on bitmap-v1: %v", err)
 	}
 }
 
-// TestStepJSON: every byte that was written comes through.
-func TestStepJSON(t *testing.T) {
-	for _, s := range []Step{
+// TestOpJSON: every byte that was written comes through.
+func TestOpJSON(t *testing.T) {
+	for _, s := range []Op{
 		level("integrity", "EPERM"), reasonsOf("msr\xff\x00\n", "EINVAL"), reasonsOf("\x80", ""), reasonsOf("\u212a", ""),
 		once(3, same(at(7, level("\x00", ""))))[0],
 	} {
@@ -198,13 +198,13 @@ func TestStepJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got Step
+		var got Op
 		if err := json.Unmarshal(b, &got); err != nil || got != s {
 			t.Errorf("%s is %s is %s, %v", s, b, got, err)
 		}
 	}
 	b, _ := json.Marshal(level("none", ""))
-	if want := `{"Op":"write","File":"/sys/kernel/security/lockdown","Data":"none"}`; string(b) != want {
+	if want := `{"Call":"write","File":"/sys/kernel/security/lockdown","Data":"none"}`; string(b) != want {
 		t.Errorf("%s, want %s as results have it", b, want)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // kernel: security/lockdown/lockdown.c of mainline v6.12, of the lab's bitmap
 // series, and of the posted one.
 type Model struct {
-	kind   Kind
+	kind   Interface
 	locked map[Reason]bool
 	// marks are the bits of the posted series that stand for whole levels:
 	// there a level is shown because it was written, not because its reasons
@@ -25,7 +25,7 @@ type descriptor struct {
 }
 
 // NewModel is a kernel of the kind in the setting, fresh from boot.
-func NewModel(k Kind, s Setting) *Model {
+func NewModel(k Interface, s Setting) *Model {
 	m := &Model{kind: k, locked: map[Reason]bool{}, marks: map[Level]bool{}}
 	for _, r := range reasons {
 		m.locked[r.Reason] = s.Locks(r.Reason)
@@ -64,7 +64,7 @@ func (m *Model) Locked(r Reason) bool { return m.locked[r] }
 // Answer does a step and returns it with the kernel's answer filled in: the
 // data read, the errno. It takes steps one after the other, those of a group
 // too; Explain knows better.
-func (m *Model) Answer(s Step) Step {
+func (m *Model) Answer(s Op) Op {
 	if !s.Same || s.File != m.fd.file {
 		m.fd = descriptor{file: s.File}
 	}
@@ -72,18 +72,18 @@ func (m *Model) Answer(s Step) Step {
 }
 
 // answer does a step on a descriptor.
-func (m *Model) answer(s Step, fd *descriptor) Step {
+func (m *Model) answer(s Op, fd *descriptor) Op {
 	s.Err = ""
 	there := s.File == LevelFile || s.File == ReasonsFile && m.kind == Bitmap
 	switch {
 	case !there:
 		s.Err = "ENOENT" // of the open(2)
-		if s.Op == "read" {
+		if s.Call == "read" {
 			s.Data = ""
 		}
-	case s.Op == "read" && s.File == LevelFile:
+	case s.Call == "read" && s.File == LevelFile:
 		s.Data = fd.read(m.showLevel(m.marked), s.At)
-	case s.Op == "read":
+	case s.Call == "read":
 		s.Data = fd.read(m.showReasons(), s.At)
 	case s.File == LevelFile:
 		s.Err = m.writeLevel(s.Data)
@@ -107,7 +107,7 @@ func (fd *descriptor) read(text string, at int64) string {
 
 // marked reports whether the level is shown in brackets.
 func (m *Model) marked(l Level) bool {
-	if m.kind == Posted {
+	if m.kind == BitmapV1 {
 		return m.marks[l]
 	}
 	return m.level() == l
@@ -158,7 +158,7 @@ func (m *Model) admit(data string) (l Level, errno string) {
 	switch {
 	case err != nil:
 		return l, "EINVAL"
-	case m.kind != Posted && m.level() >= l:
+	case m.kind != BitmapV1 && m.level() >= l:
 		return l, "EPERM"
 	}
 	return l, ""
@@ -168,7 +168,7 @@ func (m *Model) admit(data string) (l Level, errno string) {
 // stored since admit looked.
 func (m *Model) store(l Level) {
 	for _, r := range reasons {
-		m.locked[r.Reason] = r.Level <= l || m.kind != Tristate && m.locked[r.Reason]
+		m.locked[r.Reason] = r.Level <= l || m.kind != Upstream && m.locked[r.Reason]
 	}
 	m.mark(l)
 }

@@ -24,26 +24,26 @@ func TestModel(t *testing.T) {
 	const none, integ, conf = "[none] integrity confidentiality\n", "none [integrity] confidentiality\n", "none integrity [confidentiality]\n"
 	for _, tc := range []struct {
 		name    string
-		kind    Kind
+		kind    Interface
 		setting string
 		acts    []act
 	}{
 		// Observed on Debian's 6.1, 6.12 and 7.3 (shared facts), and by the
 		// lab on 6.12.
-		{"mainline", Tristate, "none", []act{
+		{"mainline", Upstream, "none", []act{
 			write(none, "EPERM", "none"), write(none, "EINVAL", "bogus"), write(none, "EINVAL", ""),
 			write(none, "EINVAL", "integrity "), write(none, "EINVAL", "dev_mem"),
 			write(integ, "", "integrity\n"), write(integ, "EPERM", "integrity"), write(integ, "EPERM", "none"),
 			write(conf, "", "confidentiality"), write(conf, "EPERM", "integrity"), write(conf, "EINVAL", "bogus"),
 		}},
-		{"posted", Posted, "none", []act{
+		{"posted", BitmapV1, "none", []act{
 			write("none integrity confidentiality\n", "EINVAL", "foo"),
 			write("[none] integrity confidentiality\n", "", "none"),
 			write("[none] [integrity] confidentiality\n", "", "integrity"),
 			write("[none] [integrity] confidentiality\n", "", "integrity"),
 			write("[none] [integrity] [confidentiality]\n", "", "confidentiality"),
 		}},
-		{"posted at boot", Posted, "confidentiality@boot", []act{
+		{"posted at boot", BitmapV1, "confidentiality@boot", []act{
 			write("none [integrity] [confidentiality]\n", "", "integrity"),
 		}},
 		{"bitmap", Bitmap, "integrity,kcore@runtime", []act{
@@ -60,10 +60,10 @@ func TestModel(t *testing.T) {
 	} {
 		m := NewModel(tc.kind, parse(t, tc.setting))
 		for i, a := range tc.acts {
-			if got := m.Answer(Step{Op: "write", File: a.file, Data: a.data}); got.Err != a.err {
+			if got := m.Answer(Op{Call: "write", File: a.file, Data: a.data}); got.Err != a.err {
 				t.Errorf("%s, act %d: %s, want %q", tc.name, i, got, a.err)
 			}
-			if got := m.Answer(Step{Op: "read", File: LevelFile}); got.Data != a.level {
+			if got := m.Answer(Op{Call: "read", File: LevelFile}); got.Data != a.level {
 				t.Errorf("%s, act %d: level reads %q, want %q", tc.name, i, got.Data, a.level)
 			}
 		}
@@ -71,9 +71,9 @@ func TestModel(t *testing.T) {
 }
 
 func TestModelHasNoReasonsFileOnMainline(t *testing.T) {
-	m := NewModel(Tristate, Setting{})
+	m := NewModel(Upstream, Setting{})
 	for _, op := range []string{"read", "write"} {
-		if got := m.Answer(Step{Op: op, File: ReasonsFile, Data: "dev_mem"}); got.Err != "ENOENT" {
+		if got := m.Answer(Op{Call: op, File: ReasonsFile, Data: "dev_mem"}); got.Err != "ENOENT" {
 			t.Errorf("%s: want ENOENT", got)
 		}
 	}
@@ -86,11 +86,11 @@ func TestModelOnlyLocks(t *testing.T) {
 	words := append(Tokens(), "none", "integrity", "confidentiality", "", "bogus", "dev_mem,kexec\n", "kcore,bogus", " msr")
 	rng := rand.New(rand.NewPCG(1, 2))
 	for round := range 200 {
-		m := NewModel([]Kind{Tristate, Bitmap}[round%2], Setting{})
+		m := NewModel([]Interface{Upstream, Bitmap}[round%2], Setting{})
 		locked := map[Reason]bool{}
 		for range 60 {
 			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
-			step := m.Answer(Step{Op: "write", File: file, Data: words[rng.IntN(len(words))]})
+			step := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
 			var now Setting
 			for _, r := range Reasons() {
 				if locked[r.Reason] && !m.Locked(r.Reason) {
@@ -100,7 +100,7 @@ func TestModelOnlyLocks(t *testing.T) {
 					now.Reasons = append(now.Reasons, r.Reason)
 				}
 			}
-			shown := m.Answer(Step{Op: "read", File: LevelFile}).Data
+			shown := m.Answer(Op{Call: "read", File: LevelFile}).Data
 			if strings.Count(shown, "[") != 1 || !strings.Contains(shown, "["+now.Shown().String()+"]") {
 				t.Fatalf("after %s: level reads %q, want %s alone in brackets", step, shown, now.Shown())
 			}

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// A Kind is the interface through which a kernel locks and shows reasons.
-type Kind string
+// A Interface is the interface through which a kernel locks and shows reasons.
+type Interface string
 
 const (
-	Tristate Kind = "tristate" // mainline: three levels, one file
-	Bitmap   Kind = "bitmap"   // the lab's series: levels, and single reasons in a file of their own
-	Posted   Kind = "posted"   // the series posted in 2025, with the lab's door for single reasons
+	Upstream Interface = "upstream"  // mainline: three levels, one file
+	Bitmap   Interface = "bitmap"    // the lab's series: levels, and single reasons in a file of their own
+	BitmapV1 Interface = "bitmap-v1" // the series posted in 2025, with the lab's door for single reasons
 )
 
-// Kinds lists every kind.
-func Kinds() []Kind { return []Kind{Tristate, Bitmap, Posted} }
+// Interfaces lists every kind.
+func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapV1} }
 
 // A Delivery is how a setting comes into force.
 type Delivery string
@@ -34,7 +34,7 @@ var deliveries = []Delivery{Boot, Runtime, CoCo}
 type Setting struct {
 	Level   Level    // a whole level, or None
 	Reasons []Reason // single reasons besides it, in the kernel's order
-	How     Delivery
+	Via     Delivery
 }
 
 // String gives the text form: none, integrity@boot, dev_mem,kcore@runtime.
@@ -49,7 +49,7 @@ func (s Setting) String() string {
 	if len(parts) == 0 {
 		return "none"
 	}
-	how := s.How
+	how := s.Via
 	if how == "" {
 		how = Boot
 	}
@@ -76,10 +76,10 @@ func (e *UnknownError) Error() string { return fmt.Sprintf("unknown %s %q", e.Wh
 // and none that the level locks anyway.
 func ParseSetting(text string) (Setting, error) {
 	what, how, cut := strings.Cut(text, "@")
-	s := Setting{How: Boot}
+	s := Setting{Via: Boot}
 	if cut {
-		s.How = Delivery(how)
-		if !slices.Contains(deliveries, s.How) {
+		s.Via = Delivery(how)
+		if !slices.Contains(deliveries, s.Via) {
 			return Setting{}, &UnknownError{"delivery", how, []string{string(Boot), string(Runtime), string(CoCo)}}
 		}
 	}
@@ -107,8 +107,8 @@ func ParseSetting(text string) (Setting, error) {
 	case levels == 1 && s.Level == None && len(named) > 0:
 		return Setting{}, fmt.Errorf("setting %q names none and reasons", text)
 	case s.Level == None && len(s.Reasons) == 0:
-		s.How = Boot // nothing to deliver: there is one way to lock nothing
-	case s.How == CoCo && s.String() != "dev_mem@coco":
+		s.Via = Boot // nothing to deliver: there is one way to lock nothing
+	case s.Via == CoCo && s.String() != "dev_mem@coco":
 		return Setting{}, fmt.Errorf("setting %q: a confidential guest locks dev_mem and nothing else", text)
 	}
 	return s, nil
@@ -124,7 +124,7 @@ func (l Level) Locks(r Reason) bool {
 func (s Setting) Locks(r Reason) bool { return s.Level.Locks(r) || slices.Contains(s.Reasons, r) }
 
 // Single reports whether the setting locks reasons outside a whole level,
-// which a tristate kernel cannot do.
+// which an upstream kernel cannot do.
 func (s Setting) Single() bool { return len(s.Reasons) > 0 }
 
 // Shown is the level that a kernel must show for the setting: the highest one
@@ -146,7 +146,7 @@ func (s Setting) Shown() Level {
 // locked at run time. "none" is asked for by no option at all: lockdown=none
 // is not a value (lockdown_param, v6.12).
 func (s Setting) KernelArgs() []string {
-	switch s.How {
+	switch s.Via {
 	case Runtime:
 		return nil
 	case CoCo:
@@ -172,11 +172,11 @@ func joinReasons(rs []Reason) string {
 
 // Files of lockdown's interface in securityfs.
 const (
-	Dir         = "/sys/kernel/security"
-	LSMFile     = Dir + "/lsm"
-	LevelFile   = Dir + "/lockdown"
-	ReasonsFile = Dir + "/lockdown_reasons" // Bitmap
-	DoorFile    = Dir + "/lockdown_door"    // Posted
+	Dir              = "/sys/kernel/security"
+	LSMFile          = Dir + "/lsm"
+	LevelFile        = Dir + "/lockdown"
+	ReasonsFile      = Dir + "/lockdown_reasons" // Bitmap
+	SingleReasonFile = Dir + "/lockdown_door"    // Posted
 )
 
 // A Write is one write(2) of a whole command to one of lockdown's files.
@@ -188,11 +188,11 @@ type Write struct {
 // Writes is what locks the setting at run time on a kernel of the kind, in
 // order; empty for what is delivered otherwise. A kernel that cannot lock
 // single reasons is an error.
-func (s Setting) Writes(k Kind) ([]Write, error) {
-	if err := s.CheckKind(k); err != nil {
+func (s Setting) Writes(k Interface) ([]Write, error) {
+	if err := s.CheckInterface(k); err != nil {
 		return nil, err
 	}
-	if s.How != Runtime {
+	if s.Via != Runtime {
 		return nil, nil
 	}
 	var w []Write
@@ -203,24 +203,24 @@ func (s Setting) Writes(k Kind) ([]Write, error) {
 	case len(s.Reasons) == 0:
 	case k == Bitmap:
 		w = append(w, Write{ReasonsFile, joinReasons(s.Reasons)})
-	case k == Posted:
+	case k == BitmapV1:
 		for _, r := range s.Reasons {
 			info, _ := Info(r)
-			w = append(w, Write{DoorFile, info.Label})
+			w = append(w, Write{SingleReasonFile, info.Label})
 		}
 	}
 	return w, nil
 }
 
-// CheckKind says why a kernel of the kind cannot be brought into the setting;
+// CheckInterface says why a kernel of the kind cannot be brought into the setting;
 // nil if it can.
-func (s Setting) CheckKind(k Kind) error {
+func (s Setting) CheckInterface(k Interface) error {
 	switch {
-	case k == Tristate && s.Single():
-		return fmt.Errorf("setting %s: a tristate kernel cannot lock single reasons", s)
-	case k != Bitmap && s.How == CoCo:
+	case k == Upstream && s.Single():
+		return fmt.Errorf("setting %s: an upstream kernel cannot lock single reasons", s)
+	case k != Bitmap && s.Via == CoCo:
 		return fmt.Errorf("setting %s: only a bitmap kernel has the in-kernel interface that a confidential guest calls", s)
-	case k == Posted && s.Single() && s.How != Runtime:
+	case k == BitmapV1 && s.Single() && s.Via != Runtime:
 		return fmt.Errorf("setting %s: the posted series cannot lock single reasons at boot", s)
 	}
 	return nil

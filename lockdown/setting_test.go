@@ -68,23 +68,23 @@ func TestParseSettingRefuses(t *testing.T) {
 func TestCheckKind(t *testing.T) {
 	for _, tc := range []struct {
 		text string
-		kind Kind
+		kind Interface
 		ok   bool
 	}{
-		{"confidentiality@runtime", Tristate, true},
-		{"dev_mem@boot", Tristate, false},
-		{"integrity,kcore@runtime", Tristate, false},
-		{"dev_mem@coco", Tristate, false},
+		{"confidentiality@runtime", Upstream, true},
+		{"dev_mem@boot", Upstream, false},
+		{"integrity,kcore@runtime", Upstream, false},
+		{"dev_mem@coco", Upstream, false},
 		{"dev_mem@coco", Bitmap, true},
 		{"dev_mem@boot", Bitmap, true},
-		{"dev_mem@runtime", Posted, true},
-		{"dev_mem@boot", Posted, false},
+		{"dev_mem@runtime", BitmapV1, true},
+		{"dev_mem@boot", BitmapV1, false},
 	} {
 		s, err := ParseSetting(tc.text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CheckKind(tc.kind); (err == nil) != tc.ok {
+		if err := s.CheckInterface(tc.kind); (err == nil) != tc.ok {
 			t.Errorf("%s on %s: %v, want ok %v", s, tc.kind, err, tc.ok)
 		}
 	}
@@ -93,13 +93,13 @@ func TestCheckKind(t *testing.T) {
 func TestWrites(t *testing.T) {
 	for _, tc := range []struct {
 		text string
-		kind Kind
+		kind Interface
 		want []Write
 	}{
 		{"integrity@boot", Bitmap, nil},
-		{"integrity@runtime", Tristate, []Write{{LevelFile, "integrity"}}},
+		{"integrity@runtime", Upstream, []Write{{LevelFile, "integrity"}}},
 		{"integrity,kcore,perf@runtime", Bitmap, []Write{{LevelFile, "integrity"}, {ReasonsFile, "kcore,perf"}}},
-		{"dev_mem@runtime", Posted, []Write{{DoorFile, "/dev/mem,kmem,port"}}},
+		{"dev_mem@runtime", BitmapV1, []Write{{SingleReasonFile, "/dev/mem,kmem,port"}}},
 	} {
 		s, err := ParseSetting(tc.text)
 		if err != nil {

@@ -13,20 +13,20 @@ import (
 type Reach string
 
 const (
-	Refused   Reach = "denied"        // it asked, and was refused
-	OnlyOpen  Reach = "open"          // it asked, and was never refused
-	Unreached Reach = "not exercised" // it never asked
+	SiteDenied  Reach = "denied"        // it asked, and was refused
+	AllowedOnly Reach = "open"          // it asked, and was never refused
+	NotReached  Reach = "not exercised" // it never asked
 )
 
 // A Coverage says which calls of security_locked_down() in one kernel a run
 // exercised.
 type Coverage struct {
-	Kernel, Arch string
-	Sites        []Covered
-	Absent       []Absent
-	Strays       []string // probes that never asked at the site that they name
-	Stale        []string // calls that probes got to, though they are said to be out of reach
-	Unknown      []string // sites that the kernel counted and that are not in its machine code: the lab is wrong
+	Kernel, Arch       string
+	Sites              []Covered
+	Absent             []Absent
+	WrongSite          []string // probes that never asked at the site that they name
+	OutdatedExclusions []string // calls that probes got to, though they are said to be out of reach
+	UnknownSites       []string // sites that the kernel counted and that are not in its machine code: the lab is wrong
 }
 
 // A Covered is a call site that is in the machine code.
@@ -67,8 +67,8 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 	count := func(k scenarios.Check, probe string) {
 		s := at[k.Site]
 		if s == nil {
-			if !slices.Contains(c.Unknown, k.Site) {
-				c.Unknown = append(c.Unknown, k.Site)
+			if !slices.Contains(c.UnknownSites, k.Site) {
+				c.UnknownSites = append(c.UnknownSites, k.Site)
 			}
 			return
 		}
@@ -107,19 +107,19 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 		s := &c.Sites[i]
 		switch {
 		case s.Denials > 0:
-			s.Reach = Refused
+			s.Reach = SiteDenied
 		case s.Checks > 0:
-			s.Reach = OnlyOpen
+			s.Reach = AllowedOnly
 		default:
-			s.Reach, s.Why = Unreached, unreached(s.Where())
+			s.Reach, s.Why = NotReached, unreached(s.Where())
 		}
-		if s.Reach != Unreached && unreached(s.Where()) != "" {
-			c.Stale = append(c.Stale, s.Where())
+		if s.Reach != NotReached && unreached(s.Where()) != "" {
+			c.OutdatedExclusions = append(c.OutdatedExclusions, s.Where())
 		}
 		slices.Sort(s.Probes)
 	}
 	c.addBootProbes(met)
-	c.Strays = strays(arch, allowed, met)
+	c.WrongSite = strays(arch, allowed, met)
 	for _, s := range sites.Source {
 		if !present[s.Where()] {
 			c.Absent = append(c.Absent, Absent{s, why(s.Where())})
@@ -134,7 +134,7 @@ func (c *Coverage) addBootProbes(met map[string]bool) {
 	for i := range c.Sites {
 		s := &c.Sites[i]
 		for _, row := range scenarios.Rows() {
-			if s.Boot && row.AtBoot && row.Site == s.Where() && row.On(c.Arch) {
+			if s.Boot && row.CheckedAtBoot && row.Site == s.Where() && row.On(c.Arch) {
 				s.Probes = append(s.Probes, row.ID)
 				met[row.ID+" "+row.Site] = true
 			}
@@ -146,7 +146,7 @@ func (c *Coverage) addBootProbes(met map[string]bool) {
 // their site.
 func strays(arch string, allowed, met map[string]bool) (ids []string) {
 	for _, row := range scenarios.Rows() {
-		if row.Expect == scenarios.Gated && row.On(arch) && allowed[row.ID] && !met[row.ID+" "+row.Site] {
+		if row.Expect == scenarios.Checked && row.On(arch) && allowed[row.ID] && !met[row.ID+" "+row.Site] {
 			ids = append(ids, row.ID)
 		}
 	}
@@ -160,9 +160,9 @@ func kernelTask(comm string) bool { return comm == "swapper" || strings.HasPrefi
 func (c Coverage) Count() (present, refused, open int) {
 	for _, s := range c.Sites {
 		switch s.Reach {
-		case Refused:
+		case SiteDenied:
 			refused++
-		case OnlyOpen:
+		case AllowedOnly:
 			open++
 		}
 	}
@@ -174,7 +174,7 @@ func (c Coverage) Count() (present, refused, open int) {
 // elsewhere than it says.
 func (c Coverage) Sound() bool {
 	for _, s := range c.Sites {
-		if s.Reach == Unreached && s.Why == "" {
+		if s.Reach == NotReached && s.Why == "" {
 			return false
 		}
 	}
@@ -183,5 +183,5 @@ func (c Coverage) Sound() bool {
 			return false
 		}
 	}
-	return len(c.Strays) == 0 && len(c.Stale) == 0 && len(c.Unknown) == 0 && len(c.Sites) > 0
+	return len(c.WrongSite) == 0 && len(c.OutdatedExclusions) == 0 && len(c.UnknownSites) == 0 && len(c.Sites) > 0
 }

@@ -56,23 +56,23 @@ func TestCover(t *testing.T) {
 	if present != 3 || refused != 1 || open != 1 {
 		t.Errorf("%d present, %d refused, %d open", present, refused, open)
 	}
-	if s := c.Sites[1]; s.Reach != Refused || s.Checks != 3 || s.Denials != 2 || !reflect.DeepEqual(s.Probes, []string{"devmem/open"}) {
+	if s := c.Sites[1]; s.Reach != SiteDenied || s.Checks != 3 || s.Denials != 2 || !reflect.DeepEqual(s.Probes, []string{"devmem/open"}) {
 		t.Errorf("open_port: %+v", s)
 	}
-	if s := c.Sites[2]; s.Reach != OnlyOpen || !s.Boot || s.Checks != 6 {
+	if s := c.Sites[2]; s.Reach != AllowedOnly || !s.Boot || s.Checks != 6 {
 		t.Errorf("kexec: %+v", s)
 	}
-	if s := c.Sites[0]; s.Reach != Unreached || s.Why != "because of arch/x.c:xmon" {
+	if s := c.Sites[0]; s.Reach != NotReached || s.Why != "because of arch/x.c:xmon" {
 		t.Errorf("xmon: %+v", s)
 	}
 	if len(c.Absent) != 1 || c.Absent[0].Why != "because of drivers/cxl/core/mbox.c:cxl" {
 		t.Errorf("absent: %+v", c.Absent)
 	}
-	if !reflect.DeepEqual(c.Stale, []string{"kernel/kexec.c:kexec_load_check"}) {
-		t.Errorf("stale: %q", c.Stale)
+	if !reflect.DeepEqual(c.OutdatedExclusions, []string{"kernel/kexec.c:kexec_load_check"}) {
+		t.Errorf("stale: %q", c.OutdatedExclusions)
 	}
-	if !reflect.DeepEqual(c.Strays, []string{"msr/write"}) || !reflect.DeepEqual(c.Unknown, []string{"who+0x1/0x2"}) {
-		t.Errorf("strays %q, unknown %q", c.Strays, c.Unknown)
+	if !reflect.DeepEqual(c.WrongSite, []string{"msr/write"}) || !reflect.DeepEqual(c.UnknownSites, []string{"who+0x1/0x2"}) {
+		t.Errorf("strays %q, unknown %q", c.WrongSite, c.UnknownSites)
 	}
 	if c.Sound() {
 		t.Error("sound, with a stray and an unknown site")
@@ -103,9 +103,9 @@ func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 }
 
 func TestMutationIsSound(t *testing.T) {
-	of := func(fates ...Fate) (m Mutation) {
+	of := func(fates ...Status) (m Mutation) {
 		for _, f := range fates {
-			m.Mutants = append(m.Mutants, Mutant{Fate: f})
+			m.Mutants = append(m.Mutants, Mutant{Status: f})
 		}
 		return m
 	}
@@ -116,8 +116,8 @@ func TestMutationIsSound(t *testing.T) {
 		m    Mutation
 		want bool
 	}{
-		{"killed", of(Killed, Unreachable), true}, {"survived", of(Killed, Survived), false}, {"lost", of(Killed, NoVerdict), false},
-		{"nothing killed", of(Unreachable), false}, {"false alarm", alarmed, false}, {"none", of(), false},
+		{"killed", of(Killed, NotCovered), true}, {"survived", of(Killed, Survived), false}, {"lost", of(Killed, MutantError), false},
+		{"nothing killed", of(NotCovered), false}, {"false alarm", alarmed, false}, {"none", of(), false},
 	} {
 		if tc.m.Sound() != tc.want {
 			t.Errorf("%s: sound %v", tc.name, tc.m.Sound())
@@ -135,12 +135,12 @@ func TestSignOf(t *testing.T) {
 	for _, tc := range []struct {
 		answer string
 		saw    *scenarios.Observation
-		want   Sign
+		want   Detection
 	}{
-		{Allow, saw(scenarios.Allowed), ByAct}, {Allow, saw(scenarios.Denied), ByCounts}, {Allow, saw(scenarios.Failed), ByCounts},
-		{Deny, saw(scenarios.Denied), ByAct}, {Deny, saw(scenarios.Allowed), ByCounts}, {Deny, nil, ByCounts},
+		{Allow, saw(scenarios.Allowed), DetectedByEffect}, {Allow, saw(scenarios.Denied), DetectedByCounters}, {Allow, saw(scenarios.Failed), DetectedByCounters},
+		{Deny, saw(scenarios.Denied), DetectedByEffect}, {Deny, saw(scenarios.Allowed), DetectedByCounters}, {Deny, nil, DetectedByCounters},
 	} {
-		if got := (Mutant{Answer: tc.answer}).SignOf(tc.saw); got != tc.want {
+		if got := (Mutant{Answer: tc.answer}).DetectionOf(tc.saw); got != tc.want {
 			t.Errorf("%s, %+v: %s, want %s", tc.answer, tc.saw, got, tc.want)
 		}
 	}

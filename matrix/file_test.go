@@ -14,7 +14,7 @@ func sample(t *testing.T) (Header, []Result, []byte) {
 	h := Header{Format: Format, Lab: "test", Probes: []string{"devmem/open"}}
 	var results []Result
 	for _, text := range []string{"none", "integrity", "dev_mem@runtime"} {
-		g := Guest{Kernel: "bitmap", Arch: "x86_64", Kind: "bitmap", Setting: setting(t, text)}
+		g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap", Setting: setting(t, text)}
 		h.Plan = append(h.Plan, g)
 		results = append(results, Result{Guest: g, Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>"}}})
 	}

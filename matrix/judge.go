@@ -9,8 +9,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Case is what one verdict hangs on.
-type Case struct {
+// A Evidence is what one verdict hangs on.
+type Evidence struct {
 	Row      scenarios.Row
 	Guest    Guest
 	Config   map[string]bool        // nil: unknown
@@ -21,7 +21,7 @@ type Case struct {
 }
 
 // Judge is the verdict table of the lab, and nothing else is.
-func Judge(c Case) Judgment {
+func Judge(c Evidence) Judgment {
 	if !c.Row.On(c.Guest.Arch) {
 		return Judgment{Unavailable, strings.Join(c.Row.Only, " and ") + " only"}
 	}
@@ -36,12 +36,12 @@ func Judge(c Case) Judgment {
 	if o.Outcome == scenarios.Unavailable {
 		return judgeAbsence(c)
 	}
-	if c.Row.Expect == scenarios.Conforming {
+	if c.Row.Expect == scenarios.ABI {
 		return judgeAnswers(c)
 	}
-	owed := c.Row.Owes(c.Guest.Setting)
+	owed := c.Row.Expected(c.Guest.Setting)
 	named := c.named()
-	if owed == scenarios.OwedAllowed && o.Outcome == scenarios.Denied && len(named) > 0 {
+	if owed == scenarios.ExpectAllowed && o.Outcome == scenarios.Denied && len(named) > 0 {
 		// Lockdown itself says that it refused: no control is needed to know
 		// that the lock, and nothing else, said no.
 		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
@@ -59,7 +59,7 @@ func Judge(c Case) Judgment {
 		return Judgment{Unavailable, c.Control.Why}
 	case c.Control.Outcome != scenarios.Allowed:
 		return Judgment{Unproven, fmt.Sprintf("control, nothing locked: %s", describe(c.Control))}
-	case owed == scenarios.OwedDenied && c.letThrough() != nil:
+	case owed == scenarios.ExpectDenied && c.letThrough() != nil:
 		k := c.letThrough()
 		return Judgment{Leak, fmt.Sprintf("%s, but not by %s: it asked for %q, and was not refused", o.Call, k.Site, k.Label)}
 	case o.Outcome != scenarios.Denied && o.Outcome != scenarios.Allowed:
@@ -67,11 +67,11 @@ func Judge(c Case) Judgment {
 	}
 	denied := o.Outcome == scenarios.Denied
 	switch {
-	case owed == scenarios.OwedAllowed && denied:
+	case owed == scenarios.ExpectAllowed && denied:
 		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
-	case owed == scenarios.OwedAllowed:
+	case owed == scenarios.ExpectAllowed:
 		return Judgment{Open, o.Call}
-	case owed == scenarios.OwedGap && !denied:
+	case owed == scenarios.ExpectGap && !denied:
 		return Judgment{OpenGap, o.Call + " though " + string(c.Row.Reason) + " is locked: " + c.Row.Source}
 	case !denied:
 		return Judgment{Leak, o.Call + " though " + c.refusing() + " is locked"}
@@ -83,37 +83,37 @@ func Judge(c Case) Judgment {
 		switch {
 		case !c.Guest.Setting.Locks(r):
 			return Judgment{Overblocked, fmt.Sprintf("%s; %s: %s is not locked", o.Call, c.evidence(), r)}
-		case r == c.Row.Reason && c.Row.Expect == scenarios.Gap && c.maskAmong(named) != nil:
+		case r == c.Row.Reason && c.Row.Expect == scenarios.Gap && c.shadowAmong(named) != nil:
 			// Who masks a gap refused it. That its own reason was asked for,
 			// too, on the way back from the door, closes no gap.
-		case r == c.Row.Reason && owed == scenarios.OwedGap:
+		case r == c.Row.Reason && owed == scenarios.ExpectGap:
 			verdict, why = GapClosed, o.Call
 		case r == c.Row.Reason && !c.arrived():
 			why = fmt.Sprintf("%s; %s, not at %s, which the probe is for", o.Call, c.evidence(), c.Row.Site)
 		case r == c.Row.Reason:
 			return Judgment{Enforced, o.Call}
 		case verdict == Unattributed:
-			if m := c.maskAmong([]lockdown.Reason{r}); m != nil {
-				verdict, why = Masked, fmt.Sprintf("%s by %s: %s", o.Call, r, m.Why)
+			if m := c.shadowAmong([]lockdown.Reason{r}); m != nil {
+				verdict, why = Shadowed, fmt.Sprintf("%s by %s: %s", o.Call, r, m.Why)
 			}
 		}
 	}
 	return Judgment{verdict, why}
 }
 
-// maskAmong finds the first of the probe's masks whose reason is among those;
+// shadowAmong finds the first of the probe's masks whose reason is among those;
 // nil: none is.
-func (c Case) maskAmong(named []lockdown.Reason) *scenarios.Mask {
-	for i, m := range c.Row.Masks {
+func (c Evidence) shadowAmong(named []lockdown.Reason) *scenarios.Shadow {
+	for i, m := range c.Row.ShadowedBy {
 		if slices.Contains(named, m.Reason) {
-			return &c.Row.Masks[i]
+			return &c.Row.ShadowedBy[i]
 		}
 	}
 	return nil
 }
 
 // refusing names the locked reasons that should have refused the probe.
-func (c Case) refusing() string {
+func (c Evidence) refusing() string {
 	var words []string
 	for _, r := range c.Row.Refusing(c.Guest.Setting) {
 		words = append(words, string(r))
@@ -123,9 +123,9 @@ func (c Case) refusing() string {
 
 // asked lists the checks that this run of the probe, or the boot where that is
 // when it is denied, made at the probe's own call site.
-func (c Case) asked() (cs []scenarios.Check) {
+func (c Evidence) asked() (cs []scenarios.Check) {
 	checks := c.Observed.Checks
-	if c.Row.AtBoot && c.Boot != nil {
+	if c.Row.CheckedAtBoot && c.Boot != nil {
 		checks = c.Boot.Checks
 	}
 	for _, k := range checks {
@@ -139,13 +139,13 @@ func (c Case) asked() (cs []scenarios.Check) {
 // arrived reports whether a denial is that of the probe's own call site: other
 // calls on the same way may ask for the same reason. Where the kernel does not
 // count, or the object was never made, it cannot be told, and is not asked.
-func (c Case) arrived() bool {
-	hidden := !c.Row.AtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Gated
+func (c Evidence) arrived() bool {
+	hidden := !c.Row.CheckedAtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Checked
 	// What comes before a lock is refused where the lock is older, and the site
 	// is behind that.
-	older := c.Row.Before != nil && c.Guest.Setting.How != lockdown.Runtime
+	older := c.Row.Setup != nil && c.Guest.Setting.Via != lockdown.Runtime
 	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
-	if c.Row.AtBoot && c.Boot != nil {
+	if c.Row.CheckedAtBoot && c.Boot != nil {
 		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })
 	}
 	return hidden || older || !traced || len(c.asked()) > 0
@@ -155,8 +155,8 @@ func (c Case) arrived() bool {
 // though its reason is locked: another call may have refused the act then.
 // What was asked before the lock is counted under the same name, so probes
 // that begin before it tell nothing here.
-func (c Case) letThrough() *scenarios.Check {
-	if c.Row.Before != nil {
+func (c Evidence) letThrough() *scenarios.Check {
+	if c.Row.Setup != nil {
 		return nil
 	}
 	for _, k := range c.asked() {
@@ -169,9 +169,9 @@ func (c Case) letThrough() *scenarios.Check {
 
 // refusedUnlocked says that the kernel refused this run of the probe for a
 // reason that is not locked, or at boot anything for the probe's own.
-func (c Case) refusedUnlocked() string {
+func (c Evidence) refusedUnlocked() string {
 	checks := c.Observed.Checks
-	if c.Row.AtBoot && c.Boot != nil {
+	if c.Row.CheckedAtBoot && c.Boot != nil {
 		own, _ := lockdown.Info(c.Row.Reason)
 		checks = nil
 		for _, k := range c.Boot.Checks {
@@ -193,7 +193,7 @@ func (c Case) refusedUnlocked() string {
 // named lists the reasons for which the kernel itself says that it refused
 // this run of the probe. A kernel that counts its checks says it there, with
 // nothing held back, and is not asked twice; another says it in its log.
-func (c Case) named() (rs []lockdown.Reason) {
+func (c Evidence) named() (rs []lockdown.Reason) {
 	for _, info := range lockdown.Reasons() {
 		if slices.ContainsFunc(c.denials(), func(d denial) bool { return d.label == info.Label }) {
 			rs = append(rs, info.Reason)
@@ -207,7 +207,7 @@ type denial struct{ label, text string }
 
 // denials are those of this run of the probe; of the boot, where that is when
 // the probe is denied.
-func (c Case) denials() (ds []denial) {
+func (c Evidence) denials() (ds []denial) {
 	checks, log := c.Observed.Checks, c.Observed.Log
 	ours := func(comm string) bool { return comm == c.Observed.Comm && comm != "" }
 	if c.Row.DeniedAtBoot(c.Guest.Setting) {
@@ -248,7 +248,7 @@ func cutComm(text, own string) (comm, rest string, ok bool) {
 }
 
 // evidence is what the kernel said of this run, in words.
-func (c Case) evidence() string {
+func (c Evidence) evidence() string {
 	ds := c.denials()
 	switch {
 	case len(ds) > 0:
@@ -271,7 +271,7 @@ func describe(o *scenarios.Observation) string {
 
 // judgeAbsence takes "there is no such thing here" for true only where it does
 // not contradict the kernel's own configuration, or what the control saw.
-func judgeAbsence(c Case) Judgment {
+func judgeAbsence(c Evidence) Judgment {
 	o := c.Observed
 	if strings.HasPrefix(o.Why, "CONFIG_") && c.Config[o.Why] {
 		return Judgment{Unproven, fmt.Sprintf("%s says that %s is off, but it is on", o.Call, o.Why)}
@@ -284,37 +284,37 @@ func judgeAbsence(c Case) Judgment {
 
 // compiledOut reports whether the control said that the kernel was built
 // without the probe's target, and the kernel's configuration agrees.
-func (c Case) compiledOut() bool {
+func (c Evidence) compiledOut() bool {
 	return c.Control.Outcome == scenarios.Unavailable && strings.HasPrefix(c.Control.Why, "CONFIG_") &&
 		c.Config != nil && !c.Config[c.Control.Why]
 }
 
 // judgeAnswers compares a script's answers with the model, step by step. The
 // level file's answers are an ABI: every kernel owes mainline's.
-func judgeAnswers(c Case) Judgment {
-	if c.Observed.Outcome != scenarios.Answered || len(c.Observed.Steps) == 0 {
+func judgeAnswers(c Evidence) Judgment {
+	if c.Observed.Outcome != scenarios.Answered || len(c.Observed.Ops) == 0 {
 		return Judgment{Unproven, describe(c.Observed)}
 	}
-	kind := c.Guest.Kind
-	if kind == lockdown.Posted {
-		kind = lockdown.Tristate
+	kind := c.Guest.Interface
+	if kind == lockdown.BitmapV1 {
+		kind = lockdown.Upstream
 	}
 	model := lockdown.NewModel(kind, c.Guest.Setting)
-	for i, got := range c.Observed.Steps {
+	for i, got := range c.Observed.Ops {
 		want := model.Answer(got)
 		if want != got {
-			return Judgment{Deviates, fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(c.Observed.Steps), got, answer(want))}
+			return Judgment{Deviates, fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(c.Observed.Ops), got, answer(want))}
 		}
 	}
-	return Judgment{Conforms, fmt.Sprintf("%d of %d answers are the model's", len(c.Observed.Steps), len(c.Observed.Steps))}
+	return Judgment{Conforms, fmt.Sprintf("%d of %d answers are the model's", len(c.Observed.Ops), len(c.Observed.Ops))}
 }
 
 // answer is what a step came back with.
-func answer(s lockdown.Step) string {
+func answer(s lockdown.Op) string {
 	switch {
 	case s.Err != "":
 		return s.Err
-	case s.Op == "read":
+	case s.Call == "read":
 		return fmt.Sprintf("%q", s.Data)
 	}
 	return fmt.Sprint(len(s.Data))

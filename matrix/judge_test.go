@@ -33,7 +33,7 @@ func setting(t *testing.T, text string) lockdown.Setting {
 // TestJudge is the verdict table, every line of it from both sides.
 func TestJudge(t *testing.T) {
 	gated := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem"}}
-	free := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Free}}
+	free := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Unchecked}}
 	x86 := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Only: []string{"x86_64"}}}
 	allowed, denied, failed := saw(scenarios.Allowed), saw(scenarios.Denied), saw(scenarios.Failed)
 	named := saw(scenarios.Denied, denialLine)
@@ -77,7 +77,7 @@ func TestJudge(t *testing.T) {
 		{"vanished when locked", gated, "integrity", "x86_64", allowed, absentFor("no device"), nil, Unproven},
 		{"no observation", gated, "integrity", "x86_64", allowed, nil, nil, Lost},
 	} {
-		c := Case{Row: tc.row, Guest: Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}, Config: tc.config, Control: tc.control, Observed: tc.saw}
+		c := Evidence{Row: tc.row, Guest: Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}, Config: tc.config, Control: tc.control, Observed: tc.saw}
 		if got := Judge(c); got.Verdict != tc.want {
 			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
 		}
@@ -98,16 +98,16 @@ func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
 func TestJudgeOwed(t *testing.T) {
 	const mem, trace, core = "/dev/mem,kmem,port", "use of tracefs", "/proc/kcore access"
 	plain := scenarios.Probe{Reason: "dev_mem"}
-	masked := scenarios.Probe{Reason: "kprobes", Masks: []scenarios.Mask{{Reason: "tracefs", Why: "the file is in tracefs"}}}
+	shadowed := scenarios.Probe{Reason: "kprobes", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs", Why: "the file is in tracefs"}}}
 	gap := scenarios.Probe{Reason: "kcore", Expect: scenarios.Gap, Source: "v6.12"}
 	older := gap
-	older.Before = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+	older.Setup = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
 		return nil, scenarios.Result{}
 	}
 	behind := gap
-	behind.Masks = []scenarios.Mask{{Reason: "tracefs", Why: "the door"}}
-	early := scenarios.Probe{Reason: "tracefs", AtBoot: true}
-	hidden := scenarios.Probe{Reason: "tracefs", BootHides: true}
+	behind.ShadowedBy = []scenarios.Shadow{{Reason: "tracefs", Why: "the door"}}
+	early := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true}
+	hidden := scenarios.Probe{Reason: "tracefs", AbsentIfLockedAtBoot: true}
 	allowed, denied := saw(scenarios.Allowed), saw(scenarios.Denied)
 	logged := saw(scenarios.Denied, denialLine)
 	counts := scenarios.State{Counts: true}
@@ -115,7 +115,7 @@ func TestJudgeOwed(t *testing.T) {
 		{Label: core, Comm: "ldp-1", Denials: 1}, {Label: trace, Comm: "swapper/0", Checks: 4, Denials: 4}}}
 	sited := scenarios.Probe{Reason: "dev_mem", Site: "drivers/char/mem.c:open_port"}
 	olderSited := sited
-	olderSited.Before = older.Before
+	olderSited.Setup = older.Setup
 	at := func(call string, denials int) *scenarios.Observation {
 		o := counted(scenarios.Denied, mem)
 		o.Checks[0].Call = "fs/other.c:other"
@@ -126,7 +126,7 @@ func TestJudgeOwed(t *testing.T) {
 	letAndFailed.Outcome = scenarios.Failed
 	wentOn := counted(scenarios.Allowed, mem)
 	refusedAndFailed := counted(scenarios.Failed, mem)
-	atBootSite := scenarios.Probe{Reason: "tracefs", AtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
+	atBootSite := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
 	elsewhere := atBootSite
 	elsewhere.Site = "kernel/trace/trace.c:tracing_init_dentry"
 	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
@@ -157,22 +157,22 @@ func TestJudgeOwed(t *testing.T) {
 		{"refused for what is not locked, failed", sited, "none", refusedAndFailed, &counts, Overblocked},
 		{"its site refused at boot, unlocked", atBootSite, "none", allowed, &bootRefused, Overblocked},
 		{"another site refused at boot, unlocked", elsewhere, "none", allowed, &bootRefused, Overblocked},
-		{"another reason refused at boot, unlocked", scenarios.Probe{Reason: "kcore", AtBoot: true, Site: "k.c:k"}, "none", allowed, &bootRefused, Open},
+		{"another reason refused at boot, unlocked", scenarios.Probe{Reason: "kcore", CheckedAtBoot: true, Site: "k.c:k"}, "none", allowed, &bootRefused, Open},
 		{"its site refused at boot, locked", atBootSite, "tracefs@boot", denied, &bootRefused, Enforced},
 		{"its site let through at boot", atBootSite, "tracefs@boot", denied, &bootLet, Leak},
-		{"masked", masked, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
-		{"masked, though its own is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Masked},
-		{"by its own, though a mask is locked", masked, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},
-		{"by its own, which is not locked", masked, "tracefs@runtime", counted(scenarios.Denied, "use of kprobes"), &counts, Overblocked},
-		{"a mask that lets through", masked, "tracefs@runtime", allowed, &counts, Leak},
-		{"a mask that is not locked", masked, "kcore@runtime", allowed, &counts, Open},
+		{"shadowed", shadowed, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
+		{"shadowed, though its own is locked", shadowed, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
+		{"by its own, though a mask is locked", shadowed, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},
+		{"by its own, which is not locked", shadowed, "tracefs@runtime", counted(scenarios.Denied, "use of kprobes"), &counts, Overblocked},
+		{"a mask that lets through", shadowed, "tracefs@runtime", allowed, &counts, Leak},
+		{"a mask that is not locked", shadowed, "kcore@runtime", allowed, &counts, Open},
 		{"gap", gap, "kcore@runtime", allowed, &counts, OpenGap},
 		{"gap, unlocked", gap, "none", allowed, &counts, Open},
 		{"gap closed", gap, "kcore@boot", counted(scenarios.Denied, core), &counts, GapClosed},
 		{"gap denied by who knows", gap, "kcore@boot", denied, &counts, Unattributed},
 		{"gap denied, unlocked", gap, "none", denied, &counts, Overblocked},
-		{"gap behind a door", behind, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Masked},
-		{"gap behind a door, both locked", behind, "confidentiality@runtime", counted(scenarios.Denied, trace, core), &counts, Masked},
+		{"gap behind a door", behind, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
+		{"gap behind a door, both locked", behind, "confidentiality@runtime", counted(scenarios.Denied, trace, core), &counts, Shadowed},
 		{"gap behind a door that leaks", behind, "tracefs@runtime", allowed, &counts, Leak},
 		{"gap behind an open door", behind, "kcore@runtime", allowed, &counts, OpenGap},
 		{"older than the lock", older, "kcore@runtime", allowed, &counts, OpenGap},
@@ -183,7 +183,7 @@ func TestJudgeOwed(t *testing.T) {
 		{"at boot, logged", early, "tracefs@boot", denied, &bootLogged, Enforced},
 		{"at boot, no evidence", early, "tracefs@boot", denied, &bootAllowed, Unattributed},
 		{"at boot, no state", early, "tracefs@boot", denied, nil, Unattributed},
-		{"at boot, evidence of a probe", scenarios.Probe{Reason: "kcore", AtBoot: true}, "kcore@boot", denied, &probeDenied, Unattributed},
+		{"at boot, evidence of a probe", scenarios.Probe{Reason: "kcore", CheckedAtBoot: true}, "kcore@boot", denied, &probeDenied, Unattributed},
 		{"at boot, leaks", early, "tracefs@boot", allowed, &bootAllowed, Leak},
 		{"at boot, locked later", early, "tracefs@runtime", allowed, &counts, Open},
 		{"at boot, locked later, denied", early, "tracefs@runtime", denied, &counts, Overblocked},
@@ -192,7 +192,7 @@ func TestJudgeOwed(t *testing.T) {
 		{"refused at run time", hidden, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Enforced},
 	} {
 		row := scenarios.Row{ID: "p", Probe: tc.probe}
-		c := Case{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot}
+		c := Evidence{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot}
 		if got := Judge(c); got.Verdict != tc.want {
 			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
 		}
@@ -200,26 +200,26 @@ func TestJudgeOwed(t *testing.T) {
 }
 
 func TestJudgeAnswers(t *testing.T) {
-	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Expect: scenarios.Conforming}}
-	read := lockdown.Step{Op: "read", File: lockdown.LevelFile, Data: "[none] integrity confidentiality\n"}
-	refused := lockdown.Step{Op: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}
+	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Expect: scenarios.ABI}}
+	read := lockdown.Op{Call: "read", File: lockdown.LevelFile, Data: "[none] integrity confidentiality\n"}
+	refused := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}
 	taken := refused
 	taken.Err = ""
 	for _, tc := range []struct {
 		name  string
-		steps []lockdown.Step
+		steps []lockdown.Op
 		want  Verdict
 	}{
-		{"as the model", []lockdown.Step{read, refused, read}, Conforms},
-		{"lowering succeeds", []lockdown.Step{read, taken}, Deviates},
-		{"wrong errno", []lockdown.Step{{Op: "write", File: lockdown.LevelFile, Data: "none", Err: "EINVAL"}}, Deviates},
-		{"no bracket", []lockdown.Step{{Op: "read", File: lockdown.LevelFile, Data: "none integrity confidentiality\n"}}, Deviates},
+		{"as the model", []lockdown.Op{read, refused, read}, Conforms},
+		{"lowering succeeds", []lockdown.Op{read, taken}, Deviates},
+		{"wrong errno", []lockdown.Op{{Call: "write", File: lockdown.LevelFile, Data: "none", Err: "EINVAL"}}, Deviates},
+		{"no bracket", []lockdown.Op{{Call: "read", File: lockdown.LevelFile, Data: "none integrity confidentiality\n"}}, Deviates},
 		{"nothing answered", nil, Unproven},
 	} {
-		for _, kind := range lockdown.Kinds() { // the level file is an ABI for all of them
+		for _, kind := range lockdown.Interfaces() { // the level file is an ABI for all of them
 			o := saw(scenarios.Answered)
-			o.Steps = tc.steps
-			if got := Judge(Case{Row: row, Guest: Guest{Kind: kind, Arch: "x86_64"}, Observed: o}); got.Verdict != tc.want {
+			o.Ops = tc.steps
+			if got := Judge(Evidence{Row: row, Guest: Guest{Interface: kind, Arch: "x86_64"}, Observed: o}); got.Verdict != tc.want {
 				t.Errorf("%s on %s: %s (%s), want %s", tc.name, kind, got.Verdict, got.Why, tc.want)
 			}
 		}

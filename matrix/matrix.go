@@ -15,12 +15,12 @@ type Matrix struct {
 
 // A Table is one kernel on one architecture: probes down, settings across.
 type Table struct {
-	Kernel  string
-	Arch    string
-	Kind    lockdown.Kind
-	Origin  Origin
-	Columns []Column
-	Rows    []Row
+	Kernel    string
+	Arch      string
+	Interface lockdown.Interface
+	Origin    Origin
+	Columns   []Column
+	Rows      []Row
 }
 
 // A Column is one guest.
@@ -38,7 +38,7 @@ type Column struct {
 // A Row is one probe in every setting.
 type Row struct {
 	Probe  string
-	Act    string
+	Call   string
 	Reason lockdown.Reason
 	Expect string
 	Cells  []Cell // one a column
@@ -98,11 +98,11 @@ func (m *Matrix) table(g Guest) *Table {
 			return t
 		}
 	}
-	t := Table{Kernel: g.Kernel, Arch: g.Arch, Kind: g.Kind}
+	t := Table{Kernel: g.Kernel, Arch: g.Arch, Interface: g.Interface}
 	for _, id := range m.Header.Probes {
 		row := Row{Probe: id}
 		if p, ok := scenarios.Find(id); ok {
-			row.Act, row.Reason, row.Expect = p.Act, p.Reason, p.Expect.String()
+			row.Call, row.Reason, row.Expect = p.Call, p.Reason, p.Expect.String()
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -116,7 +116,7 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 	case !ok:
 		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
 	case !row.On(g.Arch):
-		return Cell{Judgment: Judge(Case{Row: row, Guest: g})}
+		return Cell{Judgment: Judge(Evidence{Row: row, Guest: g})}
 	case r == nil:
 		return Cell{Judgment: Judgment{NotRun, ""}}
 	case r.Error != "":
@@ -138,7 +138,7 @@ func JudgeIn(probe string, r Result, control *Result) Cell {
 }
 
 func judgeIn(row scenarios.Row, g Guest, r Result, control *Result) (Judgment, *scenarios.Observation) {
-	c := Case{Row: row, Guest: g, Config: r.Config, Observed: r.observation(row.ID), Loss: r.Lost}
+	c := Evidence{Row: row, Guest: g, Config: r.Config, Observed: r.observation(row.ID), Loss: r.Lost}
 	if c.Observed != nil {
 		c.Boot = r.boot(c.Observed.Where)
 	}

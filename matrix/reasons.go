@@ -38,17 +38,17 @@ func (t Table) Reasons() (rs Reasons) {
 	return rs
 }
 
-// A ReasonRow is all gated probes of a reason in one line.
-type ReasonRow struct {
+// A ReasonSummary is all gated probes of a reason in one line.
+type ReasonSummary struct {
 	Reason lockdown.Reason
 	Cells  []Verdict // one a column
 }
 
 // ByReason sums up the gated probes of each reason: the first verdict that is
 // not as expected, else enforced where a probe was denied, else open.
-func (t Table) ByReason() (rows []ReasonRow) {
+func (t Table) ByReason() (rows []ReasonSummary) {
 	for _, info := range lockdown.Reasons() {
-		row := ReasonRow{Reason: info.Reason}
+		row := ReasonSummary{Reason: info.Reason}
 		for i := range t.Columns {
 			if v := t.sum(info.Reason, i); v != "" {
 				row.Cells = append(row.Cells, v)
@@ -64,21 +64,21 @@ func (t Table) ByReason() (rows []ReasonRow) {
 // sum is empty where the reason has no gated probe.
 func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
 	for _, r := range t.Rows {
-		if r.Reason != reason || r.Expect != scenarios.Gated.String() {
+		if r.Reason != reason || r.Expect != scenarios.Checked.String() {
 			continue
 		}
 		switch v := r.Cells[column].Verdict; {
 		case !v.Expected():
 			return v
-		case v == Enforced, sum == "", sum == Unavailable && v != Masked:
+		case v == Enforced, sum == "", sum == Unavailable && v != Shadowed:
 			if sum != Enforced {
 				sum = v
 			}
-		case sum == Open && v == Masked, sum == Unavailable:
+		case sum == Open && v == Shadowed, sum == Unavailable:
 			sum = v
 		}
 	}
-	if sum == Masked {
+	if sum == Shadowed {
 		return Open // a mask speaks of another reason
 	}
 	return sum

@@ -9,7 +9,7 @@ import (
 )
 
 func TestByReason(t *testing.T) {
-	gated, free := scenarios.Gated.String(), scenarios.Free.String()
+	gated, free := scenarios.Checked.String(), scenarios.Unchecked.String()
 	row := func(r lockdown.Reason, expect string, vs ...Verdict) Row {
 		row := Row{Reason: r, Expect: expect}
 		for _, v := range vs {
@@ -24,9 +24,9 @@ func TestByReason(t *testing.T) {
 		row("kexec", gated, Unavailable, Unavailable, Unavailable),
 		row("kexec", gated, Open, Unavailable, Enforced),
 		row("kprobes", gated, Open, Open, Enforced),
-		row("kprobes", gated, Open, Masked, Masked),
+		row("kprobes", gated, Open, Shadowed, Shadowed),
 	}}
-	want := []ReasonRow{
+	want := []ReasonSummary{
 		{"dev_mem", []Verdict{Open, Enforced, Leak}},
 		{"kexec", []Verdict{Open, Unavailable, Enforced}},
 		{"kprobes", []Verdict{Open, Open, Enforced}},

@@ -9,20 +9,20 @@ import (
 
 // Format is the version of the results file. A file of another format is an
 // error, not a guess.
-const Format = 1
+const Format = 2
 
 // A Header is the first line of a results file: what was to be run, and where.
 type Header struct {
 	Format   int
 	Lab      string // version of the lab
-	Machines []Machine
+	Machines []Host
 	Started  string // RFC 3339
 	Plan     []Guest
 	Probes   []string // in the order of every report
 }
 
-// A Machine says how the guests of one architecture were run.
-type Machine struct {
+// A Host says how the guests of one architecture were run.
+type Host struct {
 	Arch  string
 	Accel string // tcg or kvm
 	Why   string // why that one
@@ -31,10 +31,10 @@ type Machine struct {
 
 // A Guest is one machine of a plan: kernel x arch x setting.
 type Guest struct {
-	Kernel  string
-	Arch    string
-	Kind    lockdown.Kind
-	Setting lockdown.Setting
+	Kernel    string
+	Arch      string
+	Interface lockdown.Interface
+	Setting   lockdown.Setting
 }
 
 // An Origin says what exactly was booted.

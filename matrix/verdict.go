@@ -6,7 +6,7 @@ type Verdict string
 
 const (
 	Enforced     Verdict = "enforced"     // denied as owed, and the kernel itself named the reason
-	Masked       Verdict = "masked"       // denied as owed, by another locked reason that comes first
+	Shadowed     Verdict = "shadowed"     // denied as owed, by another locked reason that comes first
 	Open         Verdict = "open"         // allowed as owed
 	OpenGap      Verdict = "gap"          // allowed though its reason is locked, as is known
 	GapClosed    Verdict = "gap closed"   // denied, and the kernel itself named the reason, where others have a gap
@@ -23,13 +23,13 @@ const (
 
 // Verdicts lists every verdict: the expected ones first.
 func Verdicts() []Verdict {
-	return []Verdict{Enforced, Masked, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
+	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
 }
 
 // Expected reports whether the verdict is one that a sound kernel earns.
 func (v Verdict) Expected() bool {
 	switch v {
-	case Enforced, Masked, Open, OpenGap, GapClosed, Conforms, Unavailable:
+	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable:
 		return true
 	}
 	return false

@@ -43,13 +43,13 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 		}
 		fmt.Fprintf(b, "  %-*s  %s\n", wide, fmt.Sprintf("%s:%d", a.Where(), a.Line), why)
 	}
-	for _, id := range c.Strays {
+	for _, id := range c.WrongSite {
 		fmt.Fprintf(b, "\n  %s never asked at the site that it is for\n", id)
 	}
-	for _, call := range c.Stale {
+	for _, call := range c.OutdatedExclusions {
 		fmt.Fprintf(b, "\n  %s is said to be out of reach, and is not\n", call)
 	}
-	for _, name := range c.Unknown {
+	for _, name := range c.UnknownSites {
 		fmt.Fprintf(b, "\n  the kernel counted %s, which is not in its machine code\n", clean(name))
 	}
 }
@@ -67,9 +67,9 @@ const maxProbes = 3
 
 func detail(s matrix.Covered) string {
 	switch {
-	case s.Reach == matrix.Unreached && s.Why == "":
+	case s.Reach == matrix.NotReached && s.Why == "":
 		return "nobody knows why"
-	case s.Reach == matrix.Unreached:
+	case s.Reach == matrix.NotReached:
 		return s.Why
 	}
 	probes := slices.Clone(s.Probes)

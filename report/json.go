@@ -14,7 +14,7 @@ type document struct {
 	AsExpected bool
 	Counts     map[matrix.Verdict]int // encoding/json sorts the keys
 	Errors     []string               `json:",omitempty"`
-	Squares    []*matrix.Square       `json:",omitempty"`
+	Squares    []*matrix.Isolation    `json:",omitempty"`
 	*matrix.Matrix
 }
 
@@ -22,7 +22,7 @@ type document struct {
 func JSON(w io.Writer, m *matrix.Matrix) error {
 	doc := document{Machine: Machines(m.Header.Machines), AsExpected: m.AsExpected(), Counts: m.Count(), Errors: m.Errors(), Matrix: m}
 	for _, t := range m.Tables {
-		if sq := t.Square(); sq != nil {
+		if sq := t.Isolation(); sq != nil {
 			doc.Squares = append(doc.Squares, sq)
 		}
 	}

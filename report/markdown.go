@@ -28,7 +28,7 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 			}
 			fmt.Fprintf(b, "- %s: %s\n", r.Reason, escape(r.Why))
 		}
-		if sq := t.Square(); sq != nil {
+		if sq := t.Isolation(); sq != nil {
 			markdownSquare(b, sq)
 		}
 	}
@@ -62,7 +62,7 @@ func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Row
 	}
 }
 
-func markdownSquare(b *strings.Builder, sq *matrix.Square) {
+func markdownSquare(b *strings.Builder, sq *matrix.Isolation) {
 	fmt.Fprintf(b, "\nIsolation: locked alone (down) against the probes of each reason (across), denied/probed.\n\n| |")
 	for _, r := range sq.Reasons {
 		fmt.Fprintf(b, " %s |", r)

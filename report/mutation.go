@@ -13,7 +13,7 @@ import (
 func Mutation(w io.Writer, ms []matrix.Mutation) error {
 	b := &strings.Builder{}
 	fmt.Fprint(b, "# Mutants\n\nMade by `ldlab mutate`: one call of security_locked_down() at a time always gives the same answer. One that\n"+
-		"always allows must come out as LEAK, one that always denies as OVERBLOCKED, from a probe that asks there. Unreachable are\n"+
+		"always allows must come out as LEAK, one that always denies as OVERBLOCKED, from a probe that asks there. NotCovered are\n"+
 		"mutants that change no answer: nobody asks there, or the kernel answers so anyway.\n\n"+
 		"A mutant is told by the act where user space sees it. Where a second call refuses all the same, or an error stands in\n"+
 		"the way, only the kernel's counts tell, and those are kept by the series that makes the mutant.\n\n")
@@ -26,11 +26,11 @@ func Mutation(w io.Writer, ms []matrix.Mutation) error {
 
 func mutation(b *strings.Builder, m matrix.Mutation) {
 	killed, survived := m.Count(matrix.Killed), m.Count(matrix.Survived)
-	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", m.Kernel, m.Arch, escape(origin(matrix.Table{Kind: m.Kind, Origin: m.Origin})))
+	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", m.Kernel, m.Arch, escape(origin(matrix.Table{Interface: m.Interface, Origin: m.Origin})))
 	fmt.Fprintf(b, "%d of %d mutants killed (%.0f %%), %d survived, %d without a verdict, %d unreachable; %d false alarms of the kernel without a mutant.\n\n",
-		killed, killed+survived, percent(killed, killed+survived), survived, m.Count(matrix.NoVerdict), m.Count(matrix.Unreachable), len(m.Alarms))
+		killed, killed+survived, percent(killed, killed+survived), survived, m.Count(matrix.MutantError), m.Count(matrix.NotCovered), len(m.Alarms))
 	fmt.Fprintf(b, "Of the killed, %d were told by an act that came out otherwise, %d by the kernel's counts alone, %d by a crash.\n\n",
-		m.Told(matrix.ByAct), m.Told(matrix.ByCounts), m.Told(matrix.ByCrash))
+		m.CountDetected(matrix.DetectedByEffect), m.CountDetected(matrix.DetectedByCounters), m.CountDetected(matrix.DetectedByCrash))
 	fmt.Fprintf(b, "| call site | answers always | fate | told by | probes that gave alarm |\n|---|---|---|---|---|\n")
 	for _, x := range m.Mutants {
 		name := "`" + x.Site + "`"
@@ -41,11 +41,11 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		if by == "" {
 			by = x.Why
 		}
-		fate := string(x.Fate)
-		if x.Fate == matrix.Survived || x.Fate == matrix.NoVerdict {
+		fate := string(x.Status)
+		if x.Status == matrix.Survived || x.Status == matrix.MutantError {
 			fate = "**" + fate + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, x.Answer, fate, x.Sign, escape(by))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, x.Answer, fate, x.DetectedBy, escape(by))
 	}
 	if len(m.Alarms) > 0 {
 		fmt.Fprintf(b, "\nFalse alarms:\n\n")

@@ -45,7 +45,7 @@ func Find(name string) (Format, bool) {
 
 // Machines says what ran the guests, in one line: the first of every report
 // and of a run.
-func Machines(ms []matrix.Machine) string {
+func Machines(ms []matrix.Host) string {
 	var parts []string
 	for _, m := range ms {
 		parts = append(parts, fmt.Sprintf("%s: %s (%s)", m.Arch, m.Why, m.QEMU))
@@ -57,9 +57,9 @@ func Machines(ms []matrix.Machine) string {
 func origin(t matrix.Table) string {
 	o := t.Origin
 	if o.Base == "" {
-		return string(t.Kind)
+		return string(t.Interface)
 	}
-	s := fmt.Sprintf("%s, %s", t.Kind, o.Base)
+	s := fmt.Sprintf("%s, %s", t.Interface, o.Base)
 	if o.BaseVersion != "" {
 		s += fmt.Sprintf(" %s (sha256 %.12s)", o.BaseVersion, o.BaseSHA256)
 	}

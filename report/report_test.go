@@ -29,12 +29,12 @@ func build(t *testing.T) *matrix.Matrix {
 	}
 	h := matrix.Header{
 		Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z",
-		Machines: []matrix.Machine{{Arch: "x86_64", Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2"}},
+		Machines: []matrix.Host{{Arch: "x86_64", Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2"}},
 		Probes:   []string{"devmem/open", "devmem/zero", "kexec/load", "msr/write", "securityfs/lower"},
 	}
 	for _, arch := range []string{"x86_64", "arm64"} {
 		for _, text := range []string{"none", "integrity@boot", "dev_mem@runtime", "kexec@runtime", "confidentiality@boot", "msr@runtime", "perf@runtime"} {
-			h.Plan = append(h.Plan, matrix.Guest{Kernel: "bitmap", Arch: arch, Kind: lockdown.Bitmap, Setting: setting(text)})
+			h.Plan = append(h.Plan, matrix.Guest{Kernel: "bitmap", Arch: arch, Interface: lockdown.Bitmap, Setting: setting(text)})
 		}
 	}
 	var results []matrix.Result
@@ -83,7 +83,7 @@ func observe(g matrix.Guest, leaky bool) []scenarios.Observation {
 		os = os[:3]
 	}
 	return append(os, scenarios.Observation{Probe: "securityfs/lower", Runs: 1, Result: scenarios.Result{Outcome: scenarios.Answered,
-		Steps: []lockdown.Step{{Op: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}}}})
+		Ops: []lockdown.Op{{Call: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}}}})
 }
 
 // TestGolden compares every format with its golden file, and writes twice: the

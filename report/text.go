@@ -11,7 +11,7 @@ import (
 // short is a verdict in the matrix: lower case where it is as expected.
 var short = map[matrix.Verdict]string{
 	matrix.Enforced:     "deny",
-	matrix.Masked:       "mask",
+	matrix.Shadowed:     "shad",
 	matrix.Open:         "ok",
 	matrix.OpenGap:      "gap",
 	matrix.GapClosed:    "shut",
@@ -36,7 +36,7 @@ func Text(w io.Writer, m *matrix.Matrix) error {
 	for _, t := range m.Tables {
 		textTable(b, t)
 		textReasons(b, t.Reasons())
-		if sq := t.Square(); sq != nil {
+		if sq := t.Isolation(); sq != nil {
 			textSquare(b, sq)
 		}
 	}
@@ -127,7 +127,7 @@ func textRows(b *strings.Builder, rows []matrix.Row, wide int) {
 
 // textSquare prints denied/probed, and a point where nothing was denied and
 // nothing should have been.
-func textSquare(b *strings.Builder, sq *matrix.Square) {
+func textSquare(b *strings.Builder, sq *matrix.Isolation) {
 	fmt.Fprintf(b, "\n  isolation, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n", sq.Kernel, sq.Arch)
 	wide := 0
 	for _, r := range sq.Reasons {

@@ -30,36 +30,36 @@ func acpiScenario() Scenario {
 		Title: "give the kernel ACPI tables, whose code it runs",
 		Probes: []Probe{
 			{
-				Name: "configfs", Act: `write("` + acpiConfigfs + `/ldlab/aml", an SSDT), close, and read back`,
+				Name: "configfs", Call: `write("` + acpiConfigfs + `/ldlab/aml", an SSDT), close, and read back`,
 				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write",
 				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
-				Run: func(context.Context, Env) Result { return acpiItem(acpiLoad) },
+				Act: func(context.Context, Env) Result { return acpiItem(acpiLoad) },
 			},
 			{
-				Name: "initrd", Act: "boot with an SSDT in the initrd", AtBoot: true, Expect: Gap,
+				Name: "initrd", Call: "boot with an SSDT in the initrd", CheckedAtBoot: true, Expect: Gap,
 				Reason: "acpi_tables", Site: "drivers/acpi/tables.c:acpi_table_upgrade",
 				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, Machine: Firmware,
 				Source: "init/main.c:start_kernel calls setup_arch, and that acpi_table_upgrade, before early_security_init, v6.12; v6.1 has them the other way round",
-				Run:    func(context.Context, Env) Result { return initrdTable() },
+				Act:    func(context.Context, Env) Result { return initrdTable() },
 			},
 			{
-				Name: "efivar-ssdt", Act: "boot with efivar_ssdt=ldlab", AtBoot: true,
+				Name: "efivar-ssdt", Call: "boot with efivar_ssdt=ldlab", CheckedAtBoot: true,
 				// The parameter is parsed without EFI, too.
 				Reason: "acpi_tables", Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup",
 				Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"},
-				Run:   func(context.Context, Env) Result { return efivarSSDT() },
+				Act:   func(context.Context, Env) Result { return efivarSSDT() },
 			},
 			{
-				Name: "configfs-item", Act: `mkdir("` + acpiConfigfs + `/ldlab")`, Expect: Free,
+				Name: "configfs-item", Call: `mkdir("` + acpiConfigfs + `/ldlab")`, Expect: Unchecked,
 				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_make_item",
 				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
-				Run: func(context.Context, Env) Result { return acpiItem(nil) },
+				Act: func(context.Context, Env) Result { return acpiItem(nil) },
 			},
 			{
-				Name: "read", Act: `read("` + acpiTables + `/DSDT")`, Expect: Free,
+				Name: "read", Call: `read("` + acpiTables + `/DSDT")`, Expect: Unchecked,
 				Reason: "acpi_tables", Site: "drivers/acpi/sysfs.c:acpi_table_show",
 				Needs: []string{"CONFIG_ACPI"}, Machine: Firmware,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return absent(with(acpiTables+"/DSDT", unix.O_RDONLY, func(fd int) Result {
 						_, err := unix.Read(fd, make([]byte, ssdtHeader))
 						return judge(fmt.Sprintf("read(%q, %d)", acpiTables+"/DSDT", ssdtHeader), err)

@@ -34,34 +34,34 @@ func bpfScenario() Scenario {
 		expect Expectation
 		site   string
 	}{
-		{"probe-read-kernel", asm.FnProbeReadKernel, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
-		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
-		{"probe-read", asm.FnProbeRead, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
-		{"probe-read-str", asm.FnProbeReadStr, ebpf.RawTracepoint, "bpf_read_kernel", Gated, tracing},
-		{"probe-write-user", asm.FnProbeWriteUser, ebpf.RawTracepoint, "bpf_write_user", Gated, tracing},
-		{"probe-read-user", asm.FnProbeReadUser, ebpf.RawTracepoint, "bpf_read_kernel", Free, tracing},
-		{"socket-read-kernel", asm.FnProbeReadKernel, ebpf.SocketFilter, "bpf_read_kernel", Gated, base},
-		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Gated, base},
-		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Free, base},
+		{"probe-read-kernel", asm.FnProbeReadKernel, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
+		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
+		{"probe-read", asm.FnProbeRead, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
+		{"probe-read-str", asm.FnProbeReadStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
+		{"probe-write-user", asm.FnProbeWriteUser, ebpf.RawTracepoint, "bpf_write_user", Checked, tracing},
+		{"probe-read-user", asm.FnProbeReadUser, ebpf.RawTracepoint, "bpf_read_kernel", Unchecked, tracing},
+		{"socket-read-kernel", asm.FnProbeReadKernel, ebpf.SocketFilter, "bpf_read_kernel", Checked, base},
+		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Checked, base},
+		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Unchecked, base},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: h.name, Act: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", progName(h.typ), helperName(h.fn)),
+			Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", progName(h.typ), helperName(h.fn)),
 			Reason: h.reason, Expect: h.expect, Site: h.site, Needs: needs,
 			Lines: 2, // 6.12 asks once more when the verifier fixes the call up
-			Run:   func(context.Context, Env) Result { return loadCalling(h.typ, h.fn) },
+			Act:   func(context.Context, Env) Result { return loadCalling(h.typ, h.fn) },
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
-		Name: "map", Act: "bpf(BPF_MAP_CREATE, array), update, lookup", Expect: Free,
+		Name: "map", Call: "bpf(BPF_MAP_CREATE, array), update, lookup", Expect: Unchecked,
 		Reason: "bpf_read_kernel", Site: "kernel/bpf/syscall.c:map_create", Needs: needs[:1],
-		Run: func(context.Context, Env) Result { return useMap() },
+		Act: func(context.Context, Env) Result { return useMap() },
 	})
 	s.Probes = append(s.Probes, Probe{
-		Name: "rdonly-cast", Act: "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it", Expect: Gap,
+		Name: "rdonly-cast", Call: "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it", Expect: Gap,
 		Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; kfuncs are not asked for",
 		Reason: "bpf_read_kernel", Site: "kernel/bpf/helpers.c:bpf_rdonly_cast",
 		Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
-		Run:   func(context.Context, Env) Result { return rdonlyCast() },
+		Act:   func(context.Context, Env) Result { return rdonlyCast() },
 	})
 	return s
 }

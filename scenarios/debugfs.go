@@ -32,73 +32,73 @@ func debugfsScenario() Scenario {
 		flags      int
 		expect     Expectation
 	}{
-		{"0444", "r0444", unix.O_RDONLY, Free},
-		{"0440", "r0440", unix.O_RDONLY, Free},
-		{"0400", "r0400", unix.O_RDONLY, Free},
-		{"0444-write", "r0444", unix.O_WRONLY, Gated},
-		{"0644-read", "rw0644", unix.O_RDONLY, Gated},
-		{"0600-read", "rw0600", unix.O_RDONLY, Gated},
-		{"0200-write", "w0200", unix.O_WRONLY, Gated},
+		{"0444", "r0444", unix.O_RDONLY, Unchecked},
+		{"0440", "r0440", unix.O_RDONLY, Unchecked},
+		{"0400", "r0400", unix.O_RDONLY, Unchecked},
+		{"0444-write", "r0444", unix.O_WRONLY, Checked},
+		{"0644-read", "rw0644", unix.O_RDONLY, Checked},
+		{"0600-read", "rw0600", unix.O_RDONLY, Checked},
+		{"0200-write", "w0200", unix.O_WRONLY, Checked},
 	} {
 		path := filepath.Join(debugfsLab, f.file)
 		s.Probes = append(s.Probes, Probe{
-			Name: f.name, Act: openAct(path, f.flags), Reason: "debugfs", Expect: f.expect,
+			Name: f.name, Call: openAct(path, f.flags), Reason: "debugfs", Expect: f.expect,
 			Site: openSite, Needs: lab,
-			Run: func(context.Context, Env) Result { return labFile(with(path, f.flags, nil)) },
+			Act: func(context.Context, Env) Result { return labFile(with(path, f.flags, nil)) },
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "ioctl", Act: `ioctl("` + debugfsLab + `/ioctl0444", _IO('L', 0))`,
+			Name: "ioctl", Call: `ioctl("` + debugfsLab + `/ioctl0444", _IO('L', 0))`,
 			Reason: "debugfs", Site: openSite, Needs: lab,
-			Run: func(context.Context, Env) Result { return labFile(debugfsIoctl(debugfsLab + "/ioctl0444")) },
+			Act: func(context.Context, Env) Result { return labFile(debugfsIoctl(debugfsLab + "/ioctl0444")) },
 		},
 		Probe{
-			Name: "compat-ioctl", Act: openAct(debugfsLab+"/compat0444", unix.O_RDONLY),
+			Name: "compat-ioctl", Call: openAct(debugfsLab+"/compat0444", unix.O_RDONLY),
 			// Only a 32-bit task could issue the ioctl; the rule bites at open.
 			Reason: "debugfs", Site: openSite, Needs: lab,
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				return labFile(with(debugfsLab+"/compat0444", unix.O_RDONLY, nil))
 			},
 		},
 		Probe{
-			Name: "mmap", Act: `mmap("` + debugfsLab + `/mmap0444", PROT_READ)`,
+			Name: "mmap", Call: `mmap("` + debugfsLab + `/mmap0444", PROT_READ)`,
 			Reason: "debugfs", Site: openSite, Needs: lab,
-			Run: func(context.Context, Env) Result { return labFile(debugfsMmap(debugfsLab + "/mmap0444")) },
+			Act: func(context.Context, Env) Result { return labFile(debugfsMmap(debugfsLab + "/mmap0444")) },
 		},
 		Probe{
-			Name: "chmod", Act: `chmod("` + debugfsLab + `/attr", 0400)`,
+			Name: "chmod", Call: `chmod("` + debugfsLab + `/attr", 0400)`,
 			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Run: func(context.Context, Env) Result { return labFile(debugfsChmod(debugfsLab + "/attr")) },
+			Act: func(context.Context, Env) Result { return labFile(debugfsChmod(debugfsLab + "/attr")) },
 		},
 		Probe{
-			Name: "chown", Act: `chown("` + debugfsLab + `/attr", 1, 1)`,
+			Name: "chown", Call: `chown("` + debugfsLab + `/attr", 1, 1)`,
 			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Run: func(context.Context, Env) Result { return labFile(debugfsChown(debugfsLab + "/attr")) },
+			Act: func(context.Context, Env) Result { return labFile(debugfsChown(debugfsLab + "/attr")) },
 		},
 		Probe{
-			Name: "utimes", Act: `utimensat("` + debugfsLab + `/attr")`, Expect: Free,
+			Name: "utimes", Call: `utimensat("` + debugfsLab + `/attr")`, Expect: Unchecked,
 			// setattr asks for mode, uid and gid only.
 			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				path := debugfsLab + "/attr"
 				ts := []unix.Timespec{{Sec: 1}, {Sec: 1}}
 				return labFile(judge(fmt.Sprintf("utimensat(%q)", path), unix.UtimesNanoAt(unix.AT_FDCWD, path, ts, 0)))
 			},
 		},
 		Probe{
-			Name: "warn-once", Act: openAct(debugfs+"/clear_warn_once", unix.O_RDONLY),
+			Name: "warn-once", Call: openAct(debugfs+"/clear_warn_once", unix.O_RDONLY),
 			// A file of every kernel with debugfs, mode 0200: stock kernels
 			// and ready images have no other here.
 			Reason: "debugfs", Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"},
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				return absent(with(debugfs+"/clear_warn_once", unix.O_RDONLY, nil), "CONFIG_DEBUG_FS", unix.ENOENT)
 			},
 		},
 		Probe{
-			Name: "readdir", Act: `getdents("` + debugfs + `")`, Expect: Free,
+			Name: "readdir", Call: `getdents("` + debugfs + `")`, Expect: Unchecked,
 			Reason: "debugfs", Site: "fs/libfs.c:dcache_readdir", Needs: []string{"CONFIG_DEBUG_FS"},
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				_, err := os.ReadDir(debugfs)
 				if !exists(debugfs + "/clear_warn_once") {
 					err = unix.ENOENT

@@ -22,40 +22,40 @@ func devmemScenario() Scenario {
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",
 		Probes: []Probe{
 			{
-				Name: "open", Act: openAct("/dev/mem", unix.O_RDONLY),
+				Name: "open", Call: openAct("/dev/mem", unix.O_RDONLY),
 				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Run: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, nil) },
+				Act: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, nil) },
 			},
 			{
-				Name: "open-rdwr", Act: openAct("/dev/mem", unix.O_RDWR),
+				Name: "open-rdwr", Call: openAct("/dev/mem", unix.O_RDWR),
 				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
 				// Opened for writing, never written.
-				Run: func(context.Context, Env) Result { return devmem(unix.O_RDWR, nil) },
+				Act: func(context.Context, Env) Result { return devmem(unix.O_RDWR, nil) },
 			},
 			{
-				Name: "read", Act: `pread("/dev/mem", 1 byte of System RAM)`,
+				Name: "read", Call: `pread("/dev/mem", 1 byte of System RAM)`,
 				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Run: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, readPhys) },
+				Act: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, readPhys) },
 			},
 			{
-				Name: "mmap", Act: `mmap("/dev/mem", PROT_READ, one page of System RAM)`,
+				Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, one page of System RAM)`,
 				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Run: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, mmapPhys) },
+				Act: func(context.Context, Env) Result { return devmem(unix.O_RDONLY, mmapPhys) },
 			},
 			{
-				Name: "port-open", Act: openAct("/dev/port", unix.O_RDONLY),
+				Name: "port-open", Call: openAct("/dev/port", unix.O_RDONLY),
 				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVPORT"},
 				// Ports are not read: on arm64 an address without a device may
 				// raise an external abort.
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return absent(with("/dev/port", unix.O_RDONLY, nil), "CONFIG_DEVPORT", unix.ENOENT, unix.ENXIO)
 				},
 			},
 			{
-				Name: "zero", Act: openAct("/dev/zero", unix.O_RDWR), Expect: Free,
+				Name: "zero", Call: openAct("/dev/zero", unix.O_RDWR), Expect: Unchecked,
 				// Another minor of the same driver, without the check.
 				Reason: "dev_mem", Site: "drivers/char/mem.c:memory_open",
-				Run: func(context.Context, Env) Result { return with("/dev/zero", unix.O_RDWR, nil) },
+				Act: func(context.Context, Env) Result { return with("/dev/zero", unix.O_RDWR, nil) },
 			},
 		},
 	}

@@ -28,25 +28,25 @@ func efitestScenario() Scenario {
 		Title: "call EFI runtime services through /dev/efi_test",
 		Probes: []Probe{
 			{
-				Name: "open", Act: openAct(efiTest, unix.O_RDONLY),
+				Name: "open", Call: openAct(efiTest, unix.O_RDONLY),
 				Reason: "efi_test", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, nil) },
+				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, nil) },
 			},
 			{
-				Name: "open-rdwr", Act: openAct(efiTest, unix.O_RDWR),
+				Name: "open-rdwr", Call: openAct(efiTest, unix.O_RDWR),
 				Reason: "efi_test", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return efiTestFile(unix.O_RDWR, nil) },
+				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDWR, nil) },
 			},
 			{
-				Name: "ioctl", Act: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`,
+				Name: "ioctl", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`,
 				Reason: "efi_test", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, efiMask) },
+				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, efiMask) },
 			},
 			{
-				Name: "path", Act: `open("/dev/efi_test", O_PATH)`, Expect: Free,
+				Name: "path", Call: `open("/dev/efi_test", O_PATH)`, Expect: Unchecked,
 				// A handle on the node, without the driver's open.
 				Reason: "efi_test", Site: "fs/open.c:do_dentry_open", Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					fd, err := unix.Open(efiTest, unix.O_PATH|unix.O_CLOEXEC, 0)
 					if err == nil {
 						unix.Close(fd)

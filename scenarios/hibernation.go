@@ -40,12 +40,12 @@ func hibernationScenario() Scenario {
 		{name: "state-read", act: fmt.Sprintf("read(%q)", powerState), needs: needs, run: stateHasDisk},
 		{name: "state-write", act: writeAct(powerState, "disk"), lines: 2, needs: slices.Concat(needs, snapshot), run: stateWrite},
 		{name: "resume-write", act: writeAct(powerResume, noDisk), lines: 2, needs: needs, run: resumeWrite},
-		{name: "resume-read", act: fmt.Sprintf("read(%q)", powerResume), expect: Free, needs: needs, run: func() Result { _, r := readText(powerResume); return r }},
-		{name: "image-size", act: writeAct(powerImage, "as it is"), expect: Free, needs: needs, run: func() Result { return rewrite(powerImage) }},
+		{name: "resume-read", act: fmt.Sprintf("read(%q)", powerResume), expect: Unchecked, needs: needs, run: func() Result { _, r := readText(powerResume); return r }},
+		{name: "image-size", act: writeAct(powerImage, "as it is"), expect: Unchecked, needs: needs, run: func() Result { return rewrite(powerImage) }},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: p.act, Reason: "hibernation", Expect: p.expect, Lines: p.lines, Site: site, Needs: p.needs,
-			Run: func(context.Context, Env) Result { return absent(p.run(), p.needs[len(p.needs)-1], unix.ENOENT) },
+			Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect, Lines: p.lines, Site: site, Needs: p.needs,
+			Act: func(context.Context, Env) Result { return absent(p.run(), p.needs[len(p.needs)-1], unix.ENOENT) },
 		})
 	}
 	return s

@@ -37,25 +37,25 @@ func ioportScenario() Scenario {
 		needs     []string
 		run       func(act string) Result
 	}{
-		{"ioperm", "ioperm(0x80, 1, 1)", Gated, permSite, needs, func(act string) Result {
+		{"ioperm", "ioperm(0x80, 1, 1)", Checked, permSite, needs, func(act string) Result {
 			r := judge(act, ioperm(postPort, 1, true))
 			ioperm(postPort, 1, false)
 			return r
 		}},
-		{"iopl", "iopl(3)", Gated, ioplSite, needs, func(act string) Result {
+		{"iopl", "iopl(3)", Checked, ioplSite, needs, func(act string) Result {
 			r := judge(act, iopl(3))
 			iopl(0)
 			return r
 		}},
-		{"kdaddio", `ioctl("/dev/tty0", KDADDIO, 0x3b4)`, Gated, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDADDIO, ioctlKDDELIO, vgaPort) }},
-		{"kdenabio", `ioctl("/dev/tty0", KDENABIO)`, Gated, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDENABIO, ioctlKDDISABIO, 0) }},
-		{"ioperm-off", "ioperm(0x80, 1, 0)", Free, permSite, needs, func(act string) Result { return judge(act, ioperm(postPort, 1, false)) }},
-		{"iopl-0", "iopl(0)", Free, ioplSite, needs, func(act string) Result { return judge(act, iopl(0)) }},
-		{"kddelio", `ioctl("/dev/tty0", KDDELIO, 0x3b4)`, Free, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDDELIO, ioctlKDDELIO, vgaPort) }},
+		{"kdaddio", `ioctl("/dev/tty0", KDADDIO, 0x3b4)`, Checked, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDADDIO, ioctlKDDELIO, vgaPort) }},
+		{"kdenabio", `ioctl("/dev/tty0", KDENABIO)`, Checked, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDENABIO, ioctlKDDISABIO, 0) }},
+		{"ioperm-off", "ioperm(0x80, 1, 0)", Unchecked, permSite, needs, func(act string) Result { return judge(act, ioperm(postPort, 1, false)) }},
+		{"iopl-0", "iopl(0)", Unchecked, ioplSite, needs, func(act string) Result { return judge(act, iopl(0)) }},
+		{"kddelio", `ioctl("/dev/tty0", KDDELIO, 0x3b4)`, Unchecked, permSite, vt, func(act string) Result { return consolePorts(act, ioctlKDDELIO, ioctlKDDELIO, vgaPort) }},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: p.act, Reason: "ioport", Expect: p.expect, Site: p.site, Needs: p.needs, Only: []string{"x86_64"},
-			Run: func(context.Context, Env) Result {
+			Name: p.name, Call: p.act, Reason: "ioport", Expect: p.expect, Site: p.site, Needs: p.needs, Only: []string{"x86_64"},
+			Act: func(context.Context, Env) Result {
 				runtime.LockOSThread() // permissions are a thread's; it ends with its goroutine
 				return absent(p.run(p.act), p.needs[0], unix.ENOSYS)
 			},

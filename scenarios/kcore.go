@@ -21,37 +21,37 @@ func kcoreScenario() Scenario {
 		Title: "read kernel memory through /proc/kcore",
 		Probes: []Probe{
 			{
-				Name: "open", Act: openAct(kcoreFile, unix.O_RDONLY),
+				Name: "open", Call: openAct(kcoreFile, unix.O_RDONLY),
 				Reason: "kcore", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return kcore(nil) },
+				Act: func(context.Context, Env) Result { return kcore(nil) },
 			},
 			{
-				Name: "read", Act: `pread("/proc/kcore", ELF header)`,
+				Name: "read", Call: `pread("/proc/kcore", ELF header)`,
 				Reason: "kcore", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return kcore(kcoreHeader) },
+				Act: func(context.Context, Env) Result { return kcore(kcoreHeader) },
 			},
 			{
-				Name: "stat", Act: `stat("/proc/kcore")`, Expect: Free,
+				Name: "stat", Call: `stat("/proc/kcore")`, Expect: Unchecked,
 				// How much there would be to read may be known.
 				Reason: "kcore", Site: "fs/proc/generic.c:proc_getattr", Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					var st unix.Stat_t
 					return noKcore(judge(`stat("/proc/kcore")`, unix.Stat(kcoreFile, &st)))
 				},
 			},
 			{
-				Name: "kallsyms", Act: `read("/proc/kallsyms")`, Expect: Free,
+				Name: "kallsyms", Call: `read("/proc/kallsyms")`, Expect: Unchecked,
 				// Addresses of kernel memory, but none of its contents.
 				Reason: "kcore", Site: "kernel/kallsyms.c:kallsyms_open", Needs: []string{"CONFIG_KALLSYMS"},
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					_, r := readText("/proc/kallsyms")
 					return absent(r, "CONFIG_KALLSYMS", unix.ENOENT)
 				},
 			},
 			{
-				Name: "iomem", Act: `read("/proc/iomem")`, Expect: Free,
+				Name: "iomem", Call: `read("/proc/iomem")`, Expect: Unchecked,
 				Reason: "kcore", Site: "kernel/resource.c:iomem_open",
-				Run: func(context.Context, Env) Result { _, r := readText("/proc/iomem"); return r },
+				Act: func(context.Context, Env) Result { _, r := readText("/proc/iomem"); return r },
 			},
 		},
 	}

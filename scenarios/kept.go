@@ -61,15 +61,15 @@ func keptScenario() Scenario {
 			site: "arch/x86/kernel/ioport.c:__do_sys_iopl", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
 			source: "arch/x86/kernel/ioport.c:sys_iopl, v6.12, asks; what it granted is not taken back",
 			before: func() (func() Result, Result) { return keptPort("iopl(3)", func() error { return iopl(3) }) }},
-		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, reason: "msr", expect: Gated, only: x86,
+		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, reason: "msr", expect: Checked, only: x86,
 			site: "arch/x86/kernel/msr.c:msr_write", needs: []string{"CONFIG_X86_MSR"},
 			before: func() (func() Result, Result) { return keptFile(msrFile, unix.O_RDWR, msrRewrite) }},
-		{name: "msr-read", act: `pread("/dev/cpu/0/msr", IA32_PAT)`, reason: "msr", expect: Free, only: x86,
+		{name: "msr-read", act: `pread("/dev/cpu/0/msr", IA32_PAT)`, reason: "msr", expect: Unchecked, only: x86,
 			site: "arch/x86/kernel/msr.c:msr_read", needs: []string{"CONFIG_X86_MSR"},
 			before: func() (func() Result, Result) {
 				return keptFile(msrFile, unix.O_RDONLY, func(fd int) Result { _, r := msrRead(fd); return r })
 			}},
-		{name: "zero", act: `read("/dev/zero")`, reason: "dev_mem", expect: Free,
+		{name: "zero", act: `read("/dev/zero")`, reason: "dev_mem", expect: Unchecked,
 			site: "drivers/char/mem.c:read_iter_zero",
 			before: func() (func() Result, Result) {
 				return keptFile("/dev/zero", unix.O_RDONLY, func(fd int) Result {
@@ -79,9 +79,9 @@ func keptScenario() Scenario {
 			}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect,
+			Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect,
 			Site: p.site, Needs: p.needs, Only: p.only, Source: p.source,
-			Before: func(context.Context, Env) (func(context.Context) Result, Result) {
+			Setup: func(context.Context, Env) (func(context.Context) Result, Result) {
 				rest, r := p.before()
 				why := "the guest has no such file"
 				if len(p.needs) > 0 {

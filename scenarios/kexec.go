@@ -26,10 +26,10 @@ func kexecScenario() Scenario {
 		Title: "load another kernel to replace the running one",
 		Probes: []Probe{
 			{
-				Name: "load", Act: "kexec_load(0, 0, NULL, 0)",
+				Name: "load", Call: "kexec_load(0, 0, NULL, 0)",
 				Reason: "kexec", Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"},
 				// No segments: it unloads what was loaded, which is nothing.
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					_, _, e := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
 					var err error
 					if e != 0 {
@@ -39,18 +39,18 @@ func kexecScenario() Scenario {
 				},
 			},
 			{
-				Name: "file-unsigned", Act: "kexec_file_load(unsigned image)",
+				Name: "file-unsigned", Call: "kexec_file_load(unsigned image)",
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return kexecFile("unsigned image", KexecUnsigned, "the guest carries no image to load")
 				},
 			},
 			{
-				Name: "file-signed", Act: "kexec_file_load(image signed with the lab's key)", Expect: Free,
+				Name: "file-signed", Call: "kexec_file_load(image signed with the lab's key)", Expect: Unchecked,
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return kexecFile("image signed with the lab's key", KexecSigned, "the guest carries no image that this kernel trusts")
 				},
 			},

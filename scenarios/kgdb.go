@@ -23,39 +23,39 @@ func kgdbScenario() Scenario {
 		expect Expectation
 		cmd    kdbCommand
 	}{
-		{"read", "dbg_read_kernel", Gated, kdbRead},
-		{"registers", "dbg_read_kernel", Gated, kdbRegisters},
-		{"write", "dbg_write_kernel", Gated, kdbWrite},
-		{"set-register", "dbg_write_kernel", Gated, kdbSetRegister},
-		{"breakpoints", "dbg_write_kernel", Gated, kdbCommand{say: "bl", shows: `bl\s+` + kdbPrompt}}, // there are none
-		{"backtrace", "dbg_read_kernel", Free, kdbCommand{say: "bt", shows: `Stack traceback for pid`}},
-		{"modules", "dbg_read_kernel", Free, kdbCommand{say: "lsmod", shows: `Module +Size`}},
+		{"read", "dbg_read_kernel", Checked, kdbRead},
+		{"registers", "dbg_read_kernel", Checked, kdbRegisters},
+		{"write", "dbg_write_kernel", Checked, kdbWrite},
+		{"set-register", "dbg_write_kernel", Checked, kdbSetRegister},
+		{"breakpoints", "dbg_write_kernel", Checked, kdbCommand{say: "bl", shows: `bl\s+` + kdbPrompt}}, // there are none
+		{"backtrace", "dbg_read_kernel", Unchecked, kdbCommand{say: "bt", shows: `Stack traceback for pid`}},
+		{"modules", "dbg_read_kernel", Unchecked, kdbCommand{say: "lsmod", shows: `Module +Size`}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: `write("` + sysrqFile + `", "g"), kdb> ` + p.cmd.name(),
+			Name: p.name, Call: `write("` + sysrqFile + `", "g"), kdb> ` + p.cmd.name(),
 			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger,
-			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, p.cmd, false) },
+			Act: func(ctx context.Context, _ Env) Result { return kdb(ctx, p.cmd, false) },
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "enable-again", Act: `write("` + kdbFile + `", "1") after kdb was refused, kdb> ` + kdbRead.name(),
+			Name: "enable-again", Call: `write("` + kdbFile + `", "1") after kdb was refused, kdb> ` + kdbRead.name(),
 			// The rights that kdb took are a parameter; the next entry takes
 			// them again.
 			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger,
-			Run: func(ctx context.Context, _ Env) Result { return kdb(ctx, kdbRead, true) },
+			Act: func(ctx context.Context, _ Env) Result { return kdb(ctx, kdbRead, true) },
 		},
 		Probe{
-			Name: "gdb", Act: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`,
-			Reason: "dbg_write_kernel", Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs, Lines: 3, Machine: Debugger, Alone: true,
-			Before: gdb,
+			Name: "gdb", Call: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`,
+			Reason: "dbg_write_kernel", Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
+			Setup: gdb,
 		},
 		Probe{
-			Name: "gdb-read", Act: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
-			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Alone: true,
-			Masks:  []Mask{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
-			Source: "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
-			Before: gdb,
+			Name: "gdb-read", Call: `write("` + sysrqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
+			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
+			ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
+			Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
+			Setup:      gdb,
 		},
 	)
 	return s

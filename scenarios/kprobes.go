@@ -15,49 +15,49 @@ func init() { register("kprobes", kprobesScenario) }
 func kprobesScenario() Scenario {
 	const site = "kernel/trace/trace_kprobe.c:__register_trace_kprobe"
 	perf := []string{"CONFIG_KPROBE_EVENTS", "CONFIG_PERF_EVENTS"}
-	masks := []Mask{{Reason: "tracefs", Why: "the file does not open", BootHides: true}}
+	masks := []Shadow{{Reason: "tracefs", Why: "the file does not open", AbsentIfLockedAtBoot: true}}
 	return Scenario{
 		Name:  "kprobes",
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
 			{
-				Name: "perf", Act: perfAct(fmt.Sprintf("kprobe %q", probedFunction)),
+				Name: "perf", Call: perfAct(fmt.Sprintf("kprobe %q", probedFunction)),
 				Reason: "kprobes", Site: site, Needs: perf,
-				Run: func(context.Context, Env) Result { return perfKprobe() },
+				Act: func(context.Context, Env) Result { return perfKprobe() },
 			},
 			{
-				Name: "events-file", Act: fmt.Sprintf("write(%q, %q)", tracefs+"/kprobe_events", "p:ldlab/kprobe "+probedFunction),
-				Reason: "kprobes", Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}, Masks: masks,
-				Run: func(context.Context, Env) Result {
+				Name: "events-file", Call: fmt.Sprintf("write(%q, %q)", tracefs+"/kprobe_events", "p:ldlab/kprobe "+probedFunction),
+				Reason: "kprobes", Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}, ShadowedBy: masks,
+				Act: func(context.Context, Env) Result {
 					return dynamicEvent("kprobe_events", "p:ldlab/kprobe "+probedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
 				},
 			},
 			{
-				Name: "fprobe", Act: fmt.Sprintf("write(%q, %q)", tracefs+"/dynamic_events", "f:ldlab/fprobe "+probedFunction),
+				Name: "fprobe", Call: fmt.Sprintf("write(%q, %q)", tracefs+"/dynamic_events", "f:ldlab/fprobe "+probedFunction),
 				Reason: "kprobes", Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe",
-				Needs: []string{"CONFIG_FPROBE_EVENTS"}, Masks: masks,
-				Run: func(context.Context, Env) Result {
+				Needs: []string{"CONFIG_FPROBE_EVENTS"}, ShadowedBy: masks,
+				Act: func(context.Context, Env) Result {
 					r := dynamicEvent("dynamic_events", "f:ldlab/fprobe "+probedFunction, "-:ldlab/fprobe", "CONFIG_DYNAMIC_EVENTS")
 					return absent(r, "CONFIG_FPROBE_EVENTS", unix.EINVAL) // no such kind of event
 				},
 			},
 			{
-				Name: "perf-before", Act: perfAct(fmt.Sprintf("kprobe %q", probedFunction)) + " before the lock, hits read after it",
+				Name: "perf-before", Call: perfAct(fmt.Sprintf("kprobe %q", probedFunction)) + " before the lock, hits read after it",
 				Reason: "kprobes", Site: site, Needs: perf, Expect: Gap,
 				Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe asks once, and nothing unregisters a probe, v6.12",
-				Before: func(context.Context, Env) (func(context.Context) Result, Result) { return perfKprobeEarly() },
+				Setup:  func(context.Context, Env) (func(context.Context) Result, Result) { return perfKprobeEarly() },
 			},
 			{
-				Name: "uprobe", Act: perfAct("uprobe of a file of its own"), Expect: Free,
+				Name: "uprobe", Call: perfAct("uprobe of a file of its own"), Expect: Unchecked,
 				Reason: "kprobes", Site: "kernel/trace/trace_uprobe.c:__register_trace_uprobe",
 				Needs: []string{"CONFIG_UPROBE_EVENTS", "CONFIG_PERF_EVENTS"},
-				Run:   func(context.Context, Env) Result { return perfUprobe() },
+				Act:   func(context.Context, Env) Result { return perfUprobe() },
 			},
 			{
-				Name: "list", Act: openAct(debugfs+"/kprobes/list", unix.O_RDONLY), Expect: Free,
+				Name: "list", Call: openAct(debugfs+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked,
 				// Mode 0400 and never written: debugfs lets it pass, too.
 				Reason: "kprobes", Site: "kernel/kprobes.c:debugfs_kprobe_init", Needs: []string{"CONFIG_KPROBES", "CONFIG_DEBUG_FS"},
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return absent(with(debugfs+"/kprobes/list", unix.O_RDONLY, nil), "CONFIG_KPROBES", unix.ENOENT)
 				},
 			},

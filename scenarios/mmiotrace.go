@@ -19,16 +19,16 @@ func mmiotraceScenario() Scenario {
 		Title: "write to any physical address with the test module of mmiotrace",
 		Probes: []Probe{
 			{
-				Name: "test-module", Act: `finit_module(testmmiotrace, "", 0), signed with the lab's key`,
+				Name: "test-module", Call: `finit_module(testmmiotrace, "", 0), signed with the lab's key`,
 				Reason: "mmiotrace", Site: "arch/x86/mm/testmmiotrace.c:init",
 				Needs: []string{"CONFIG_MODULES", "CONFIG_MMIOTRACE_TEST"}, Only: only,
-				Run: func(context.Context, Env) Result { return past(loadModule(MmiotraceSigned, "", 0), unix.ENXIO) },
+				Act: func(context.Context, Env) Result { return past(loadModule(MmiotraceSigned, "", 0), unix.ENXIO) },
 			},
 			{
-				Name: "other-module", Act: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Free,
+				Name: "other-module", Call: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Unchecked,
 				Reason: "mmiotrace", Site: "kernel/module/main.c:load_module",
 				Needs: []string{"CONFIG_MODULES"}, Only: only,
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", 0) },
 			},
 		},
 	}

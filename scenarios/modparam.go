@@ -29,42 +29,42 @@ func modparamScenario() Scenario {
 		Title: "set module parameters that steer hardware",
 		Probes: []Probe{
 			{
-				Name: "sysfs", Act: writeAct(shareIRQs, "as it is"),
+				Name: "sysfs", Call: writeAct(shareIRQs, "as it is"),
 				Reason: "module_parameters", Site: site, Needs: serial,
-				Run: func(context.Context, Env) Result { return no8250(rewrite(shareIRQs)) },
+				Act: func(context.Context, Env) Result { return no8250(rewrite(shareIRQs)) },
 			},
 			{
-				Name: "load", Act: `finit_module(ldlab_nop, "irq=1")`,
+				Name: "load", Call: `finit_module(ldlab_nop, "irq=1")`,
 				// The module is signed: module_signature does not come into it.
 				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "irq=1", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleSigned, "irq=1", 0) },
 			},
 			{
-				Name: "boot", Act: shareIRQsArg + " on the command line",
-				Reason: "module_parameters", Site: site, Needs: serial, AtBoot: true,
-				Run: func(context.Context, Env) Result { return no8250(bootParam()) },
+				Name: "boot", Call: shareIRQsArg + " on the command line",
+				Reason: "module_parameters", Site: site, Needs: serial, CheckedAtBoot: true,
+				Act: func(context.Context, Env) Result { return no8250(bootParam()) },
 			},
 			{
-				Name: "load-safe", Act: `finit_module(ldlab_nop, "flag=1")`, Expect: Free,
+				Name: "load-safe", Call: `finit_module(ldlab_nop, "flag=1")`, Expect: Unchecked,
 				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "flag=1", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleSigned, "flag=1", 0) },
 			},
 			{
-				Name: "sysfs-read", Act: fmt.Sprintf("read(%q)", shareIRQs), Expect: Free,
+				Name: "sysfs-read", Call: fmt.Sprintf("read(%q)", shareIRQs), Expect: Unchecked,
 				Reason: "module_parameters", Site: "kernel/params.c:param_attr_show", Needs: serial,
-				Run: func(context.Context, Env) Result { _, r := readText(shareIRQs); return no8250(r) },
+				Act: func(context.Context, Env) Result { _, r := readText(shareIRQs); return no8250(r) },
 			},
 			{
-				Name: "sysfs-safe", Act: writeAct(skipTxen, "as it is"), Expect: Free,
+				Name: "sysfs-safe", Call: writeAct(skipTxen, "as it is"), Expect: Unchecked,
 				Reason: "module_parameters", Site: site, Needs: serial,
-				Run: func(context.Context, Env) Result { return no8250(rewrite(skipTxen)) },
+				Act: func(context.Context, Env) Result { return no8250(rewrite(skipTxen)) },
 			},
 			{
-				Name: "alias", Act: writeAct(shareIRQsAlias, "as it is"), Expect: Gap,
+				Name: "alias", Call: writeAct(shareIRQsAlias, "as it is"), Expect: Gap,
 				Source: "drivers/tty/serial/8250/8250_platform.c:s8250_options, v6.12: module_param_cb makes the old name of the parameter without KERNEL_PARAM_FL_HWPARAM",
 				Reason: "module_parameters", Site: site,
 				Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"},
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return absent(rewrite(shareIRQsAlias), "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS", unix.ENOENT)
 				},
 			},

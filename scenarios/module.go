@@ -31,43 +31,43 @@ func moduleScenario() Scenario {
 		Title: "load code into the kernel that nobody signed",
 		Probes: []Probe{
 			{
-				Name: "init-junk", Act: "init_module(128 zero bytes)",
+				Name: "init-junk", Call: "init_module(128 zero bytes)",
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return junkModule("init_module(128 zero bytes)", unix.InitModule(make([]byte, junkSize), ""))
 				},
 			},
 			{
-				Name: "finit-junk", Act: "finit_module(128 zero bytes)",
+				Name: "finit-junk", Call: "finit_module(128 zero bytes)",
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return finitJunk() },
+				Act: func(context.Context, Env) Result { return finitJunk() },
 			},
 			{
-				Name: "unsigned", Act: "finit_module(ldlab_nop, not signed)",
+				Name: "unsigned", Call: "finit_module(ldlab_nop, not signed)",
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return loadModule(ModuleUnsigned, "", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleUnsigned, "", 0) },
 			},
 			{
-				Name: "wrong-key", Act: "finit_module(ldlab_nop, signed with a key that the kernel does not know)",
+				Name: "wrong-key", Call: "finit_module(ldlab_nop, signed with a key that the kernel does not know)",
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return loadModule(ModuleWrongKey, "", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleWrongKey, "", 0) },
 			},
 			{
-				Name: "ignore-modversions", Act: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)",
+				Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)",
 				// A module whose versions are not looked at is not the one that
 				// was signed: its signature does not count.
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", ignoreModversions) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", ignoreModversions) },
 			},
 			{
-				Name: "signed", Act: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Free,
+				Name: "signed", Call: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Unchecked,
 				Reason: "module_signature", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", 0) },
+				Act: func(context.Context, Env) Result { return loadModule(ModuleSigned, "", 0) },
 			},
 			{
-				Name: "list", Act: `read("/proc/modules")`, Expect: Free,
+				Name: "list", Call: `read("/proc/modules")`, Expect: Unchecked,
 				Reason: "module_signature", Site: "kernel/module/procfs.c:modules_open", Needs: needs[:1],
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					_, r := readText("/proc/modules")
 					return absent(r, "CONFIG_MODULES", unix.ENOENT)
 				},

@@ -32,31 +32,31 @@ func msrScenario() Scenario {
 		Title: "write model-specific registers through /dev/cpu/*/msr",
 		Probes: []Probe{
 			{
-				Name: "write", Act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`,
+				Name: "write", Call: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`,
 				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_write", Needs: needs, Only: only,
-				Run: func(context.Context, Env) Result { return msr(unix.O_RDWR, msrRewrite) },
+				Act: func(context.Context, Env) Result { return msr(unix.O_RDWR, msrRewrite) },
 			},
 			{
-				Name: "wrmsr-ioctl", Act: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_PAT as it is)`,
+				Name: "wrmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_PAT as it is)`,
 				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only,
-				Run: func(context.Context, Env) Result { return msr(unix.O_RDWR, msrRewriteIoctl) },
+				Act: func(context.Context, Env) Result { return msr(unix.O_RDWR, msrRewriteIoctl) },
 			},
 			{
-				Name: "open-rdwr", Act: openAct(msrFile, unix.O_RDWR), Expect: Free,
+				Name: "open-rdwr", Call: openAct(msrFile, unix.O_RDWR), Expect: Unchecked,
 				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_open", Needs: needs, Only: only,
-				Run: func(context.Context, Env) Result { return msr(unix.O_RDWR, nil) },
+				Act: func(context.Context, Env) Result { return msr(unix.O_RDWR, nil) },
 			},
 			{
-				Name: "read", Act: `pread("/dev/cpu/0/msr", IA32_PAT)`, Expect: Free,
+				Name: "read", Call: `pread("/dev/cpu/0/msr", IA32_PAT)`, Expect: Unchecked,
 				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_read", Needs: needs, Only: only,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return msr(unix.O_RDONLY, func(fd int) Result { _, r := msrRead(fd); return r })
 				},
 			},
 			{
-				Name: "rdmsr-ioctl", Act: `ioctl("/dev/cpu/0/msr", X86_IOC_RDMSR_REGS, IA32_PAT)`, Expect: Free,
+				Name: "rdmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_RDMSR_REGS, IA32_PAT)`, Expect: Unchecked,
 				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return msr(unix.O_RDONLY, func(fd int) Result { _, r := msrIoctl(fd, "RDMSR", ioctlRDMSR, msrRegs{1: msrPAT}); return r })
 				},
 			},

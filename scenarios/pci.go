@@ -29,39 +29,39 @@ func pciScenario() Scenario {
 		Title: "reprogram devices, and through their DMA all of memory, by way of PCI",
 		Probes: []Probe{
 			{
-				Name: "config-write", Act: `pwrite(".../config", the same byte, 0x3c)`,
+				Name: "config-write", Call: `pwrite(".../config", the same byte, 0x3c)`,
 				Reason: "pci_access", Site: sysfs + "pci_write_config", Needs: needs,
-				Run: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("config"), pciInterruptLine) }),
+				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("config"), pciInterruptLine) }),
 			},
 			{
-				Name: "resource-mmap", Act: `mmap(".../resource0", PROT_READ|PROT_WRITE)`,
+				Name: "resource-mmap", Call: `mmap(".../resource0", PROT_READ|PROT_WRITE)`,
 				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Run: onTestdev(func(d pciDevice) Result { return pciMap(d.file("resource0"), 0) }),
+				Act: onTestdev(func(d pciDevice) Result { return pciMap(d.file("resource0"), 0) }),
 			},
 			{
-				Name: "resource-wc-mmap", Act: `mmap(".../resourceN_wc", PROT_READ|PROT_WRITE)`,
+				Name: "resource-wc-mmap", Call: `mmap(".../resourceN_wc", PROT_READ|PROT_WRITE)`,
 				// Only prefetchable BARs have this file: virtio-pci's, which is
 				// mapped and never touched.
 				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Run: func(context.Context, Env) Result { return pciMapCombining() },
+				Act: func(context.Context, Env) Result { return pciMapCombining() },
 			},
 			{
-				Name: "resource-io-write", Act: `pwrite(".../resource1", the same byte, 0)`,
+				Name: "resource-io-write", Call: `pwrite(".../resource1", the same byte, 0)`,
 				Reason: "pci_access", Site: sysfs + "pci_write_resource_io", Needs: needs,
-				Run: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("resource1"), 0) }),
+				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("resource1"), 0) }),
 			},
 			{
-				Name: "proc-write", Act: `pwrite("/proc/bus/pci/...", the same byte, 0x3c)`,
+				Name: "proc-write", Call: `pwrite("/proc/bus/pci/...", the same byte, 0x3c)`,
 				Reason: "pci_access", Site: proc + "proc_bus_pci_write", Needs: append(needs, "CONFIG_PROC_FS"),
-				Run: onTestdev(func(d pciDevice) Result { return pciRewrite(d.proc, pciInterruptLine) }),
+				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.proc, pciInterruptLine) }),
 			},
 			{
-				Name: "proc-mmap", Act: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`,
+				Name: "proc-mmap", Call: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`,
 				// The descriptor is told before that memory is meant, for that
 				// command asks as well. HAVE_PCI_MMAP: x86 only.
 				Reason: "pci_access", Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86,
-				Lines:  2,
-				Before: beforeTestdev(pciProcMap),
+				Lines: 2,
+				Setup: beforeTestdev(pciProcMap),
 			},
 		},
 	}
@@ -75,9 +75,9 @@ func pciScenario() Scenario {
 		{"write-combine", "PCIIOC_WRITE_COMBINE", pciWriteCombine},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: "proc-ioctl-" + c.name, Act: fmt.Sprintf(`ioctl("/proc/bus/pci/...", %s, 0)`, c.macro),
+			Name: "proc-ioctl-" + c.name, Call: fmt.Sprintf(`ioctl("/proc/bus/pci/...", %s, 0)`, c.macro),
 			Reason: "pci_access", Site: proc + "proc_bus_pci_ioctl", Needs: append(needs, "CONFIG_PROC_FS"),
-			Run: onTestdev(func(d pciDevice) Result {
+			Act: onTestdev(func(d pciDevice) Result {
 				return with(d.proc, unix.O_RDONLY, func(fd int) Result {
 					// The state is the descriptor's, and goes with it. What
 					// the architecture does not have is EINVAL, behind the
@@ -90,30 +90,30 @@ func pciScenario() Scenario {
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "mmap-before", Act: `mmap(".../resource0") before the lock, a byte read after it`, Expect: Gap,
+			Name: "mmap-before", Call: `mmap(".../resource0") before the lock, a byte read after it`, Expect: Gap,
 			Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
 			Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource asks when a mapping is made, and nothing ever takes one back, v6.12",
-			Before: beforeTestdev(pciMapEarly),
+			Setup:  beforeTestdev(pciMapEarly),
 		},
 		Probe{
-			Name: "config-read", Act: `pread(".../config", 1 byte, 0x3c)`, Expect: Free,
+			Name: "config-read", Call: `pread(".../config", 1 byte, 0x3c)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_read_config", Needs: needs,
-			Run: onTestdev(func(d pciDevice) Result { return pciRead(d.file("config"), pciInterruptLine) }),
+			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.file("config"), pciInterruptLine) }),
 		},
 		Probe{
-			Name: "resource-open", Act: `open(".../resource0", O_RDWR)`, Expect: Free,
+			Name: "resource-open", Call: `open(".../resource0", O_RDWR)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_create_attr", Needs: needs,
-			Run: onTestdev(func(d pciDevice) Result { return with(d.file("resource0"), unix.O_RDWR, nil) }),
+			Act: onTestdev(func(d pciDevice) Result { return with(d.file("resource0"), unix.O_RDWR, nil) }),
 		},
 		Probe{
-			Name: "resource-io-read", Act: `pread(".../resource1", 1 byte, 0)`, Expect: Free,
+			Name: "resource-io-read", Call: `pread(".../resource1", 1 byte, 0)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_read_resource_io", Needs: needs,
-			Run: onTestdev(func(d pciDevice) Result { return pciRead(d.file("resource1"), 0) }),
+			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.file("resource1"), 0) }),
 		},
 		Probe{
-			Name: "proc-read", Act: `pread("/proc/bus/pci/...", 1 byte, 0x3c)`, Expect: Free,
+			Name: "proc-read", Call: `pread("/proc/bus/pci/...", 1 byte, 0x3c)`, Expect: Unchecked,
 			Reason: "pci_access", Site: proc + "proc_bus_pci_read", Needs: append(needs, "CONFIG_PROC_FS"),
-			Run: onTestdev(func(d pciDevice) Result { return pciRead(d.proc, pciInterruptLine) }),
+			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.proc, pciInterruptLine) }),
 		},
 	)
 	return s

@@ -26,39 +26,39 @@ func perfScenario() Scenario {
 		Title: "sample what the kernel works with through perf_event_open",
 		Probes: []Probe{
 			{
-				Name: "regs-intr", Act: perfAct("context-switches, PERF_SAMPLE_REGS_INTR"),
+				Name: "regs-intr", Call: perfAct("context-switches, PERF_SAMPLE_REGS_INTR"),
 				Reason: "perf", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return perfClosed("context-switches, PERF_SAMPLE_REGS_INTR", perfRegsIntr())
 				},
 			},
 			{
-				Name: "regs-before", Act: perfAct("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
+				Name: "regs-before", Call: perfAct("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
 				Reason: "perf", Site: site, Needs: needs, Expect: Gap,
 				Source: "kernel/events/core.c:perf_event_open asks once, and an event goes on as long as it is open, v6.12",
-				Before: func(context.Context, Env) (func(context.Context) Result, Result) { return perfEarly() },
+				Setup:  func(context.Context, Env) (func(context.Context) Result, Result) { return perfEarly() },
 			},
 			{
-				Name: "kernel-ip", Act: perfAct("context-switches, PERF_SAMPLE_IP") + ", a sample read",
+				Name: "kernel-ip", Call: perfAct("context-switches, PERF_SAMPLE_IP") + ", a sample read",
 				Reason: "perf", Site: site, Needs: needs, Expect: Gap, Source: source,
-				Run: func(context.Context, Env) Result { return perfKernelIP() },
+				Act: func(context.Context, Env) Result { return perfKernelIP() },
 			},
 			{
-				Name: "phys-addr", Act: perfAct("minor-faults, PERF_SAMPLE_ADDR|PERF_SAMPLE_PHYS_ADDR") + ", a sample read",
+				Name: "phys-addr", Call: perfAct("minor-faults, PERF_SAMPLE_ADDR|PERF_SAMPLE_PHYS_ADDR") + ", a sample read",
 				Reason: "perf", Site: site, Needs: needs, Expect: Gap, Source: source,
-				Run: func(context.Context, Env) Result { return perfPhysAddr() },
+				Act: func(context.Context, Env) Result { return perfPhysAddr() },
 			},
 			{
-				Name: "plain", Act: perfAct("context-switches"), Expect: Free,
+				Name: "plain", Call: perfAct("context-switches"), Expect: Unchecked,
 				Reason: "perf", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					return perfClosed("context-switches", perfEvery(unix.PERF_COUNT_SW_CONTEXT_SWITCHES, 0))
 				},
 			},
 			{
-				Name: "regs-user", Act: perfAct("context-switches, PERF_SAMPLE_REGS_USER"), Expect: Free,
+				Name: "regs-user", Call: perfAct("context-switches, PERF_SAMPLE_REGS_USER"), Expect: Unchecked,
 				Reason: "perf", Site: site, Needs: needs,
-				Run: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Result {
 					attr := perfEvery(unix.PERF_COUNT_SW_CONTEXT_SWITCHES, unix.PERF_SAMPLE_REGS_USER)
 					attr.Sample_regs_user = perfRegister
 					return perfClosed("context-switches, PERF_SAMPLE_REGS_USER", attr)

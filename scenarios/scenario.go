@@ -25,13 +25,13 @@ type Scenario struct {
 type Expectation int
 
 const (
-	// Gated probes are denied exactly when their reason is locked.
-	Gated Expectation = iota
-	// Free probes stay allowed whatever is locked: the negative controls.
-	Free
-	// Conforming probes exercise lockdown's own interface; the answers are
+	// Checked probes are denied exactly when their reason is locked.
+	Checked Expectation = iota
+	// Unchecked probes stay allowed whatever is locked: the negative controls.
+	Unchecked
+	// ABI probes exercise lockdown's own interface; the answers are
 	// compared with the model in package lockdown.
-	Conforming
+	ABI
 	// Gap probes reach what their reason is meant to protect by a way on which
 	// lockdown is not asked: they are allowed, whatever is locked, and a kernel
 	// that denies one under its reason has closed the gap.
@@ -46,8 +46,8 @@ func (e Expectation) String() string { return expectationNames[e] }
 // security_locked_down().
 type Probe struct {
 	Name   string          // within the scenario; lower case, digits, dashes
-	Act    string          // the act in strace's notation
-	Reason lockdown.Reason // what a Gated probe asks for; for a Free one the reason it must not be mistaken for
+	Call   string          // the act in strace's notation
+	Reason lockdown.Reason // what a Checked probe asks for; for a Unchecked one the reason it must not be mistaken for
 	Expect Expectation
 	Site   string   // call site: file:function, Linux v6.12
 	Only   []string // architectures that have the call; empty: all
@@ -58,68 +58,68 @@ type Probe struct {
 	// in 5 s.
 	Lines int
 
-	// Changes says that the probe changes what is locked: it runs last.
-	Changes bool
+	// AltersLock says that the probe changes what is locked: it runs last.
+	AltersLock bool
 
-	// Masks are other reasons that refuse the act on its way to the site: where
+	// ShadowedBy are other reasons that refuse the act on its way to the site: where
 	// one of them is locked the act is denied, and the kernel names that one.
-	Masks []Mask
+	ShadowedBy []Shadow
 
-	// AtBoot says that the site is passed while the kernel boots, and Run only
+	// CheckedAtBoot says that the site is passed while the kernel boots, and Run only
 	// looks at what came of it: just what was locked by then counts, and the
 	// evidence is the kernel's own, not this child's.
-	AtBoot bool
+	CheckedAtBoot bool
 
-	// BootHides says that a kernel that boots with the reason locked does not
+	// AbsentIfLockedAtBoot says that a kernel that boots with the reason locked does not
 	// make the object at all: the evidence for its absence is then that of the
 	// boot. (Locked at run time, the object is there and refuses.)
-	BootHides bool
+	AbsentIfLockedAtBoot bool
 
 	// Source says where a Gap is known from: function and version, advisory, thread.
 	Source string
 
 	// Machine names the kind of machine the probe needs; empty: the plain one.
-	Machine Machine
+	Machine MachineKind
 
-	// Alone says that the probe stops or takes down the guest: nothing else
+	// Exclusive says that the probe stops or takes down the guest: nothing else
 	// runs in it.
-	Alone bool
+	Exclusive bool
 
-	// Before does, before anything is locked, the part of the act that comes
+	// Setup does, before anything is locked, the part of the act that comes
 	// before, and gives the rest of it, which runs in the same process once
 	// the setting holds. Where it gives nil, its Result is the probe's. Locked
-	// at boot, the setting already holds when Before runs. A probe with Before
+	// at boot, the setting already holds when Setup runs. A probe with Setup
 	// needs no Run.
-	Before func(context.Context, Env) (rest func(context.Context) Result, r Result)
+	Setup func(context.Context, Env) (rest func(context.Context) Result, r Result)
 
-	// Run does the act and undoes it. It runs in a child process of its own,
+	// Act does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
-	Run func(context.Context, Env) Result
+	Act func(context.Context, Env) Result
 }
 
-// A Mask is a reason that refuses an act before its own site is reached.
-type Mask struct {
+// A Shadow is a reason that refuses an act before its own site is reached.
+type Shadow struct {
 	Reason lockdown.Reason
 	Why    string
 
-	// BootHides is a probe's, for what the masking reason does to the act.
-	BootHides bool
+	// AbsentIfLockedAtBoot is a probe's, for what the masking reason does to the act.
+	AbsentIfLockedAtBoot bool
 }
 
-// A Machine is a kind of machine, by name. What it is made of is the lab's
+// A MachineKind is a kind of machine, by name. What it is made of is the lab's
 // business (internal/lab/machines.go).
-type Machine string
+type MachineKind string
 
 const (
-	Plain    Machine = ""
-	Debugger Machine = "debugger" // a serial port whose other end the host's debugger holds
-	Firmware Machine = "firmware" // booted through UEFI, with ACPI tables and EFI variables
+	Plain    MachineKind = ""
+	Debugger MachineKind = "debugger" // a serial port whose other end the host's debugger holds
+	Firmware MachineKind = "firmware" // booted through UEFI, with ACPI tables and EFI variables
 )
 
 // Env is what a probe knows of the run it is part of.
 type Env struct {
-	Setting lockdown.Setting
-	Kind    lockdown.Kind
+	Setting   lockdown.Setting
+	Interface lockdown.Interface
 }
 
 // An Outcome is what became of the act.
@@ -130,7 +130,7 @@ const (
 	Denied      Outcome = "denied"      // refused in the way in which this site refuses
 	Unavailable Outcome = "unavailable" // the machine or the kernel has no such thing
 	Failed      Outcome = "failed"      // neither: an error that proves nothing
-	Answered    Outcome = "answered"    // Conforming: the answers are in Steps
+	Answered    Outcome = "answered"    // ABI: the answers are in Steps
 )
 
 // A Result is what a probe's Run returns.
@@ -140,7 +140,7 @@ type Result struct {
 	Call    string // the decisive call as strace prints it: open("/dev/mem", O_RDONLY) = EPERM
 	Why     string `json:",omitempty"` // Unavailable, Failed: the CONFIG symbol, device or cause
 
-	Steps []lockdown.Step `json:",omitempty"` // Conforming: what was asked and answered, in order
+	Ops []lockdown.Op `json:",omitempty"` // ABI: what was asked and answered, in order
 }
 
 // An Observation is a Result with what the guest program saw around it.
@@ -238,7 +238,7 @@ func (s Scenario) check(name string) {
 	}
 	seen := map[string]bool{}
 	for _, p := range s.Probes {
-		if seen[p.Name] || (p.Run == nil) == (p.Before == nil) || p.Act == "" || (p.Expect == Gap) != (p.Source != "") {
+		if seen[p.Name] || (p.Act == nil) == (p.Setup == nil) || p.Call == "" || (p.Expect == Gap) != (p.Source != "") {
 			panic(fmt.Sprintf("scenarios: %s/%s is a duplicate or incomplete", s.Name, p.Name))
 		}
 		seen[p.Name] = true
@@ -280,7 +280,7 @@ func Rows() []Row {
 			rows = append(rows, Row{s.Name + "/" + p.Name, p})
 		}
 	}
-	sort.SliceStable(rows, func(i, j int) bool { return !rows[i].Changes && rows[j].Changes })
+	sort.SliceStable(rows, func(i, j int) bool { return !rows[i].AltersLock && rows[j].AltersLock })
 	return rows
 }
 

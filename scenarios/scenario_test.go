@@ -23,13 +23,13 @@ func TestRows(t *testing.T) {
 		if !name.MatchString(r.ID) {
 			t.Errorf("%s: not a name of a probe", r.ID)
 		}
-		if found, ok := Find(r.ID); !ok || found.Act != r.Act {
+		if found, ok := Find(r.ID); !ok || found.Call != r.Call {
 			t.Errorf("%s: Find does not find it", r.ID)
 		}
 		if !site.MatchString(r.Site) {
 			t.Errorf("%s: site %q names no file and function of the kernel", r.ID, r.Site)
 		}
-		if _, ok := lockdown.Info(r.Reason); !ok && r.Expect != Conforming {
+		if _, ok := lockdown.Info(r.Reason); !ok && r.Expect != ABI {
 			t.Errorf("%s: %s probe of unknown reason %q", r.ID, r.Expect, r.Reason)
 		}
 		for _, n := range r.Needs {
@@ -37,10 +37,10 @@ func TestRows(t *testing.T) {
 				t.Errorf("%s: needs %q, which is no CONFIG symbol", r.ID, n)
 			}
 		}
-		if changes && !r.Changes {
+		if changes && !r.AltersLock {
 			t.Errorf("%s comes after a probe that changes what is locked", r.ID)
 		}
-		changes = r.Changes
+		changes = r.AltersLock
 	}
 }
 
@@ -51,7 +51,7 @@ func TestEveryGateHasANegativeControl(t *testing.T) {
 		has := func(e Expectation) bool {
 			return slices.ContainsFunc(s.Probes, func(p Probe) bool { return p.Expect == e })
 		}
-		if has(Gated) && !has(Free) {
+		if has(Checked) && !has(Unchecked) {
 			t.Errorf("%s has gated probes and no free one", s.Name)
 		}
 	}
@@ -85,21 +85,21 @@ func TestBPFProgramsAssemble(t *testing.T) {
 // TestScriptsAreSafe replays every script on the model: those that are not
 // said to change what is locked must not.
 func TestScriptsAreSafe(t *testing.T) {
-	for _, kind := range []lockdown.Kind{lockdown.Tristate, lockdown.Bitmap} {
+	for _, kind := range []lockdown.Interface{lockdown.Upstream, lockdown.Bitmap} {
 		for _, text := range []string{"none", "integrity@boot", "confidentiality@runtime", "dev_mem,kcore@runtime", "integrity,kcore@boot"} {
 			setting, err := lockdown.ParseSetting(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if setting.CheckKind(kind) != nil {
+			if setting.CheckInterface(kind) != nil {
 				continue
 			}
-			env := Env{Setting: setting, Kind: kind}
-			for name, script := range map[string]func(Env) []lockdown.Step{"show": showScript, "junk": junkScript, "lower": lowerScript} {
+			env := Env{Setting: setting, Interface: kind}
+			for name, script := range map[string]func(Env) []lockdown.Op{"show": showScript, "junk": junkScript, "lower": lowerScript} {
 				model := lockdown.NewModel(kind, setting)
 				for _, s := range script(env) {
 					s = model.Answer(s)
-					if s.Op == "write" && s.Err == "" {
+					if s.Call == "write" && s.Err == "" {
 						t.Errorf("%s on %s under %s changes something: %s", name, kind, text, s)
 					}
 				}
@@ -108,7 +108,7 @@ func TestScriptsAreSafe(t *testing.T) {
 			for _, s := range raiseScript(env) {
 				model.Answer(s)
 			}
-			if got := model.Answer(lockdown.Step{Op: "read", File: lockdown.LevelFile}).Data; !strings.Contains(got, "[confidentiality]") {
+			if got := model.Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile}).Data; !strings.Contains(got, "[confidentiality]") {
 				t.Errorf("raise on %s under %s ends at %q", kind, text, got)
 			}
 		}

@@ -20,7 +20,7 @@ func securityfsScenario() Scenario {
 	s := Scenario{Name: "securityfs", Title: "lower, skip or confuse lockdown through its own files"}
 	for _, p := range []struct {
 		name, act string
-		script    func(Env) []lockdown.Step
+		script    func(Env) []lockdown.Op
 		changes   bool
 	}{
 		{"show", "read the level, and the reasons where they have a file", showScript, false},
@@ -29,13 +29,13 @@ func securityfsScenario() Scenario {
 		{"raise", "lock more, by level after a boot setting and reason by reason after a run-time one", raiseScript, true},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: p.act, Expect: Conforming, Changes: p.changes, Site: site, Needs: needs,
-			Run: func(_ context.Context, env Env) Result {
+			Name: p.name, Call: p.act, Expect: ABI, AltersLock: p.changes, Site: site, Needs: needs,
+			Act: func(_ context.Context, env Env) Result {
 				if !exists(lockdown.LevelFile) {
 					return Result{Outcome: Unavailable, Call: call(openAct(lockdown.LevelFile, unix.O_RDONLY), unix.ENOENT),
 						Why: "CONFIG_SECURITY_LOCKDOWN_LSM"}
 				}
-				return Result{Outcome: Answered, Call: p.act, Steps: slices.Collect(Play(p.script(env)))}
+				return Result{Outcome: Answered, Call: p.act, Ops: slices.Collect(RunSequence(p.script(env)))}
 			},
 		})
 	}
@@ -43,33 +43,33 @@ func securityfsScenario() Scenario {
 }
 
 // show reads every file of the interface.
-func show(k lockdown.Kind) []lockdown.Step {
-	steps := []lockdown.Step{{Op: "read", File: lockdown.LevelFile}}
+func show(k lockdown.Interface) []lockdown.Op {
+	steps := []lockdown.Op{{Call: "read", File: lockdown.LevelFile}}
 	if k == lockdown.Bitmap {
-		steps = append(steps, lockdown.Step{Op: "read", File: lockdown.ReasonsFile})
+		steps = append(steps, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
 	}
 	return steps
 }
 
 // writes does each write and reads everything after it.
-func writes(k lockdown.Kind, file string, data ...string) []lockdown.Step {
-	var steps []lockdown.Step
+func writes(k lockdown.Interface, file string, data ...string) []lockdown.Op {
+	var steps []lockdown.Op
 	for _, d := range data {
-		steps = append(steps, lockdown.Step{Op: "write", File: file, Data: d})
+		steps = append(steps, lockdown.Op{Call: "write", File: file, Data: d})
 		steps = append(steps, show(k)...)
 	}
 	return steps
 }
 
-func showScript(env Env) []lockdown.Step { return show(env.Kind) }
+func showScript(env Env) []lockdown.Op { return show(env.Interface) }
 
-func junkScript(env Env) []lockdown.Step {
-	steps := writes(env.Kind, lockdown.LevelFile,
+func junkScript(env Env) []lockdown.Op {
+	steps := writes(env.Interface, lockdown.LevelFile,
 		"", "\n", "bogus", "Integrity", "integrity ", " integrity", "integrity\n\n", "integrity,confidentiality",
 		"[integrity]", "dev_mem", "2", "\x00integrity", strings.Repeat("x", 5000))
-	if env.Kind == lockdown.Bitmap {
+	if env.Interface == lockdown.Bitmap {
 		// Also half good: nothing may be locked unless everything is known.
-		steps = append(steps, writes(env.Kind, lockdown.ReasonsFile,
+		steps = append(steps, writes(env.Interface, lockdown.ReasonsFile,
 			"", "\n", "bogus", "DEV_MEM", "dev_mem ", " dev_mem", "dev_mem\n\n", "dev_mem,", ",dev_mem", "dev_mem,,kexec",
 			"dev_mem kexec", "dev_mem,bogus", "bogus,dev_mem", "integrity", "none", "2", "-dev_mem", "!dev_mem",
 			"dev_mem=open", "/dev/mem,kmem,port", "dev_mem\x00", strings.Repeat("dev_mem,", 1000)+"dev_mem")...)
@@ -78,29 +78,29 @@ func junkScript(env Env) []lockdown.Step {
 }
 
 // lowerScript asks for what must be refused: the level in force and all below.
-func lowerScript(env Env) []lockdown.Step {
-	var steps []lockdown.Step
+func lowerScript(env Env) []lockdown.Op {
+	var steps []lockdown.Op
 	for l := env.Setting.Shown(); l >= lockdown.None; l-- {
-		steps = append(steps, writes(env.Kind, lockdown.LevelFile, l.String(), l.String()+"\n")...)
+		steps = append(steps, writes(env.Interface, lockdown.LevelFile, l.String(), l.String()+"\n")...)
 	}
 	return steps
 }
 
 // raiseScript walks up to confidentiality and tries every step back.
-func raiseScript(env Env) []lockdown.Step {
-	var steps []lockdown.Step
-	if env.Kind == lockdown.Bitmap && env.Setting.How == lockdown.Runtime {
+func raiseScript(env Env) []lockdown.Op {
+	var steps []lockdown.Op
+	if env.Interface == lockdown.Bitmap && env.Setting.Via == lockdown.Runtime {
 		for _, r := range lockdown.Reasons() {
-			steps = append(steps, writes(env.Kind, lockdown.ReasonsFile, string(r.Reason))...)
+			steps = append(steps, writes(env.Interface, lockdown.ReasonsFile, string(r.Reason))...)
 		}
 	} else {
 		for l := env.Setting.Shown() + 1; l <= lockdown.Confidentiality; l++ {
-			steps = append(steps, writes(env.Kind, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
+			steps = append(steps, writes(env.Interface, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
 		}
 	}
-	steps = append(steps, writes(env.Kind, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
-	if env.Kind == lockdown.Bitmap {
-		steps = append(steps, writes(env.Kind, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
+	steps = append(steps, writes(env.Interface, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
+	if env.Interface == lockdown.Bitmap {
+		steps = append(steps, writes(env.Interface, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
 	}
 	return steps
 }

@@ -47,25 +47,25 @@ func serialScenario() Scenario {
 		expect     Expectation
 		change     func(*serialStruct)
 	}{
-		{"irq", "another irq", Gated, func(s *serialStruct) { s.IRQ ^= 6 }}, // 3 to 5, 0 to 6: no interrupt is requested
-		{"port", "another port", Gated, func(s *serialStruct) { s.Port ^= 0x10 }},
-		{"iomem", "another iomem_base", Gated, func(s *serialStruct) { s.IomemBase ^= 0x1000 }},
-		{"hub6", "another hub6", Gated, func(s *serialStruct) { s.Hub6 ^= 1 }},
-		{"same", "as it is", Free, func(*serialStruct) {}},
-		{"close-delay", "another close_delay", Free, func(s *serialStruct) { s.CloseDelay ^= 1 }},
+		{"irq", "another irq", Checked, func(s *serialStruct) { s.IRQ ^= 6 }}, // 3 to 5, 0 to 6: no interrupt is requested
+		{"port", "another port", Checked, func(s *serialStruct) { s.Port ^= 0x10 }},
+		{"iomem", "another iomem_base", Checked, func(s *serialStruct) { s.IomemBase ^= 0x1000 }},
+		{"hub6", "another hub6", Checked, func(s *serialStruct) { s.Hub6 ^= 1 }},
+		{"same", "as it is", Unchecked, func(*serialStruct) {}},
+		{"close-delay", "another close_delay", Unchecked, func(s *serialStruct) { s.CloseDelay ^= 1 }},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", serialPort, p.what),
+			Name: p.name, Call: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", serialPort, p.what),
 			Reason: "tiocsserial", Expect: p.expect, Site: site, Needs: []string{"CONFIG_SERIAL_8250"},
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				return serial(func(fd int) Result { return setSerial(fd, p.what, p.change) })
 			},
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
-		Name: "get", Act: fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serialPort), Expect: Free,
+		Name: "get", Call: fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serialPort), Expect: Unchecked,
 		Reason: "tiocsserial", Site: "drivers/tty/serial/serial_core.c:uart_get_info_user", Needs: []string{"CONFIG_SERIAL_8250"},
-		Run: func(context.Context, Env) Result {
+		Act: func(context.Context, Env) Result {
 			return serial(func(fd int) Result {
 				var s serialStruct
 				return judge(fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serialPort), s.ioctl(fd, unix.TIOCGSERIAL))

@@ -54,80 +54,80 @@ func tracefsScenario() Scenario {
 			f.config = "CONFIG_TRACING"
 		}
 		s.Probes = append(s.Probes, Probe{
-			Name: f.name, Act: openAct(filepath.Join(tracefs, f.file), f.flags),
-			Reason: "tracefs", Site: "kernel/trace/" + f.site, Needs: []string{f.config}, BootHides: true,
-			Run: func(context.Context, Env) Result { return traceOpen(f.file, f.flags, f.config) },
+			Name: f.name, Call: openAct(filepath.Join(tracefs, f.file), f.flags),
+			Reason: "tracefs", Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true,
+			Act: func(context.Context, Env) Result { return traceOpen(f.file, f.flags, f.config) },
 		})
 	}
 	needs := []string{"CONFIG_TRACING"}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "option", Act: openAct(tracefs+"/options/overwrite", unix.O_RDONLY),
-			Reason: "tracefs", Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, BootHides: true,
-			Run: func(context.Context, Env) Result { return traceOption("options/overwrite") },
+			Name: "option", Call: openAct(tracefs+"/options/overwrite", unix.O_RDONLY),
+			Reason: "tracefs", Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, AbsentIfLockedAtBoot: true,
+			Act: func(context.Context, Env) Result { return traceOption("options/overwrite") },
 		},
 		Probe{
-			Name: "instance", Act: fmt.Sprintf("mkdir(%q)", tracefs+"/instances/ldlab"),
-			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, BootHides: true,
-			Run: func(context.Context, Env) Result { return traceInstance() },
+			Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs+"/instances/ldlab"),
+			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, AbsentIfLockedAtBoot: true,
+			Act: func(context.Context, Env) Result { return traceInstance() },
 		},
 		Probe{
-			Name: "files", Act: fmt.Sprintf("getdents(%q): any file", tracefs), AtBoot: true,
+			Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs,
-			Run: func(context.Context, Env) Result { return traceDirectory() },
+			Act: func(context.Context, Env) Result { return traceDirectory() },
 		},
 		Probe{
-			Name: "automount", Act: fmt.Sprintf("lstat(%q)", debugfs+"/tracing"), AtBoot: true,
+			Name: "automount", Call: fmt.Sprintf("lstat(%q)", debugfs+"/tracing"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS"),
-			Run: func(context.Context, Env) Result { return traceAutomount() },
+			Act: func(context.Context, Env) Result { return traceAutomount() },
 		},
 		Probe{
-			Name: "tracepoints", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), AtBoot: true,
+			Name: "tracepoints", Call: perfAct("a tracepoint, PERF_SAMPLE_RAW"), CheckedAtBoot: true,
 			// Where tracing never starts, no event is put on the list by whose
 			// numbers perf goes. (After a lock at run time this is a gap, below.)
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
-			Run: func(context.Context, Env) Result { return perfTracepoint() },
+			Act: func(context.Context, Env) Result { return perfTracepoint() },
 		},
 		Probe{
-			Name: "tracers", Act: "the tracers that registered at boot, in the kernel's log", AtBoot: true,
+			Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", CheckedAtBoot: true,
 			// The tracer of mmiotrace comes late in the boot. The others of the
 			// lab's kernels are not even tried where tracing never starts.
 			Reason: "tracefs", Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"},
-			Run: func(context.Context, Env) Result { return tracerRefused() },
+			Act: func(context.Context, Env) Result { return tracerRefused() },
 		},
 		// What an event looks like stays open after a lock at run time: the
 		// kernel asks itself whether it should
 		// (kernel/trace/trace_events.c:trace_format_open, v6.12).
 		Probe{
-			Name: "event-format", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/format"), AtBoot: true,
+			Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/format"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				return traceRead("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
 			},
 		},
 		Probe{
-			Name: "event-id", Act: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/id"), AtBoot: true,
+			Name: "event-id", Call: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/id"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				return traceRead("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
 			},
 		},
 		Probe{
-			Name: "trace-before", Act: openAct(tracefs+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, BootHides: true,
+			Name: "trace-before", Call: openAct(tracefs+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
+			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true,
 			Source: "kernel/trace/trace.c:tracing_open asks, and no read or write after it, v6.12",
-			Before: traceEarly("trace"),
+			Setup:  traceEarly("trace"),
 		},
 		Probe{
-			Name: "perf-tracepoint", Act: perfAct("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
-			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", BootHides: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
+			Name: "perf-tracepoint", Call: perfAct("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
+			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
 			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm asks for capabilities only, and the number of an event can be guessed, v6.12",
-			Run:    func(context.Context, Env) Result { return perfTracepoint() },
+			Act:    func(context.Context, Env) Result { return perfTracepoint() },
 		},
 		Probe{
-			Name: "readdir", Act: fmt.Sprintf("getdents(%q)", tracefs), Expect: Free,
+			Name: "readdir", Call: fmt.Sprintf("getdents(%q)", tracefs), Expect: Unchecked,
 			Reason: "tracefs", Site: "fs/libfs.c:dcache_readdir", Needs: needs,
-			Run: func(context.Context, Env) Result {
+			Act: func(context.Context, Env) Result {
 				_, err := traceEntries()
 				return absent(judge(fmt.Sprintf("getdents(%q)", tracefs), err), "CONFIG_TRACING", unix.ENOENT)
 			},

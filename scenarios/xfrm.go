@@ -37,27 +37,27 @@ func xfrmScenario() Scenario {
 		{"notify-del", wayDel, []xfrmAlg{hmacAlg, aesAlg}, []xfrmAttr{xfrmAuth, xfrmAuthTrunc, xfrmCrypt}, 4},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Act: fmt.Sprintf("%s of an ESP association", p.way.act), Reason: "xfrm_secret",
+			Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.act), Reason: "xfrm_secret",
 			Site: site, Needs: needs, Lines: p.lines,
-			Run: func(ctx context.Context, _ Env) Result {
+			Act: func(ctx context.Context, _ Env) Result {
 				return xfrmProbe(ctx, p.way, p.algs, func(attrs map[uint16][]byte) Result { return judgeKeys(p.way.act, p.algs, p.look, attrs) })
 			},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "getsa-name", Act: wayGet.act + " of an ESP association: its algorithm", Expect: Free,
+			Name: "getsa-name", Call: wayGet.act + " of an ESP association: its algorithm", Expect: Unchecked,
 			// Which algorithm it is and how long its key may be known.
 			Reason: "xfrm_secret", Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs,
-			Run: func(ctx context.Context, _ Env) Result {
+			Act: func(ctx context.Context, _ Env) Result {
 				return xfrmProbe(ctx, wayGet, []xfrmAlg{gcmAlg}, func(attrs map[uint16][]byte) Result { return judgeName(gcmAlg, attrs) })
 			},
 		},
 		Probe{
-			Name: "pfkey", Act: "SADB_DUMP of an ESP association", Expect: Gap,
+			Name: "pfkey", Call: "SADB_DUMP of an ESP association", Expect: Gap,
 			Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not ask",
 			Reason: "xfrm_secret", Site: "net/key/af_key.c:pfkey_dump", Needs: append(needs[:2:2], "CONFIG_NET_KEY"),
-			Run: func(ctx context.Context, _ Env) Result { return pfkeyProbe(ctx) },
+			Act: func(ctx context.Context, _ Env) Result { return pfkeyProbe(ctx) },
 		},
 	)
 	return s

@@ -99,7 +99,7 @@ func listKernels() ([]listed, error) {
 	}
 	var rows []listed
 	for _, k := range t.Kernels() {
-		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, strings.Join(k.Series, "+"), k.Kind)})
+		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, strings.Join(k.Series, "+"), k.Interface)})
 	}
 	return rows, nil
 }
@@ -138,10 +138,10 @@ func listScenarios() ([]listed, error) {
 func listProbes() ([]listed, error) {
 	var rows []listed
 	for _, r := range scenarios.Rows() {
-		text := r.Act + "; " + map[scenarios.Expectation]string{
-			scenarios.Gated:      "denied by " + string(r.Reason),
-			scenarios.Free:       "never denied",
-			scenarios.Conforming: "answers as the model",
+		text := r.Call + "; " + map[scenarios.Expectation]string{
+			scenarios.Checked:   "denied by " + string(r.Reason),
+			scenarios.Unchecked: "never denied",
+			scenarios.ABI:       "answers as the model",
 		}[r.Expect] + "; " + r.Site
 		if len(r.Only) > 0 {
 			text += "; " + strings.Join(r.Only, " ") + " only"

@@ -55,7 +55,7 @@ type cellRun struct {
 	// sent first.
 	probe   func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
 	release func()
-	play    func([]lockdown.Step) iter.Seq[lockdown.Step]
+	play    func([]lockdown.Op) iter.Seq[lockdown.Op]
 	now     func() time.Duration // as the kernel's log counts
 	sleep   func(context.Context, time.Duration)
 
@@ -76,10 +76,10 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 	prepared := map[string]*worker{}
 	release := func() {}
 	prober := func(req wire.Request) prober {
-		return prober{g.children, g.dir, req.Scale, scenarios.Env{Setting: req.Setting, Kind: req.Kind}}
+		return prober{g.children, g.dir, req.Scale, scenarios.Env{Setting: req.Setting, Interface: req.Interface}}
 	}
 	return &cellRun{
-		find: scenarios.Find, state: readState, lock: lock, play: scenarios.Play, now: uptime, sleep: sleep, counts: takeCounts,
+		find: scenarios.Find, state: readState, lock: lock, play: scenarios.RunSequence, now: uptime, sleep: sleep, counts: takeCounts,
 		mutate: func(command string) error { return writeWhole(mutateFile, command) },
 		prepare: func(row scenarios.Row, req wire.Request) {
 			// What goes wrong here goes wrong for the rest, too.
@@ -94,7 +94,7 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 			var err error
 			w := prepared[row.ID]
 			if delete(prepared, row.ID); w == nil {
-				if row.Before != nil {
+				if row.Setup != nil {
 					return "", failed("what comes before the lock was not done: no child, or a second run")
 				}
 				if w, err = g.worker(); err != nil {
@@ -161,11 +161,11 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 			return r.send(wire.Frame{Error: fmt.Sprintf("unknown probe %q", id)})
 		}
 	}
-	writes, err := req.Setting.Writes(req.Kind)
+	writes, err := req.Setting.Writes(req.Interface)
 	if err != nil {
 		return r.send(wire.Frame{Error: err.Error()})
 	}
-	if err := lockdown.CheckScript(req.Script); err != nil {
+	if err := lockdown.CheckSequence(req.Sequence); err != nil {
 		return r.send(wire.Frame{Error: err.Error()})
 	}
 	r.errs = r.g.bootErrors
@@ -183,7 +183,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		}
 	}
 	for _, row := range rows {
-		if row.Before != nil {
+		if row.Setup != nil {
 			if r.paced(row, req) { // locked at boot, it is refused now
 				r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
 			}
@@ -208,7 +208,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		}
 		r.release()
 	}
-	for step := range r.play(req.Script) {
+	for step := range r.play(req.Sequence) {
 		if err := r.send(wire.Frame{Step: &step}); err != nil {
 			return err
 		}
@@ -216,7 +216,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	if err := r.sendState("end"); err != nil {
 		return err
 	}
-	return r.send(wire.Frame{End: &wire.End{Observations: len(rows), Steps: len(req.Script)}})
+	return r.send(wire.Frame{End: &wire.End{Observations: len(rows), Steps: len(req.Sequence)}})
 }
 
 // takeBoot takes what the kernel counted and logged until now, or what was
@@ -268,7 +268,7 @@ func (r *cellRun) countedFor(comm string) (checks []scenarios.Check) {
 // been held back is observed again.
 func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Request) scenarios.Observation {
 	o := scenarios.Observation{Probe: row.ID}
-	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
+	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
 	for o.Runs < maxRuns {
 		if !r.counting {
 			r.readLog() // what came before is not this probe's
@@ -289,7 +289,7 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 			break
 		}
 		hidden := cut || r.g.limit.full(r.now())
-		if !gated || row.Before != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !hidden || ctx.Err() != nil {
+		if !gated || row.Setup != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !hidden || ctx.Err() != nil {
 			break
 		}
 		r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
@@ -299,7 +299,7 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 
 // paced reports whether a probe waits until the kernel would print its line.
 func (r *cellRun) paced(row scenarios.Row, req wire.Request) bool {
-	gated := row.Expect == scenarios.Gated || row.Expect == scenarios.Gap
+	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
 	return gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
 }
 

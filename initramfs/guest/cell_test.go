@@ -37,7 +37,7 @@ func (l *lab) run(out *bytes.Buffer) *cellRun {
 	r.find = func(id string) (scenarios.Row, bool) {
 		p := scenarios.Probe{Reason: "kexec"}
 		if strings.HasPrefix(id, "free/") {
-			p.Expect = scenarios.Free
+			p.Expect = scenarios.Unchecked
 		}
 		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
 	}
@@ -86,7 +86,7 @@ func ask(t *testing.T, l *lab, setting string, probes ...string) (states []strin
 		t.Fatal(perr)
 	}
 	var in, out bytes.Buffer
-	if err := vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Setting: s, Probes: probes}); err != nil {
+	if err := vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
@@ -132,7 +132,7 @@ func TestCellRefuses(t *testing.T) {
 	if _, _, err := ask(t, &l, "none", "a/b", "none/such"); err == nil || err.Error() != `guest: unknown probe "none/such"` {
 		t.Errorf("unknown probe: %v", err)
 	}
-	if _, _, err := ask(t, &l, "kexec@runtime"); err == nil || !strings.Contains(err.Error(), "tristate") {
+	if _, _, err := ask(t, &l, "kexec@runtime"); err == nil || !strings.Contains(err.Error(), "upstream") {
 		t.Errorf("single reason on a tristate kernel: %v", err)
 	}
 	if len(l.ran) > 0 {
@@ -207,7 +207,7 @@ func TestCellCounts(t *testing.T) {
 func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
 	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
 	var in, out bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"free/x"}})
+	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x"}})
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestCellAnswersFirst(t *testing.T) {
 			}
 			return probe(ctx, row, req)
 		}
-		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"free/x", "free/y"}})
+		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x", "free/y"}})
 		err := r.answer(ctx, &in)
 		cancel()
 		if want := []int{1, 2, 2}; !cancelled && (err != nil || !reflect.DeepEqual(sent, want)) {
@@ -319,7 +319,7 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 	r := l.run(&out)
 	r.g.log = func() ([]record, bool, error) { return nil, false, errors.New("open /dev/kmsg: gone") }
 	var in bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Tristate, Probes: []string{"a/x", "a/y"}})
+	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"a/x", "a/y"}})
 	if err := r.answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
@@ -337,12 +337,12 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 // A script is played after the setting is locked, and every step is a frame.
 func TestCellPlaysAScript(t *testing.T) {
 	var l lab
-	play := func(script ...lockdown.Step) (answers []lockdown.Step, err error) {
+	play := func(script ...lockdown.Op) (answers []lockdown.Op, err error) {
 		var in, out bytes.Buffer
-		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Script: script})
+		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: script})
 		r := l.run(&out)
-		r.play = func(steps []lockdown.Step) iter.Seq[lockdown.Step] {
-			return func(yield func(lockdown.Step) bool) {
+		r.play = func(steps []lockdown.Op) iter.Seq[lockdown.Op] {
+			return func(yield func(lockdown.Op) bool) {
 				for _, s := range steps {
 					if s.Err = "EPERM"; !yield(s) {
 						return
@@ -361,10 +361,10 @@ func TestCellPlaysAScript(t *testing.T) {
 		})
 		return answers, err
 	}
-	script := []lockdown.Step{
-		{Op: "write", File: lockdown.ReasonsFile, Data: "dev_mem\xff\x00"},
-		{Op: "write", File: lockdown.ReasonsFile, Data: "msr", Same: true, At: 4},
-		{Op: "write", File: lockdown.LevelFile, Data: "integrity\n", Group: 2},
+	script := []lockdown.Op{
+		{Call: "write", File: lockdown.ReasonsFile, Data: "dev_mem\xff\x00"},
+		{Call: "write", File: lockdown.ReasonsFile, Data: "msr", Same: true, At: 4},
+		{Call: "write", File: lockdown.LevelFile, Data: "integrity\n", Group: 2},
 	}
 	got, err := play(script...)
 	for i := range script {
@@ -373,7 +373,7 @@ func TestCellPlaysAScript(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, script) {
 		t.Errorf("%v, %v; want %v", got, err, script)
 	}
-	for _, bad := range []lockdown.Step{{Op: "write", File: "/etc/passwd"}, {Op: "unlink", File: lockdown.LevelFile}, {Op: "read", File: lockdown.LevelFile, At: -1}} {
+	for _, bad := range []lockdown.Op{{Call: "write", File: "/etc/passwd"}, {Call: "unlink", File: lockdown.LevelFile}, {Call: "read", File: lockdown.LevelFile, At: -1}} {
 		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check script: ") || len(got) > 0 {
 			t.Errorf("%s: %v, %v", bad, got, err)
 		}
@@ -382,7 +382,7 @@ func TestCellPlaysAScript(t *testing.T) {
 
 func TestEveryRowIsFound(t *testing.T) {
 	for _, row := range scenarios.Rows() {
-		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || (found.Run == nil) == (found.Before == nil) {
+		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || (found.Act == nil) == (found.Setup == nil) {
 			t.Errorf("%s: found %v", row.ID, ok)
 		}
 	}

@@ -38,7 +38,7 @@ const jobEnd = "\n.\n"
 // String is the job as it goes to the child: a line a field.
 func (j job) String() string {
 	head := j.probe + "\n" + strconv.FormatInt(int64(j.left), 10) + "\n"
-	return head + j.env.Setting.String() + "\n" + string(j.env.Kind) + jobEnd
+	return head + j.env.Setting.String() + "\n" + string(j.env.Interface) + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
@@ -46,7 +46,7 @@ func parseJob(text string) (j job, err error) {
 	if len(f) != 4 {
 		return j, fmt.Errorf("parse job: got %d fields, want 4", len(f))
 	}
-	j.probe, j.env.Kind = f[0], lockdown.Kind(f[3])
+	j.probe, j.env.Interface = f[0], lockdown.Interface(f[3])
 	ns, err := strconv.ParseInt(f[1], 10, 64)
 	if err != nil {
 		return j, fmt.Errorf("parse deadline: %w", err)
@@ -115,8 +115,8 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 	if got, err := threadName(); err != nil || got != comm {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
-	run := func(ctx context.Context) scenarios.Result { return row.Run(ctx, j.env) }
-	if row.Before != nil {
+	run := func(ctx context.Context) scenarios.Result { return row.Act(ctx, j.env) }
+	if row.Setup != nil {
 		rest, r := beforehand(row, j)
 		if _, err := out.Write([]byte{'\n'}); err != nil {
 			return failed(fmt.Sprintf("say that it is prepared: %v", err))
@@ -140,7 +140,7 @@ func threadName() (string, error) {
 }
 
 func beforehand(row scenarios.Row, j job) (rest func(context.Context) scenarios.Result, r scenarios.Result) {
-	return row.Before(within(j.left), j.env)
+	return row.Setup(within(j.left), j.env)
 }
 
 // A deadline is context.WithTimeout without its timer, which most probes never

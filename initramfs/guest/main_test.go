@@ -29,7 +29,7 @@ var _ = func() bool { find = findFake; return true }()
 // fakes are probes that behave in ways in which a probe must not harm the run.
 var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 	"fake/ok": func(_ context.Context, e scenarios.Env) scenarios.Result {
-		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Kind)}
+		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Interface)}
 	},
 	"fake/comms": func(context.Context, scenarios.Env) scenarios.Result {
 		// Every thread: the runtime's, too.
@@ -126,8 +126,8 @@ func appendTo(file, text string) {
 
 func findFake(id string) (scenarios.Row, bool) {
 	if before, ok := fakesBefore[id]; ok {
-		return scenarios.Row{ID: id, Probe: scenarios.Probe{Before: before}}, true
+		return scenarios.Row{ID: id, Probe: scenarios.Probe{Setup: before}}, true
 	}
 	run, ok := fakes[id]
-	return scenarios.Row{ID: id, Probe: scenarios.Probe{Run: run}}, ok
+	return scenarios.Row{ID: id, Probe: scenarios.Probe{Act: run}}, ok
 }

@@ -17,7 +17,7 @@ func testProber(t *testing.T, scale float64) prober {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return prober{reaper, t.TempDir(), scale, scenarios.Env{Setting: setting, Kind: lockdown.Bitmap}}
+	return prober{reaper, t.TempDir(), scale, scenarios.Env{Setting: setting, Interface: lockdown.Bitmap}}
 }
 
 func TestProbeChild(t *testing.T) {

@@ -27,7 +27,7 @@ func (g *guest) rehearse() {
 	taken := *g.taken
 	taken.counted = slices.Clone(taken.counted)
 	var in bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Kind: lockdown.Bitmap, Probes: []string{rehearsal}})
+	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Bitmap, Probes: []string{rehearsal}})
 	r := newCellRun(g, io.Discard)
 	r.counts = readCounts // what is counted meanwhile is for the first one who asks
 	_ = r.answer(context.Background(), &in)

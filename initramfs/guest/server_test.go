@@ -140,7 +140,7 @@ func TestCellOverSSH(t *testing.T) {
 		if err := s.Start(vport.CommandCell); err != nil {
 			t.Fatal(err)
 		}
-		req := wire.Request{Version: vport.Version, Kind: lockdown.Tristate}
+		req := wire.Request{Version: vport.Version, Interface: lockdown.Upstream}
 		if tt.probe != "" {
 			req.Probes = []string{tt.probe}
 		}

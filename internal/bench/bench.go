@@ -149,9 +149,9 @@ func (b *bench) missing(m *Measure, err error) {
 const maxWhy = 400
 
 // sawMachines keeps how the guests of a plan ran.
-func (b *bench) sawMachines(list []matrix.Machine) {
+func (b *bench) sawMachines(list []matrix.Host) {
 	for _, m := range list {
-		if !slices.ContainsFunc(b.machine.Guests, func(o matrix.Machine) bool { return o.Arch == m.Arch }) {
+		if !slices.ContainsFunc(b.machine.Guests, func(o matrix.Host) bool { return o.Arch == m.Arch }) {
 			b.machine.Guests = append(b.machine.Guests, m)
 		}
 	}

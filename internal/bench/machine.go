@@ -14,7 +14,7 @@ import (
 type Machine struct {
 	CPU    string
 	Cores  int
-	Guests []matrix.Machine // by architecture: accelerator, why that one, QEMU's version
+	Guests []matrix.Host // by architecture: accelerator, why that one, QEMU's version
 }
 
 // thisMachine looks at the host. Its guests become known with their plan.

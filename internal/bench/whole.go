@@ -88,7 +88,7 @@ func squarePlan() (*lab.Plan, error) {
 	}
 	var alone []string
 	for _, g := range all.Guests {
-		if s := g.Setting; s.Level == lockdown.None && len(s.Reasons) == 1 && s.How == lockdown.Runtime {
+		if s := g.Setting; s.Level == lockdown.None && len(s.Reasons) == 1 && s.Via == lockdown.Runtime {
 			alone = append(alone, s.String())
 		}
 	}

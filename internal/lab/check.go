@@ -22,12 +22,12 @@ func checkStates(r matrix.Result) error {
 		return fmt.Errorf("check setting: %s is %q, lockdown is not in it: nothing is enforced, whatever the level file shows",
 			lockdown.LSMFile, strings.TrimSpace(locked.LSM))
 	}
-	model := lockdown.NewModel(r.Kind, r.Setting)
+	model := lockdown.NewModel(r.Interface, r.Setting)
 	if err := agree(model, locked, "asked for "+r.Setting.String()); err != nil {
 		return err
 	}
 	for _, o := range r.Observations {
-		for _, step := range o.Steps {
+		for _, step := range o.Ops {
 			if model.Answer(step) != step {
 				return nil // the interface deviates: that is a verdict, and the state follows from it
 			}
@@ -51,7 +51,7 @@ func stateWhen(states []scenarios.State, when string) *scenarios.State {
 // agree compares what a guest shows with the model, file by file.
 func agree(model *lockdown.Model, s *scenarios.State, when string) error {
 	for _, f := range []struct{ file, got string }{{lockdown.LevelFile, s.Level}, {lockdown.ReasonsFile, s.Reasons}} {
-		want := model.Answer(lockdown.Step{Op: "read", File: f.file})
+		want := model.Answer(lockdown.Op{Call: "read", File: f.file})
 		if want.Err == "" && want.Data != f.got {
 			return fmt.Errorf("check setting: %s, %s reads %s", when, f.file, difference(want.Data, f.got))
 		}

@@ -14,12 +14,12 @@ func TestCheckStates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := matrix.Guest{Kernel: "stock", Arch: "x86_64", Kind: lockdown.Tristate, Setting: integrity}
+	g := matrix.Guest{Kernel: "stock", Arch: "x86_64", Interface: lockdown.Upstream, Setting: integrity}
 	const none, integ, conf = "[none] integrity confidentiality\n", "none [integrity] confidentiality\n", "none integrity [confidentiality]\n"
-	raise := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Steps: []lockdown.Step{
-		{Op: "write", File: lockdown.LevelFile, Data: "confidentiality"}}}}
-	deviates := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Steps: []lockdown.Step{
-		{Op: "write", File: lockdown.LevelFile, Data: "none"}}}}
+	raise := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Ops: []lockdown.Op{
+		{Call: "write", File: lockdown.LevelFile, Data: "confidentiality"}}}}
+	deviates := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Ops: []lockdown.Op{
+		{Call: "write", File: lockdown.LevelFile, Data: "none"}}}}
 	for _, tc := range []struct {
 		name   string
 		states []scenarios.State

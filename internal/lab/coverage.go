@@ -29,7 +29,7 @@ func Coverage(ctx context.Context, p *Plan, o Options) ([]matrix.Coverage, *matr
 		b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]
 		all = append(all, matrix.Cover(build.Kernel.Name, build.Arch.Name, b.sites, results,
 			func(call string) string { return kernels.WhyAbsent(call, b.built) },
-			func(call string) string { return scenarios.Unreached(call, build.Arch.Name) }))
+			func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) }))
 	}
 	return all, m, nil
 }

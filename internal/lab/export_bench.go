@@ -12,7 +12,7 @@ import (
 // one at a time, as often as wanted, and no verdicts are made of them. Not for
 // several goroutines.
 type Stage struct {
-	Machines []matrix.Machine
+	Machines []matrix.Host
 	run      *run
 }
 

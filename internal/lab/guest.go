@@ -106,7 +106,7 @@ func lose(res *matrix.Result, end vm.End, cause error) {
 }
 
 func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
-	req := wire.Request{Version: vport.Version, Kind: g.Kind, Setting: g.Setting, Scale: scale, Timing: timing}
+	req := wire.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing}
 	for _, id := range probes {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)

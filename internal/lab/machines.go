@@ -34,7 +34,7 @@ type variant struct {
 	serve func(ctx context.Context, m *vm.Machine)
 }
 
-var variants = map[scenarios.Machine]variant{
+var variants = map[scenarios.MachineKind]variant{
 	scenarios.Plain: {},
 	scenarios.Debugger: {
 		config: func(_ *bootable, c *vm.Config) { c.Serial = true },
@@ -74,7 +74,7 @@ func (v variant) attend(ctx context.Context, m *vm.Machine) (stop func()) {
 
 // on is the machine that a probe gets on the architecture: one that needs no
 // firmware for what it is asked for is the plain one.
-func on(m scenarios.Machine, a *arch.Arch) scenarios.Machine {
+func on(m scenarios.MachineKind, a *arch.Arch) scenarios.MachineKind {
 	if m == scenarios.Firmware && len(a.Firmware) == 0 {
 		return scenarios.Plain
 	}

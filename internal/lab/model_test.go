@@ -71,7 +71,7 @@ func TestModelForReal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := &hunt{kind: p.Builds[0].Kernel.Kind, settings: settings, play: f.play}
+			h := &hunt{kind: p.Builds[0].Kernel.Interface, settings: settings, play: f.play}
 			start := time.Now()
 			defer func() {
 				t.Logf("%d scripts of %d steps in %.1f s, %d forks; in %d scripts, those at once came in another order than written",
@@ -91,14 +91,14 @@ func TestModelNoticesForReal(t *testing.T) {
 	p := forReal(t, Selection{Arches: []string{"x86_64"}})
 	setRapid(t, modelChecks, 1)
 	f := newForks(t, p)
-	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, play: func(s lockdown.Setting, script []lockdown.Step) ([]lockdown.Step, error) {
+	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, play: func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
 		lower := slices.Clone(script)
 		for i := range lower {
 			lower[i].Data = strings.ToLower(lower[i].Data)
 		}
 		answers, err := f.play(s, lower)
 		for i := range answers {
-			if answers[i].Op == "write" {
+			if answers[i].Call == "write" {
 				answers[i].Data = script[i].Data
 			}
 		}
@@ -133,7 +133,7 @@ func newForks(t *testing.T, p *Plan) *forks {
 	return &forks{t.Context(), r, r.booted[p.Builds[0].Kernel.Name+"/"+p.Builds[0].Arch.Name], 0}
 }
 
-func (f *forks) play(s lockdown.Setting, script []lockdown.Step) (answers []lockdown.Step, err error) {
+func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdown.Op, err error) {
 	config := f.b.machine(s, nil)
 	if f.b.built.HasConfig("CONFIG_SMP") {
 		config.CPUs = 2 // where they count, writers at once are at once
@@ -154,7 +154,7 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Step) (answers []lock
 	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
 	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
 		answers, err = exchangeScript(port, wire.Request{
-			Version: vport.Version, Kind: f.b.build.Kernel.Kind, Setting: s, Scale: config.Scale, Script: script,
+			Version: vport.Version, Interface: f.b.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: script,
 		})
 		return err
 	})
@@ -173,7 +173,7 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Step) (answers []lock
 
 // exchangeScript has the guest play a script. What it says it did must be what
 // it was asked to do.
-func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.Step, err error) {
+func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.Op, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return nil, err
 	}
@@ -185,21 +185,21 @@ func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.St
 			return nil
 		}
 		n := len(answers)
-		if n == len(req.Script) {
+		if n == len(req.Sequence) {
 			return fmt.Errorf("guest answers more than %d steps", n)
 		}
 		asked := *f.Step
-		if asked.Err = ""; asked.Op == "read" {
+		if asked.Err = ""; asked.Call == "read" {
 			asked.Data = ""
 		}
-		if asked != req.Script[n] {
+		if asked != req.Sequence[n] {
 			return fmt.Errorf("guest answers %s, which was not next", *f.Step)
 		}
 		answers = append(answers, *f.Step)
 		return nil
 	})
-	if err == nil && len(answers) != len(req.Script) {
-		err = fmt.Errorf("guest answers %d of %d steps", len(answers), len(req.Script))
+	if err == nil && len(answers) != len(req.Sequence) {
+		err = fmt.Errorf("guest answers %d of %d steps", len(answers), len(req.Sequence))
 	}
 	return answers, err
 }

@@ -37,7 +37,7 @@ func Mutate(ctx context.Context, p *Plan, o Options, sample int) ([]matrix.Mutat
 	for _, build := range p.Builds {
 		b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]
 		base := newBaseline(b, results)
-		mutation := matrix.Mutation{Kernel: build.Kernel.Name, Arch: build.Arch.Name, Kind: b.built.Kind, Origin: b.origin, Alarms: alarms(m, build)}
+		mutation := matrix.Mutation{Kernel: build.Kernel.Name, Arch: build.Arch.Name, Interface: b.built.Interface, Origin: b.origin, Alarms: alarms(m, build)}
 		jobs := base.mutants()
 		if sample > 1 {
 			jobs = slices.DeleteFunc(jobs, func(j mutantJob) bool { return j.n%sample != 0 })
@@ -83,7 +83,7 @@ func newBaseline(b *bootable, results []matrix.Result) *baseline {
 		switch {
 		case res.Setting.Level == lockdown.None:
 			base.open = res
-		case res.Setting.How == lockdown.Runtime:
+		case res.Setting.Via == lockdown.Runtime:
 			base.late = res
 		default:
 			base.early = res
@@ -124,7 +124,7 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && tells(k) }
 	for _, o := range locked.Observations {
 		row, ok := scenarios.Find(o.Probe)
-		if ok && row.Expect == scenarios.Gated && !row.AtBoot && slices.ContainsFunc(o.Checks, there) {
+		if ok && row.Expect == scenarios.Checked && !row.CheckedAtBoot && slices.ContainsFunc(o.Checks, there) {
 			j.probes = append(j.probes, o.Probe)
 		}
 	}
@@ -173,7 +173,7 @@ func (base *baseline) bootProbes(site lockdown.Site, answer string) (own []strin
 		switch {
 		case row.Site == site.Where() && row.Expect == scenarios.Gap && answer == matrix.Deny:
 			own = append(own, row.ID)
-		case !row.AtBoot || row.Expect != scenarios.Gated || !row.On(base.b.build.Arch.Name):
+		case !row.CheckedAtBoot || row.Expect != scenarios.Checked || !row.On(base.b.build.Arch.Name):
 		case row.Site == site.Where():
 			own = append(own, row.ID)
 		case row.Reason == site.Reason:
@@ -198,7 +198,7 @@ func (r *run) mutants(ctx context.Context, b *bootable, base *baseline, jobs []m
 				r.mutant(ctx, b, base, j)
 				mu.Lock()
 				done++
-				r.note("%s/%s %d/%d %s %s: %s", b.build.Kernel.Name, b.build.Arch.Name, done, len(jobs), j.mutant.Answer, j.mutant.Site, j.mutant.Fate)
+				r.note("%s/%s %d/%d %s %s: %s", b.build.Kernel.Name, b.build.Arch.Name, done, len(jobs), j.mutant.Answer, j.mutant.Site, j.mutant.Status)
 				mu.Unlock()
 			}
 		})
@@ -222,7 +222,7 @@ func (r *run) mutants(ctx context.Context, b *bootable, base *baseline, jobs []m
 func (r *run) mutant(ctx context.Context, b *bootable, base *baseline, j *mutantJob) {
 	m := &j.mutant
 	if len(j.probes) == 0 {
-		m.Fate, m.Why = matrix.Unreachable, "no probe asks there"
+		m.Status, m.Why = matrix.NotCovered, "no probe asks there"
 		if base.asked(m.Site) {
 			m.Why = "it answers so anyway"
 		}
@@ -252,30 +252,30 @@ func (r *run) mutant(ctx context.Context, b *bootable, base *baseline, j *mutant
 func judgeMutant(m *matrix.Mutant, j *mutantJob, res matrix.Result, base *baseline) {
 	switch {
 	case res.Error != "":
-		m.Fate, m.Why = matrix.NoVerdict, res.Error
+		m.Status, m.Why = matrix.MutantError, res.Error
 		return
 	case res.Lost != nil && (res.Lost.Cause == string(vm.Panicked) || res.Lost.Cause == string(vm.Reset)):
-		m.Fate, m.Sign, m.Why = matrix.Killed, matrix.ByCrash, "the guest does not survive it: "+res.Lost.Detail
+		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest does not survive it: "+res.Lost.Detail
 		return
 	case res.Lost != nil:
-		m.Fate, m.Why = matrix.NoVerdict, res.Lost.Cause+": "+res.Lost.Detail
+		m.Status, m.Why = matrix.MutantError, res.Lost.Cause+": "+res.Lost.Detail
 		return
 	}
-	m.Fate = matrix.Survived
+	m.Status = matrix.Survived
 	var others []string
 	for _, id := range j.probes {
 		v := matrix.JudgeIn(id, res, &base.open)
 		switch {
 		case v.Verdict == m.Alarm():
-			if sign := m.SignOf(v.Observed); len(m.By) == 0 || m.Sign == matrix.ByCounts && sign == matrix.ByAct {
-				m.Why, m.Sign = v.Why, sign
+			if sign := m.DetectionOf(v.Observed); len(m.By) == 0 || m.DetectedBy == matrix.DetectedByCounters && sign == matrix.DetectedByEffect {
+				m.Why, m.DetectedBy = v.Why, sign
 			}
-			m.Fate, m.By = matrix.Killed, append(m.By, id)
+			m.Status, m.By = matrix.Killed, append(m.By, id)
 		default:
 			others = append(others, fmt.Sprintf("%s: %s", id, v.Verdict))
 		}
 	}
-	if m.Fate == matrix.Survived {
+	if m.Status == matrix.Survived {
 		m.Why = strings.Join(others, ", ")
 	}
 }

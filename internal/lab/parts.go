@@ -46,7 +46,7 @@ func parts(probes []string, a *arch.Arch) []part {
 		}
 		machine := on(row.Machine, a)
 		name := string(machine)
-		if row.Alone {
+		if row.Exclusive {
 			name += " " + id
 		}
 		i := slices.IndexFunc(all, func(p part) bool { return p.name == name })

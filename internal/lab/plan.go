@@ -81,7 +81,7 @@ func NewPlan(t *kernels.Tables, sel Selection) (*Plan, error) {
 	for _, b := range p.Builds {
 		wanted := settings
 		if len(wanted) == 0 {
-			wanted = DefaultSettings(b.Kernel.Kind, b.Arch.Name, p.Probes)
+			wanted = DefaultSettings(b.Kernel.Interface, b.Arch.Name, p.Probes)
 		}
 		guests, err := guestsOf(b, wanted)
 		if err != nil {
@@ -94,13 +94,13 @@ func NewPlan(t *kernels.Tables, sel Selection) (*Plan, error) {
 
 // guestsOf puts the control before the settings, once.
 func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
-	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Kind: b.Kernel.Kind, Setting: lockdown.Setting{How: lockdown.Boot}}}
+	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}}}
 	seen := map[string]bool{guests[0].ID(): true}
 	for _, s := range settings {
-		if err := s.CheckKind(b.Kernel.Kind); err != nil {
+		if err := s.CheckInterface(b.Kernel.Interface); err != nil {
 			return nil, usagef("kernel %s: %v", b.Kernel.Name, err)
 		}
-		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Kind: b.Kernel.Kind, Setting: s}
+		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s}
 		if !seen[g.ID()] {
 			seen[g.ID()] = true
 			guests = append(guests, g)
@@ -113,9 +113,9 @@ func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
 // boot and at run time; where single reasons can be locked, each one that the
 // probes reach, a set, and a level with a single reason on top; and, where
 // there is an in-kernel interface, the confidential guest.
-func DefaultSettings(k lockdown.Kind, archName string, probes []string) []lockdown.Setting {
+func DefaultSettings(k lockdown.Interface, archName string, probes []string) []lockdown.Setting {
 	texts := []string{"integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime"}
-	if k != lockdown.Tristate {
+	if k != lockdown.Upstream {
 		for _, r := range reached(archName, probes) {
 			texts = append(texts, string(r)+"@runtime")
 		}
@@ -141,7 +141,7 @@ func DefaultSettings(k lockdown.Kind, archName string, probes []string) []lockdo
 func reached(archName string, probes []string) []lockdown.Reason {
 	gates := map[lockdown.Reason]bool{}
 	for _, id := range probes {
-		if row, ok := scenarios.Find(id); ok && row.On(archName) && row.Expect == scenarios.Gated {
+		if row, ok := scenarios.Find(id); ok && row.On(archName) && row.Expect == scenarios.Checked {
 			gates[row.Reason] = true
 		}
 	}
@@ -256,5 +256,5 @@ func imageBuild(sel Selection, arches []*arch.Arch) ([]Build, error) {
 	if err != nil {
 		return nil, &UsageError{err.Error()}
 	}
-	return []Build{{kernels.Kernel{Name: ImageKernel, Title: sel.Image, Kind: b.Kind}, arches[0]}}, nil
+	return []Build{{kernels.Kernel{Name: ImageKernel, Title: sel.Image, Interface: b.Interface}, arches[0]}}, nil
 }

@@ -81,7 +81,7 @@ func TestPlanRefuses(t *testing.T) {
 		{Selection{Settings: []string{"integrity@bot"}}, `did you mean "boot"?`},
 		{Selection{Scenarios: []string{"kexek"}}, `did you mean "kexec"?`},
 		{Selection{Probes: []string{"kexec/lod"}}, `did you mean "kexec/load"?`},
-		{Selection{Kernels: []string{"stock"}, Settings: []string{"dev_mem@runtime"}}, "a tristate kernel cannot lock single reasons"},
+		{Selection{Kernels: []string{"stock"}, Settings: []string{"dev_mem@runtime"}}, "an upstream kernel cannot lock single reasons"},
 		{Selection{Kernels: []string{"stock"}, Settings: []string{"dev_mem@coco"}}, "stock"},
 		{Selection{Source: "ftp:x"}, "ftp"},
 		{Selection{Image: "/no/such/image"}, "no such file"},
@@ -98,9 +98,9 @@ func TestPlanRefuses(t *testing.T) {
 
 func TestDefaultSettingsFitTheirKind(t *testing.T) {
 	p := mustPlan(t, Selection{})
-	for _, k := range lockdown.Kinds() {
+	for _, k := range lockdown.Interfaces() {
 		for _, s := range DefaultSettings(k, "x86_64", p.Probes) {
-			if err := s.CheckKind(k); err != nil {
+			if err := s.CheckInterface(k); err != nil {
 				t.Error(err)
 			}
 		}

@@ -57,15 +57,15 @@ func (r *run) current(res matrix.Result) bool {
 }
 
 // prepare builds everything that the plan boots, and chooses how to boot it.
-func (r *run) prepare(ctx context.Context) ([]matrix.Machine, error) {
+func (r *run) prepare(ctx context.Context) ([]matrix.Host, error) {
 	if err := r.findCache(); err != nil {
 		return nil, err
 	}
 	if err := vm.Sweep(vm.DefaultDir()); err != nil {
 		r.note("%v", err)
 	}
-	machines := map[*arch.Arch]matrix.Machine{}
-	var order []matrix.Machine
+	machines := map[*arch.Arch]matrix.Host{}
+	var order []matrix.Host
 	for _, build := range r.plan.Builds {
 		b, err := r.makeBootable(ctx, build)
 		if err != nil {
@@ -218,9 +218,9 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 }
 
 // chooseMachine says how guests of an architecture are run, and why.
-func (r *run) chooseMachine(ctx context.Context, b *bootable) (matrix.Machine, error) {
+func (r *run) chooseMachine(ctx context.Context, b *bootable) (matrix.Host, error) {
 	a := b.build.Arch
-	m := matrix.Machine{Arch: a.Name}
+	m := matrix.Host{Arch: a.Name}
 	qemu, err := exec.LookPath(a.QEMU)
 	if err != nil {
 		return m, fmt.Errorf("find %s: install the Debian package %s", a.QEMU, a.QEMUPackage)

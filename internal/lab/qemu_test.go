@@ -102,7 +102,7 @@ func TestDefaultPlanForReal(t *testing.T) {
 		if rs, want := table.Reasons(), map[string]int{"x86_64": 22, "arm64": 19}[a.Name]; len(rs.Enforced) != want {
 			t.Errorf("%s: %d reasons are enforced, want %d: %v", a.Name, len(rs.Enforced), want, rs.Enforced)
 		}
-		sq := table.Square()
+		sq := table.Isolation()
 		if sq == nil || len(sq.Reasons) != len(reached(table.Arch, m.Header.Probes)) {
 			t.Errorf("%s: no isolation square over every reason that is probed", table.Arch)
 			continue

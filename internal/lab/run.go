@@ -109,7 +109,7 @@ func newRun(p *Plan, o Options) *run {
 }
 
 // measure runs the guests and keeps what they saw.
-func (r *run) measure(ctx context.Context, machines []matrix.Machine) (*matrix.Matrix, error) {
+func (r *run) measure(ctx context.Context, machines []matrix.Host) (*matrix.Matrix, error) {
 	h := matrix.Header{
 		Format: matrix.Format, Lab: r.Version, Machines: machines,
 		Started: time.Now().UTC().Format(time.RFC3339), Plan: r.plan.Guests, Probes: r.plan.Probes,
@@ -199,7 +199,7 @@ func urgency(g matrix.Guest, probes []string) int {
 	}
 	n := 0
 	for _, id := range probes {
-		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) && row.Expect == scenarios.Gated && g.Setting.Locks(row.Reason) {
+		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) && row.Expect == scenarios.Checked && g.Setting.Locks(row.Reason) {
 			n++
 		}
 	}

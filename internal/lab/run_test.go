@@ -19,9 +19,9 @@ import (
 // sound answers like a sound kernel would, without booting one.
 func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 	res := matrix.Result{Guest: g}
-	model := lockdown.NewModel(g.Kind, g.Setting)
+	model := lockdown.NewModel(g.Interface, g.Setting)
 	read := func(file string) string {
-		s := model.Answer(lockdown.Step{Op: "read", File: file})
+		s := model.Answer(lockdown.Op{Call: "read", File: file})
 		if s.Err != "" {
 			return ""
 		}
@@ -36,10 +36,10 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		}
 		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Result: scenarios.Result{Outcome: scenarios.Allowed, Call: "act = ok"}}
 		switch {
-		case row.Expect == scenarios.Conforming:
+		case row.Expect == scenarios.ABI:
 			o.Outcome = scenarios.Answered
-			o.Steps = []lockdown.Step{lockdown.NewModel(g.Kind, g.Setting).Answer(lockdown.Step{Op: "read", File: lockdown.LevelFile})}
-		case row.Owes(g.Setting) == scenarios.OwedDenied:
+			o.Ops = []lockdown.Op{lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
+		case row.Expected(g.Setting) == scenarios.ExpectDenied:
 			refusing := row.Refusing(g.Setting)
 			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a mask, where there is one
 			o.Outcome, o.Call = scenarios.Denied, "act = EPERM"
@@ -77,7 +77,7 @@ func TestRunOfASoundKernel(t *testing.T) {
 	if !m.AsExpected() {
 		t.Errorf("a sound kernel is accused: %v", m.Count())
 	}
-	sq := m.Tables[0].Square()
+	sq := m.Tables[0].Isolation()
 	if sq == nil {
 		t.Fatal("no isolation square")
 	}

@@ -19,11 +19,11 @@ import (
 
 // A player gives a kernel, fresh from boot and brought into the setting, a
 // script, and returns it with the kernel's answers.
-type player func(lockdown.Setting, []lockdown.Step) ([]lockdown.Step, error)
+type player func(lockdown.Setting, []lockdown.Op) ([]lockdown.Op, error)
 
 // A hunt looks for a script that a kernel answers otherwise than the model.
 type hunt struct {
-	kind     lockdown.Kind
+	kind     lockdown.Interface
 	settings []lockdown.Setting // to begin in, the simplest first
 	play     player
 
@@ -56,7 +56,7 @@ func (h *hunt) check(t *rapid.T) {
 }
 
 // differs plays a script and keeps it where the kernel differs, up to there.
-func (h *hunt) differs(s lockdown.Setting, script []lockdown.Step) bool {
+func (h *hunt) differs(s lockdown.Setting, script []lockdown.Op) bool {
 	answers, err := h.play(s, script)
 	if err == nil {
 		err = lockdown.Explain(h.kind, s, answers)
@@ -94,14 +94,14 @@ func (h *hunt) shrink() {
 
 // smaller finds one that is smaller and still shows a difference.
 func (h *hunt) smaller(end time.Time) bool {
-	again := func(s lockdown.Setting, script []lockdown.Step) bool {
+	again := func(s lockdown.Setting, script []lockdown.Op) bool {
 		key := fmt.Sprintf("%s %#v", s, script)
 		if h.tried[key] {
 			return false
 		}
 		h.tried[key] = true
 		tries := 1
-		if slices.ContainsFunc(script, func(s lockdown.Step) bool { return s.Group != 0 }) {
+		if slices.ContainsFunc(script, func(s lockdown.Op) bool { return s.Group != 0 }) {
 			tries = 3 // who comes first is chance
 		}
 		for range tries {
@@ -140,10 +140,10 @@ func (h *hunt) report() string {
 }
 
 // asked is a script without its answers.
-func asked(steps []lockdown.Step) []lockdown.Step {
+func asked(steps []lockdown.Op) []lockdown.Op {
 	steps = slices.Clone(steps)
 	for i := range steps {
-		if steps[i].Err = ""; steps[i].Op == "read" {
+		if steps[i].Err = ""; steps[i].Call == "read" {
 			steps[i].Data = ""
 		}
 	}
@@ -151,9 +151,9 @@ func asked(steps []lockdown.Step) []lockdown.Step {
 }
 
 // simpler gives scripts that are a little simpler than one.
-func simpler(script []lockdown.Step) iter.Seq[[]lockdown.Step] {
-	return func(yield func([]lockdown.Step) bool) {
-		give := func(steps []lockdown.Step) bool {
+func simpler(script []lockdown.Op) iter.Seq[[]lockdown.Op] {
+	return func(yield func([]lockdown.Op) bool) {
+		give := func(steps []lockdown.Op) bool {
 			for i := range steps { // the first of what was on one descriptor may be gone
 				if s := &steps[i]; s.Same && (i == 0 || steps[i-1].File != s.File || steps[i-1].Group != s.Group) {
 					s.Same = false
@@ -169,7 +169,7 @@ func simpler(script []lockdown.Step) iter.Seq[[]lockdown.Step] {
 			}
 		}
 		for i, part := range parts {
-			instead := func(steps []lockdown.Step) bool {
+			instead := func(steps []lockdown.Op) bool {
 				return give(slices.Concat(slices.Concat(parts[:i]...), steps, slices.Concat(parts[i+1:]...)))
 			}
 			for rest := range without(lockdown.Writers(part)) {
@@ -190,20 +190,20 @@ func simpler(script []lockdown.Step) iter.Seq[[]lockdown.Step] {
 				return
 			}
 		}
-		change := func(i int, f func(*lockdown.Step)) bool {
+		change := func(i int, f func(*lockdown.Op)) bool {
 			steps := slices.Clone(script)
 			f(&steps[i])
 			return give(steps)
 		}
 		for i, s := range script {
-			if s.At != 0 && !change(i, func(s *lockdown.Step) { s.At = 0 }) ||
-				s.Same && !change(i, func(s *lockdown.Step) { s.Same = false }) {
+			if s.At != 0 && !change(i, func(s *lockdown.Op) { s.At = 0 }) ||
+				s.Same && !change(i, func(s *lockdown.Op) { s.Same = false }) {
 				return
 			}
-			if s.Op != "write" {
+			if s.Call != "write" {
 				continue
 			}
-			if i > 0 && s.Same && script[i-1].Op == "write" { // two pieces as one
+			if i > 0 && s.Same && script[i-1].Call == "write" { // two pieces as one
 				joined := slices.Delete(slices.Clone(script), i, i+1)
 				joined[i-1].Data += s.Data
 				if !give(joined) {
@@ -211,12 +211,12 @@ func simpler(script []lockdown.Step) iter.Seq[[]lockdown.Step] {
 				}
 			}
 			for words := range without(strings.Split(s.Data, ",")) {
-				if !change(i, func(s *lockdown.Step) { s.Data = strings.Join(words, ",") }) {
+				if !change(i, func(s *lockdown.Op) { s.Data = strings.Join(words, ",") }) {
 					return
 				}
 			}
 			for rest := range without([]byte(s.Data)) {
-				if !change(i, func(s *lockdown.Step) { s.Data = string(rest) }) {
+				if !change(i, func(s *lockdown.Op) { s.Data = string(rest) }) {
 					return
 				}
 			}
@@ -248,8 +248,8 @@ func without[T any](list []T) iter.Seq[[]T] {
 const maxActs = 80
 
 // drawScript draws acts, and after each of them looks at everything.
-func drawScript(t *rapid.T, kind lockdown.Kind) []lockdown.Step {
-	var script []lockdown.Step
+func drawScript(t *rapid.T, kind lockdown.Interface) []lockdown.Op {
+	var script []lockdown.Op
 	acts, group := 0, 0
 	t.Repeat(map[string]func(*rapid.T){"act": func(t *rapid.T) {
 		if acts++; acts > maxActs {
@@ -264,9 +264,9 @@ func drawScript(t *rapid.T, kind lockdown.Kind) []lockdown.Step {
 		group++
 		script = append(script, act...)
 		if kind == lockdown.Bitmap {
-			script = append(script, lockdown.Step{Op: "read", File: lockdown.ReasonsFile})
+			script = append(script, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
 		}
-		script = append(script, lockdown.Step{Op: "read", File: lockdown.LevelFile})
+		script = append(script, lockdown.Op{Call: "read", File: lockdown.LevelFile})
 	}})
 	return script
 }
@@ -295,53 +295,53 @@ type drawer struct{ files []string }
 
 // drawers look where there is most to be seen: what raises the level as seldom
 // as it can, for a level that is in force hides its reasons.
-var drawers = map[lockdown.Kind]drawer{
+var drawers = map[lockdown.Interface]drawer{
 	lockdown.Bitmap:   {[]string{lockdown.ReasonsFile, lockdown.LevelFile, lockdown.ReasonsFile, lockdown.ReasonsFile}},
-	lockdown.Tristate: {[]string{lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.ReasonsFile}},
+	lockdown.Upstream: {[]string{lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.ReasonsFile}},
 }
 
 func (d drawer) file(t *rapid.T) string { return rapid.SampledFrom(d.files).Draw(t, "file") }
 
-func (d drawer) write(t *rapid.T) lockdown.Step {
+func (d drawer) write(t *rapid.T) lockdown.Op {
 	file := d.file(t)
-	return lockdown.Step{Op: "write", File: file, Data: drawText(t, file)}
+	return lockdown.Op{Call: "write", File: file, Data: drawText(t, file)}
 }
 
 // act draws what is done between two looks at everything.
-func (d drawer) act(t *rapid.T) []lockdown.Step {
+func (d drawer) act(t *rapid.T) []lockdown.Op {
 	return oneOf(t, "act",
-		choice[[]lockdown.Step]{10, func(t *rapid.T) []lockdown.Step { return []lockdown.Step{d.write(t)} }},
-		choice[[]lockdown.Step]{1, func(t *rapid.T) []lockdown.Step { // at an offset
+		choice[[]lockdown.Op]{10, func(t *rapid.T) []lockdown.Op { return []lockdown.Op{d.write(t)} }},
+		choice[[]lockdown.Op]{1, func(t *rapid.T) []lockdown.Op { // at an offset
 			s := d.write(t)
 			s.At = rapid.SampledFrom([]int64{1, 7, 4095, 4096, 1 << 20}).Draw(t, "at")
-			return []lockdown.Step{s}
+			return []lockdown.Op{s}
 		}},
-		choice[[]lockdown.Step]{2, func(t *rapid.T) []lockdown.Step { // a command in pieces
+		choice[[]lockdown.Op]{2, func(t *rapid.T) []lockdown.Op { // a command in pieces
 			s := d.write(t)
 			cuts := rapid.SliceOfN(rapid.IntRange(0, len(s.Data)), 1, 3).Draw(t, "cuts")
 			slices.Sort(cuts)
-			var steps []lockdown.Step
+			var steps []lockdown.Op
 			from := 0
 			for i, cut := range append(cuts, len(s.Data)) {
-				steps = append(steps, lockdown.Step{Op: "write", File: s.File, Data: s.Data[from:cut], Same: i > 0})
+				steps = append(steps, lockdown.Op{Call: "write", File: s.File, Data: s.Data[from:cut], Same: i > 0})
 				from = cut
 			}
 			return steps
 		}},
-		choice[[]lockdown.Step]{2, func(t *rapid.T) []lockdown.Step { // several acts on one descriptor
+		choice[[]lockdown.Op]{2, func(t *rapid.T) []lockdown.Op { // several acts on one descriptor
 			return d.session(t, rapid.IntRange(2, 4).Draw(t, "on one descriptor"), drawText)
 		}},
-		choice[[]lockdown.Step]{4, d.group},
+		choice[[]lockdown.Op]{4, d.group},
 	)
 }
 
 // session draws reads and writes on one descriptor.
-func (d drawer) session(t *rapid.T, n int, text func(*rapid.T, string) string) []lockdown.Step {
+func (d drawer) session(t *rapid.T, n int, text func(*rapid.T, string) string) []lockdown.Op {
 	file := d.file(t)
-	var steps []lockdown.Step
+	var steps []lockdown.Op
 	for i := range n {
-		s := lockdown.Step{Op: rapid.SampledFrom([]string{"write", "write", "read"}).Draw(t, "op"), File: file, Same: i > 0}
-		if s.Op == "write" {
+		s := lockdown.Op{Call: rapid.SampledFrom([]string{"write", "write", "read"}).Draw(t, "op"), File: file, Same: i > 0}
+		if s.Call == "write" {
 			s.Data = text(t, file)
 		}
 		if i > 0 && rapid.IntRange(0, 9).Draw(t, "p") == 9 {
@@ -353,8 +353,8 @@ func (d drawer) session(t *rapid.T, n int, text func(*rapid.T, string) string) [
 }
 
 // group draws writers, and readers among them, at one moment.
-func (d drawer) group(t *rapid.T) []lockdown.Step {
-	var group []lockdown.Step
+func (d drawer) group(t *rapid.T) []lockdown.Op {
+	var group []lockdown.Op
 	for range rapid.IntRange(2, lockdown.MaxWriters).Draw(t, "at once") {
 		n := rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(t, "steps")
 		group = append(group, d.session(t, n, drawWish)...)
@@ -505,7 +505,7 @@ func TestSized(t *testing.T) {
 	for n := 4090; n < 4100; n++ {
 		s := sized(n)
 		m := lockdown.NewModel(lockdown.Bitmap, lockdown.Setting{})
-		got := m.Answer(lockdown.Step{Op: "write", File: lockdown.ReasonsFile, Data: s}).Err
+		got := m.Answer(lockdown.Op{Call: "write", File: lockdown.ReasonsFile, Data: s}).Err
 		if len(s) != n || got != map[bool]string{true: "EINVAL"}[n > 4096] {
 			t.Errorf("%d bytes for %d: %q", len(s), n, got)
 		}

@@ -14,22 +14,22 @@ import (
 
 // A kernel answers steps; a script's Group says which are at once, and a
 // kernel of these may make of that what it likes.
-type kernel func(lockdown.Step) lockdown.Step
+type kernel func(lockdown.Op) lockdown.Op
 
 // sane is the model itself.
-func sane(k lockdown.Kind, s lockdown.Setting) kernel { return lockdown.NewModel(k, s).Answer }
+func sane(k lockdown.Interface, s lockdown.Setting) kernel { return lockdown.NewModel(k, s).Answer }
 
 // reads is a kernel that takes other data for what was written.
-func reads(as func(file, data string) string) func(lockdown.Kind, lockdown.Setting) kernel {
-	return func(k lockdown.Kind, s lockdown.Setting) kernel {
+func reads(as func(file, data string) string) func(lockdown.Interface, lockdown.Setting) kernel {
+	return func(k lockdown.Interface, s lockdown.Setting) kernel {
 		m := lockdown.NewModel(k, s)
-		return func(s lockdown.Step) lockdown.Step {
+		return func(s lockdown.Op) lockdown.Op {
 			data := s.Data
-			if s.Op == "write" {
+			if s.Call == "write" {
 				s.Data = as(s.File, data)
 			}
 			got := m.Answer(s)
-			if s.Op == "write" {
+			if s.Call == "write" {
 				got.Data = data
 			}
 			return got
@@ -49,16 +49,16 @@ func onReasons(as func(string) string) func(file, data string) string {
 
 // racy is a kernel that looks and stores later, as mainline does: all writers
 // at once see the level that was there before them, and the last one's stays.
-func racy(k lockdown.Kind, s lockdown.Setting) kernel {
+func racy(k lockdown.Interface, s lockdown.Setting) kernel {
 	setting, group := s, 0
-	var before, since []lockdown.Step // the group's first
+	var before, since []lockdown.Op // the group's first
 	m := lockdown.NewModel(k, s)
-	return func(s lockdown.Step) lockdown.Step {
+	return func(s lockdown.Op) lockdown.Op {
 		if s.Group == 0 || s.Group != group {
 			before, since = append(before, since...), nil
 		}
 		group = s.Group
-		if s.Group != 0 && s.Op == "write" && s.File == lockdown.LevelFile && s.At == 0 && !s.Same {
+		if s.Group != 0 && s.Call == "write" && s.File == lockdown.LevelFile && s.At == 0 && !s.Same {
 			old := lockdown.NewModel(k, setting)
 			for _, s := range before {
 				old.Answer(s)
@@ -89,10 +89,10 @@ func known(data string) string {
 }
 
 // on has the hunt play scripts on kernels of this process.
-func (h *hunt) on(boot func(lockdown.Kind, lockdown.Setting) kernel) *hunt {
-	h.play = func(s lockdown.Setting, script []lockdown.Step) ([]lockdown.Step, error) {
+func (h *hunt) on(boot func(lockdown.Interface, lockdown.Setting) kernel) *hunt {
+	h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
 		k := boot(h.kind, s)
-		var answers []lockdown.Step
+		var answers []lockdown.Op
 		for _, step := range script {
 			answers = append(answers, k(step))
 		}
@@ -135,17 +135,17 @@ func TestModelNotices(t *testing.T) {
 	setRapid(t, 200, 1) // the same scripts every time: a test of the hunt is no hunt
 	for _, tc := range []struct {
 		name  string
-		kind  lockdown.Kind
-		boot  func(lockdown.Kind, lockdown.Setting) kernel
+		kind  lockdown.Interface
+		boot  func(lockdown.Interface, lockdown.Setting) kernel
 		steps int // of the smallest script, at most
 	}{
 		{"case does not matter", lockdown.Bitmap, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
-		{"case does not matter in the level file", lockdown.Tristate, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
+		{"case does not matter in the level file", lockdown.Upstream, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
 		{"blanks are stripped", lockdown.Bitmap, reads(func(_, d string) string { return strings.Trim(d, " \t") }), 1},
-		{"all newlines are stripped", lockdown.Tristate, reads(func(_, d string) string { return strings.TrimRight(d, "\n") }), 1},
+		{"all newlines are stripped", lockdown.Upstream, reads(func(_, d string) string { return strings.TrimRight(d, "\n") }), 1},
 		{"no newline is stripped", lockdown.Bitmap, reads(func(_, d string) string { return strings.ReplaceAll(d, "\n", "?") }), 1},
 		{"a NUL ends a list", lockdown.Bitmap, reads(onReasons(func(d string) string { d, _, _ = strings.Cut(d, "\x00"); return d })), 1},
-		{"a NUL is a byte like others", lockdown.Tristate, reads(func(_, d string) string { return strings.ReplaceAll(d, "\x00", "?") }), 1},
+		{"a NUL is a byte like others", lockdown.Upstream, reads(func(_, d string) string { return strings.ReplaceAll(d, "\x00", "?") }), 1},
 		{"empty words are skipped", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.Trim(strings.ReplaceAll(d, ",,", ","), ",") })), 1},
 		{"blanks separate", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.ReplaceAll(d, " ", ",") })), 1},
 		{"too long is taken", lockdown.Bitmap, reads(onReasons(func(d string) string {
@@ -160,34 +160,34 @@ func TestModelNotices(t *testing.T) {
 			}
 			return d
 		})), 1},
-		{"what is known of a list is locked", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"what is known of a list is locked", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				got := m.Answer(s)
-				if s.Op == "write" && s.File == lockdown.ReasonsFile && s.At == 0 && got.Err != "" {
-					m.Answer(lockdown.Step{Op: "write", File: s.File, Same: true, Data: known(s.Data)})
+				if s.Call == "write" && s.File == lockdown.ReasonsFile && s.At == 0 && got.Err != "" {
+					m.Answer(lockdown.Op{Call: "write", File: s.File, Same: true, Data: known(s.Data)})
 				}
 				return got
 			}
 		}, 2},
-		{"what is locked is refused", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"what is locked is refused", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				was := map[lockdown.Reason]bool{}
 				for _, w := range lockdown.Tokens() {
 					was[lockdown.Reason(w)] = m.Locked(lockdown.Reason(w))
 				}
 				got := m.Answer(s)
-				if s.Op == "write" && s.File == lockdown.ReasonsFile && got.Err == "" &&
+				if s.Call == "write" && s.File == lockdown.ReasonsFile && got.Err == "" &&
 					!slices.ContainsFunc(strings.Split(strings.TrimSuffix(s.Data, "\n"), ","), func(w string) bool { return !was[lockdown.Reason(w)] }) {
 					got.Err = "EPERM"
 				}
 				return got
 			}
 		}, 2},
-		{"a level can be lowered", lockdown.Tristate, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"a level can be lowered", lockdown.Upstream, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				got := m.Answer(s)
 				if l, err := lockdown.ParseLevel(strings.TrimSuffix(s.Data, "\n")); err == nil && got.Err == "EPERM" {
 					m, got.Err = lockdown.NewModel(k, lockdown.Setting{Level: l}), ""
@@ -195,9 +195,9 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		{"all reasons but one are a level", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"all reasons but one are a level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				got := m.Answer(s)
 				all := lockdown.NewModel(k, lockdown.Setting{Level: lockdown.Integrity})
 				open := 0
@@ -206,22 +206,22 @@ func TestModelNotices(t *testing.T) {
 						open++
 					}
 				}
-				if s.Op == "read" && s.File == lockdown.LevelFile && open == 1 {
+				if s.Call == "read" && s.File == lockdown.LevelFile && open == 1 {
 					return all.Answer(s)
 				}
 				return got
 			}
 		}, 3},
-		{"a write may be in pieces", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"a write may be in pieces", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
 			text := ""
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				if !s.Same {
 					text = ""
 				}
 				text += s.Data
 				got := m.Answer(s)
-				if s.Op == "write" && s.Same && got.Err == "EINVAL" {
+				if s.Call == "write" && s.Same && got.Err == "EINVAL" {
 					joined := s
 					joined.Data = text
 					got.Err = m.Answer(joined).Err
@@ -229,11 +229,11 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		{"the offset does not matter", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"the offset does not matter", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				at := s.At
-				if s.Op == "write" {
+				if s.Call == "write" {
 					s.At = 0
 				}
 				got := m.Answer(s)
@@ -241,38 +241,38 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		{"a write moves the offset", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"a write moves the offset", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
 			moved := false
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				moved = moved && s.Same
-				if moved && s.Op == "write" && s.File == lockdown.ReasonsFile {
+				if moved && s.Call == "write" && s.File == lockdown.ReasonsFile {
 					s.Err = "EINVAL"
 					return s
 				}
 				got := m.Answer(s)
-				moved = moved || s.Op == "write" && got.Err == ""
+				moved = moved || s.Call == "write" && got.Err == ""
 				return got
 			}
 		}, 2},
 		// Writers at once; nothing is wrong with one after the other.
-		{"an update is lost", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"an update is lost", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
 			group := 0
-			return func(s lockdown.Step) lockdown.Step {
-				lost := s.Group != 0 && s.Group == group && s.Op == "write" && s.File == lockdown.ReasonsFile && !s.Same
+			return func(s lockdown.Op) lockdown.Op {
+				lost := s.Group != 0 && s.Group == group && s.Call == "write" && s.File == lockdown.ReasonsFile && !s.Same
 				if group = s.Group; lost {
 					told := lockdown.NewModel(k, lockdown.Setting{}).Answer(s)
-					m.Answer(lockdown.Step{Op: "write", File: s.File}) // what comes next on the descriptor finds it
+					m.Answer(lockdown.Op{Call: "write", File: s.File}) // what comes next on the descriptor finds it
 					return told
 				}
 				return m.Answer(s)
 			}
 		}, 4},
-		{"two are told that they raised the level", lockdown.Bitmap, func(k lockdown.Kind, s lockdown.Setting) kernel {
+		{"two are told that they raised the level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) kernel {
 			m := lockdown.NewModel(k, s)
 			group := 0
-			return func(s lockdown.Step) lockdown.Step {
+			return func(s lockdown.Op) lockdown.Op {
 				second := s.Group != 0 && s.Group == group
 				got := m.Answer(s)
 				if group = s.Group; second && got.Err == "EPERM" && s.Data == "integrity" {
@@ -303,8 +303,8 @@ func TestModelAgrees(t *testing.T) {
 	setRapid(t, 300, 1)
 	for _, tc := range []struct {
 		name string
-		kind lockdown.Kind
-		boot func(lockdown.Kind, lockdown.Setting) kernel
+		kind lockdown.Interface
+		boot func(lockdown.Interface, lockdown.Setting) kernel
 		seen []string
 	}{
 		{"bitmap", lockdown.Bitmap, sane, []string{
@@ -313,12 +313,12 @@ func TestModelAgrees(t *testing.T) {
 			"on one descriptor ok", "on one descriptor EINVAL", "at an offset ok", "at an offset EINVAL", "at once ok", "at once EPERM",
 			"[none]", "[integrity]", "[confidentiality]", "a level reached by reasons",
 		}},
-		{"tristate", lockdown.Tristate, sane, []string{
+		{"tristate", lockdown.Upstream, sane, []string{
 			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ENOENT",
 			"4096 bytes EPERM", "5000 bytes EINVAL", "0 bytes EINVAL", "on one descriptor ok", "at an offset ok", "at once ok", "at once EPERM",
 			"[none]", "[integrity]", "[confidentiality]",
 		}},
-		{"mainline's race", lockdown.Tristate, racy, nil},
+		{"mainline's race", lockdown.Upstream, racy, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			settings, err := parseSettings([]string{"none", "integrity@runtime", "confidentiality@boot"})
@@ -328,7 +328,7 @@ func TestModelAgrees(t *testing.T) {
 			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
 			seen := map[string]int{}
 			play := h.play
-			h.play = func(s lockdown.Setting, script []lockdown.Step) ([]lockdown.Step, error) {
+			h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
 				answers, err := play(s, script)
 				account(seen, answers)
 				return answers, err
@@ -345,14 +345,14 @@ func TestModelAgrees(t *testing.T) {
 }
 
 // account counts what answers are about.
-func account(seen map[string]int, answers []lockdown.Step) {
+func account(seen map[string]int, answers []lockdown.Op) {
 	byReasons := false
 	for _, s := range answers {
 		ret := s.Err
 		if ret == "" {
 			ret = "ok"
 		}
-		if s.Op == "read" {
+		if s.Call == "read" {
 			for _, l := range []string{"[none]", "[integrity]", "[confidentiality]"} {
 				if s.File == lockdown.LevelFile && strings.Contains(s.Data, l) {
 					seen[l]++

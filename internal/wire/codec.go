@@ -18,8 +18,8 @@ func setting(c *vport.Codec, field *lockdown.Setting) {
 	}
 }
 
-func step(c *vport.Codec, s *lockdown.Step) {
-	vport.Text(c, &s.Op)
+func step(c *vport.Codec, s *lockdown.Op) {
+	vport.Text(c, &s.Call)
 	vport.Text(c, &s.File)
 	vport.Text(c, &s.Data)
 	vport.Text(c, &s.Err)
@@ -42,7 +42,7 @@ func result(c *vport.Codec, r *scenarios.Result) {
 	vport.Text(c, &r.Errno)
 	vport.Text(c, &r.Call)
 	vport.Text(c, &r.Why)
-	vport.List(c, &r.Steps, step)
+	vport.List(c, &r.Ops, step)
 }
 
 func observation(c *vport.Codec, o *scenarios.Observation) {
@@ -81,14 +81,14 @@ func state(c *vport.Codec, s *State) {
 
 func request(c *vport.Codec, r *Request) {
 	vport.Number(c, &r.Version)
-	vport.Text(c, &r.Kind)
+	vport.Text(c, &r.Interface)
 	setting(c, &r.Setting)
 	vport.List(c, &r.Probes, vport.Text[string])
 	scale := math.Float64bits(r.Scale)
 	vport.Number(c, &scale)
 	r.Scale = math.Float64frombits(scale)
 	vport.Bool(c, &r.Timing)
-	vport.List(c, &r.Script, step)
+	vport.List(c, &r.Sequence, step)
 	vport.Text(c, &r.Mutant)
 }
 

@@ -15,14 +15,14 @@ import (
 
 // A Request asks the guest program to lock something and to run probes.
 type Request struct {
-	Version uint8            // vport.Version
-	Kind    lockdown.Kind    // the interface the kernel is expected to have
-	Setting lockdown.Setting // what is locked; the guest locks it if it is delivered at run time
-	Probes  []string         // names, in the order in which they are to run
-	Scale   float64          // multiplies the guest's own deadlines
-	Timing  bool             // also look in the kernel's log for how the boot went
-	Script  []lockdown.Step  // played after the probes; what lockdown.CheckScript takes
-	Mutant  string           // command for the lab series' mutate file, written before anything is locked
+	Version   uint8              // vport.Version
+	Interface lockdown.Interface // the interface the kernel is expected to have
+	Setting   lockdown.Setting   // what is locked; the guest locks it if it is delivered at run time
+	Probes    []string           // names, in the order in which they are to run
+	Scale     float64            // multiplies the guest's own deadlines
+	Timing    bool               // also look in the kernel's log for how the boot went
+	Sequence  []lockdown.Op      // played after the probes; what lockdown.CheckScript takes
+	Mutant    string             // command for the lab series' mutate file, written before anything is locked
 
 	Off bool // what came was no request but a vport.Off: the guest is to power off
 }
@@ -32,9 +32,9 @@ type Frame struct {
 	Seq         int // counts from 0; a gap is an error
 	State       *State
 	Observation *scenarios.Observation
-	Step        *lockdown.Step // the next of the script, with its answer
-	Error       string         // the guest cannot go on; ends the stream
-	End         *End           // the stream is complete
+	Step        *lockdown.Op // the next of the script, with its answer
+	Error       string       // the guest cannot go on; ends the stream
+	End         *End         // the stream is complete
 }
 
 // An End closes a stream. A stream without it was cut off.

@@ -30,7 +30,7 @@ func TestReadFrames(t *testing.T) {
 	obs := func(seq int) Frame { return Frame{Seq: seq, Observation: &scenarios.Observation{Probe: "p"}} }
 	state := Frame{Seq: 0, State: &State{When: "boot"}}
 	end := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Observations: n}} }
-	step := func(seq int) Frame { return Frame{Seq: seq, Step: &lockdown.Step{Op: "read"}} }
+	step := func(seq int) Frame { return Frame{Seq: seq, Step: &lockdown.Op{Call: "read"}} }
 	steps := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Steps: n}} }
 	stop := errors.New("stop")
 	for _, tc := range []struct {
@@ -87,7 +87,7 @@ func TestRoundTrip(t *testing.T) {
 			case frameObservation:
 				f.Observation = rapid.Ptr(rapid.Make[scenarios.Observation](), false).Draw(t, "observation")
 			case frameStep:
-				f.Step = rapid.Ptr(rapid.Make[lockdown.Step](), false).Draw(t, "step")
+				f.Step = rapid.Ptr(rapid.Make[lockdown.Op](), false).Draw(t, "step")
 			case frameError:
 				f.Error = rapid.StringN(1, -1, -1).Draw(t, "error")
 			case frameEnd:
@@ -99,14 +99,14 @@ func TestRoundTrip(t *testing.T) {
 	t.Run("request", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			r := Request{
-				Version: rapid.Uint8().Draw(t, "version"),
-				Kind:    lockdown.Kind(rapid.String().Draw(t, "kind")),
-				Setting: drawSetting(t),
-				Probes:  rapid.SliceOf(rapid.String()).Draw(t, "probes"),
-				Scale:   rapid.Float64().Draw(t, "scale"),
-				Timing:  rapid.Bool().Draw(t, "timing"),
-				Script:  rapid.SliceOf(rapid.Make[lockdown.Step]()).Draw(t, "script"),
-				Mutant:  rapid.String().Draw(t, "mutant"),
+				Version:   rapid.Uint8().Draw(t, "version"),
+				Interface: lockdown.Interface(rapid.String().Draw(t, "kind")),
+				Setting:   drawSetting(t),
+				Probes:    rapid.SliceOf(rapid.String()).Draw(t, "probes"),
+				Scale:     rapid.Float64().Draw(t, "scale"),
+				Timing:    rapid.Bool().Draw(t, "timing"),
+				Sequence:  rapid.SliceOf(rapid.Make[lockdown.Op]()).Draw(t, "script"),
+				Mutant:    rapid.String().Draw(t, "mutant"),
 			}
 			comesBack(t, &r, new(Request))
 		})

@@ -15,24 +15,24 @@ import (
 func TestPlay(t *testing.T) {
 	dir := t.TempDir()
 	file, none, full := filepath.Join(dir, "f"), filepath.Join(dir, "none"), "/dev/full"
-	script := []lockdown.Step{
-		{Op: "write", File: file, Data: "one two"},
-		{Op: "write", File: file, Data: "ONE"},
-		{Op: "write", File: file, Data: "!", Same: true},
-		{Op: "write", File: file, Data: "?", Same: true, At: 6},
-		{Op: "read", File: file, Same: true},
-		{Op: "read", File: file},
-		{Op: "read", File: file, Same: true},
-		{Op: "read", File: file, Same: true, At: 4},
-		{Op: "write", File: full, Data: "x"},
-		{Op: "write", File: none, Data: "x"},
-		{Op: "read", File: none},
-		{Op: "write", File: file, Data: "a\x00\xff", Group: 1},
-		{Op: "write", File: file, Data: "B", Same: true, Group: 1},
-		{Op: "read", File: file, At: 6, Group: 1},
-		{Op: "write", File: full, Data: "x", Group: 1},
-		{Op: "read", File: none, Group: 1},
-		{Op: "read", File: file, Group: 2},
+	script := []lockdown.Op{
+		{Call: "write", File: file, Data: "one two"},
+		{Call: "write", File: file, Data: "ONE"},
+		{Call: "write", File: file, Data: "!", Same: true},
+		{Call: "write", File: file, Data: "?", Same: true, At: 6},
+		{Call: "read", File: file, Same: true},
+		{Call: "read", File: file},
+		{Call: "read", File: file, Same: true},
+		{Call: "read", File: file, Same: true, At: 4},
+		{Call: "write", File: full, Data: "x"},
+		{Call: "write", File: none, Data: "x"},
+		{Call: "read", File: none},
+		{Call: "write", File: file, Data: "a\x00\xff", Group: 1},
+		{Call: "write", File: file, Data: "B", Same: true, Group: 1},
+		{Call: "read", File: file, At: 6, Group: 1},
+		{Call: "write", File: full, Data: "x", Group: 1},
+		{Call: "read", File: none, Group: 1},
+		{Call: "read", File: file, Group: 2},
 	}
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestPlay(t *testing.T) {
 	want[13].Data, want[14].Err, want[15].Err = "?", "ENOSPC", "ENOENT"
 	want[16].Data = "a\x00\xffBtw?"
 	n := 0
-	for got := range Play(slices.Clone(script)) {
+	for got := range RunSequence(slices.Clone(script)) {
 		if got != want[n] {
 			t.Errorf("step %d: %s, want %s", n+1, got, want[n])
 		}
@@ -53,7 +53,7 @@ func TestPlay(t *testing.T) {
 	if n != len(script) {
 		t.Errorf("%d of %d steps came back", n, len(script))
 	}
-	for range Play(script) {
+	for range RunSequence(script) {
 		break // whoever stops listening is not told more
 	}
 }
@@ -66,13 +66,13 @@ func TestPlayAtOnce(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.Repeat(".", 8)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var group []lockdown.Step
+		var group []lockdown.Op
 		for i := range lockdown.MaxWriters {
 			group = append(group,
-				lockdown.Step{Op: "write", File: file, Data: string(rune('a' + i)), At: int64(1 + i), Group: 7},
-				lockdown.Step{Op: "read", File: file, At: int64(1 + i), Group: 7, Same: true})
+				lockdown.Op{Call: "write", File: file, Data: string(rune('a' + i)), At: int64(1 + i), Group: 7},
+				lockdown.Op{Call: "read", File: file, At: int64(1 + i), Group: 7, Same: true})
 		}
-		for s := range Play(group) {
+		for s := range RunSequence(group) {
 			if own := string(rune('a' + s.At - 1)); s.Err != "" || !strings.HasPrefix(s.Data, own) {
 				t.Fatalf("%s: a thread does not see its own write", s)
 			}
@@ -84,7 +84,7 @@ func TestPlayAtOnce(t *testing.T) {
 }
 
 func TestReadIsBounded(t *testing.T) {
-	for s := range Play([]lockdown.Step{{Op: "read", File: "/dev/zero"}}) {
+	for s := range RunSequence([]lockdown.Op{{Call: "read", File: "/dev/zero"}}) {
 		if len(s.Data) != maxAnswer || s.Err != "" {
 			t.Errorf("read %d bytes, %q", len(s.Data), s.Err)
 		}

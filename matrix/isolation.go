@@ -7,10 +7,10 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Square shows isolation: each reason locked alone against the probes of
+// A Isolation shows isolation: each reason locked alone against the probes of
 // every reason. Off the diagonal nothing may be denied but what a named
 // dependence explains.
-type Square struct {
+type Isolation struct {
 	Kernel, Arch string
 	Reasons      []lockdown.Reason // probed here and locked alone: both axes
 	Cells        [][]Share         // [locked][probed]
@@ -26,23 +26,23 @@ type Dependence struct {
 
 // A Share counts the probes of a reason that were denied.
 type Share struct {
-	Denied int  // probes that were denied
-	Probes int  // probes that gave an answer
-	Owed   int  // probes that owe a denial here
-	Sound  bool // every verdict behind it is expected
-	Named  bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
+	Denied          int  // probes that were denied
+	Probes          int  // probes that gave an answer
+	ExpectedOutcome int  // probes that owe a denial here
+	Sound           bool // every verdict behind it is expected
+	Named           bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
 }
 
 // Isolated reports whether exactly the probes that owe it were denied.
-func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.Owed }
+func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.ExpectedOutcome }
 
-// Square makes the isolation square of a table; nil where fewer than two
+// Isolation makes the isolation square of a table; nil where fewer than two
 // reasons were locked alone.
-func (t Table) Square() *Square {
-	sq := &Square{Kernel: t.Kernel, Arch: t.Arch}
+func (t Table) Isolation() *Isolation {
+	sq := &Isolation{Kernel: t.Kernel, Arch: t.Arch}
 	column := map[lockdown.Reason]int{}
 	for i, c := range t.Columns {
-		if c.Setting.Level == lockdown.None && len(c.Setting.Reasons) == 1 && c.Setting.How != lockdown.CoCo {
+		if c.Setting.Level == lockdown.None && len(c.Setting.Reasons) == 1 && c.Setting.Via != lockdown.CoCo {
 			if _, dup := column[c.Setting.Reasons[0]]; !dup {
 				column[c.Setting.Reasons[0]] = i
 			}
@@ -70,7 +70,7 @@ func (t Table) Square() *Square {
 // gatedOn reports whether the row is a probe that the reason gates and that
 // the machine has.
 func (r Row) gatedOn(reason lockdown.Reason, column int) bool {
-	return r.Reason == reason && r.Expect == scenarios.Gated.String() && r.Cells[column].Verdict != Unavailable
+	return r.Reason == reason && r.Expect == scenarios.Checked.String() && r.Cells[column].Verdict != Unavailable
 }
 
 func (t Table) probed(reason lockdown.Reason) bool {
@@ -87,7 +87,7 @@ func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met [
 	setting := t.Columns[column].Setting
 	for _, r := range t.Rows {
 		row, ok := scenarios.Find(r.Probe)
-		if !ok || !r.gatedOn(probed, column) || row.AtBoot && setting.How == lockdown.Runtime {
+		if !ok || !r.gatedOn(probed, column) || row.CheckedAtBoot && setting.Via == lockdown.Runtime {
 			continue // what is asked at boot was asked before the lock
 		}
 		c := r.Cells[column]
@@ -100,13 +100,13 @@ func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met [
 		if denied {
 			s.Denied++
 		}
-		if row.Owes(setting) != scenarios.OwedDenied {
+		if row.Expected(setting) != scenarios.ExpectDenied {
 			continue
 		}
-		s.Owed++
-		if i := slices.IndexFunc(row.Masks, func(m scenarios.Mask) bool { return m.Reason == locked }); i >= 0 && denied && locked != probed {
+		s.ExpectedOutcome++
+		if i := slices.IndexFunc(row.ShadowedBy, func(m scenarios.Shadow) bool { return m.Reason == locked }); i >= 0 && denied && locked != probed {
 			s.Named = true
-			met = append(met, Dependence{r.Probe, locked, probed, row.Masks[i].Why})
+			met = append(met, Dependence{r.Probe, locked, probed, row.ShadowedBy[i].Why})
 		}
 	}
 	return s, met

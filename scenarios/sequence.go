@@ -13,11 +13,11 @@ import (
 // maxAnswer bounds what is kept of a file that was read, in bytes.
 const maxAnswer = 4096
 
-// Play does the steps of a script, which lockdown.CheckScript must take, and
+// RunSequence does the steps of a script, which lockdown.CheckScript must take, and
 // gives each with the kernel's answer filled in. A write is one write(2) of one
 // whole command; a read goes on to the end of the file.
-func Play(steps []lockdown.Step) iter.Seq[lockdown.Step] {
-	return func(yield func(lockdown.Step) bool) {
+func RunSequence(steps []lockdown.Op) iter.Seq[lockdown.Op] {
+	return func(yield func(lockdown.Op) bool) {
 		for _, part := range lockdown.Parts(steps) {
 			if part[0].Group != 0 {
 				part = playAtOnce(part)
@@ -34,18 +34,18 @@ func Play(steps []lockdown.Step) iter.Seq[lockdown.Step] {
 }
 
 // playOne does steps on one descriptor, after start has come back.
-func playOne(steps []lockdown.Step, start func()) []lockdown.Step {
+func playOne(steps []lockdown.Op, start func()) []lockdown.Op {
 	fd, err := unix.Open(steps[0].File, mode(steps)|unix.O_CLOEXEC, 0)
 	if err == nil {
 		defer unix.Close(fd)
 	}
 	start()
-	answered := make([]lockdown.Step, 0, len(steps))
+	answered := make([]lockdown.Op, 0, len(steps))
 	for _, s := range steps {
 		switch {
 		case err != nil:
 			s.Err = errno(err)
-		case s.Op == "write":
+		case s.Call == "write":
 			s.Err = errno(writeOnce(fd, s.Data, s.At))
 		default:
 			s.Data, s.Err = readAll(fd, s.At)
@@ -56,10 +56,10 @@ func playOne(steps []lockdown.Step, start func()) []lockdown.Step {
 }
 
 // mode is what a descriptor must be opened for.
-func mode(steps []lockdown.Step) int {
+func mode(steps []lockdown.Op) int {
 	reads, writes := false, false
 	for _, s := range steps {
-		reads, writes = reads || s.Op == "read", writes || s.Op == "write"
+		reads, writes = reads || s.Call == "read", writes || s.Call == "write"
 	}
 	switch {
 	case reads && writes:
@@ -72,7 +72,7 @@ func mode(steps []lockdown.Step) int {
 
 // playAtOnce has each writer of a group in a thread of its own, with its file
 // open, and lets go of all with one wake-up.
-func playAtOnce(group []lockdown.Step) []lockdown.Step {
+func playAtOnce(group []lockdown.Op) []lockdown.Op {
 	writers := lockdown.Writers(group)
 	// Whoever comes back from the gate must find a processor of Go's idle, or
 	// Go would let them write one after the other.
@@ -101,7 +101,7 @@ func playAtOnce(group []lockdown.Step) []lockdown.Step {
 	there.Wait()
 	unix.Close(gate[1])
 	all.Wait()
-	var answered []lockdown.Step
+	var answered []lockdown.Op
 	for _, w := range writers {
 		answered = append(answered, w...)
 	}

@@ -21,9 +21,9 @@ var unreached = map[string]map[string]string{
 	},
 }
 
-// Unreached says why no probe gets to the call on the architecture; empty
+// KnownNotReached says why no probe gets to the call on the architecture; empty
 // where that is not known.
-func Unreached(call, arch string) string {
+func KnownNotReached(call, arch string) string {
 	if why, ok := unreached[call][arch]; ok {
 		return why
 	}

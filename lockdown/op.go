@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// A Step is one act on lockdown's interface and the kernel's answer. The
+// A Op is one act on lockdown's interface and the kernel's answer. The
 // guest records steps, the model predicts them, and any difference is a
 // deviation.
-type Step struct {
-	Op   string // "read" or "write"
+type Op struct {
+	Call string // "read" or "write"
 	File string
 	Data string // write: what was written; read: what came back
 	Err  string `json:",omitempty"` // symbolic errno, empty for success
@@ -29,12 +29,12 @@ type Step struct {
 }
 
 // String prints the step like strace.
-func (s Step) String() string {
-	call, at := s.Op, ""
+func (s Op) String() string {
+	call, at := s.Call, ""
 	if s.At != 0 {
-		call, at = "p"+s.Op, fmt.Sprintf(", %d", s.At)
+		call, at = "p"+s.Call, fmt.Sprintf(", %d", s.At)
 	}
-	if s.Op == "read" {
+	if s.Call == "read" {
 		return fmt.Sprintf("%s(%q%s) = %s", call, s.File, at, s.ret())
 	}
 	data := fmt.Sprintf("%.80q", s.Data)
@@ -45,11 +45,11 @@ func (s Step) String() string {
 }
 
 // ret is what the step came back with.
-func (s Step) ret() string {
+func (s Op) ret() string {
 	switch {
 	case s.Err != "":
 		return s.Err
-	case s.Op == "read":
+	case s.Call == "read":
 		return fmt.Sprintf("%q", s.Data)
 	}
 	return fmt.Sprint(len(s.Data))
@@ -57,20 +57,20 @@ func (s Step) ret() string {
 
 // Bounds of a script.
 const (
-	MaxSteps   = 1024 // of a script
+	MaxOps     = 1024 // of a script
 	MaxWriters = 4    // of a group; their orders are searched
 	MaxAtOnce  = 8    // steps of a group
 )
 
-// CheckScript says why steps cannot be played; nil if they can.
-func CheckScript(steps []Step) error {
-	if len(steps) > MaxSteps {
-		return fmt.Errorf("check script: %d steps, at most %d", len(steps), MaxSteps)
+// CheckSequence says why steps cannot be played; nil if they can.
+func CheckSequence(steps []Op) error {
+	if len(steps) > MaxOps {
+		return fmt.Errorf("check script: %d steps, at most %d", len(steps), MaxOps)
 	}
 	for i, s := range steps {
 		var why string
 		switch {
-		case s.Op != "read" && s.Op != "write":
+		case s.Call != "read" && s.Call != "write":
 			why = "neither read nor write"
 		case s.File != LevelFile && s.File != ReasonsFile:
 			why = "not a file of lockdown's"
@@ -93,13 +93,13 @@ func CheckScript(steps []Step) error {
 
 // Parts cuts a script where one act ends and the next begins: a group, or the
 // steps on one descriptor.
-func Parts(steps []Step) [][]Step {
-	var parts [][]Step
+func Parts(steps []Op) [][]Op {
+	var parts [][]Op
 	for i, s := range steps {
 		if n := len(parts) - 1; i > 0 && (s.Group != 0 && s.Group == steps[i-1].Group || s.Group == 0 && s.Same) {
 			parts[n] = append(parts[n], s)
 		} else {
-			parts = append(parts, []Step{s})
+			parts = append(parts, []Op{s})
 		}
 	}
 	return parts
@@ -107,13 +107,13 @@ func Parts(steps []Step) [][]Step {
 
 // Writers deals a part out to threads: the steps that follow each other on one
 // descriptor.
-func Writers(part []Step) [][]Step {
-	var writers [][]Step
+func Writers(part []Op) [][]Op {
+	var writers [][]Op
 	for _, s := range part {
 		if n := len(writers) - 1; n >= 0 && s.Same {
 			writers[n] = append(writers[n], s)
 		} else {
-			writers = append(writers, []Step{s})
+			writers = append(writers, []Op{s})
 		}
 	}
 	return writers

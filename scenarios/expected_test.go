@@ -9,7 +9,7 @@ import (
 // TestMaskHidesAtBoot wants the evidence of the boot where the masking reason
 // hid the object then, and the probe's own where only its own reason is locked.
 func TestMaskHidesAtBoot(t *testing.T) {
-	p := Probe{Reason: "kprobes", Masks: []Mask{{Reason: "tracefs", BootHides: true}, {Reason: "debugfs"}}}
+	p := Probe{Reason: "kprobes", ShadowedBy: []Shadow{{Reason: "tracefs", AbsentIfLockedAtBoot: true}, {Reason: "debugfs"}}}
 	for text, want := range map[string]bool{
 		"kprobes@boot": false, "tracefs@boot": true, "debugfs@boot": false,
 		"confidentiality@boot": true, "confidentiality@runtime": false,
@@ -30,17 +30,17 @@ func TestGapClosedAtBoot(t *testing.T) {
 	for _, c := range []struct {
 		hides bool
 		text  string
-		want  Owed
+		want  ExpectedOutcome
 	}{
-		{false, "tracefs@boot", OwedGap}, {true, "tracefs@boot", OwedDenied},
-		{true, "tracefs@runtime", OwedGap}, {true, "none", OwedAllowed},
+		{false, "tracefs@boot", ExpectGap}, {true, "tracefs@boot", ExpectDenied},
+		{true, "tracefs@runtime", ExpectGap}, {true, "none", ExpectAllowed},
 	} {
 		s, err := lockdown.ParseSetting(c.text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := Probe{Reason: "tracefs", Expect: Gap, BootHides: c.hides}
-		if got := p.Owes(s); got != c.want {
+		p := Probe{Reason: "tracefs", Expect: Gap, AbsentIfLockedAtBoot: c.hides}
+		if got := p.Expected(s); got != c.want {
 			t.Errorf("%s, hidden at boot %v: %v, want %v", c.text, c.hides, got, c.want)
 		}
 	}

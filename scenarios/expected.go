@@ -1,0 +1,71 @@
+package scenarios
+
+import (
+	"slices"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// An ExpectedOutcome is what a sound kernel owes a probe in a setting.
+type ExpectedOutcome int
+
+const (
+	ExpectAllowed ExpectedOutcome = iota
+	ExpectDenied
+	ExpectGap     // allowed, though what its reason protects is locked
+	ExpectAnswers // the model's
+)
+
+// Expected says what a sound kernel owes the probe in the setting.
+func (p Probe) Expected(s lockdown.Setting) ExpectedOutcome {
+	switch {
+	case p.Expect == ABI:
+		return ExpectAnswers
+	case p.Expect == Unchecked:
+		return ExpectAllowed
+	case len(p.Refusing(s)) == 0:
+		return ExpectAllowed
+	case p.Expect == Gap && !(atBoot(s) && (p.Setup != nil || p.AbsentIfLockedAtBoot)) && !p.shadowed(s):
+		return ExpectGap
+	}
+	// A gap that is an old descriptor or mapping cannot be made in the first
+	// place where the lock is older, nor one through what the boot hides, nor
+	// one behind another reason's door.
+	return ExpectDenied
+}
+
+// shadowed reports whether a reason is locked that refuses the probe before its
+// own.
+func (p Probe) shadowed(s lockdown.Setting) bool {
+	return slices.ContainsFunc(p.ShadowedBy, func(m Shadow) bool { return s.Locks(m.Reason) })
+}
+
+// Refusing lists the reasons locked in the setting that refuse the probe: its
+// own first, then those that mask it.
+func (p Probe) Refusing(s lockdown.Setting) (rs []lockdown.Reason) {
+	if p.CheckedAtBoot && !atBoot(s) {
+		return nil
+	}
+	if s.Locks(p.Reason) {
+		rs = append(rs, p.Reason)
+	}
+	for _, m := range p.ShadowedBy {
+		if s.Locks(m.Reason) {
+			rs = append(rs, m.Reason)
+		}
+	}
+	return rs
+}
+
+// DeniedAtBoot reports whether, in the setting, the evidence for the probe's
+// denial is that of the kernel's boot.
+func (p Probe) DeniedAtBoot(s lockdown.Setting) bool {
+	if !atBoot(s) || len(p.Refusing(s)) == 0 {
+		return false
+	}
+	hidden := func(m Shadow) bool { return m.AbsentIfLockedAtBoot && s.Locks(m.Reason) }
+	return p.CheckedAtBoot || p.AbsentIfLockedAtBoot && s.Locks(p.Reason) || slices.ContainsFunc(p.ShadowedBy, hidden)
+}
+
+// atBoot reports whether the setting holds before user space runs.
+func atBoot(s lockdown.Setting) bool { return s.Via != lockdown.Runtime }
