@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
 //go:embed sites.toml
@@ -16,7 +18,7 @@ var siteNeeds = sync.OnceValues(func() (map[string][]string, error) {
 	var f struct {
 		Needs map[string][]string `toml:"needs"`
 	}
-	if err := decode(sitesTOML, &f); err != nil {
+	if err := strict.Decode(sitesTOML, &f); err != nil {
 		return nil, fmt.Errorf("read sites.toml: %w", err)
 	}
 	return f.Needs, nil
@@ -30,13 +32,13 @@ func WhyAbsent(call string, b Built) string {
 	if err != nil {
 		return ""
 	}
-	return whyAbsent(needs[call], b.config, b.Arch.Name)
+	return whyAbsent(needs[call], b.ConfigValue, b.Arch.Name)
 }
 
-func whyAbsent(needs []string, config dotConfig, arch string) string {
+func whyAbsent(needs []string, config func(string) string, arch string) string {
 	for _, n := range needs {
 		if strings.HasPrefix(n, "CONFIG_") {
-			if config.get(n) == "n" {
+			if config(n) == "n" {
 				return n + " is off"
 			}
 		} else if one := strings.Split(n, "|"); !slices.Contains(one, arch) {

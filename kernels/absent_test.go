@@ -5,10 +5,11 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/kconfig"
 )
 
 func TestWhyAbsent(t *testing.T) {
-	config := dotConfig{"CONFIG_ON": "y", "CONFIG_MODULE": "m"}
+	config := kconfig.Config{"CONFIG_ON": "y", "CONFIG_MODULE": "m"}
 	for _, c := range []struct {
 		needs []string
 		want  string
@@ -20,11 +21,11 @@ func TestWhyAbsent(t *testing.T) {
 		{[]string{"sparc|x86_64", "CONFIG_OFF"}, "sparc, x86_64 only"},
 		{[]string{"sparc|arm64"}, ""},
 	} {
-		if got := whyAbsent(c.needs, config, "arm64"); got != c.want {
+		if got := whyAbsent(c.needs, config.Get, "arm64"); got != c.want {
 			t.Errorf("%q: %q, want %q", c.needs, got, c.want)
 		}
 	}
-	built := Built{Arch: arch.Get("arm64"), config: config}
+	built := Built{Arch: arch.Get("arm64")}
 	if got := WhyAbsent("arch/powerpc/kernel/rtas.c:rtas_call", built); got != "powerpc only" {
 		t.Errorf("a row of the table says %q", got)
 	}

@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -32,7 +35,7 @@ func TestBuild(t *testing.T) {
 	if p.BaseVersion != "6.12.1" || len(p.BaseSHA256) != 64 || len(p.Series) != 1 || len(p.Series[0].Patches) != 2 || p.Compiler != "fake 1.0" {
 		t.Errorf("provenance %+v", p)
 	}
-	for _, name := range []string{KexecSigned, KexecUnsigned, "System.map", "build.log"} {
+	for _, name := range []string{build.KexecSigned, build.KexecUnsigned, "System.map", "build.log"} {
 		if _, err := os.Stat(built.Files[name]); err != nil {
 			t.Error(err)
 		}
@@ -44,7 +47,7 @@ func TestBuild(t *testing.T) {
 	if again, _ := b.build(b.spec("patched")); !again.Cached {
 		t.Error("it was built again")
 	}
-	if !b.saw(Building, "CC ") {
+	if !b.saw(progress.Building, "CC ") {
 		t.Errorf("no progress: %+v", b.events)
 	}
 }
@@ -115,13 +118,13 @@ func TestDamagedEntry(t *testing.T) {
 		"image cut":  func(x Built) error { return os.Truncate(x.Image, 10) },
 		"image gone": func(x Built) error { return os.Remove(x.Image) },
 		"provenance changed": func(x Built) error {
-			return os.WriteFile(filepath.Join(filepath.Dir(x.Image), provenanceFile), []byte("{}"), 0o644)
+			return os.WriteFile(filepath.Join(filepath.Dir(x.Image), "provenance.json"), []byte("{}"), 0o644)
 		},
-		"checksums emptied": func(x Built) error { return os.Truncate(filepath.Join(filepath.Dir(x.Image), sumsFile), 0) },
+		"checksums emptied": func(x Built) error { return os.Truncate(filepath.Join(filepath.Dir(x.Image), "SHA256SUMS"), 0) },
 		"checksums junk": func(x Built) error {
-			return os.WriteFile(filepath.Join(filepath.Dir(x.Image), sumsFile), []byte("junk\x00"), 0o644)
+			return os.WriteFile(filepath.Join(filepath.Dir(x.Image), "SHA256SUMS"), []byte("junk\x00"), 0o644)
 		},
-		"payload swapped": func(x Built) error { return os.Rename(x.Files[KexecUnsigned], x.Files[KexecSigned]) },
+		"payload swapped": func(x Built) error { return os.Rename(x.Files[build.KexecUnsigned], x.Files[build.KexecSigned]) },
 	} {
 		built, _ := b.build(b.spec("plain"))
 		if err := harm(built); err != nil {
@@ -187,8 +190,8 @@ func TestBuildFails(t *testing.T) {
 
 	write(t, spec.Series[0], "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+BROKEN\n")
 	err := b.fails(ctx, spec, "build kernel plain", "c.c:1: error: broken", "log: ")
-	var failed *MakeError
-	if !errors.As(err, &failed) || len(failed.Tail) == 0 || len(failed.Tail) > tailLines {
+	var failed *build.MakeError
+	if !errors.As(err, &failed) || len(failed.Tail) == 0 || len(failed.Tail) > 25 {
 		t.Errorf("no tail in %+v", failed)
 	}
 	write(t, spec.Series[0], "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+FULL\n")
@@ -225,7 +228,7 @@ func TestBuildCancelled(t *testing.T) {
 	}
 	start := time.Now()
 	_, err := builder.Build(ctx, b.spec("plain"))
-	if !errors.Is(err, context.Canceled) || time.Since(start) > stopTime {
+	if !errors.Is(err, context.Canceled) || time.Since(start) > host.StopTime {
 		t.Errorf("after %s: %v", time.Since(start), err)
 	}
 	write(t, filepath.Join(source, "a.c"), "quick\n")

@@ -2,14 +2,28 @@ package kernels
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/image"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/patchset"
+	"github.com/ldlab/ldlab/kernels/source"
 )
+
+// What the rooms below have, under the names that callers know.
+type (
+	Built       = build.Built
+	Requirement = build.Requirement
+	Source      = source.Source
+	Event       = progress.Event
+)
+
+// Noting is the phase of an event that is something the user should read.
+const Noting = progress.Noting
 
 // A Builder builds kernels into a cache. The zero value works: it uses the
 // default cache and every processor. It may be used from several goroutines;
@@ -43,174 +57,126 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "ldlab"), nil
 }
 
-// withDefaults fills in what the zero value leaves open.
-func (b *Builder) withDefaults() (*Builder, error) {
-	c := *b
-	var err error
-	if c.Cache == "" {
-		c.Cache, err = DefaultCache()
+// resolve gives the builder of the room below, and what it is to build.
+func (b *Builder) resolve(spec Spec) (*build.Builder, build.Recipe, error) {
+	cache, err := b.Cache, error(nil)
+	if cache == "" {
+		cache, err = DefaultCache()
 	} else {
-		c.Cache, err = filepath.Abs(c.Cache) // make runs elsewhere
+		cache, err = filepath.Abs(cache) // make runs elsewhere
 	}
-	if err == nil && c.Tables == nil {
-		c.Tables, err = Load()
+	tables := b.Tables
+	if err == nil && tables == nil {
+		tables, err = Load()
 	}
-	if c.Jobs <= 0 {
-		c.Jobs = runtime.NumCPU()
+	if err != nil {
+		return nil, build.Recipe{}, err
 	}
-	if c.Events == nil {
-		c.Events = func(Event) {}
-	}
-	return &c, err
+	recipe, err := tables.recipe(spec)
+	return &build.Builder{Cache: cache, Jobs: b.Jobs, Refresh: b.Refresh, Events: b.Events}, recipe, err
 }
 
 // Build gives the kernel, out of the cache or newly built. Errors are one line
-// each; that of a compiler is a *MakeError, which also has the end of the log.
+// each; that of a compiler is a *build.MakeError, which also has the end of the
+// log.
 func (b *Builder) Build(ctx context.Context, spec Spec) (Built, error) {
-	b, err := b.withDefaults()
+	builder, recipe, err := b.resolve(spec)
 	if err != nil {
 		return Built{}, err
 	}
-	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
-		return Built{}, fmt.Errorf("use cache: %w", err)
-	}
-	j, err := b.prepare(ctx, spec, true)
-	if err != nil {
-		return Built{}, err
-	}
-	if built, ok := j.cached(); ok {
-		return built, nil
-	}
-	if err := checkRequirements(ctx, spec.Arch); err != nil {
-		return Built{}, err
-	}
-	return j.build(ctx)
+	return builder.Build(ctx, recipe)
 }
 
 // Lookup gives the kernel if it is in the cache. It fetches and builds
 // nothing, and takes a fraction of a second.
 func (b *Builder) Lookup(ctx context.Context, spec Spec) (built Built, ok bool, err error) {
-	b, err = b.withDefaults()
+	builder, recipe, err := b.resolve(spec)
 	if err != nil {
 		return Built{}, false, err
 	}
-	c := *b
-	c.Refresh = false
-	j, err := c.prepare(ctx, spec, false)
-	if errors.Is(err, errNotFetched) || errors.Is(err, os.ErrNotExist) {
-		return Built{}, false, nil
-	}
-	if err != nil {
-		return Built{}, false, err
-	}
-	built, ok = j.cached()
-	return built, ok, nil
+	return builder.Lookup(ctx, recipe)
 }
 
-// A job is one kernel on its way through the builder.
-type job struct {
-	*Builder
-	spec   Spec
-	base   Base
-	source Source
-	origin origin
-	series []series
-	frags  []fragment
-	tools  toolchain
-	lab    labKey
-	other  labKey // that of the stranger
-	key    string // of the result, by everything that goes into it
-}
-
-// emit sends an event in the kernel's name.
-func (j *job) emit(e Event) {
-	e.Kernel, e.Arch = j.spec.Kernel.Name, j.spec.Arch.Name
-	j.Events(e)
-}
-
-// prepare finds out everything that goes into the kernel. With fetch, it gets
-// what is not there yet; without, that is errNotFetched.
-func (b *Builder) prepare(ctx context.Context, spec Spec, fetch bool) (*job, error) {
-	j := &job{Builder: b, spec: spec}
-	if !spec.Kernel.On(spec.Arch) {
-		return nil, fmt.Errorf("build kernel %s: it is not for %s", spec.Kernel.Name, spec.Arch.Name)
-	}
-	if err := j.collect(); err != nil {
-		return nil, err
-	}
-	var err error
-	if j.tools, err = findToolchain(ctx, spec.Arch); err != nil {
-		return nil, err
-	}
-	if j.origin, err = j.getSource(ctx, fetch); err != nil {
-		return nil, err
-	}
-	if err := j.checkVersions(); err != nil {
-		return nil, err
-	}
-	if j.lab, err = b.labKey(ctx, labKeyFile, fetch); err != nil {
-		return nil, err
-	}
-	if j.other, err = b.labKey(ctx, strangerKeyFile, fetch); err != nil {
-		return nil, err
-	}
-	j.key = j.computeKey()
-	return j, nil
-}
-
-// collect reads what the tables and the user give: pure, and checked before
+// recipe reads what the tables and the user give: pure, and checked before
 // anything is fetched.
-func (j *job) collect() error {
-	var ok bool
-	if j.base, ok = j.Tables.Base(j.spec.Kernel.Base); !ok {
-		return fmt.Errorf("build kernel %s: unknown base %q", j.spec.Kernel.Name, j.spec.Kernel.Base)
+func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
+	if !spec.Kernel.On(spec.Arch) {
+		return build.Recipe{}, fmt.Errorf("build kernel %s: it is not for %s", spec.Kernel.Name, spec.Arch.Name)
+	}
+	base, ok := t.Base(spec.Kernel.Base)
+	if !ok {
+		return build.Recipe{}, fmt.Errorf("build kernel %s: unknown base %q", spec.Kernel.Name, spec.Kernel.Base)
+	}
+	r := build.Recipe{
+		Kernel: spec.Kernel.Name, Interface: spec.Kernel.Interface, Arch: spec.Arch,
+		Base: base.Name, Tree: spec.Kernel.Tree, Steps: base.Steps[spec.Arch.Name],
 	}
 	var err error
-	if j.spec.Source != nil {
-		j.source = *j.spec.Source
-	} else if j.source, err = ParseSource(j.base.Source); err != nil {
-		return err
-	}
-	for _, name := range j.spec.Kernel.Series {
-		s, err := j.Tables.series(name)
-		if err != nil {
-			return err
+	if spec.Source != nil {
+		r.Source = *spec.Source
+	} else {
+		if r.Source, err = source.Parse(base.Source); err != nil {
+			return build.Recipe{}, err
 		}
-		j.series = append(j.series, s)
+		if r.Versions, err = patchset.ParseVersions(base.Versions); err != nil {
+			return build.Recipe{}, err
+		}
 	}
-	for _, name := range j.spec.Series {
+	for _, name := range spec.Kernel.Series {
+		s, err := t.series(name)
+		if err != nil {
+			return build.Recipe{}, err
+		}
+		r.Series = append(r.Series, s)
+	}
+	for _, name := range spec.Series {
 		s, err := userSeries(name)
 		if err != nil {
-			return err
+			return build.Recipe{}, err
 		}
-		j.series = append(j.series, s)
+		r.Series = append(r.Series, s)
 	}
-	for _, name := range append([]string{"common", j.spec.Arch.Name}, j.spec.Kernel.Config...) {
-		f, err := j.Tables.fragment(name)
+	for _, name := range append([]string{"common", spec.Arch.Name}, spec.Kernel.Config...) {
+		f, err := t.fragment(name)
 		if err != nil {
-			return err
+			return build.Recipe{}, err
 		}
-		j.frags = append(j.frags, f)
+		r.Fragments = append(r.Fragments, f)
 	}
-	return nil
+	return r, nil
 }
 
-// checkVersions refuses a source or a series for other versions than the
-// source's.
-func (j *job) checkVersions() error {
-	if j.spec.Source == nil {
-		want, err := ParseVersions(j.base.Versions)
-		if err != nil {
-			return err
-		}
-		if !want.Has(j.origin.Version) {
-			return fmt.Errorf("use source %s: it is Linux %s, and base %s is %s", j.source, j.origin.Version, j.base.Name, want)
-		}
+// userSeries reads what a user points at: a patch or mailbox, or a directory
+// of *.patch files with or without a series.toml.
+func userSeries(name string) (patchset.Series, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return patchset.Series{}, fmt.Errorf("read series: %w", err)
 	}
-	for _, s := range j.series {
-		if !s.versions.Has(j.origin.Version) {
-			return fmt.Errorf("apply series %s: it is for Linux %s, and %s is %s", s.name, s.versions, j.source, j.origin.Version)
-		}
+	if info.IsDir() {
+		return patchset.Read(os.DirFS(name), name)
 	}
-	return nil
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return patchset.Series{}, fmt.Errorf("read series: %w", err)
+	}
+	return patchset.ReadFile(name, data)
+}
+
+// ParseSource takes the text form of a source; see source.Parse.
+func ParseSource(text string) (Source, error) { return source.Parse(text) }
+
+// Requirements lists what building kernels for the architecture on this host
+// needs, in the order in which the build would miss it.
+func Requirements(a *arch.Arch) []Requirement { return build.Requirements(a) }
+
+// OpenImage takes a ready kernel image for the architecture, with its
+// configuration where that is known (config may be empty). The kind is told
+// from the configuration; without one, it is taken for mainline's.
+func OpenImage(path string, a *arch.Arch, config string) (Built, error) {
+	i, err := image.Open(path, a, config)
+	if err != nil {
+		return Built{}, err
+	}
+	return build.OfImage(i), nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/kernels/internal/elftest"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
 // A fake kernel tree: its Makefile speaks kbuild's language, and its "image"
@@ -214,7 +215,7 @@ func compiled(t *testing.T, built Built) string {
 }
 
 // saw reports whether an event of the phase had the words.
-func (b *bench) saw(p Phase, words string) bool {
+func (b *bench) saw(p progress.Phase, words string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, e := range b.events {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ldlab/ldlab/kernels/internal/host"
 )
 
 // archive makes a compressed tarball of a fake tree, and gives its checksum.
@@ -25,7 +27,7 @@ func archive(t *testing.T) (file, sha string) {
 	if out, err := exec.Command("tar", "-C", dir, "-czf", file, "linux-6.12.1").CombinedOutput(); err != nil {
 		t.Fatalf("%s", out)
 	}
-	sha, err := sumFile(file)
+	sha, err := host.SumFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +97,7 @@ func TestTarballFails(t *testing.T) {
 	} {
 		bad := filepath.Join(t.TempDir(), "bad.tar.gz")
 		write(t, bad, string(data))
-		b := newBench(t, "tarball:"+bad+"#sha256="+sum(data))
+		b := newBench(t, "tarball:"+bad+"#sha256="+host.Sum(data))
 		err := b.fails(context.Background(), b.spec("plain"), "fetch tarball:"+bad)
 		t.Logf("%s: %v", name, err)
 		b.clean()

@@ -8,18 +8,18 @@
 package kernels
 
 import (
-	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/kernels/kconfig"
+	"github.com/ldlab/ldlab/kernels/patchset"
+	"github.com/ldlab/ldlab/kernels/source"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -68,7 +68,7 @@ func load(fsys fs.FS) (*Tables, error) {
 	t := &Tables{fsys: fsys, bases: map[string]Base{}}
 	err := eachTOML(fsys, "bases", func(name string, data []byte) error {
 		b := Base{Name: name}
-		if err := decode(data, &b); err != nil {
+		if err := strict.Decode(data, &b); err != nil {
 			return err
 		}
 		t.bases[name] = b
@@ -79,7 +79,7 @@ func load(fsys fs.FS) (*Tables, error) {
 	}
 	err = eachTOML(fsys, "table", func(name string, data []byte) error {
 		k := Kernel{Name: name}
-		if err := decode(data, &k); err != nil {
+		if err := strict.Decode(data, &k); err != nil {
 			return err
 		}
 		t.kernels = append(t.kernels, k)
@@ -109,22 +109,11 @@ func eachTOML(fsys fs.FS, dir string, do func(name string, data []byte) error) e
 	return nil
 }
 
-// decode takes TOML strictly: a key nobody reads is a mistake.
-func decode(data []byte, v any) error {
-	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(v)
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) && len(strict.Errors) > 0 {
-		row, _ := strict.Errors[0].Position()
-		return fmt.Errorf("line %d: unknown key %s", row, strings.Join(strict.Errors[0].Key(), "."))
-	}
-	return err
-}
-
 func (t *Tables) checkBase(b Base) error {
-	if _, err := ParseSource(b.Source); err != nil {
+	if _, err := source.Parse(b.Source); err != nil {
 		return err
 	}
-	_, err := ParseVersions(b.Versions)
+	_, err := patchset.ParseVersions(b.Versions)
 	return err
 }
 
@@ -179,4 +168,25 @@ func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
 func (t *Tables) Base(name string) (b Base, ok bool) {
 	b, ok = t.bases[name]
 	return b, ok
+}
+
+// series reads a series of the table.
+func (t *Tables) series(name string) (patchset.Series, error) {
+	sub, err := fs.Sub(t.fsys, path.Join("patches", name))
+	if err == nil {
+		_, err = fs.Stat(sub, "series.toml")
+	}
+	if err != nil {
+		return patchset.Series{}, fmt.Errorf("unknown series %q", name)
+	}
+	return patchset.Read(sub, name)
+}
+
+// fragment reads config/NAME.config.
+func (t *Tables) fragment(name string) (kconfig.Fragment, error) {
+	data, err := fs.ReadFile(t.fsys, "config/"+name+".config")
+	if err != nil {
+		return kconfig.Fragment{}, fmt.Errorf("unknown config fragment %q", name)
+	}
+	return kconfig.ParseFragment(name+".config", data)
 }

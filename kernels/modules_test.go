@@ -3,9 +3,9 @@ package kernels
 import (
 	"bytes"
 	"os"
-	"path/filepath"
-	"slices"
 	"testing"
+
+	"github.com/ldlab/ldlab/kernels/build"
 )
 
 // Files made of modules come with those in the configuration, and do not stay
@@ -21,8 +21,8 @@ func TestBuildModules(t *testing.T) {
 		}
 		return data
 	}
-	plain := read(ModuleUnsigned)
-	signed, wrong := read(ModuleSigned), read(ModuleWrongKey)
+	plain := read(build.ModuleUnsigned)
+	signed, wrong := read(build.ModuleSigned), read(build.ModuleWrongKey)
 	for _, s := range [][]byte{signed, wrong} {
 		if !bytes.HasPrefix(s, plain) || !bytes.HasSuffix(s, []byte("~Module signature appended~\n")) {
 			t.Errorf("%d bytes are not %d with a signature", len(s), len(plain))
@@ -31,7 +31,7 @@ func TestBuildModules(t *testing.T) {
 	if bytes.Equal(signed, wrong) {
 		t.Error("the stranger's signature is the lab's")
 	}
-	if file, ok := built.Files[MmiotraceSigned]; ok {
+	if file, ok := built.Files[build.MmiotraceSigned]; ok {
 		t.Errorf("%s, and no such module", file)
 	}
 	if sites, err := built.Sites(); err != nil || len(sites.Present) != 2 || sites.Present[1].Name != "caller+0x4/0xffc [ldlab_nop]" {
@@ -43,26 +43,12 @@ func TestBuildModules(t *testing.T) {
 	}
 
 	again, _ := b.build(b.spec("plain"))
-	for _, name := range []string{ModuleUnsigned, ModuleSigned, ModuleWrongKey} {
+	for _, name := range []string{build.ModuleUnsigned, build.ModuleSigned, build.ModuleWrongKey} {
 		if file, ok := again.Files[name]; ok {
 			t.Errorf("%s is from the last kernel", file)
 		}
 	}
 	if sites, err := again.Sites(); err != nil || len(sites.Present) != 1 {
 		t.Errorf("sites %+v, %v", sites.Present, err)
-	}
-}
-
-func TestModules(t *testing.T) {
-	w := &workTree{dir: t.TempDir()}
-	if got, err := w.modules(); err != nil || got != nil {
-		t.Errorf("before a build: %v, %v", got, err)
-	}
-	if err := os.MkdirAll(filepath.Dir(w.modulesOrder()), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	write(t, w.modulesOrder(), "lib/a.o\nfs/b-c.o\n")
-	if got, err := w.modules(); err != nil || !slices.Equal(got, []string{"lib/a.ko", "fs/b-c.ko"}) {
-		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -39,7 +39,7 @@ func TestSitesOfBuild(t *testing.T) {
 	if s, err = built.Sites(); err != nil || len(s.Source) != 1 || s.Source[0].Function != "changed" || s.Source[0].Reason != "msr" {
 		t.Errorf("in the patched source: %+v, %v", s.Source, err)
 	}
-	if err := os.WriteFile(built.Files[sitesFile], []byte("junk"), 0o644); err != nil {
+	if err := os.WriteFile(built.Files["sites.json"], []byte("junk"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := built.Sites(); err == nil || !strings.Contains(err.Error(), "read call sites of kernel plain") {

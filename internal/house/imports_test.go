@@ -26,7 +26,13 @@ var rooms = map[string][]string{
 	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},
 	"initramfs":         {".", "internal/arch"},
 	"initramfs/guest":   {"internal/vport", "internal/wire", "lockdown", "scenarios"},
-	"kernels":           {"internal/arch", "lockdown"},
+	"kernels":           {"internal/arch", "kernels/build", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
+	"kernels/build":     {"internal/arch", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
+	"kernels/image":     {"internal/arch", "kernels/internal", "kernels/kconfig", "lockdown"},
+	"kernels/internal":  {"internal/arch", "lockdown"},
+	"kernels/kconfig":   {},
+	"kernels/patchset":  {"kernels/internal"},
+	"kernels/source":    {"kernels/internal", "kernels/patchset"},
 	"vm":                {"internal/arch", "internal/vport"},
 	"matrix":            {"lockdown", "scenarios"},
 	"report":            {"matrix", "scenarios"},
@@ -36,7 +42,7 @@ var rooms = map[string][]string{
 }
 
 // pure lists the rooms that may not touch the world.
-var pure = []string{"lockdown", "matrix"}
+var pure = []string{"lockdown", "matrix", "kernels/patchset"}
 
 var worldly = []string{"os", "os/exec", "net", "syscall", "golang.org/x/sys/unix"}
 

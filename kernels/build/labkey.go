@@ -1,0 +1,133 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
+)
+
+// A labKey signs what probes load. It is made once for a cache and never leaves
+// it.
+type labKey struct {
+	pem  []byte // private key and certificate, as kbuild wants them
+	key  *rsa.PrivateKey
+	cert *x509.Certificate
+}
+
+// Each kernel has the certificate of the first key built in
+// (CONFIG_MODULE_SIG_KEY). That of the second no kernel knows.
+const (
+	labKeyFile      = "lab_key.pem"
+	strangerKeyFile = "stranger_key.pem"
+)
+
+// keyNames are the subjects: a kernel looks for the key of a signature by it.
+var keyNames = map[string]string{labKeyFile: "ldlab", strangerKeyFile: "ldlab stranger"}
+
+// fingerprint tells keys apart. It is of the public part.
+func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.cert.Raw)) }
+
+// labKey reads one of the cache's keys, or makes it where there is none yet.
+func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey, error) {
+	file := filepath.Join(b.Cache, "key", name)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		var unlock func()
+		if unlock, err = host.Lock(ctx, filepath.Join(b.Cache, "key"), func(progress.Event) {}); err != nil {
+			return labKey{}, err
+		}
+		defer unlock()
+		if data, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
+			data, err = makeLabKey(file, keyNames[name])
+		}
+	}
+	if err != nil {
+		return labKey{}, fmt.Errorf("read lab key: %w", err)
+	}
+	k, err := parseLabKey(data)
+	if err != nil {
+		return labKey{}, fmt.Errorf("read lab key %s: %w; remove it to have a new one made", file, err)
+	}
+	return k, nil
+}
+
+// makeLabKey makes a key with a certificate that does not expire in anyone's
+// lab. The extensions are those that certs/default_x509.genkey of v6.12 asks for.
+func makeLabKey(file, subject string) ([]byte, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 159))
+	if err != nil {
+		return nil, err
+	}
+	id := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: subject},
+		// The guest's clock may be anywhere; kernels don't check dates.
+		NotBefore:             time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
+		NotAfter:              time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		BasicConstraintsValid: true,
+		SubjectKeyId:          id[:20],
+		AuthorityKeyId:        id[:20],
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	pem.Encode(&b, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return b.Bytes(), renameio.WriteFile(file, b.Bytes(), 0o600)
+}
+
+func parseLabKey(data []byte) (labKey, error) {
+	k := labKey{pem: data}
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		var err error
+		switch block.Type {
+		case "PRIVATE KEY":
+			var key any
+			if key, err = x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+				k.key, _ = key.(*rsa.PrivateKey)
+			}
+		case "CERTIFICATE":
+			k.cert, err = x509.ParseCertificate(block.Bytes)
+		}
+		if err != nil {
+			return labKey{}, err
+		}
+	}
+	if k.key == nil || k.cert == nil || !k.key.PublicKey.Equal(k.cert.PublicKey) {
+		return labKey{}, errors.New("it is not an RSA key with its certificate")
+	}
+	return k, nil
+}

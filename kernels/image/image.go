@@ -1,0 +1,132 @@
+// Package image reads ready kernel images. It is never trusted to be one what a
+// user points at.
+package image
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/kconfig"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// An Image is a ready kernel image.
+type Image struct {
+	Path   string
+	Arch   *arch.Arch
+	SHA256 string
+
+	ConfigPath   string         // its configuration; empty where that is not known
+	Config       kconfig.Config // nil where that is not known
+	ConfigSHA256 string
+	Interface    lockdown.Interface // told from the configuration; without one, it is taken for mainline's
+}
+
+// Open takes a ready kernel image for the architecture, with its configuration
+// where that is known (config may be empty).
+func Open(image string, a *arch.Arch, config string) (Image, error) {
+	if err := Check(image, a); err != nil {
+		return Image{}, err
+	}
+	s, err := host.SumFile(image)
+	if err != nil {
+		return Image{}, fmt.Errorf("read image: %w", err)
+	}
+	i := Image{Path: image, Arch: a, SHA256: s, ConfigPath: config, Interface: lockdown.Upstream}
+	if config != "" {
+		if i.Config, err = kconfig.ReadFile(config); err != nil {
+			return Image{}, err
+		}
+		if i.ConfigSHA256, err = host.SumFile(config); err != nil {
+			return Image{}, fmt.Errorf("read config: %w", err)
+		}
+	}
+	if i.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") {
+		i.Interface = lockdown.Bitmap
+	}
+	return i, nil
+}
+
+// Check says why a file is no whole image for the architecture.
+func Check(image string, a *arch.Arch) error {
+	head, err := host.ReadHead(image, arch.HeadSize)
+	if err != nil {
+		return fmt.Errorf("read image: %w", err)
+	}
+	if err := a.CheckImage(head); err != nil {
+		return fmt.Errorf("check image %s: %w", image, err)
+	}
+	info, err := os.Stat(image)
+	if err != nil {
+		return fmt.Errorf("read image: %w", err)
+	}
+	need, err := imageSize(image, head)
+	if err != nil {
+		return fmt.Errorf("check image %s: %w", image, err)
+	}
+	if info.Size() < need {
+		return fmt.Errorf("check image %s: it is truncated: %d bytes, where its header speaks of %d", image, info.Size(), need)
+	}
+	return nil
+}
+
+// imageSize is how many bytes an image has at least, as far as its header
+// tells; 0 where it does not.
+func imageSize(image string, head []byte) (int64, error) {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x7fELF")):
+		return elfSize(image)
+	case len(head) >= 0x206 && string(head[0x202:0x206]) == "HdrS":
+		// Documentation/arch/x86/boot.rst, v6.12: setup_sects at 0x1f1 in
+		// sectors of 512 bytes, 0 for 4; syssize at 0x1f4 in 16 bytes.
+		setup := int64(head[0x1f1])
+		if setup == 0 {
+			setup = 4
+		}
+		return (setup+1)*512 + 16*int64(binary.LittleEndian.Uint32(head[0x1f4:])), nil
+	}
+	return peSize(head), nil
+}
+
+// elfSize is the end of the last segment.
+func elfSize(image string) (int64, error) {
+	f, err := elf.Open(image)
+	if err != nil {
+		return 0, fmt.Errorf("it is truncated or no ELF file: %v", err)
+	}
+	defer f.Close()
+	var end int64
+	for _, p := range f.Progs {
+		end = max(end, int64(p.Off+p.Filesz))
+	}
+	return end, nil
+}
+
+// peSize is the end of the last section of an image with an EFI stub, which
+// arm64's has: image_size in its own header counts memory, not bytes of the
+// file. Offsets are those of the PE format; see include/linux/pe.h, v6.12.
+func peSize(head []byte) int64 {
+	if len(head) < 64 || head[0] != 'M' || head[1] != 'Z' {
+		return 0
+	}
+	pe := int64(binary.LittleEndian.Uint32(head[0x3c:]))
+	if pe+24 > int64(len(head)) || string(head[pe:pe+4]) != "PE\x00\x00" {
+		return 0
+	}
+	count := int64(binary.LittleEndian.Uint16(head[pe+6:]))
+	table := pe + 24 + int64(binary.LittleEndian.Uint16(head[pe+20:]))
+	var end int64
+	for i := range count {
+		at := table + 40*i
+		if at+40 > int64(len(head)) {
+			break
+		}
+		end = max(end, int64(binary.LittleEndian.Uint32(head[at+16:]))+int64(binary.LittleEndian.Uint32(head[at+20:])))
+	}
+	return end
+}

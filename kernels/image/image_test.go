@@ -1,0 +1,125 @@
+package image
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/binary"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/internal/payload"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testKey(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, cert
+}
+
+// The payloads are well-formed images of their architectures: whole ones are
+// taken, cut ones and those of another architecture are not.
+func TestOpen(t *testing.T) {
+	key, cert := testKey(t)
+	dir := t.TempDir()
+	config := filepath.Join(dir, "config")
+	write(t, config, "CONFIG_SECURITY_LOCKDOWN_REASONS=y\n")
+	for i, a := range arch.All() {
+		whole, _, err := payload.Kexec(a, key, cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, a.Name)
+		write(t, file, string(whole))
+		built, err := Open(file, a, "")
+		if err != nil || built.Interface != lockdown.Upstream || built.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") || len(built.SHA256) != 64 {
+			t.Errorf("%+v, %v", built, err)
+		}
+		built, err = Open(file, a, config)
+		if err != nil || built.Interface != lockdown.Bitmap || !built.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") {
+			t.Errorf("%+v, %v", built, err)
+		}
+		other := arch.All()[(i+1)%len(arch.All())]
+		for _, c := range []struct {
+			name, want string
+			arch       *arch.Arch
+			size       int64
+			config     string
+		}{
+			{"cut", "it is truncated: 5119 bytes, where its header speaks of 5120", a, 5119, ""},
+			{"other", "image is for " + a.Name + ", not " + other.Name, other, 5119, ""},
+			{"empty", "check image ", a, 0, ""},
+		} {
+			if err := os.Truncate(file, c.size); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(file, c.arch, c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s, %s: %v", a.Name, c.name, err)
+			}
+		}
+		write(t, file, string(whole))
+		if _, err := Open(file, a, file); err == nil || !strings.Contains(err.Error(), "read config ") {
+			t.Errorf("an image was taken for a config: %v", err)
+		}
+	}
+	if _, err := Open(filepath.Join(dir, "none"), arch.All()[0], ""); err == nil {
+		t.Error("no file was taken for an image")
+	}
+}
+
+func TestOpenImageELF(t *testing.T) {
+	elf := make([]byte, 64+56+100)
+	copy(elf, "\x7fELF\x02\x01\x01")
+	le := binary.LittleEndian
+	le.PutUint16(elf[16:], 2)   // executable
+	le.PutUint16(elf[18:], 62)  // x86-64
+	le.PutUint32(elf[20:], 1)   // version
+	le.PutUint64(elf[32:], 64)  // program headers
+	le.PutUint16(elf[52:], 64)  // size of this header
+	le.PutUint16(elf[54:], 56)  // size of a program header
+	le.PutUint16(elf[56:], 1)   // number of them
+	le.PutUint32(elf[64:], 1)   // loaded
+	le.PutUint64(elf[72:], 120) // from
+	le.PutUint64(elf[96:], 100) // so many bytes
+	file := filepath.Join(t.TempDir(), "vmlinux")
+	write(t, file, string(elf))
+	a := arch.All()[0]
+	if a.CheckImage(elf) != nil {
+		t.Skip("the first architecture boots no ELF file")
+	}
+	if _, err := Open(file, a, ""); err != nil {
+		t.Error(err)
+	}
+	for _, size := range []int64{219, 100, 64} {
+		if err := os.Truncate(file, size); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(file, a, ""); err == nil || !strings.Contains(err.Error(), "truncated") {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+package kconfig
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// A Config is a kernel configuration: symbol (with CONFIG_) to value, as
+// .config has it. Symbols that are not set are absent.
+type Config map[string]string
+
+// Parse takes a .config. It is never trusted to be one: a user may point
+// at any file.
+func Parse(data []byte) (Config, error) {
+	c := Config{}
+	for i, text := range strings.Split(string(data), "\n") {
+		text = strings.TrimSpace(text)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		symbol, value, ok := strings.Cut(text, "=")
+		if !ok || !strings.HasPrefix(symbol, "CONFIG_") {
+			return nil, fmt.Errorf("line %d is not CONFIG_X=value", i+1)
+		}
+		c[symbol] = value
+	}
+	if len(c) == 0 {
+		return nil, fmt.Errorf("no CONFIG_X=value in it")
+	}
+	return c, nil
+}
+
+// ReadFile reads a .config.
+func ReadFile(file string) (Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read config: %w", err)
+	}
+	c, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("read config %s: %w", file, err)
+	}
+	return c, nil
+}
+
+// Get gives a symbol's value; n where it is not set.
+func (c Config) Get(symbol string) string {
+	if v, ok := c[symbol]; ok {
+		return v
+	}
+	return "n"
+}
+
+// Append adds the fragments' lines to a .config's text.
+func Append(text []byte, want []Option) []byte {
+	var b bytes.Buffer
+	b.Write(text)
+	w := bufio.NewWriter(&b)
+	for _, s := range want {
+		fmt.Fprintln(w, s.DotConfig())
+	}
+	w.Flush()
+	return b.Bytes()
+}
+
+// Check says which line of the fragments did not survive olddefconfig,
+// and why, as far as the Kconfig files of the tree tell.
+func Check(got Config, want []Option, tree Tree) error {
+	var bad []Option
+	for _, s := range want {
+		if got.Get(s.Symbol) != s.Value {
+			bad = append(bad, s)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	why := readKconfig(tree)
+	var lines []string
+	for _, s := range bad {
+		lines = append(lines, fmt.Sprintf("%s did not stick: %s", s, why.explain(s, got)))
+	}
+	return fmt.Errorf("check config: %s", strings.Join(lines, "; "))
+}
+
+// Modular reports whether something is built as a module.
+func (c Config) Modular() bool {
+	for _, v := range c {
+		if v == "m" {
+			return true
+		}
+	}
+	return false
+}
+
+// On reports whether a symbol is on, be it as a module. It is false where the
+// configuration is not known.
+func (c Config) On(symbol string) bool {
+	v := c.Get(symbol)
+	return v == "y" || v == "m"
+}

@@ -1,0 +1,122 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
+)
+
+// fetchTarball takes a tarball from a file or a URL, and only unpacks it if
+// its checksum is the one asked for.
+func (j *job) fetchTarball(ctx context.Context, fresh string) (Origin, string, error) {
+	r, size, err := j.openTarball(ctx)
+	if err != nil {
+		return Origin{}, "", err
+	}
+	defer r.Close()
+	file := filepath.Join(fresh, "tarball")
+	w, err := os.Create(file)
+	if err != nil {
+		return Origin{}, "", err
+	}
+	h := sha256.New()
+	n, err := io.Copy(io.MultiWriter(w, h, progress.NewMeter(j.Events, progress.Fetching, size)), r)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return Origin{}, "", err
+	}
+	if size > 0 && n != size {
+		return Origin{}, "", fmt.Errorf("got %d of %d bytes", n, size)
+	}
+	if got := fmt.Sprintf("%x", h.Sum(nil)); got != j.source.SHA256 {
+		return Origin{}, "", fmt.Errorf("sha256 is %s, not the one asked for", got)
+	}
+	if err := j.extract(ctx, file, filepath.Join(fresh, "tree")); err != nil {
+		return Origin{}, "", err
+	}
+	return Origin{Detail: j.source.Name, SHA256: j.source.SHA256}, "tree", os.Remove(file)
+}
+
+// openTarball gives the tarball and its size in bytes, 0 where unknown.
+func (j *job) openTarball(ctx context.Context) (io.ReadCloser, int64, error) {
+	if !j.source.remote() {
+		f, err := os.Open(j.source.Name)
+		if err != nil {
+			return nil, 0, err
+		}
+		info, err := f.Stat()
+		if err != nil {
+			f.Close()
+			return nil, 0, err
+		}
+		return f, info.Size(), nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, j.source.Name, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, 0, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, 0, fmt.Errorf("server says %s", resp.Status)
+	}
+	return resp.Body, max(resp.ContentLength, 0), nil
+}
+
+// tarFlags are tar's flags for compressed archives, by how these start. tar
+// guesses for files, but we feed it through a pipe to see how far it is.
+var tarFlags = []struct{ magic, flag string }{
+	{"\xfd7zXZ\x00", "--xz"},
+	{"\x1f\x8b", "--gzip"},
+	{"BZh", "--bzip2"},
+	{"\x28\xb5\x2f\xfd", "--zstd"},
+}
+
+// extract unpacks an archive of one top directory into dir.
+func (j *job) extract(ctx context.Context, archive, dir string) error {
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	head := make([]byte, 8)
+	n, err := io.ReadFull(f, head)
+	if err != nil && n == 0 {
+		return fmt.Errorf("archive is empty")
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	args := []string{"--extract", "--strip-components=1", "--no-same-owner", "--directory=" + dir}
+	for _, t := range tarFlags {
+		if bytes.HasPrefix(head, []byte(t.magic)) {
+			args = append(args, t.flag)
+		}
+	}
+	cmd := host.Command(ctx, "tar", append(args, "--file=-")...)
+	cmd.Stdin = io.TeeReader(f, progress.NewMeter(j.Events, progress.Extracting, info.Size()))
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := host.RunGroup(cmd); err != nil {
+		// tar's last line is always the same; the first one has the cause.
+		first, _, _ := strings.Cut(said.String(), "\n")
+		return fmt.Errorf("unpack: %w", host.Explain(ctx, err, first))
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package source
+
+import (
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// A Kind is a way to come by a kernel source.
+type Kind string
+
+// The kinds of source.
+const (
+	Apt     Kind = "apt"     // a Debian source package, from the machine's own apt sources
+	Dir     Kind = "dir"     // a local directory; what changes there is picked up
+	Git     Kind = "git"     // a local git repository at a revision
+	Tarball Kind = "tarball" // a file or URL with its checksum
+)
+
+// A Source says where a kernel source is taken from.
+type Source struct {
+	Kind   Kind
+	Name   string // package, path or URL
+	Rev    string // Git: the revision
+	SHA256 string // Tarball: of the file, in lower-case hex
+}
+
+// String gives the text form, which Parse takes.
+func (s Source) String() string {
+	switch s.Kind {
+	case Git:
+		return fmt.Sprintf("%s:%s@%s", s.Kind, s.Name, s.Rev)
+	case Tarball:
+		return fmt.Sprintf("%s:%s#sha256=%s", s.Kind, s.Name, s.SHA256)
+	}
+	return fmt.Sprintf("%s:%s", s.Kind, s.Name)
+}
+
+// Parse takes the text form of a source: apt:PACKAGE, dir:PATH,
+// git:PATH@REV, tarball:PATH#sha256=HEX or tarball:URL#sha256=HEX. Paths
+// become absolute.
+func Parse(text string) (Source, error) {
+	kind, name, _ := strings.Cut(text, ":")
+	s := Source{Kind: Kind(kind), Name: name}
+	switch s.Kind {
+	case Apt, Dir:
+	case Git:
+		at := strings.LastIndex(name, "@")
+		if at < 0 || at == len(name)-1 {
+			return Source{}, fmt.Errorf("parse source %q: no revision; write git:PATH@REV", text)
+		}
+		s.Name, s.Rev = name[:at], name[at+1:]
+		if strings.HasPrefix(s.Rev, "-") {
+			return Source{}, fmt.Errorf("parse source %q: %q is not a revision", text, s.Rev)
+		}
+	case Tarball:
+		var ok bool
+		s.Name, s.SHA256, ok = strings.Cut(name, "#sha256=")
+		if b, err := hex.DecodeString(s.SHA256); !ok || err != nil || len(b) != 32 {
+			return Source{}, fmt.Errorf("parse source %q: no checksum; write tarball:PATH#sha256=64 hex digits", text)
+		}
+		s.SHA256 = strings.ToLower(s.SHA256)
+	default:
+		return Source{}, fmt.Errorf("parse source %q: unknown kind %q; there are apt, dir, git and tarball", text, kind)
+	}
+	if s.Name == "" || strings.HasPrefix(s.Name, "-") {
+		return Source{}, fmt.Errorf("parse source %q: %q names nothing", text, s.Name)
+	}
+	if s.Kind == Apt || s.remote() {
+		return s, nil
+	}
+	abs, err := filepath.Abs(s.Name)
+	if err != nil {
+		return Source{}, fmt.Errorf("parse source %q: %w", text, err)
+	}
+	s.Name = abs
+	return s, nil
+}
+
+// remote reports whether a tarball is to be downloaded.
+func (s Source) remote() bool {
+	return s.Kind == Tarball && (strings.HasPrefix(s.Name, "https://") || strings.HasPrefix(s.Name, "http://"))
+}

@@ -1,0 +1,201 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/patchset"
+)
+
+// BuildDir is where a kernel is built: a child of the source tree, for then
+// kbuild names all files relative to it, and neither objects nor what ccache
+// keeps of them depends on where the cache is.
+const BuildDir = "build"
+
+// A WorkTree is a source tree in which kernels are built, one after the
+// other: each build brings only those files up to date that differ, so that
+// make does no more than it must.
+type WorkTree struct {
+	Dir    string // holds source/, state.json, build.log and the lock
+	State  State
+	events func(progress.Event)
+}
+
+// A State is what must be known of a working tree when its last user crashed.
+type State struct {
+	Overlaid []string       // files that may differ from the origin
+	Building bool           // make is at work: half-written objects, if it is still set
+	Steps    map[string]int // lines of output of the last build: cold, warm
+	Config   Configured
+	Scan     Scan
+}
+
+// Configured says what a .config was made of and what came out, as digests.
+type Configured struct{ Inputs, Output string }
+
+// A Scan is what was found in an origin without patches.
+type Scan struct {
+	Origin string // SHA256 of the origin
+	Sites  json.RawMessage
+}
+
+// Source is the patched source tree.
+func (w *WorkTree) Source() string { return filepath.Join(w.Dir, "source") }
+
+// Build is the build directory, in the source tree.
+func (w *WorkTree) Build() string { return filepath.Join(w.Dir, "source", BuildDir) }
+
+// Log is the file with the output of the last build.
+func (w *WorkTree) Log() string { return filepath.Join(w.Dir, "build.log") }
+
+func (w *WorkTree) index() string { return filepath.Join(w.Dir, "index") }
+
+// OpenTree gives the working tree of an origin in a directory, made if need
+// be. The caller holds the directory's lock.
+func OpenTree(ctx context.Context, dir string, o Origin, events func(progress.Event)) (*WorkTree, error) {
+	w := &WorkTree{Dir: dir, events: events}
+	if data, err := os.ReadFile(filepath.Join(dir, "state.json")); err == nil {
+		if json.Unmarshal(data, &w.State) != nil {
+			// What may differ is not known any more: start anew.
+			if err := os.RemoveAll(w.Source()); err != nil {
+				return nil, err
+			}
+			w.State = State{}
+		}
+	}
+	if w.State.Building {
+		events(progress.Event{Phase: progress.Noting, Message: "the last build here was cut short; its objects are built again"})
+		if err := os.RemoveAll(w.Build()); err != nil {
+			return nil, err
+		}
+		w.State.Building = false
+	}
+	if o.dir != nil {
+		return w, w.syncDir(ctx, o)
+	}
+	if _, err := os.Stat(w.Source()); err == nil {
+		return w, nil
+	}
+	events(progress.Event{Phase: progress.Patching, Message: "linking the source tree"})
+	fresh := filepath.Join(dir, "new")
+	if err := os.RemoveAll(fresh); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(fresh)
+	if err := linkTree(ctx, o.Root, fresh); err != nil {
+		return nil, err
+	}
+	return w, os.Rename(fresh, w.Source())
+}
+
+// Save writes the state to disk.
+func (w *WorkTree) Save() error {
+	data, err := json.Marshal(w.State)
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(filepath.Join(w.Dir, "state.json"), data, 0o644)
+}
+
+// linkTree copies a tree by hard links, which take no space and keep the
+// files' times; where the file system has none, it copies files.
+func linkTree(ctx context.Context, from, to string) error {
+	return filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, file)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		if d.IsDir() {
+			return os.Mkdir(target, 0o755)
+		}
+		if d.Type()&fs.ModeSymlink == 0 && os.Link(file, target) == nil {
+			return nil
+		}
+		return copyEntry(file, target, d.Type())
+	})
+}
+
+// copyEntry copies a file with its times, or a link.
+func copyEntry(from, to string, mode fs.FileMode) error {
+	if mode&fs.ModeSymlink != 0 {
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if err := host.CopyFile(from, to, info.Mode().Perm()); err != nil {
+		return err
+	}
+	return os.Chtimes(to, info.ModTime(), info.ModTime())
+}
+
+// Sync makes the tree what the overlay asks for. Files that are right stay
+// untouched; others are written anew under their name, for they may be hard
+// links into the origin, and with the time of now, for make must see them
+// change, also when they change back.
+func (w *WorkTree) Sync(o *patchset.Overlay) error {
+	want := o.Paths()
+	paths := slices.Concat(w.State.Overlaid, want)
+	slices.Sort(paths)
+	paths = slices.Compact(paths)
+	// A crash while files are written leaves a state that names them all.
+	w.State.Overlaid = paths
+	if err := w.Save(); err != nil {
+		return err
+	}
+	m := progress.NewMeter(w.events, progress.Patching, int64(len(paths)))
+	for i, name := range paths {
+		f, err := o.Read(name)
+		if err == nil {
+			err = putFile(filepath.Join(w.Source(), filepath.FromSlash(name)), f)
+		}
+		if err != nil {
+			return fmt.Errorf("patch %s: %w", name, err)
+		}
+		m.Set(int64(i+1), name)
+	}
+	w.State.Overlaid = want
+	return w.Save()
+}
+
+// putFile makes a file what it should be, if it is not.
+func putFile(file string, want patchset.File) error {
+	if want.Gone {
+		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	if info, err := os.Lstat(file); err == nil && info.Mode() == want.Mode {
+		if data, err := os.ReadFile(file); err == nil && bytes.Equal(data, want.Data) {
+			return nil
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(file, want.Data, want.Mode, renameio.IgnoreUmask())
+}
