@@ -86,15 +86,19 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 		if r.Kernel != kernel || r.Arch != arch {
 			continue
 		}
-		for _, o := range r.Observations {
+		for _, o := range r.Observations() {
 			allowed[o.Probe] = allowed[o.Probe] || o.Outcome == scenarios.Allowed
 			for _, k := range o.Checks {
 				count(k, o.Probe)
 			}
 		}
-		for _, s := range r.States {
+		for _, m := range r.Machines {
+			s := m.State("boot")
+			if s == nil {
+				continue
+			}
 			for _, k := range s.Checks {
-				if s.When == "boot" && kernelTask(k.Comm) {
+				if kernelTask(k.Comm) {
 					count(k, "")
 					if site := at[k.Site]; site != nil {
 						site.Boot = true

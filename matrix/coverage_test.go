@@ -34,15 +34,15 @@ func observed(probe string, outcome scenarios.Outcome, site string, checks, deni
 func TestCover(t *testing.T) {
 	guest := Guest{Kernel: "bitmap", Arch: "x86_64"}
 	results := []Result{
-		{Guest: guest, Observations: []scenarios.Observation{
+		{Guest: guest, Machines: []MachineRun{{Observations: []scenarios.Observation{
 			observed("devmem/open", scenarios.Allowed, "open_port+0x1/0x9", 1, 0),
 			observed("kexec/load", scenarios.Allowed, "kexec+0x1/0x9", 1, 0),
-			observed("msr/write", scenarios.Allowed, "", 0, 0), // never asked where it says
-		}},
-		{Guest: guest, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 2, 2)}},
-		{Guest: Guest{Kernel: "bitmap", Arch: "arm64"}, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "xmon+0x1/0x9", 1, 1)}},
-		{Guest: guest, States: []scenarios.State{{When: "boot", Checks: []scenarios.Check{
-			{Site: "kexec+0x1/0x9", Comm: "swapper/0", Checks: 5}, {Site: "who+0x1/0x2", Comm: "swapper", Checks: 1}}}}},
+			observed("msr/write", scenarios.Allowed, "", 0, 0), // its site was never reached
+		}}}},
+		{Guest: guest, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 2, 2)}}}},
+		{Guest: Guest{Kernel: "bitmap", Arch: "arm64"}, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "xmon+0x1/0x9", 1, 1)}}}},
+		{Guest: guest, Machines: []MachineRun{{States: []scenarios.State{{When: "boot", Checks: []scenarios.Check{
+			{Site: "kexec+0x1/0x9", Comm: "swapper/0", Checks: 5}, {Site: "who+0x1/0x2", Comm: "swapper", Checks: 1}}}}}}},
 	}
 	why := func(call string) string { return "because of " + call }
 	far := func(call string) string {
@@ -80,7 +80,7 @@ func TestCover(t *testing.T) {
 }
 
 func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
-	all := []Result{{Guest: Guest{Kernel: "k", Arch: "x86_64"}, Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 1, 1)}}}
+	all := []Result{{Guest: Guest{Kernel: "k", Arch: "x86_64"}, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 1, 1)}}}}}
 	because := func(call string) string {
 		if call == "drivers/char/mem.c:open_port" { // reached
 			return ""

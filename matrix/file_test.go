@@ -16,7 +16,7 @@ func sample(t *testing.T) (Header, []Result, []byte) {
 	for _, text := range []string{"none", "integrity", "dev_mem@runtime"} {
 		g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap", Setting: setting(t, text)}
 		h.Plan = append(h.Plan, g)
-		results = append(results, Result{Guest: g, Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>"}}})
+		results = append(results, Result{Guest: g, Machines: []MachineRun{{Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>"}}}}})
 	}
 	b, err := EncodeHeader(h)
 	if err != nil {

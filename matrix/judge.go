@@ -16,7 +16,8 @@ type Evidence struct {
 	Config   map[string]bool        // nil: unknown
 	Control  *scenarios.Observation // same probe, kernel and machine, nothing locked; nil: there is none
 	Observed *scenarios.Observation // nil: the guest never reported it
-	Loss     *Loss                  // why, where it did not
+	End      End                    // how its guest ended
+	Calls    map[string]string      // file:function of the source by the kernel's name of a call site
 	Boot     *scenarios.State       // what this guest's kernel said before anything was locked at run time; nil: nothing
 }
 
@@ -28,8 +29,8 @@ func Judge(c Evidence) Judgment {
 	o := c.Observed
 	if o == nil {
 		why := "no observation"
-		if c.Loss != nil {
-			why = c.Loss.Cause + ": " + c.Loss.Detail
+		if !c.End.Well() {
+			why = c.End.String()
 		}
 		return Judgment{Lost, why}
 	}
@@ -129,7 +130,7 @@ func (c Evidence) asked() (cs []scenarios.Check) {
 		checks = c.Boot.Checks
 	}
 	for _, k := range checks {
-		if k.Call != "" && k.Call == c.Row.Site {
+		if c.Row.Site != "" && c.Calls[k.Site] == c.Row.Site {
 			cs = append(cs, k)
 		}
 	}
@@ -144,9 +145,9 @@ func (c Evidence) arrived() bool {
 	// What comes before a lock is refused where the lock is older, and the site
 	// is behind that.
 	older := c.Row.Setup != nil && c.Guest.Setting.Via != lockdown.Runtime
-	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return k.Call != "" })
+	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return c.Calls[k.Site] != "" })
 	if c.Row.CheckedAtBoot && c.Boot != nil {
-		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return k.Call != "" })
+		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return c.Calls[k.Site] != "" })
 	}
 	return hidden || older || !traced || len(c.asked()) > 0
 }

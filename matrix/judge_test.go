@@ -118,9 +118,14 @@ func TestJudgeOwed(t *testing.T) {
 	olderSited.Setup = older.Setup
 	at := func(call string, denials int) *scenarios.Observation {
 		o := counted(scenarios.Denied, mem)
-		o.Checks[0].Call = "fs/other.c:other"
-		o.Checks = append(o.Checks, scenarios.Check{Site: "open_port+0x1/0x2", Call: call, Label: mem, Comm: o.Comm, Checks: 1, Denials: denials})
+		o.Checks[0].Site = "fs/other.c:other"
+		o.Checks = append(o.Checks, scenarios.Check{Site: call, Label: mem, Comm: o.Comm, Checks: 1, Denials: denials})
 		return o
+	}
+	// Sites of which the source is known have the name of their call here.
+	calls := map[string]string{}
+	for _, call := range []string{sited.Site, "kernel/trace/trace.c:register_tracer", "fs/other.c:other", "fs/third.c:third", "q.c:q"} {
+		calls[call] = call
 	}
 	letAndFailed := at(sited.Site, 0)
 	letAndFailed.Outcome = scenarios.Failed
@@ -129,8 +134,8 @@ func TestJudgeOwed(t *testing.T) {
 	atBootSite := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
 	elsewhere := atBootSite
 	elsewhere.Site = "kernel/trace/trace.c:tracing_init_dentry"
-	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
-	bootLet := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "r", Call: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1}, {Site: "q", Call: "q.c:q", Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
+	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
+	bootLet := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1}, {Site: "q.c:q", Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
 	probeDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: core, Comm: "ldp-1", Denials: 1}}}
 	bootAllowed := scenarios.State{Counts: true, Checks: []scenarios.Check{{Label: trace, Comm: "swapper/0", Checks: 4}}}
 	bootLogged := scenarios.State{Log: []string{"Lockdown: swapper: use of tracefs is restricted; see man kernel_lockdown.7"}}
@@ -192,7 +197,7 @@ func TestJudgeOwed(t *testing.T) {
 		{"refused at run time", hidden, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Enforced},
 	} {
 		row := scenarios.Row{ID: "p", Probe: tc.probe}
-		c := Evidence{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot}
+		c := Evidence{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot, Calls: calls}
 		if got := Judge(c); got.Verdict != tc.want {
 			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
 		}

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -27,8 +28,8 @@ type Table struct {
 type Column struct {
 	Setting lockdown.Setting
 	Shown   string // the level file as the guest read it, without its newline
-	Lost    *Loss  `json:",omitempty"`
-	Error   string `json:",omitempty"`
+	Host    Host
+	End     End
 	Command string
 	Forked  bool `json:",omitempty"`
 	Tries   int
@@ -75,14 +76,14 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		col := Column{Setting: g.Setting}
 		if r != nil {
 			t.Origin = r.Origin
-			col.Lost, col.Error, col.Command, col.Forked = r.Lost, r.Error, r.Command, r.Forked
-			col.Tries, col.Timing = r.Tries, r.Timing
-			col.Shown = shown(r)
+			plain := r.Plain()
+			col.Host, col.End, col.Command, col.Tries = r.Host, r.End, r.Command(), r.Tries
+			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
 		}
 		t.Columns = append(t.Columns, col)
 		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch}.ID()]
 		for i := range t.Rows {
-			t.Rows[i].Cells = append(t.Rows[i].Cells, cell(t.Rows[i].Probe, g, r, control))
+			t.Rows[i].Cells = append(t.Rows[i].Cells, cell(t.Rows[i].Probe, g, r, control, h.Kernel(g.Kernel, g.Arch)))
 		}
 	}
 	return m, nil
@@ -110,7 +111,7 @@ func (m *Matrix) table(g Guest) *Table {
 	return &m.Tables[len(m.Tables)-1]
 }
 
-func cell(probe string, g Guest, r, control *Result) Cell {
+func cell(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	row, ok := scenarios.Find(probe)
 	switch {
 	case !ok:
@@ -119,41 +120,40 @@ func cell(probe string, g Guest, r, control *Result) Cell {
 		return Cell{Judgment: Judge(Evidence{Row: row, Guest: g})}
 	case r == nil:
 		return Cell{Judgment: Judgment{NotRun, ""}}
-	case r.Error != "":
-		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.Error}}
+	case r.End.Failed():
+		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.End.String()}}
 	}
-	j, o := judgeIn(row, g, *r, control)
+	j, o := judgeIn(row, g, *r, control, k)
 	return Cell{j, o}
 }
 
 // JudgeIn judges what a guest saw of a probe, against a guest of the same
 // kernel in which nothing was locked; nil: there is none.
-func JudgeIn(probe string, r Result, control *Result) Cell {
+func JudgeIn(probe string, r Result, control *Result, k Kernel) Cell {
 	row, ok := scenarios.Find(probe)
 	if !ok {
 		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
 	}
-	j, o := judgeIn(row, r.Guest, r, control)
+	j, o := judgeIn(row, r.Guest, r, control, k)
 	return Cell{j, o}
 }
 
-func judgeIn(row scenarios.Row, g Guest, r Result, control *Result) (Judgment, *scenarios.Observation) {
-	c := Evidence{Row: row, Guest: g, Config: r.Config, Observed: r.observation(row.ID), Loss: r.Lost}
-	if c.Observed != nil {
-		c.Boot = r.boot(c.Observed.Where)
+func judgeIn(row scenarios.Row, g Guest, r Result, control *Result, k Kernel) (Judgment, *scenarios.Observation) {
+	c := Evidence{Row: row, Guest: g, Config: k.Config, Calls: k.Calls, End: r.End}
+	var m *MachineRun
+	if c.Observed, m = r.observation(row.ID); m != nil {
+		c.Boot = m.State("boot")
 	}
-	if control != nil && control.Error == "" {
-		c.Control = control.observation(row.ID)
+	if control != nil && !control.End.Failed() && control.Host.Same(r.Host) {
+		c.Control, _ = control.observation(row.ID)
 	}
 	return Judge(c), c.Observed
 }
 
 // shown is the level file after locking, as text.
-func shown(r *Result) string {
-	for _, s := range r.States {
-		if s.When == "locked" && s.Where == "" {
-			return trimNewline(s.Level)
-		}
+func shown(m MachineRun) string {
+	if s := m.State("locked"); s != nil {
+		return trimNewline(s.Level)
 	}
 	return ""
 }
@@ -194,10 +194,23 @@ func (m *Matrix) Errors() []string {
 	var errs []string
 	for _, t := range m.Tables {
 		for _, c := range t.Columns {
-			if c.Error != "" {
-				errs = append(errs, fmt.Sprintf("%s/%s/%s: %s", t.Kernel, t.Arch, c.Setting, c.Error))
+			if c.End.Failed() {
+				errs = append(errs, fmt.Sprintf("%s/%s/%s: %s", t.Kernel, t.Arch, c.Setting, c.End))
 			}
 		}
 	}
 	return errs
+}
+
+// Hosts lists the hosts that ran the guests, each once, in the order of the
+// tables.
+func (m *Matrix) Hosts() (hosts []Host) {
+	for _, t := range m.Tables {
+		for _, c := range t.Columns {
+			if c.Host != (Host{}) && !slices.ContainsFunc(hosts, c.Host.Same) {
+				hosts = append(hosts, c.Host)
+			}
+		}
+	}
+	return hosts
 }

@@ -9,24 +9,45 @@ import (
 
 // Format is the version of the results file. A file of another format is an
 // error, not a guess.
-const Format = 2
+const Format = 3
 
-// A Header is the first line of a results file: what was to be run, and where.
+// A Header is what all results of a run have in common: what was to be run, and
+// on which kernels.
 type Header struct {
-	Format   int
-	Lab      string // version of the lab
-	Machines []Host
-	Started  string // RFC 3339
-	Plan     []Guest
-	Probes   []string // in the order of every report
+	Format  int
+	Lab     string // version of the lab
+	Started string // RFC 3339
+	Digest  string // of the plan: results of another plan do not belong here
+	Plan    []Guest
+	Probes  []string // in the order of every report
+	Kernels []Kernel // one for each kernel and architecture of the plan
 }
 
-// A Host says how the guests of one architecture were run.
+// A Kernel is what the lab knows of a kernel that its guests ran. It comes from
+// the build, or from a ready image and its configuration, and not from guests.
+type Kernel struct {
+	Name   string
+	Arch   string
+	Origin Origin
+	Config map[string]bool   `json:",omitempty"` // the CONFIG symbols that probes need, as the kernel was built; nil if unknown
+	Calls  map[string]string `json:",omitempty"` // file:function of the source by the name under which the kernel counts a call site
+}
+
+// A Host is the machine that ran a guest. Results of different hosts are never
+// mixed: a control proves something for cells of its own host only.
 type Host struct {
-	Arch  string
+	Arch  string // of the guest
 	Accel string // tcg or kvm
-	Why   string // why that one
-	QEMU  string // what the binary says of its version
+	Why   string // why that accelerator
+	QEMU  string // first line of "qemu-system-... --version"
+	CPU   string // CPU model of the guest, as QEMU names it
+}
+
+// Same reports whether two hosts ran guests in the same way. Why an accelerator
+// was chosen does not matter.
+func (h Host) Same(o Host) bool {
+	h.Why, o.Why = "", ""
+	return h == o
 }
 
 // A Guest is one machine of a plan: kernel x arch x setting.
@@ -42,7 +63,7 @@ type Origin struct {
 	Base        string // name of the base, or the path of a ready image
 	BaseVersion string
 	BaseSHA256  string
-	Series      []string // name and sha256 of each
+	Series      []string // name, number of patches and sha256 of each
 	Compiler    string
 	ImageSHA256 string
 	GuestSHA256 string // the initramfs
@@ -51,23 +72,61 @@ type Origin struct {
 // A Result is everything one guest gave: one line of results.jsonl.
 type Result struct {
 	Guest
-	Origin       Origin
-	Config       map[string]bool // the CONFIG symbols that probes need, as the kernel was built; nil where unknown
-	States       []scenarios.State
-	Observations []scenarios.Observation
-	Lost         *Loss  `json:",omitempty"` // the guest did not come to its end
-	Error        string `json:",omitempty"` // the lab failed; nothing follows about the kernel
+	Mutant   string `json:",omitempty"` // "ANSWER SITE" as the lab series takes it; empty: the kernel as it is
+	Host     Host   // that ran it
+	Origin   Origin
+	Machines []MachineRun // in the order in which they ran
+	End      End
+	Tries    int // 2 if the guest was lost once and ran again, alone
+}
+
+// A MachineRun is one machine of a guest: the plain one, and one for each
+// machine profile that its probes need.
+type MachineRun struct {
+	Profile      string `json:",omitempty"` // empty: the plain machine
 	Command      string // the line that repeats this boot by hand
 	Forked       bool   `json:",omitempty"` // it did not boot: it is a copy of a guest that did
 	Timing       []Phase
-	Tries        int // boots it took: 2 where the first was lost
+	States       []scenarios.State
+	Observations []scenarios.Observation
 }
 
-// A Loss is how a guest was lost.
-type Loss struct {
-	Cause   string   // panic, hang, reset, ...
-	Detail  string   // one line
-	Console []string // its last lines
+// An Ending is how a guest ended, in one word. It also says whose fault it was.
+type Ending string
+
+const (
+	Ended       Ending = "ended"      // it did its work and powered off
+	LostByGuest Ending = "lost"       // it panicked, hung, reset or went silent
+	FailedByLab Ending = "lab failed" // the host or the lab failed: nothing follows about the kernel
+)
+
+// An End is how a guest ended. The zero value means that it ended well.
+type End struct {
+	Ending  Ending   `json:",omitempty"` // empty: Ended
+	Cause   string   `json:",omitempty"` // LostByGuest: panic, hang, reset, ...
+	Detail  string   `json:",omitempty"` // one line
+	Console []string `json:",omitempty"` // LostByGuest: the console's last lines
+	Command string   `json:",omitempty"` // the line that repeats the boot of the machine that failed
+}
+
+// Well reports whether the guest did its work and powered off.
+func (e End) Well() bool { return e.Ending == "" || e.Ending == Ended }
+
+// Lost reports whether the guest did not come to its end by its own fault.
+func (e End) Lost() bool { return e.Ending == LostByGuest }
+
+// Failed reports whether the lab or its host failed.
+func (e End) Failed() bool { return e.Ending == FailedByLab }
+
+// String gives the end in one line: "panic: Kernel panic - not syncing".
+func (e End) String() string {
+	switch {
+	case e.Well():
+		return string(Ended)
+	case e.Cause == "":
+		return e.Detail
+	}
+	return e.Cause + ": " + e.Detail
 }
 
 // A Phase is how far a guest's life went, and when.
@@ -76,22 +135,64 @@ type Phase struct {
 	MS   int64 // since QEMU was started, ms
 }
 
-// boot finds what a machine of this guest said when it had booted.
-func (r *Result) boot(where string) *scenarios.State {
-	for i := range r.States {
-		if s := &r.States[i]; s.When == "boot" && s.Where == where {
+// Plain is the guest's plain machine; an empty run if it did not start.
+func (r *Result) Plain() MachineRun {
+	for _, m := range r.Machines {
+		if m.Profile == "" {
+			return m
+		}
+	}
+	return MachineRun{}
+}
+
+// Command is the line that repeats the guest's boot: of the machine that
+// failed, or else of the plain one.
+func (r *Result) Command() string {
+	if r.End.Command != "" {
+		return r.End.Command
+	}
+	return r.Plain().Command
+}
+
+// State finds what a machine's kernel showed at a moment; nil if it did not
+// come so far.
+func (m *MachineRun) State(when string) *scenarios.State {
+	for i := range m.States {
+		if s := &m.States[i]; s.When == when {
 			return s
 		}
 	}
 	return nil
 }
 
-// observation finds what a guest saw of a probe; nil if it did not run.
-func (r *Result) observation(probe string) *scenarios.Observation {
-	for i := range r.Observations {
-		if r.Observations[i].Probe == probe {
-			return &r.Observations[i]
+// observation finds what a guest saw of a probe and the machine in which it
+// ran; nil if it did not run.
+func (r *Result) observation(probe string) (*scenarios.Observation, *MachineRun) {
+	for i := range r.Machines {
+		m := &r.Machines[i]
+		for j := range m.Observations {
+			if m.Observations[j].Probe == probe {
+				return &m.Observations[j], m
+			}
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// Observations lists what a guest saw in all of its machines.
+func (r *Result) Observations() (all []scenarios.Observation) {
+	for _, m := range r.Machines {
+		all = append(all, m.Observations...)
+	}
+	return all
+}
+
+// Kernel finds the record of a kernel; the zero value if there is none.
+func (h Header) Kernel(name, arch string) Kernel {
+	for _, k := range h.Kernels {
+		if k.Name == name && k.Arch == arch {
+			return k
+		}
+	}
+	return Kernel{Name: name, Arch: arch}
 }

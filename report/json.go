@@ -20,7 +20,7 @@ type document struct {
 
 // JSON writes a matrix for programs: everything, observations included.
 func JSON(w io.Writer, m *matrix.Matrix) error {
-	doc := document{Machine: Machines(m.Header.Machines), AsExpected: m.AsExpected(), Counts: m.Count(), Errors: m.Errors(), Matrix: m}
+	doc := document{Machine: Machines(m.Hosts()), AsExpected: m.AsExpected(), Counts: m.Count(), Errors: m.Errors(), Matrix: m}
 	for _, t := range m.Tables {
 		if sq := t.Isolation(); sq != nil {
 			doc.Squares = append(doc.Squares, sq)

@@ -17,7 +17,7 @@ func JUnit(w io.Writer, m *matrix.Matrix) error {
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
 			suite := junit.Testsuite{Name: fmt.Sprintf("%s.%s.%s", t.Kernel, t.Arch, c.Setting), Timestamp: m.Header.Started}
-			suite.AddProperty("machine", Machines(m.Header.Machines))
+			suite.AddProperty("machine", Machines(m.Hosts()))
 			suite.AddProperty("kernel", origin(t))
 			if c.Command != "" {
 				suite.AddProperty("repeat", c.Command)
@@ -46,11 +46,11 @@ func junitCase(suite string, r matrix.Row, c matrix.Column, cell matrix.Cell) ju
 		tc.Skipped = result
 	case cell.Verdict.Expected():
 		tc.SystemOut = &junit.Output{Data: result.Message}
-	case c.Error != "" || cell.Verdict == matrix.Lost || cell.Verdict == matrix.NotRun:
+	case c.End.Failed() || cell.Verdict == matrix.Lost || cell.Verdict == matrix.NotRun:
 		tc.Error = result
-		if c.Lost != nil {
+		if c.End.Lost() {
 			var console []string
-			for _, line := range c.Lost.Console {
+			for _, line := range c.End.Console {
 				console = append(console, clean(line))
 			}
 			result.Data = strings.Join(console, "\n")

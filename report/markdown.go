@@ -11,7 +11,7 @@ import (
 // Markdown writes a matrix for a README or a tracker.
 func Markdown(w io.Writer, m *matrix.Matrix) error {
 	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s\n", escape(Machines(m.Header.Machines)))
+	fmt.Fprintf(b, "%s\n", escape(Machines(m.Hosts())))
 	for _, t := range m.Tables {
 		rows, gaps := apart(t.Rows)
 		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", t.Kernel, t.Arch, escape(origin(t)))

@@ -29,8 +29,7 @@ func build(t *testing.T) *matrix.Matrix {
 	}
 	h := matrix.Header{
 		Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z",
-		Machines: []matrix.Host{{Arch: "x86_64", Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2"}},
-		Probes:   []string{"devmem/open", "devmem/zero", "kexec/load", "msr/write", "securityfs/lower"},
+		Probes: []string{"devmem/open", "devmem/zero", "kexec/load", "msr/write", "securityfs/lower"},
 	}
 	for _, arch := range []string{"x86_64", "arm64"} {
 		for _, text := range []string{"none", "integrity@boot", "dev_mem@runtime", "kexec@runtime", "confidentiality@boot", "msr@runtime", "perf@runtime"} {
@@ -39,19 +38,21 @@ func build(t *testing.T) *matrix.Matrix {
 	}
 	var results []matrix.Result
 	for i, g := range h.Plan {
-		r := matrix.Result{Guest: g, Command: "qemu -append '" + g.Setting.String() + "'", Tries: 1,
+		run := matrix.MachineRun{Command: "qemu -append '" + g.Setting.String() + "'"}
+		r := matrix.Result{Guest: g, Tries: 1, Host: matrix.Host{Arch: g.Arch, Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2", CPU: "max"},
 			Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", Series: []string{"bitmap"}, ImageSHA256: "fedcba9876543210"}}
 		switch g.Setting.String() {
 		case "confidentiality@boot":
-			r.Lost, r.Tries = &matrix.Loss{Cause: "panic", Detail: "Kernel panic - not syncing", Console: []string{"[ 1.0] <oops> | `x` \x1b[31m ]]>", "[ 1.1] end"}}, 2
+			r.End, r.Tries = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "Kernel panic - not syncing", Console: []string{"[ 1.0] <oops> | `x` \x1b[31m ]]>", "[ 1.1] end"}}, 2
 		case "msr@runtime":
-			r.Error = "check setting: asked for msr@runtime, reads open"
+			r.End = matrix.End{Ending: matrix.FailedByLab, Detail: "check setting: asked for msr@runtime, reads open"}
 		case "perf@runtime":
 			continue
 		default:
-			r.States = []scenarios.State{{When: "locked", Level: g.Setting.Shown().String() + "\n"}}
-			r.Observations = observe(g, i == 1)
+			run.States = []scenarios.State{{When: "locked", Level: g.Setting.Shown().String() + "\n"}}
+			run.Observations = observe(g, i == 1)
 		}
+		r.Machines = []matrix.MachineRun{run}
 		results = append(results, r)
 	}
 	m, err := matrix.Build(h, results)

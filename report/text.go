@@ -32,7 +32,7 @@ const cellWidth = 5
 // Text writes a matrix for a terminal.
 func Text(w io.Writer, m *matrix.Matrix) error {
 	b := &strings.Builder{}
-	fmt.Fprintln(b, Machines(m.Header.Machines))
+	fmt.Fprintln(b, Machines(m.Hosts()))
 	for _, t := range m.Tables {
 		textTable(b, t)
 		textReasons(b, t.Reasons())
@@ -55,10 +55,10 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	for i, c := range t.Columns {
 		note := "shows " + c.Shown
 		switch {
-		case c.Error != "":
-			note = "lab failed: " + c.Error
-		case c.Lost != nil:
-			note = "lost: " + c.Lost.Cause
+		case c.End.Failed():
+			note = "lab failed: " + c.End.String()
+		case c.End.Lost():
+			note = "lost: " + c.End.Cause
 		case c.Shown == "":
 			note = "not run"
 		}
@@ -186,8 +186,8 @@ func textFindings(b *strings.Builder, m *matrix.Matrix) {
 		if f.column.Command != "" {
 			fmt.Fprintf(b, "    repeat this boot: %s\n", f.column.Command)
 		}
-		if f.column.Lost != nil {
-			for _, line := range f.column.Lost.Console {
+		if f.column.End.Lost() {
+			for _, line := range f.column.End.Console {
 				fmt.Fprintf(b, "    | %s\n", clean(line))
 			}
 		}

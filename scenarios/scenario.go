@@ -146,7 +146,6 @@ type Result struct {
 // An Observation is a Result with what the guest program saw around it.
 type Observation struct {
 	Probe string // scenario/probe
-	Where string `json:",omitempty"` // which of the guest's machines saw it: State.Where
 	Result
 	Comm     string   // the comm of the child: attribution hangs on it
 	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
@@ -158,7 +157,6 @@ type Observation struct {
 
 // A State is what the guest's kernel says of itself, raw.
 type State struct {
-	Where   string `json:",omitempty"` // which of the guest's machines said it, where that is not the plain one; the host fills it in
 	When    string // "boot" before anything was locked at run time, "locked" after, "end" when all probes have run
 	Release string // uname -r
 	Version string // uname -v
@@ -185,7 +183,6 @@ type State struct {
 // security_locked_down() for one reason and one comm.
 type Check struct {
 	Site    string // symbol+0xoffset/0xsize of the return address, and [module]
-	Call    string `json:",omitempty"` // the same as file:function of the source; the host fills it in
 	Label   string // the reason, as the kernel's log names it
 	Comm    string
 	Checks  int // times it asked

@@ -80,12 +80,10 @@ func answer(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool) (time.
 func reach(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
 	res := s.Guest(ctx, g, boot)
 	switch {
-	case res.Error != "":
-		return 0, fmt.Errorf("run %s: %s", g.ID(), res.Error)
-	case res.Lost != nil:
-		return 0, fmt.Errorf("run %s: lost: %s: %s", g.ID(), res.Lost.Cause, res.Lost.Detail)
-	case res.Forked == boot:
-		return 0, fmt.Errorf("run %s: forked is %v, want %v", g.ID(), res.Forked, !boot)
+	case !res.End.Well():
+		return 0, fmt.Errorf("run %s: %s: %s", g.ID(), res.End.Ending, res.End)
+	case res.Plain().Forked == boot:
+		return 0, fmt.Errorf("run %s: forked: %t", g.ID(), res.Plain().Forked)
 	}
 	took := lab.Reached(res, phase)
 	if took <= 0 {

@@ -13,8 +13,8 @@ import (
 // checkStates says why a guest's own account of what is locked cannot be
 // believed; nil if it agrees with what was asked for. Without that, no verdict
 // follows.
-func checkStates(r matrix.Result) error {
-	locked := stateWhen(r.States, "locked")
+func checkStates(g matrix.Guest, r matrix.MachineRun) error {
+	locked := r.State("locked")
 	if locked == nil {
 		return fmt.Errorf("check setting: the guest never said what is locked")
 	}
@@ -22,8 +22,8 @@ func checkStates(r matrix.Result) error {
 		return fmt.Errorf("check setting: %s is %q, lockdown is not in it: nothing is enforced, whatever the level file shows",
 			lockdown.LSMFile, strings.TrimSpace(locked.LSM))
 	}
-	model := lockdown.NewModel(r.Interface, r.Setting)
-	if err := agree(model, locked, "asked for "+r.Setting.String()); err != nil {
+	model := lockdown.NewModel(g.Interface, g.Setting)
+	if err := agree(model, locked, "asked for "+g.Setting.String()); err != nil {
 		return err
 	}
 	for _, o := range r.Observations {
@@ -33,17 +33,8 @@ func checkStates(r matrix.Result) error {
 			}
 		}
 	}
-	if end := stateWhen(r.States, "end"); end != nil {
+	if end := r.State("end"); end != nil {
 		return agree(model, end, "after the probes")
-	}
-	return nil
-}
-
-func stateWhen(states []scenarios.State, when string) *scenarios.State {
-	for i := range states {
-		if states[i].When == when {
-			return &states[i]
-		}
 	}
 	return nil
 }

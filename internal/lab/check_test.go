@@ -37,7 +37,7 @@ func TestCheckStates(t *testing.T) {
 		{"another level", []scenarios.State{{When: "locked", LSM: "lockdown", Level: none}}, nil, "asked for integrity@boot"},
 		{"changed under way", []scenarios.State{{When: "locked", LSM: "lockdown", Level: integ}, {When: "end", Level: none}}, nil, "after the probes"},
 	} {
-		err := checkStates(matrix.Result{Guest: g, States: tc.states, Observations: tc.obs})
+		err := checkStates(g, matrix.MachineRun{States: tc.states, Observations: tc.obs})
 		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}

@@ -42,7 +42,7 @@ func measured(ctx context.Context, p *Plan, o Options) (r *run, m *matrix.Matrix
 	if err := r.preflight(); err != nil {
 		return nil, nil, nil, err
 	}
-	machines, err := r.prepare(ctx)
+	_, err = r.prepare(ctx)
 	if err != nil {
 		return nil, nil, nil, interrupted(ctx, err)
 	}
@@ -51,7 +51,7 @@ func measured(ctx context.Context, p *Plan, o Options) (r *run, m *matrix.Matrix
 			return nil, nil, nil, fmt.Errorf("look for call sites of %s %s: the kernel does not count its checks: it lacks the lab series", build.Kernel.Name, build.Arch.Name)
 		}
 	}
-	if m, err = r.measure(ctx, machines); err == nil {
+	if m, err = r.measure(ctx); err == nil {
 		_, results, err = readResults(r.Out)
 	}
 	if err != nil {

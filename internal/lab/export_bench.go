@@ -37,9 +37,8 @@ func (s *Stage) Close() { s.run.closeTemplates() }
 func (s *Stage) Guest(ctx context.Context, g matrix.Guest, boot bool) matrix.Result {
 	s.run.Boot = boot
 	b := s.run.booted[g.Kernel+"/"+g.Arch]
-	res := matrix.Result{Guest: g}
-	s.run.bootPart(ctx, b, parts(s.run.plan.Probes, b.build.Arch)[0], &res)
-	return res
+	run, end := s.run.bootPart(ctx, b, g, parts(s.run.plan.Probes, b.build.Arch)[0])
+	return matrix.Result{Guest: g, Host: b.host, Machines: []matrix.MachineRun{run}, End: end}
 }
 
 // Initramfs makes a guest's root file system once more, as each run does.
@@ -65,7 +64,7 @@ const (
 // Reached is how long a guest took to a phase, from the start of QEMU or from
 // the wish for a fork; 0 where it never came to it.
 func Reached(r matrix.Result, phase string) time.Duration {
-	for _, p := range r.Timing {
+	for _, p := range r.Plain().Timing {
 		if p.Name == phase {
 			return time.Duration(p.MS) * time.Millisecond
 		}

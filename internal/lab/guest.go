@@ -21,23 +21,21 @@ import (
 // the other. Whatever goes wrong is part of the result.
 func (r *run) boot(ctx context.Context, g matrix.Guest) matrix.Result {
 	b := r.booted[g.Kernel+"/"+g.Arch]
-	res := matrix.Result{Guest: g, Origin: b.origin, Config: b.config}
+	res := matrix.Result{Guest: g, Host: b.host, Origin: b.origin}
 	for _, p := range parts(r.plan.Probes, b.build.Arch) {
-		one := matrix.Result{Guest: g}
-		r.bootPart(ctx, b, p, &one)
-		add(&res, one, p)
-		if res.Lost != nil || res.Error != "" {
+		run, end := r.bootPart(ctx, b, g, p)
+		res.Machines = append(res.Machines, run)
+		if res.End = end; !end.Well() {
 			break
 		}
 	}
-	inOrder(res.Observations, r.plan.Probes)
 	return res
 }
 
 // bootPart boots one machine, has it lock what is asked for and run its
-// probes, and fills in what it saw.
-func (r *run) bootPart(ctx context.Context, b *bootable, p part, res *matrix.Result) {
-	g := res.Guest
+// probes, and returns what it saw and how it ended.
+func (r *run) bootPart(ctx context.Context, b *bootable, g matrix.Guest, p part) (run matrix.MachineRun, end matrix.End) {
+	run.Profile = p.name
 	config := b.machine(g.Setting, r.Console)
 	p.variant.apply(b, &config)
 	config.Append = append(config.Append, p.mutantArgs()...)
@@ -50,59 +48,68 @@ func (r *run) bootPart(ctx context.Context, b *bootable, p part, res *matrix.Res
 	start := time.Now()
 	m, forked, err := r.start(ctx, b, g, p, config)
 	if err != nil {
-		res.Error = err.Error()
-		return
+		return run, failed(err, "")
 	}
-	res.Command, res.Forked = m.CommandLine(), forked
+	run.Command, run.Forked = m.CommandLine(), forked
 	stop := p.variant.attend(talking, m)
 	var first time.Time
 	req := request(g, p.probes, config.Scale, r.Timing)
 	req.Mutant = p.mutantLater()
 	err = m.Exchange(talking, func(port io.ReadWriter) (err error) {
-		first, err = exchange(port, req, res)
+		first, err = exchange(port, req, &run)
 		return err
 	})
-	b.nameCalls(res)
-	var unable *wire.GuestError
-	switch {
-	case errors.As(err, &unable):
-		res.Error = err.Error() // alive and well, but not in the setting
-	case err != nil:
-		// Why the talk ended is the machine's to say: it may have died of it,
-		// and gets a moment for that, so that no panic is taken for silence.
-		settling, cancel := context.WithTimeout(ctx, settleTime)
-		defer cancel()
-		lose(res, m.Wait(settling), err)
-	default:
-		if err := checkStates(*res); err != nil {
-			res.Error = err.Error()
-		}
-		if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
-			lose(res, end, fmt.Errorf("power off: %s", end.Cause))
-		}
-	}
-	res.Timing = timing(m.Phases(), marks(*res), first.Sub(start), time.Since(start))
-	if res.Lost != nil || res.Error != "" {
+	end = r.ending(ctx, talking, m, g, run, err)
+	run.Timing = timing(m.Phases(), marks(run), first.Sub(start), time.Since(start))
+	if !end.Well() {
 		if err := keepConsole(m, r.Out, g); err != nil {
 			r.note("%s: %v", g.ID(), err)
 		}
 	}
-	if err := m.Close(context.WithoutCancel(ctx)); err != nil && res.Lost == nil && res.Error == "" {
-		res.Error = err.Error()
+	if err := m.Close(context.WithoutCancel(ctx)); err != nil && end.Well() {
+		end = failed(err, run.Command)
 	}
 	stop()
+	return run, end
+}
+
+// ending finds out how a machine ended after the talk with it ended with err.
+func (r *run) ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run matrix.MachineRun, err error) matrix.End {
+	var unable *wire.GuestError
+	switch {
+	case errors.As(err, &unable):
+		return failed(err, run.Command) // alive and well, but not in the setting
+	case err != nil:
+		// The machine knows why the talk ended: it may have died of it, and
+		// gets a moment for that, so that no panic is taken for silence.
+		settling, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		return lost(m.Wait(settling), err, run.Command)
+	}
+	if err := checkStates(g, run); err != nil {
+		return failed(err, run.Command)
+	}
+	if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
+		return lost(end, fmt.Errorf("power off: %s", end.Cause), run.Command)
+	}
+	return matrix.End{}
 }
 
 // settleTime is how long a guest that stopped talking may take to end.
 const settleTime = 3 * time.Second
 
-// lose records a guest that did not come to its end.
-func lose(res *matrix.Result, end vm.End, cause error) {
+// failed is the end of a guest by the lab's or its host's fault.
+func failed(err error, command string) matrix.End {
+	return matrix.End{Ending: matrix.FailedByLab, Detail: err.Error(), Command: command}
+}
+
+// lost is the end of a guest that did not power off.
+func lost(end vm.End, cause error, command string) matrix.End {
 	detail := end.Detail
 	if end.Cause != vm.Panicked {
 		detail = strings.TrimSuffix(cause.Error()+"; "+end.Detail, "; ")
 	}
-	res.Lost = &matrix.Loss{Cause: string(end.Cause), Detail: detail, Console: end.Console}
+	return matrix.End{Ending: matrix.LostByGuest, Cause: string(end.Cause), Detail: detail, Console: end.Console, Command: command}
 }
 
 func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
@@ -117,27 +124,27 @@ func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.R
 
 // exchange has the guest do its work, fills in what it reports, and says when
 // the first probe answered.
-func exchange(port io.ReadWriter, req wire.Request, res *matrix.Result) (first time.Time, err error) {
+func exchange(port io.ReadWriter, req wire.Request, run *matrix.MachineRun) (first time.Time, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return first, err
 	}
 	err = wire.ReadFrames(port, func(f wire.Frame) error {
-		n := len(res.Observations)
+		n := len(run.Observations)
 		switch {
-		case f.State != nil && len(res.States) < maxStates:
-			res.States = append(res.States, *f.State)
+		case f.State != nil && len(run.States) < maxStates:
+			run.States = append(run.States, *f.State)
 		case f.Observation != nil && (n == len(req.Probes) || f.Observation.Probe != req.Probes[n]):
 			return fmt.Errorf("guest reports %.80q, which was not next", f.Observation.Probe)
 		case f.Observation != nil:
 			if n == 0 {
 				first = time.Now()
 			}
-			res.Observations = append(res.Observations, *f.Observation)
+			run.Observations = append(run.Observations, *f.Observation)
 		}
 		return nil
 	})
 	if err != nil {
-		err = fmt.Errorf("run probes: %w after %d of %d", err, len(res.Observations), len(req.Probes))
+		err = fmt.Errorf("run probes: %w after %d of %d", err, len(run.Observations), len(req.Probes))
 	}
 	return first, err
 }

@@ -122,7 +122,7 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 		locked, tells = base.open, func(k scenarios.Check) bool { return k.Checks > k.Denials }
 	}
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && tells(k) }
-	for _, o := range locked.Observations {
+	for _, o := range locked.Observations() {
 		row, ok := scenarios.Find(o.Probe)
 		if ok && row.Expect == scenarios.Checked && !row.CheckedAtBoot && slices.ContainsFunc(o.Checks, there) {
 			j.probes = append(j.probes, o.Probe)
@@ -135,11 +135,9 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 	if answer == matrix.Allow {
 		locked = base.early
 	}
-	for _, s := range locked.States {
-		if s.When == "boot" && s.Where == "" && slices.ContainsFunc(s.Checks, there) {
-			j.probes = base.bootProbes(site, answer)
-			break
-		}
+	plain := locked.Plain()
+	if s := plain.State("boot"); s != nil && slices.ContainsFunc(s.Checks, there) {
+		j.probes = base.bootProbes(site, answer)
 	}
 	j.guest, j.atBoot = locked.Guest, true
 	return j
@@ -149,14 +147,16 @@ func (base *baseline) job(site lockdown.Site, answer string) mutantJob {
 func (base *baseline) asked(site string) bool {
 	there := func(k scenarios.Check) bool { return k.Site == site }
 	for _, res := range []matrix.Result{base.open, base.late, base.early} {
-		for _, o := range res.Observations {
+		for _, o := range res.Observations() {
 			if slices.ContainsFunc(o.Checks, there) {
 				return true
 			}
 		}
-		for _, s := range res.States {
-			if slices.ContainsFunc(s.Checks, there) {
-				return true
+		for _, m := range res.Machines {
+			for _, s := range m.States {
+				if slices.ContainsFunc(s.Checks, there) {
+					return true
+				}
 			}
 		}
 	}
@@ -230,17 +230,19 @@ func (r *run) mutant(ctx context.Context, b *bootable, base *baseline, j *mutant
 	}
 	var res matrix.Result
 	for range 2 {
-		res = matrix.Result{Guest: j.guest, Config: b.config}
+		res = matrix.Result{Guest: j.guest, Host: b.host, Origin: b.origin}
 		for _, p := range parts(j.probes, b.build.Arch) {
 			if len(p.probes) == 0 {
 				continue // nothing runs in the plain machine
 			}
 			p.mutant, p.mutantAtBoot = m.Answer+" "+m.Site, j.atBoot
-			one := matrix.Result{Guest: j.guest}
-			r.bootPart(ctx, b, p, &one)
-			add(&res, one, p)
+			run, end := r.bootPart(ctx, b, j.guest, p)
+			res.Machines = append(res.Machines, run)
+			if res.End = end; !end.Well() {
+				break
+			}
 		}
-		if res.Lost == nil && res.Error == "" || ctx.Err() != nil {
+		if res.End.Well() || ctx.Err() != nil {
 			break
 		}
 	}
@@ -251,20 +253,17 @@ func (r *run) mutant(ctx context.Context, b *bootable, base *baseline, j *mutant
 // ran in the kernel without the mutant.
 func judgeMutant(m *matrix.Mutant, j *mutantJob, res matrix.Result, base *baseline) {
 	switch {
-	case res.Error != "":
-		m.Status, m.Why = matrix.MutantError, res.Error
+	case res.End.Lost() && (res.End.Cause == string(vm.Panicked) || res.End.Cause == string(vm.Reset)):
+		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest does not survive it: "+res.End.Detail
 		return
-	case res.Lost != nil && (res.Lost.Cause == string(vm.Panicked) || res.Lost.Cause == string(vm.Reset)):
-		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest does not survive it: "+res.Lost.Detail
-		return
-	case res.Lost != nil:
-		m.Status, m.Why = matrix.MutantError, res.Lost.Cause+": "+res.Lost.Detail
+	case !res.End.Well():
+		m.Status, m.Why = matrix.MutantError, res.End.String()
 		return
 	}
 	m.Status = matrix.Survived
 	var others []string
 	for _, id := range j.probes {
-		v := matrix.JudgeIn(id, res, &base.open)
+		v := matrix.JudgeIn(id, res, &base.open, base.b.record())
 		switch {
 		case v.Verdict == m.Alarm():
 			if sign := m.DetectionOf(v.Observed); len(m.By) == 0 || m.DetectedBy == matrix.DetectedByCounters && sign == matrix.DetectedByEffect {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -57,33 +56,4 @@ func parts(probes []string, a *arch.Arch) []part {
 		all[i].probes = append(all[i].probes, id)
 	}
 	return all
-}
-
-// add adds what one machine saw to what the guest saw. How the guest was
-// started, and how long that took, is said of the plain machine; where another
-// one failed, its command line is what there is to repeat.
-func add(to *matrix.Result, one matrix.Result, p part) {
-	for i := range one.States {
-		one.States[i].Where = p.name
-	}
-	for i := range one.Observations {
-		one.Observations[i].Where = p.name
-	}
-	to.States = append(to.States, one.States...)
-	to.Observations = append(to.Observations, one.Observations...)
-	if p.name == "" {
-		to.Forked, to.Timing, to.Command = one.Forked, one.Timing, one.Command
-	}
-	if one.Lost != nil || one.Error != "" {
-		to.Lost, to.Error, to.Command = one.Lost, one.Error, one.Command
-	}
-}
-
-// inOrder sorts observations as the plan has its probes.
-func inOrder(obs []scenarios.Observation, probes []string) {
-	at := map[string]int{}
-	for i, id := range probes {
-		at[id] = i
-	}
-	slices.SortStableFunc(obs, func(a, b scenarios.Observation) int { return at[a.Probe] - at[b.Probe] })
 }

@@ -26,6 +26,7 @@ type bootable struct {
 	built  kernels.Built
 	initrd string
 	accel  vm.Accel
+	host   matrix.Host // on which its guests run
 	origin matrix.Origin
 	config map[string]bool
 
@@ -52,7 +53,7 @@ func (b *bootable) machine(s lockdown.Setting, console io.Writer) vm.Config {
 // and came to its end.
 func (r *run) current(res matrix.Result) bool {
 	b := r.booted[res.Kernel+"/"+res.Arch]
-	return b != nil && res.Error == "" && res.Lost == nil &&
+	return b != nil && res.End.Well() && res.Host.Same(b.host) &&
 		res.Origin.ImageSHA256 == b.origin.ImageSHA256 && res.Origin.GuestSHA256 == b.origin.GuestSHA256
 }
 
@@ -80,7 +81,7 @@ func (r *run) prepare(ctx context.Context) ([]matrix.Host, error) {
 			machines[build.Arch] = machine
 			order = append(order, machine)
 		}
-		b.accel = vm.Accel(machine.Accel)
+		b.accel, b.host = vm.Accel(machine.Accel), machine
 	}
 	return order, nil
 }
@@ -173,21 +174,18 @@ func needBPF(probes []string) bool {
 	})
 }
 
-// nameCalls says of each check that a guest counted which call of the source
-// it was.
-func (b *bootable) nameCalls(res *matrix.Result) {
-	for i := range res.Observations {
-		b.nameChecks(res.Observations[i].Checks)
+// records are what the header of the results has of the plan's kernels.
+func (r *run) records() (list []matrix.Kernel) {
+	for _, build := range r.plan.Builds {
+		if b := r.booted[build.Kernel.Name+"/"+build.Arch.Name]; b != nil {
+			list = append(list, b.record())
+		}
 	}
-	for i := range res.States {
-		b.nameChecks(res.States[i].Checks)
-	}
+	return list
 }
 
-func (b *bootable) nameChecks(checks []scenarios.Check) {
-	for i := range checks {
-		checks[i].Call = b.calls[checks[i].Site]
-	}
+func (b *bootable) record() matrix.Kernel {
+	return matrix.Kernel{Name: b.build.Kernel.Name, Arch: b.build.Arch.Name, Origin: b.origin, Config: b.config, Calls: b.calls}
 }
 
 // payloads are the files that probes look for in the guest.
@@ -241,6 +239,9 @@ func (r *run) chooseMachine(ctx context.Context, b *bootable) (matrix.Host, erro
 			return m, err
 		}
 		m.Accel, m.Why = string(choice.Accel), choice.Why
+	}
+	if m.CPU = a.CPUTCG; m.Accel == string(vm.KVM) {
+		m.CPU = a.CPUKVM
 	}
 	return m, nil
 }

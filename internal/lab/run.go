@@ -77,7 +77,7 @@ func Run(ctx context.Context, p *Plan, o Options) (*matrix.Matrix, error) {
 	}
 	defer r.closeTemplates()
 	r.note("%s", report.Machines(machines))
-	return r.measure(ctx, machines)
+	return r.measure(ctx)
 }
 
 // preflight looks, before anything is built, at what would end the run after it.
@@ -109,9 +109,9 @@ func newRun(p *Plan, o Options) *run {
 }
 
 // measure runs the guests and keeps what they saw.
-func (r *run) measure(ctx context.Context, machines []matrix.Host) (*matrix.Matrix, error) {
+func (r *run) measure(ctx context.Context) (*matrix.Matrix, error) {
 	h := matrix.Header{
-		Format: matrix.Format, Lab: r.Version, Machines: machines,
+		Format: matrix.Format, Lab: r.Version, Kernels: r.records(),
 		Started: time.Now().UTC().Format(time.RFC3339), Plan: r.plan.Guests, Probes: r.plan.Probes,
 	}
 	var err error
@@ -241,13 +241,13 @@ func (r *run) ended(ctx context.Context, res matrix.Result, took time.Duration) 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if res.Lost != nil && res.Tries == 1 {
+	if res.End.Lost() && res.Tries == 1 {
 		r.lost = append(r.lost, res.Guest)
-		r.note("%s: lost (%s: %s), once more alone at the end", res.ID(), res.Lost.Cause, res.Lost.Detail)
+		r.note("%s: lost (%s), once more alone at the end", res.ID(), res.End)
 		return true
 	}
-	if res.Lost != nil && !vm.Cause(res.Lost.Cause).Guest() {
-		res.Error = fmt.Sprintf("%s: %s", res.Lost.Cause, res.Lost.Detail) // the host's fault, twice
+	if res.End.Lost() && !vm.Cause(res.End.Cause).Guest() {
+		res.End.Ending = matrix.FailedByLab // the host's fault, twice
 	}
 	if err := r.store.add(res); err != nil {
 		r.fail = err
@@ -260,12 +260,10 @@ func (r *run) ended(ctx context.Context, res matrix.Result, took time.Duration) 
 
 func outcome(res matrix.Result) string {
 	switch {
-	case res.Error != "":
-		return "lab failed: " + res.Error
-	case res.Lost != nil:
-		return fmt.Sprintf("lost: %s: %s", res.Lost.Cause, res.Lost.Detail)
+	case !res.End.Well():
+		return fmt.Sprintf("%s: %s", res.End.Ending, res.End)
 	}
-	return fmt.Sprintf("%d probes", len(res.Observations))
+	return fmt.Sprintf("%d probes", len(res.Observations()))
 }
 
 // How many guests run at once for each processor. On kernels that count their

@@ -18,7 +18,7 @@ import (
 
 // sound answers like a sound kernel would, without booting one.
 func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
-	res := matrix.Result{Guest: g}
+	var run matrix.MachineRun
 	model := lockdown.NewModel(g.Interface, g.Setting)
 	read := func(file string) string {
 		s := model.Answer(lockdown.Op{Call: "read", File: file})
@@ -28,7 +28,7 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		return s.Data
 	}
 	boot := scenarios.State{When: "boot"}
-	res.States = []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
+	run.States = []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
 	for _, id := range probes {
 		row, _ := scenarios.Find(id)
 		if !row.On(g.Arch) {
@@ -52,10 +52,10 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 				o.Log = []string{line("ldp-1")}
 			}
 		}
-		res.Observations = append(res.Observations, o)
+		run.Observations = append(run.Observations, o)
 	}
-	res.States = append([]scenarios.State{boot}, res.States...)
-	return res
+	run.States = append([]scenarios.State{boot}, run.States...)
+	return matrix.Result{Guest: g, Machines: []matrix.MachineRun{run}}
 }
 
 // fake makes a run of x86_64 guests that are answered for by guest.
@@ -63,14 +63,14 @@ func fake(t *testing.T, out string, guest func(context.Context, matrix.Guest, []
 	t.Helper()
 	p := mustPlan(t, Selection{Arches: []string{"x86_64"}})
 	r := newRun(p, Options{Out: out, Jobs: 2})
-	r.booted["bitmap/x86_64"] = &bootable{}
+	r.booted["bitmap/x86_64"] = &bootable{build: p.Builds[0]}
 	r.guest = func(ctx context.Context, g matrix.Guest) matrix.Result { return guest(ctx, g, p.Probes) }
 	return r
 }
 
 func TestRunOfASoundKernel(t *testing.T) {
 	out := t.TempDir()
-	m, err := fake(t, out, sound).measure(t.Context(), nil)
+	m, err := fake(t, out, sound).measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +109,14 @@ func TestRunOfASoundKernel(t *testing.T) {
 func TestOneLeakIsOneLeak(t *testing.T) {
 	m, err := fake(t, t.TempDir(), func(ctx context.Context, g matrix.Guest, probes []string) matrix.Result {
 		res := sound(ctx, g, probes)
-		for i := range res.Observations {
-			if o := &res.Observations[i]; o.Probe == "kexec/load" {
+		seen := res.Machines[0].Observations
+		for i := range seen {
+			if o := &seen[i]; o.Probe == "kexec/load" {
 				o.Outcome, o.Call, o.Log = scenarios.Allowed, "act = ok", nil
 			}
 		}
 		return res
-	}).measure(t.Context(), nil)
+	}).measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,15 +149,15 @@ func TestLostGuestsRunOnceMoreAlone(t *testing.T) {
 		dead := g.Setting.String() == "integrity@boot"
 		killed := g.Setting.String() == "kexec@runtime"
 		if flaky || dead || killed {
-			res.Observations = res.Observations[:3]
-			res.Lost = &matrix.Loss{Cause: "panic", Detail: "Kernel panic", Console: []string{"last words"}}
+			res.Machines[0].Observations = res.Machines[0].Observations[:3]
+			res.End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "Kernel panic", Console: []string{"last words"}}
 			if killed {
-				res.Lost.Cause = "qemu-killed"
+				res.End.Cause = "qemu-killed"
 			}
 		}
 		return res
 	})
-	m, err := r.measure(t.Context(), nil)
+	m, err := r.measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +213,7 @@ func TestInterruptKeepsAndResumeGoesOn(t *testing.T) {
 			cancel()
 		}
 		return sound(c, g, probes)
-	}).measure(ctx, nil)
+	}).measure(ctx)
 	if !errors.Is(err, ErrInterrupted) {
 		t.Fatalf("measure: %v, want interrupted", err)
 	}
@@ -243,11 +244,11 @@ func TestInterruptKeepsAndResumeGoesOn(t *testing.T) {
 		count(g)
 		return sound(c, g, probes)
 	})
-	if _, err := again.measure(t.Context(), nil); err == nil {
+	if _, err := again.measure(t.Context()); err == nil {
 		t.Fatal("a run over old results without --resume: no error")
 	}
 	again.Resume = true
-	if m, err = again.measure(t.Context(), nil); err != nil || !m.AsExpected() {
+	if m, err = again.measure(t.Context()); err != nil || !m.AsExpected() {
 		t.Fatalf("resume: %v, %v", err, m.Count())
 	}
 	if len(ran) != len(again.plan.Guests)-done {
@@ -257,7 +258,7 @@ func TestInterruptKeepsAndResumeGoesOn(t *testing.T) {
 
 func TestResumeRunsAgainWhatChanged(t *testing.T) {
 	out := t.TempDir()
-	if _, err := fake(t, out, sound).measure(t.Context(), nil); err != nil {
+	if _, err := fake(t, out, sound).measure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
@@ -269,15 +270,15 @@ func TestResumeRunsAgainWhatChanged(t *testing.T) {
 		return sound(c, g, probes)
 	})
 	r.Resume = true
-	r.booted["bitmap/x86_64"] = &bootable{origin: matrix.Origin{ImageSHA256: "another kernel"}}
-	if _, err := r.measure(t.Context(), nil); err != nil {
+	r.booted["bitmap/x86_64"] = &bootable{build: r.plan.Builds[0], origin: matrix.Origin{ImageSHA256: "another kernel"}}
+	if _, err := r.measure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ran != len(r.plan.Guests) {
 		t.Errorf("another kernel: %d of %d guests ran again", ran, len(r.plan.Guests))
 	}
 	r.plan = mustPlan(t, Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity"}})
-	if _, err := r.measure(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "plan") {
+	if _, err := r.measure(t.Context()); err == nil || !strings.Contains(err.Error(), "plan") {
 		t.Errorf("resume of another plan: %v", err)
 	}
 }
@@ -291,11 +292,11 @@ func TestTwoRunsIntoOneDirectory(t *testing.T) {
 		return sound(c, g, probes)
 	})
 	errs := make(chan error)
-	go func() { _, err := first.measure(t.Context(), nil); errs <- err }()
+	go func() { _, err := first.measure(t.Context()); errs <- err }()
 	<-inside
 	second := fake(t, out, sound)
 	second.Resume = true
-	if _, err := second.measure(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "another run") {
+	if _, err := second.measure(t.Context()); err == nil || !strings.Contains(err.Error(), "another run") {
 		t.Errorf("second run: %v", err)
 	}
 	close(leave)
@@ -320,7 +321,7 @@ func TestFullDisk(t *testing.T) {
 		return sound(c, g, probes)
 	})
 	r.Jobs = 1
-	_, err := r.measure(t.Context(), nil)
+	_, err := r.measure(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "no space left") {
 		t.Fatalf("measure on a full disk: %v", err)
 	}

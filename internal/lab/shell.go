@@ -49,12 +49,12 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 	if err != nil {
 		return 0, interrupted(ctx, fmt.Errorf("boot %s: %w", g.ID(), err))
 	}
-	res := matrix.Result{Guest: g}
+	var run matrix.MachineRun
 	// No probes: this locks what is asked for and has the guest say so.
-	if err := lockBySSH(ctx, client, request(g, nil, config.Scale, false), &res); err != nil {
+	if err := lockBySSH(ctx, client, request(g, nil, config.Scale, false), &run); err != nil {
 		return 0, interrupted(ctx, fmt.Errorf("lock %s: %w", g.ID(), err))
 	}
-	if err := checkStates(res); err != nil {
+	if err := checkStates(g, run); err != nil {
 		return 0, err
 	}
 	defer context.AfterFunc(ctx, func() { client.Close() })()
@@ -67,7 +67,7 @@ func Shell(ctx context.Context, p *Plan, o Options, t Terminal, command string) 
 }
 
 // lockBySSH is exchange in an SSH session.
-func lockBySSH(ctx context.Context, client *ssh.Client, req wire.Request, res *matrix.Result) error {
+func lockBySSH(ctx context.Context, client *ssh.Client, req wire.Request, run *matrix.MachineRun) error {
 	s, err := client.NewSession()
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)
@@ -88,7 +88,7 @@ func lockBySSH(ctx context.Context, client *ssh.Client, req wire.Request, res *m
 	if err := s.Start(vport.CommandCell); err != nil {
 		return err
 	}
-	_, err = exchange(port, req, res)
+	_, err = exchange(port, req, run)
 	return err
 }
 

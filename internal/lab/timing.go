@@ -35,8 +35,8 @@ func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []mat
 }
 
 // marks are what a guest tells of its boot; a forked guest had none.
-func marks(res matrix.Result) []scenarios.Mark {
-	if s := stateWhen(res.States, "boot"); s != nil && !res.Forked {
+func marks(run matrix.MachineRun) []scenarios.Mark {
+	if s := run.State("boot"); s != nil && !run.Forked {
 		return s.Marks
 	}
 	return nil

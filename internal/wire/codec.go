@@ -30,7 +30,6 @@ func step(c *vport.Codec, s *lockdown.Op) {
 
 func check(c *vport.Codec, k *scenarios.Check) {
 	vport.Text(c, &k.Site)
-	vport.Text(c, &k.Call)
 	vport.Text(c, &k.Label)
 	vport.Text(c, &k.Comm)
 	vport.Number(c, &k.Checks)
@@ -47,7 +46,6 @@ func result(c *vport.Codec, r *scenarios.Result) {
 
 func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Text(c, &o.Probe)
-	vport.Text(c, &o.Where)
 	result(c, &o.Result)
 	vport.Text(c, &o.Comm)
 	vport.List(c, &o.Log, vport.Text[string])
@@ -63,7 +61,6 @@ func mark(c *vport.Codec, m *scenarios.Mark) {
 }
 
 func state(c *vport.Codec, s *State) {
-	vport.Text(c, &s.Where)
 	vport.Text(c, &s.When)
 	vport.Text(c, &s.Release)
 	vport.Text(c, &s.Version)
