@@ -73,7 +73,7 @@ func TestBuildSwitch(t *testing.T) {
 	}
 	for _, patched := range []string{"--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+A\n", "--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-a\n+AA\n"} {
 		spec := b.spec("plain") // the same configuration: make has the sources to look at, no more
-		spec.Series = []string{filepath.Join(tree(t, map[string]string{"x.patch": patched}), "x.patch")}
+		spec.Series = users(t, patched)
 		if built, _ = b.build(spec); compiled(t, built) != "a.c" || !built.HasConfig("CONFIG_COMMON") {
 			t.Errorf("compiled %s", compiled(t, built))
 		}
@@ -185,16 +185,16 @@ func TestBuildFails(t *testing.T) {
 	b.fails(ctx, spec, "it is not for "+b.arch.Name)
 
 	spec = b.spec("plain")
-	spec.Series = []string{filepath.Join(tree(t, map[string]string{"x.patch": "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-see\n+BROKEN\n"}), "x.patch")}
+	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-see\n+BROKEN\n")
 	b.fails(ctx, spec, "apply x.patch", "hunk 1 (line 1) of c.c does not match")
 
-	write(t, spec.Series[0], "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+BROKEN\n")
+	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+BROKEN\n")
 	err := b.fails(ctx, spec, "build kernel plain", "c.c:1: error: broken", "log: ")
 	var failed *build.MakeError
 	if !errors.As(err, &failed) || len(failed.Tail) == 0 || len(failed.Tail) > 25 {
 		t.Errorf("no tail in %+v", failed)
 	}
-	write(t, spec.Series[0], "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+FULL\n")
+	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+FULL\n")
 	if err := b.fails(ctx, spec, "no space left on device"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v is not ENOSPC", err)
 	}
@@ -203,7 +203,7 @@ func TestBuildFails(t *testing.T) {
 	b.tables["config/common.config"].Data = []byte("CONFIG_COMMON=y # reason\n")
 
 	// None of it harmed what is built next.
-	write(t, spec.Series[0], "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+good\n")
+	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+good\n")
 	if _, text := b.build(spec); text != "a b good" {
 		t.Errorf("image holds %q", text)
 	}

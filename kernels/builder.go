@@ -19,6 +19,7 @@ type (
 	Built       = build.Built
 	Requirement = build.Requirement
 	Source      = source.Source
+	Series      = patchset.Series
 	Event       = progress.Event
 )
 
@@ -41,7 +42,7 @@ type Spec struct {
 	Kernel Kernel
 	Arch   *arch.Arch
 	Source *Source  // in place of the base's own; nil: the base's own
-	Series []string // users' patches, mailboxes or directories, on top of the kernel's own series
+	Series []Series // users', on top of the kernel's own
 }
 
 // DefaultCache is where kernels are kept: $LDLAB_CACHE, or ldlab in the user's
@@ -84,7 +85,8 @@ func (b *Builder) Build(ctx context.Context, spec Spec) (Built, error) {
 	if err != nil {
 		return Built{}, err
 	}
-	return builder.Build(ctx, recipe)
+	built, err := builder.Build(ctx, recipe)
+	return built, blame(spec, err)
 }
 
 // Lookup gives the kernel if it is in the cache. It fetches and builds
@@ -94,7 +96,8 @@ func (b *Builder) Lookup(ctx context.Context, spec Spec) (built Built, ok bool, 
 	if err != nil {
 		return Built{}, false, err
 	}
-	return builder.Lookup(ctx, recipe)
+	built, ok, err = builder.Lookup(ctx, recipe)
+	return built, ok, blame(spec, err)
 }
 
 // recipe reads what the tables and the user give: pure, and checked before
@@ -109,7 +112,7 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 	}
 	r := build.Recipe{
 		Kernel: spec.Kernel.Name, Interface: spec.Kernel.Interface, Arch: spec.Arch,
-		Base: base.Name, Tree: spec.Kernel.Tree, Steps: base.Steps[spec.Arch.Name],
+		Tree: spec.Kernel.Tree, Steps: base.Steps[spec.Arch.Name],
 	}
 	var err error
 	if spec.Source != nil {
@@ -118,6 +121,7 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 		if r.Source, err = source.Parse(base.Source); err != nil {
 			return build.Recipe{}, err
 		}
+		r.Base = base.Name
 		if r.Versions, err = patchset.ParseVersions(base.Versions); err != nil {
 			return build.Recipe{}, err
 		}
@@ -129,13 +133,7 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 		}
 		r.Series = append(r.Series, s)
 	}
-	for _, name := range spec.Series {
-		s, err := userSeries(name)
-		if err != nil {
-			return build.Recipe{}, err
-		}
-		r.Series = append(r.Series, s)
-	}
+	r.Series = append(r.Series, spec.Series...)
 	for _, name := range append([]string{"common", spec.Arch.Name}, spec.Kernel.Config...) {
 		f, err := t.fragment(name)
 		if err != nil {
@@ -144,23 +142,6 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 		r.Fragments = append(r.Fragments, f)
 	}
 	return r, nil
-}
-
-// userSeries reads what a user points at: a patch or mailbox, or a directory
-// of *.patch files with or without a series.toml.
-func userSeries(name string) (patchset.Series, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return patchset.Series{}, fmt.Errorf("read series: %w", err)
-	}
-	if info.IsDir() {
-		return patchset.Read(os.DirFS(name), name)
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return patchset.Series{}, fmt.Errorf("read series: %w", err)
-	}
-	return patchset.ReadFile(name, data)
 }
 
 // ParseSource takes the text form of a source; see source.Parse.

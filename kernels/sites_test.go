@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,7 +33,7 @@ func TestSitesOfBuild(t *testing.T) {
 
 	// What a patch adds and removes is seen, though the source is not read again.
 	spec := b.spec("plain")
-	spec.Series = []string{filepath.Join(tree(t, map[string]string{"x.patch": "--- a/d.c\n+++ b/d.c\n@@ -1,4 +1,4 @@\n-int kept(void)\n+int changed(void)\n {\n-\treturn security_locked_down(LOCKDOWN_KEXEC);\n+\treturn security_locked_down(LOCKDOWN_MSR);\n }\n"}), "x.patch")}
+	spec.Series = users(t, "--- a/d.c\n+++ b/d.c\n@@ -1,4 +1,4 @@\n-int kept(void)\n+int changed(void)\n {\n-\treturn security_locked_down(LOCKDOWN_KEXEC);\n+\treturn security_locked_down(LOCKDOWN_MSR);\n }\n")
 	built, _ = b.build(spec)
 	if s, err = built.Sites(); err != nil || len(s.Source) != 1 || s.Source[0].Function != "changed" || s.Source[0].Reason != "msr" {
 		t.Errorf("in the patched source: %+v, %v", s.Source, err)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/kernels"
 )
 
 // Exit codes of every verb but shell with a command, which returns that
@@ -48,7 +49,7 @@ func run(args []string) int {
 		return int(code)
 	}
 	fmt.Fprintf(os.Stderr, "ldlab: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
-	if errors.As(err, &usage) || errors.As(err, new(flagError)) {
+	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) {
 		return exitUsage
 	}
 	return exitFailed

@@ -153,8 +153,12 @@ func (r *run) kernel(ctx context.Context, build Build) (kernels.Built, error) {
 	if sel := r.plan.Selection; sel.Image != "" {
 		return kernels.OpenImage(sel.Image, build.Arch, sel.Config)
 	}
+	in, err := kernels.Resolve(kernels.Inputs{Series: r.plan.Selection.Series})
+	if err != nil {
+		return kernels.Built{}, err
+	}
 	b := &kernels.Builder{Cache: r.Cache, Events: func(e kernels.Event) { r.Event(Event{Build: &e}) }}
-	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: r.plan.Selection.Series})
+	return b.Build(ctx, kernels.Spec{Kernel: build.Kernel, Arch: build.Arch, Source: r.plan.Source, Series: in.Series})
 }
 
 // initramfs builds a bootable's root file system, or finds it in the cache.

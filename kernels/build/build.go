@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/host"
@@ -31,11 +33,9 @@ func (j *job) build(ctx context.Context) (Built, error) {
 	if built, ok := j.cached(); ok { // built while we waited
 		return built, nil
 	}
-	o := patchset.NewOverlay(os.DirFS(j.origin.Root), source.BuildDir)
-	for _, s := range j.Series {
-		if err := o.Apply(s); err != nil {
-			return Built{}, err
-		}
+	o, err := j.patched(j.origin)
+	if err != nil {
+		return Built{}, err
 	}
 	w, err := source.OpenTree(ctx, dir, j.origin, j.emit)
 	if err == nil {
@@ -55,7 +55,7 @@ func (j *job) build(ctx context.Context) (Built, error) {
 	if err := j.store(ctx, w, o); err != nil {
 		return Built{}, fmt.Errorf("store kernel %s for %s: %w", j.Kernel, j.Arch.Name, err)
 	}
-	built, err := openEntry(j.entry(), j.Arch)
+	built, err := j.openEntry(j.entry())
 	if err != nil {
 		return Built{}, fmt.Errorf("store kernel: %w", err)
 	}
@@ -115,6 +115,27 @@ func (j *job) store(ctx context.Context, w *source.WorkTree, o *patchset.Overlay
 	if err := os.Mkdir(fresh, 0o755); err != nil {
 		return err
 	}
+	if err := j.collect(ctx, w, o, fresh); err != nil {
+		return err
+	}
+	if err := j.writeProvenance(fresh); err != nil {
+		return err
+	}
+	if err := writeSums(fresh); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(j.entry()), 0o755); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(j.entry()); err != nil { // a damaged one
+		return err
+	}
+	return os.Rename(fresh, j.entry())
+}
+
+// collect copies what was built to the directory of a result, and makes the
+// files that probes need.
+func (j *job) collect(ctx context.Context, w *source.WorkTree, o *patchset.Overlay, fresh string) error {
 	file := filepath.Join(fresh, imageFile)
 	if err := j.strip(ctx, filepath.Join(w.Build(), j.Arch.Image), file); err != nil {
 		return err
@@ -122,12 +143,12 @@ func (j *job) store(ctx context.Context, w *source.WorkTree, o *patchset.Overlay
 	if err := image.Check(file, j.Arch); err != nil {
 		return err
 	}
-	for from, to := range map[string]string{
-		filepath.Join(w.Build(), ".config"):    configFile,
-		filepath.Join(w.Build(), "System.map"): "System.map",
-		w.Log():                                "build.log",
+	for _, f := range []struct{ from, to string }{
+		{filepath.Join(w.Build(), ".config"), configFile},
+		{filepath.Join(w.Build(), "System.map"), "System.map"},
+		{w.Log(), "build.log"},
 	} {
-		if err := host.CopyFile(from, filepath.Join(fresh, to), 0o644); err != nil {
+		if err := host.CopyFile(f.from, filepath.Join(fresh, f.to), 0o644); err != nil {
 			return err
 		}
 	}
@@ -142,32 +163,29 @@ func (j *job) store(ctx context.Context, w *source.WorkTree, o *patchset.Overlay
 	if files[sitesFile], err = j.sites(ctx, w, o, list); err != nil {
 		return err
 	}
-	for name, data := range files {
-		if err := os.WriteFile(filepath.Join(fresh, name), data, 0o644); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := os.WriteFile(filepath.Join(fresh, name), files[name], 0o644); err != nil {
 			return err
 		}
 	}
-	prov, err := j.provenance(fresh)
+	return nil
+}
+
+// writeProvenance keeps what the result is made of beside it, for people.
+func (j *job) writeProvenance(fresh string) error {
+	config, err := host.SumFile(filepath.Join(fresh, configFile))
 	if err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(prov, "", "\t")
+	image, err := host.SumFile(filepath.Join(fresh, imageFile))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(fresh, provenanceFile), append(text, '\n'), 0o644); err != nil {
+	text, err := json.MarshalIndent(j.provenance(config, image), "", "\t")
+	if err != nil {
 		return err
 	}
-	if err := writeSums(fresh); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(j.entry()), 0o755); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(j.entry()); err != nil { // a damaged one
-		return err
-	}
-	return os.Rename(fresh, j.entry())
+	return os.WriteFile(filepath.Join(fresh, provenanceFile), append(text, '\n'), 0o644)
 }
 
 // strip copies the image without its symbols, which are half of an ELF file

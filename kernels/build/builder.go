@@ -89,6 +89,34 @@ func (b *Builder) Lookup(ctx context.Context, r Recipe) (built Built, ok bool, e
 	return built, ok, nil
 }
 
+// Origin gives the source of a recipe if it is in the cache, and otherwise
+// source.ErrNotFetched. It checks that the source has the right version and
+// that the series apply; such errors are a *VersionError and a
+// *patchset.ApplyError.
+func (b *Builder) Origin(ctx context.Context, r Recipe) (source.Origin, error) {
+	b = b.withDefaults()
+	origin, err := source.Cache{Dir: b.Cache, Events: b.Events}.Get(ctx, r.Source, false)
+	if err != nil {
+		return source.Origin{}, err
+	}
+	if err := r.checkVersions(origin.Version); err != nil {
+		return source.Origin{}, err
+	}
+	_, err = r.patched(origin)
+	return origin, err
+}
+
+// patched applies the series to a source.
+func (r Recipe) patched(origin source.Origin) (*patchset.Overlay, error) {
+	o := patchset.NewOverlay(os.DirFS(origin.Root), source.BuildDir)
+	for _, s := range r.Series {
+		if err := o.Apply(s); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
 // A job is one kernel on its way through the builder.
 type job struct {
 	*Builder
@@ -118,7 +146,7 @@ func (b *Builder) prepare(ctx context.Context, r Recipe, fetch bool) (*job, erro
 	if j.origin, err = sources.Get(ctx, r.Source, fetch); err != nil {
 		return nil, err
 	}
-	if err := r.CheckVersions(j.origin.Version); err != nil {
+	if err := r.checkVersions(j.origin.Version); err != nil {
 		return nil, err
 	}
 	if j.lab, err = b.labKey(ctx, labKeyFile, fetch); err != nil {
@@ -131,15 +159,24 @@ func (b *Builder) prepare(ctx context.Context, r Recipe, fetch bool) (*job, erro
 	return j, nil
 }
 
-// CheckVersions refuses a source or a series for other versions than the
-// source's.
-func (r Recipe) CheckVersions(version string) error {
+// A VersionError is a source with a version that its base, or a series, is not
+// for.
+type VersionError struct {
+	Series string // empty: the base
+	Text   string
+}
+
+func (e *VersionError) Error() string { return e.Text }
+
+// checkVersions refuses a source or a series for other versions than the
+// source's. Every error is a *VersionError.
+func (r Recipe) checkVersions(version string) error {
 	if !r.Versions.Has(version) {
-		return fmt.Errorf("use source %s: it is Linux %s, and base %s is %s", r.Source, version, r.Base, r.Versions)
+		return &VersionError{"", fmt.Sprintf("use source %s: it is Linux %s, and base %s is %s", r.Source, version, r.Base, r.Versions)}
 	}
 	for _, s := range r.Series {
 		if !s.Versions.Has(version) {
-			return fmt.Errorf("apply series %s: it is for Linux %s, and %s is %s", s.Name, s.Versions, r.Source, version)
+			return &VersionError{s.Name, fmt.Sprintf("apply series %s: it is for Linux %s, and %s is %s", s.Name, s.Versions, r.Source, version)}
 		}
 	}
 	return nil

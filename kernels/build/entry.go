@@ -1,7 +1,6 @@
 package build
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -98,6 +97,7 @@ type Provenance struct {
 // SeriesUsed is a series as it was applied.
 type SeriesUsed struct {
 	Name    string
+	SHA256  string // of the digests of its patches, in order
 	Patches []PatchUsed
 }
 
@@ -114,7 +114,7 @@ func (j *job) entry() string {
 
 // cached gives the result if it is in the cache and unharmed.
 func (j *job) cached() (Built, bool) {
-	built, err := openEntry(j.entry(), j.Arch)
+	built, err := j.openEntry(j.entry())
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			j.emit(progress.Event{Phase: progress.Noting, Message: fmt.Sprintf("cached kernel is damaged and will be built again: %v", err)})
@@ -126,8 +126,10 @@ func (j *job) cached() (Built, bool) {
 }
 
 // openEntry reads a result. Each of its files must be what it was when it was
-// stored. The error is fs.ErrNotExist if there is no result at all.
-func openEntry(dir string, a *arch.Arch) (Built, error) {
+// stored. What the key does not cover (the interface, names of series and
+// patches) is the job's, not what another job stored. The error is
+// fs.ErrNotExist if there is no result at all.
+func (j *job) openEntry(dir string) (Built, error) {
 	if _, err := os.Stat(dir); err != nil {
 		return Built{}, err
 	}
@@ -135,48 +137,40 @@ func openEntry(dir string, a *arch.Arch) (Built, error) {
 	if err != nil {
 		return Built{}, err
 	}
-	b := Built{Arch: a, Image: filepath.Join(dir, imageFile), Config: filepath.Join(dir, configFile), Files: map[string]string{}}
-	for _, name := range sums {
+	b := Built{
+		Name: j.Kernel, Arch: j.Arch, Interface: j.Interface, Provenance: j.provenance(sums[configFile], sums[imageFile]),
+		Image: filepath.Join(dir, imageFile), Config: filepath.Join(dir, configFile), Files: map[string]string{},
+	}
+	for name := range sums {
 		if name != imageFile && name != configFile && name != provenanceFile {
 			b.Files[name] = filepath.Join(dir, name)
 		}
 	}
-	data, err := os.ReadFile(filepath.Join(dir, provenanceFile))
-	if err == nil {
-		err = json.Unmarshal(data, &b.Provenance)
-	}
-	if err != nil {
-		return Built{}, fmt.Errorf("read %s: %v", filepath.Join(dir, provenanceFile), err)
-	}
-	b.Name, b.Interface = b.Provenance.Kernel, b.Provenance.Interface
 	b.config, err = kconfig.ReadFile(b.Config)
 	return b, err
 }
 
-// provenance says what went into the files of a result.
-func (j *job) provenance(dir string) (Provenance, error) {
+// provenance says what went into a result, given the digests of two of its
+// files.
+func (j *job) provenance(config, image string) Provenance {
 	p := Provenance{
 		Kernel: j.Kernel, Arch: j.Arch.Name, Interface: j.Interface,
 		Base: j.Source.String(), BaseVersion: j.origin.Version, BaseDetail: j.origin.Detail, BaseSHA256: j.origin.SHA256,
 		Compiler: j.tools.compiler, Linker: j.tools.linker,
 		LabKey: j.lab.fingerprint(), Recipe: recipe, Key: j.key,
+		ConfigSHA256: config, ImageSHA256: image,
 	}
 	for _, s := range j.Series {
-		used := SeriesUsed{Name: s.Name}
+		used := SeriesUsed{Name: s.Name, SHA256: s.SHA256()}
 		for _, patch := range s.Patches {
-			used.Patches = append(used.Patches, PatchUsed{patch.Name, host.Sum(patch.Data)})
+			used.Patches = append(used.Patches, PatchUsed{patch.Name, patch.SHA256()})
 		}
 		p.Series = append(p.Series, used)
 	}
 	for _, f := range j.Fragments {
 		p.Fragments = append(p.Fragments, f.Name)
 	}
-	var err error
-	if p.ConfigSHA256, err = host.SumFile(filepath.Join(dir, configFile)); err != nil {
-		return Provenance{}, err
-	}
-	p.ImageSHA256, err = host.SumFile(filepath.Join(dir, imageFile))
-	return p, err
+	return p
 }
 
 // writeSums writes SHA256SUMS, which sha256sum -c takes, over all other files.
@@ -197,9 +191,9 @@ func writeSums(dir string) error {
 }
 
 // checkSums verifies the files that SHA256SUMS lists, and that it lists those
-// a result must have. It gives their names. No error of it is fs.ErrNotExist:
+// a result must have. It gives the sums by file name. No error of it is fs.ErrNotExist:
 // a file that lacks is damage.
-func checkSums(dir string) ([]string, error) {
+func checkSums(dir string) (map[string]string, error) {
 	text, err := os.ReadFile(filepath.Join(dir, sumsFile))
 	if err != nil {
 		return nil, fmt.Errorf("read checksums: %v", err)
@@ -227,5 +221,5 @@ func checkSums(dir string) ([]string, error) {
 			return nil, fmt.Errorf("%s has changed since it was stored", filepath.Join(dir, name))
 		}
 	}
-	return names, nil
+	return want, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/kernels/internal/host"
@@ -28,8 +29,15 @@ type Image struct {
 }
 
 // Open takes a ready kernel image for the architecture, with its configuration
-// where that is known (config may be empty).
+// where that is known (config may be empty). With a nil architecture the
+// image's header decides which it is.
 func Open(image string, a *arch.Arch, config string) (Image, error) {
+	if a == nil {
+		var err error
+		if a, err = archOf(image); err != nil {
+			return Image{}, err
+		}
+	}
 	if err := Check(image, a); err != nil {
 		return Image{}, err
 	}
@@ -50,6 +58,20 @@ func Open(image string, a *arch.Arch, config string) (Image, error) {
 		i.Interface = lockdown.Bitmap
 	}
 	return i, nil
+}
+
+// archOf tells for which architecture an image is.
+func archOf(image string) (*arch.Arch, error) {
+	head, err := host.ReadHead(image, arch.HeadSize)
+	if err != nil {
+		return nil, fmt.Errorf("read image: %w", err)
+	}
+	for _, a := range arch.All() {
+		if a.CheckImage(head) == nil {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("check image %s: it is for none of %s", image, strings.Join(arch.Names(), ", "))
 }
 
 // Check says why a file is no whole image for the architecture.

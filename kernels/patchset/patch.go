@@ -64,14 +64,27 @@ func (o *Overlay) Read(name string) (File, error) {
 	return File{Data: data, Mode: info.Mode().Perm()}, err
 }
 
+// An ApplyError is a patch that does not apply to the tree.
+type ApplyError struct {
+	Series string
+	Patch  string
+	Err    error // names the file, and the hunk
+}
+
+func (e *ApplyError) Error() string {
+	return fmt.Sprintf("apply %s of series %s: %v", e.Patch, e.Series, e.Err)
+}
+
+func (e *ApplyError) Unwrap() error { return e.Err }
+
 // Apply applies a series. It is as strict as git apply: context must match to
-// the letter, though a hunk may have moved. The error says which hunk of which
-// file of which patch does not fit.
+// the letter, though a hunk may have moved. Every error is an
+// *ApplyError, which names the hunk and the file.
 func (o *Overlay) Apply(s Series) error {
 	for _, p := range s.Patches {
 		for _, f := range p.files {
 			if err := o.applyFile(f); err != nil {
-				return fmt.Errorf("apply %s of series %s: %w", p.Name, s.Name, err)
+				return &ApplyError{s.Name, p.Name, err}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package patchset
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -32,6 +33,19 @@ type Patch struct {
 	Data  []byte // what stands in the file: part of the key of a build
 	files []*gitdiff.File
 }
+
+// SHA256 is a digest of the series, in hex: of the digests of its patches, in
+// order.
+func (s Series) SHA256() string {
+	all := sha256.New()
+	for _, p := range s.Patches {
+		fmt.Fprintln(all, p.SHA256())
+	}
+	return fmt.Sprintf("%x", all.Sum(nil))
+}
+
+// SHA256 is the digest of the patch's bytes, in hex.
+func (p Patch) SHA256() string { return fmt.Sprintf("%x", sha256.Sum256(p.Data)) }
 
 // seriesFile is what series.toml says beside the patches.
 type seriesFile struct {

@@ -65,7 +65,7 @@ func (c Cache) Get(ctx context.Context, s Source, fetch bool) (Origin, error) {
 	case err != nil:
 		return Origin{}, err
 	case !fetch:
-		return Origin{}, ErrNotFetched
+		return Origin{}, missing(s)
 	}
 	unlock, err := host.Lock(ctx, slot, j.Events)
 	if err != nil {
@@ -82,6 +82,17 @@ func (c Cache) Get(ctx context.Context, s Source, fetch bool) (Origin, error) {
 		return Origin{}, fmt.Errorf("fetch %s: %w", s, err)
 	}
 	return o, nil
+}
+
+// missing is ErrNotFetched, or says why a fetch would fail as far as a look at
+// local files can tell.
+func missing(s Source) error {
+	if s.Kind == Tarball && !s.remote() {
+		if _, err := os.Stat(s.Name); err != nil {
+			return invalidf("fetch %s: %w", s, err)
+		}
+	}
+	return ErrNotFetched
 }
 
 // fetch gets the source into the slot, whose lock is held.
@@ -171,17 +182,17 @@ var versionLine = regexp.MustCompile(`(?m)^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVER
 func kernelVersion(tree string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(tree, "Makefile"))
 	if err != nil {
-		return "", fmt.Errorf("not a kernel tree: no Makefile")
+		return "", invalidf("not a kernel tree: no Makefile")
 	}
 	part := map[string]string{}
 	for _, m := range versionLine.FindAllStringSubmatch(string(data[:min(len(data), 1024)]), -1) {
 		part[m[1]] = m[2]
 	}
 	if part["VERSION"] == "" || part["PATCHLEVEL"] == "" {
-		return "", fmt.Errorf("not a kernel tree: Makefile has no VERSION and PATCHLEVEL")
+		return "", invalidf("not a kernel tree: Makefile has no VERSION and PATCHLEVEL")
 	}
 	if _, err := os.Stat(filepath.Join(tree, "Kconfig")); err != nil {
-		return "", fmt.Errorf("not a kernel tree: no Kconfig")
+		return "", invalidf("not a kernel tree: no Kconfig")
 	}
 	v := part["VERSION"] + "." + part["PATCHLEVEL"]
 	if part["SUBLEVEL"] != "" {

@@ -45,6 +45,9 @@ const racy = time.Second
 // write, it is an error if it can't be.
 func (j *job) indexDir(ctx context.Context, slot string, write bool) (Origin, error) {
 	root := j.source.Name
+	if _, err := os.Stat(root); err != nil {
+		return Origin{}, invalidf("use source %s: %w", j.source, err)
+	}
 	version, err := kernelVersion(root)
 	if err != nil {
 		return Origin{}, fmt.Errorf("use source %s: %w", j.source, err)

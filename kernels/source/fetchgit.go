@@ -3,8 +3,10 @@ package source
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -15,11 +17,14 @@ import (
 // gitCommit is the commit that a git source's revision names now.
 func gitCommit(ctx context.Context, s Source) (string, error) {
 	out, err := host.Run(ctx, "", "git", "-C", s.Name, "rev-parse", "--verify", "--quiet", "--end-of-options", s.Rev+"^{commit}")
+	if errors.Is(err, exec.ErrNotFound) || ctx.Err() != nil {
+		return "", fmt.Errorf("fetch %s: %w", s, err)
+	}
 	if err != nil {
 		if _, statErr := os.Stat(s.Name); statErr != nil {
-			return "", fmt.Errorf("fetch %s: %w", s, statErr)
+			return "", invalidf("fetch %s: %w", s, statErr)
 		}
-		return "", fmt.Errorf("fetch %s: no such revision: %w", s, err)
+		return "", invalidf("fetch %s: no such revision: %w", s, err)
 	}
 	return strings.TrimSpace(string(out)), nil
 }

@@ -38,7 +38,7 @@ func (j *job) fetchTarball(ctx context.Context, fresh string) (Origin, string, e
 		return Origin{}, "", fmt.Errorf("got %d of %d bytes", n, size)
 	}
 	if got := fmt.Sprintf("%x", h.Sum(nil)); got != j.source.SHA256 {
-		return Origin{}, "", fmt.Errorf("sha256 is %s, not the one asked for", got)
+		return Origin{}, "", invalidf("sha256 is %s, not the one asked for", got)
 	}
 	if err := j.extract(ctx, file, filepath.Join(fresh, "tree")); err != nil {
 		return Origin{}, "", err
@@ -51,7 +51,7 @@ func (j *job) openTarball(ctx context.Context) (io.ReadCloser, int64, error) {
 	if !j.source.remote() {
 		f, err := os.Open(j.source.Name)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, invalidf("%w", err)
 		}
 		info, err := f.Stat()
 		if err != nil {

@@ -26,6 +26,18 @@ type Source struct {
 	SHA256 string // Tarball: of the file, in lower-case hex
 }
 
+// An InvalidError says that a source does not name a kernel tree: there is no
+// such file, directory or revision, it has another checksum, or something else
+// is in it. Errors of the network and of the cache are none.
+type InvalidError struct{ Err error }
+
+func (e *InvalidError) Error() string { return e.Err.Error() }
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+func invalidf(format string, args ...any) error {
+	return &InvalidError{fmt.Errorf(format, args...)}
+}
+
 // String gives the text form, which Parse takes.
 func (s Source) String() string {
 	switch s.Kind {

@@ -1,0 +1,189 @@
+package kernels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/image"
+	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/patchset"
+	"github.com/ldlab/ldlab/kernels/source"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// An InputError is a mistake in something that the user gave: a source, a
+// series, an image or a configuration. Programs report it as a usage error.
+// Resolve, Builder.Identify and Builder.Build return it; the same mistake is an
+// InputError in all three.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+func (e *InputError) Unwrap() error { return e.Err }
+
+// Inputs is what a user gives in addition to the tables or instead of them.
+// The zero value gives nothing.
+type Inputs struct {
+	Source string   // text form of a source that replaces each kernel's base; see source.Parse
+	Series []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
+	Image  string   // ready kernel image that replaces the tables' kernels
+	Config string   // configuration that Image was built with; empty: not known
+	Arch   *arch.Arch
+}
+
+// Resolved is what Inputs name, read and checked. It is a plain value: using it
+// reads none of the user's files again, so what is planned is what is built.
+type Resolved struct {
+	Source *Source      // nil: each kernel's own base
+	Series []Series     // each has a digest (SHA256) and its patches
+	Image  *image.Image // nil: kernels of the tables
+}
+
+// Resolve reads and checks what the user gives. Image needs no Arch: if that is
+// nil, the image's own header decides. Every error is an *InputError.
+func Resolve(in Inputs) (Resolved, error) {
+	r, err := resolve(in)
+	if err != nil {
+		return Resolved{}, &InputError{err}
+	}
+	return r, nil
+}
+
+func resolve(in Inputs) (Resolved, error) {
+	var r Resolved
+	if in.Source != "" {
+		s, err := source.Parse(in.Source)
+		if err != nil {
+			return Resolved{}, err
+		}
+		r.Source = &s
+	}
+	for _, name := range in.Series {
+		s, err := readSeries(name)
+		if err != nil {
+			return Resolved{}, err
+		}
+		r.Series = append(r.Series, s)
+	}
+	if in.Image != "" {
+		i, err := image.Open(in.Image, in.Arch, in.Config)
+		if err != nil {
+			return Resolved{}, err
+		}
+		r.Image = &i
+	}
+	return r, nil
+}
+
+// readSeries reads what a user points at: a patch or mailbox, or a directory
+// of *.patch files with or without a series.toml.
+func readSeries(name string) (Series, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return Series{}, fmt.Errorf("read series: %w", err)
+	}
+	if info.IsDir() {
+		return patchset.Read(os.DirFS(name), name)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return Series{}, fmt.Errorf("read series: %w", err)
+	}
+	return patchset.ReadFile(name, data)
+}
+
+// An Identity is what a kernel is made of, as digests. Two kernels with equal
+// identities are built from the same bytes, if BaseSHA256 is known. It is a
+// plain value that can be printed, stored as JSON and compared.
+type Identity struct {
+	Kernel    string
+	Arch      string
+	Interface lockdown.Interface
+	Base      string     // name in the table; empty if the user gave the source or a ready image
+	Source    string     // text form of the source; path of a ready image
+	Version   string     // the kernel's own (6.12.117); empty until the source is in the cache
+	Detail    string     // package version, commit or path; empty until the source is in the cache
+	SHA256    string     // of the source, or of a ready image; empty until the source is in the cache
+	Series    []SeriesID // in the order they are applied
+	Config    string     // SHA-256 of the fragments in order, or of a ready image's configuration; empty if that is not known
+}
+
+// A SeriesID identifies a series of patches.
+type SeriesID struct {
+	Name    string
+	SHA256  string // of the digests of its patches, in order
+	Patches int
+}
+
+// String is one line: "bitmap (7 patches, sha256 0123456789ab)".
+func (s SeriesID) String() string {
+	return fmt.Sprintf("%s (%d patches, sha256 %.12s)", s.Name, s.Patches, s.SHA256)
+}
+
+// Identify tells what a kernel would be made of, without a network and without
+// writing into the cache. A source that is not in the cache is named, but has
+// no version and no digest; one that is there must have the version that the
+// base and the series are for, and the series must apply to it. Errors that
+// come from what the user gave are an *InputError.
+func (b *Builder) Identify(ctx context.Context, spec Spec) (Identity, error) {
+	builder, r, err := b.resolve(spec)
+	if err != nil {
+		return Identity{}, err
+	}
+	id := Identity{
+		Kernel: r.Kernel, Arch: r.Arch.Name, Interface: r.Interface,
+		Base: r.Base, Source: r.Source.String(),
+	}
+	for _, s := range r.Series {
+		id.Series = append(id.Series, SeriesID{s.Name, s.SHA256(), len(s.Patches)})
+	}
+	var fragments []byte
+	for _, f := range r.Fragments {
+		fragments = append(fragments, f.Data...)
+	}
+	id.Config = host.Sum(fragments)
+	origin, err := builder.Origin(ctx, r)
+	if errors.Is(err, source.ErrNotFetched) {
+		return id, nil
+	}
+	if err != nil {
+		return Identity{}, blame(spec, err)
+	}
+	id.Version, id.Detail, id.SHA256 = origin.Version, origin.Detail, origin.SHA256
+	return id, nil
+}
+
+// IdentifyImage is the identity of a ready image under a kernel's name.
+func IdentifyImage(name string, i image.Image) Identity {
+	return Identity{
+		Kernel: name, Arch: i.Arch.Name, Interface: i.Interface,
+		Source: i.Path, SHA256: i.SHA256, Config: i.ConfigSHA256,
+	}
+}
+
+// blame makes an error an *InputError if it comes from what the user gave.
+func blame(spec Spec, err error) error {
+	var apply *patchset.ApplyError
+	var version *build.VersionError
+	var bad *source.InvalidError
+	switch {
+	case errors.As(err, &bad) && spec.Source != nil,
+		errors.As(err, &version) && (spec.Source != nil || spec.users(version.Series)),
+		errors.As(err, &apply) && (spec.Source != nil || spec.users(apply.Series)):
+		return &InputError{err}
+	}
+	return err
+}
+
+// users reports whether the series is one that the user gave.
+func (s Spec) users(name string) bool {
+	for _, series := range s.Series {
+		if series.Name == name {
+			return true
+		}
+	}
+	return false
+}
