@@ -31,7 +31,7 @@ test: build check ## run every test, real QEMU on both architectures included
 
 nightly: test docs ## everything: all tests, every call site, every mutant, many random scripts (an hour)
 	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-500} \
-	LDLAB_EVERY_SETTING=1 $(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot" ./internal/lab
+	LDLAB_EVERY_SETTING=1 $(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot" ./internal/engine
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
 	@mkdir -p docs

@@ -151,13 +151,5 @@ func ParseSource(text string) (Source, error) { return source.Parse(text) }
 // needs, in the order in which the build would miss it.
 func Requirements(a *arch.Arch) []Requirement { return build.Requirements(a) }
 
-// OpenImage takes a ready kernel image for the architecture, with its
-// configuration where that is known (config may be empty). The kind is told
-// from the configuration; without one, it is taken for mainline's.
-func OpenImage(path string, a *arch.Arch, config string) (Built, error) {
-	i, err := image.Open(path, a, config)
-	if err != nil {
-		return Built{}, err
-	}
-	return build.OfImage(i), nil
-}
+// OfImage takes a ready image for a kernel that was built.
+func OfImage(i image.Image) Built { return build.OfImage(i) }

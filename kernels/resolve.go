@@ -86,14 +86,13 @@ func readSeries(name string) (Series, error) {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
 	if info.IsDir() {
-		return patchset.ReadDir(os.DirFS(name), name)
+		return patchset.Read(os.DirFS(name), name)
 	}
-	f, err := os.Open(name)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
-	defer f.Close()
-	return patchset.Read(name, f)
+	return patchset.ReadFile(name, data)
 }
 
 // An Identity is what a kernel is made of, as digests. Two kernels with equal

@@ -107,6 +107,7 @@ type End struct {
 	Detail  string   `json:",omitempty"` // one line
 	Console []string `json:",omitempty"` // LostByGuest: the console's last lines
 	Command string   `json:",omitempty"` // the line that repeats the boot of the machine that failed
+	Log     string   `json:",omitempty"` // file with all of the console, relative to the run's directory
 }
 
 // Well reports whether the guest did its work and powered off.

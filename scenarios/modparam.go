@@ -13,7 +13,7 @@ const (
 	shareIRQsAlias = "/sys/module/8250_core/parameters/share_irqs" // the same variable under its old name
 	skipTxen       = "/sys/module/8250/parameters/skip_txen_test"  // a parameter like any other
 
-	shareIRQsArg = "8250.share_irqs=1" // every guest's command line has it (internal/lab/machines.go)
+	shareIRQsArg = "8250.share_irqs=1" // every guest's command line has it (internal/engine/profile.go)
 )
 
 func init() { register("modparam", modparamScenario) }

@@ -107,7 +107,7 @@ type Shadow struct {
 }
 
 // A MachineKind is a kind of machine, by name. What it is made of is the lab's
-// business (internal/lab/machines.go).
+// business (internal/engine/profile.go).
 type MachineKind string
 
 const (

@@ -5,14 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
 func newCoverage() *cobra.Command {
 	var (
-		sel    lab.Selection
+		sel    plan.Selection
 		o      runOptions
 		asJSON bool
 	)
@@ -22,10 +23,10 @@ func newCoverage() *cobra.Command {
 		Long: `Coverage runs every probe with nothing locked and with everything locked, at
 boot and at run time, and joins what the kernel counted with the calls of
 security_locked_down() that are in its machine code and in its source. It fails
-where a call that is there was not exercised and nobody knows why.`,
+if a call that is there was not exercised and the reason is unknown.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := planOf(lab.CoverageSelection(sel))
+			p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
 			if err != nil {
 				return err
 			}
@@ -34,7 +35,7 @@ where a call that is there was not exercised and nobody knows why.`,
 				return err
 			}
 			defer done()
-			covered, m, err := lab.Coverage(c.Context(), p, o.Options)
+			covered, m, err := engine.Coverage(c.Context(), p, o.Options)
 			done()
 			if err != nil {
 				return o.interrupted("coverage", err)

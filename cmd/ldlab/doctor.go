@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/ldlab/ldlab/internal/lab"
 )
 
 func newDoctor() *cobra.Command {
@@ -16,7 +14,7 @@ func newDoctor() *cobra.Command {
 		Short: "Say what is missing, and the exact command that installs it",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d := lab.Examine(c.Context())
+			d := examine(c.Context())
 			w := c.OutOrStdout()
 			if packages {
 				fmt.Fprintln(w, strings.Join(d.Packages, " "))
@@ -27,7 +25,7 @@ func newDoctor() *cobra.Command {
 					return err
 				}
 			} else {
-				for _, f := range d.Findings {
+				for _, f := range d.Checks {
 					fmt.Fprintf(w, "%-8s %-34s %s\n", f.State, f.What, f.Text)
 				}
 				if d.Install != "" {

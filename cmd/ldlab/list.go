@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -48,7 +48,7 @@ func newList() *cobra.Command {
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
 				if !slices.Contains(names, a) {
-					return lab.UnknownWord("list", a, names)
+					return plan.UnknownWord("list", a, names)
 				}
 			}
 			return nil
@@ -120,7 +120,7 @@ func listSettings() ([]listed, error) {
 	for _, r := range scenarios.Rows() {
 		probes = append(probes, r.ID)
 	}
-	for _, s := range lab.DefaultSettings(lockdown.Bitmap, arch.All()[0].Name, probes) {
+	for _, s := range plan.DefaultSettings(lockdown.Bitmap, arch.All()[0].Name, probes) {
 		rows = append(rows, listed{s.String(), "default; shows " + s.Shown().String()})
 	}
 	return append(rows, listed{"WORD[,WORD...][@boot|@runtime|@coco]",
@@ -142,7 +142,11 @@ func listProbes() ([]listed, error) {
 			scenarios.Checked:   "denied by " + string(r.Reason),
 			scenarios.Unchecked: "never denied",
 			scenarios.ABI:       "answers as the model",
-		}[r.Expect] + "; " + r.Site
+			scenarios.Gap:       "known gap: allowed even if " + string(r.Reason) + " is locked; " + r.Source,
+		}[r.Expect]
+		if r.Site != "" {
+			text += "; " + r.Site
+		}
 		if len(r.Only) > 0 {
 			text += "; " + strings.Join(r.Only, " ") + " only"
 		}

@@ -12,7 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 )
 
@@ -21,11 +22,12 @@ import (
 const (
 	exitExpected = 0 // every verdict as expected
 	exitDiffers  = 1 // verdicts differ from what is expected
-	exitUsage    = 2 // the command line asks for what there is not
+	exitUsage    = 2 // usage error: a flag, a file that the user named
 	exitFailed   = 3 // the lab failed, or was interrupted: nothing follows about the kernel
 )
 
-// An exitError ends the program with a code; its text, if any, is said already.
+// An exitError ends the program with a code; the message, if any, has already
+// been printed.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
@@ -35,12 +37,15 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	// The first signal ends the run in good order. The second ends the program
+	// at once, because signals have their usual effect again.
+	context.AfterFunc(ctx, stop)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var (
 		code  exitError
-		usage *lab.UsageError
+		usage *plan.UsageError
 	)
 	switch {
 	case err == nil:
@@ -48,8 +53,11 @@ func run(args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
+	if errors.Is(err, engine.ErrResultsThere) {
+		err = fmt.Errorf("%w: continue them with --resume, or give another --out", err)
+	}
 	fmt.Fprintf(os.Stderr, "ldlab: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
-	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) {
+	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) || errors.Is(err, engine.ErrResultsThere) {
 		return exitUsage
 	}
 	return exitFailed

@@ -1,19 +1,19 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
 func newMutate() *cobra.Command {
 	var (
-		sel    lab.Selection
+		sel    plan.Selection
 		o      runOptions
 		sample int
 		asJSON bool
@@ -28,9 +28,9 @@ must raise no alarm. Needs kernels with the lab series.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if sample < 1 {
-				return &lab.UsageError{Text: fmt.Sprintf("--sample %d takes no mutant", sample)}
+				return &plan.UsageError{Text: "--sample must be at least 1"}
 			}
-			p, err := planOf(lab.MutationSelection(sel))
+			p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
 			if err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ must raise no alarm. Needs kernels with the lab series.`,
 				return err
 			}
 			defer done()
-			mutated, m, err := lab.Mutate(c.Context(), p, o.Options, sample)
+			mutated, m, err := engine.Mutate(c.Context(), p, o.Options, sample)
 			done()
 			if err != nil {
 				return o.interrupted("mutate", err)

@@ -2,16 +2,19 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
 func newPlan() *cobra.Command {
 	var (
-		sel    lab.Selection
+		sel    plan.Selection
 		asJSON bool
 	)
 	c := &cobra.Command{
@@ -19,7 +22,7 @@ func newPlan() *cobra.Command {
 		Short: "Print what a run would do, and boot nothing",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := planOf(sel)
+			p, err := engine.Resolve(c.Context(), sel, "")
 			if err != nil {
 				return err
 			}
@@ -27,6 +30,9 @@ func newPlan() *cobra.Command {
 				return printJSON(c.OutOrStdout(), p)
 			}
 			w := c.OutOrStdout()
+			for _, b := range p.Builds {
+				fmt.Fprintf(w, "%s %s: %s\n", b.Kernel.Name, b.Arch.Name, identity(b.Identity))
+			}
 			for _, g := range p.Guests {
 				note := ""
 				if g.Setting.Level == lockdown.None && len(g.Setting.Reasons) == 0 {
@@ -34,7 +40,7 @@ func newPlan() *cobra.Command {
 				}
 				fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
 			}
-			fmt.Fprintf(w, "%d guests, %d probes in each\n", len(p.Guests), len(p.Probes))
+			fmt.Fprintf(w, "%d guests, %d probes in each, plan %.12s\n", len(p.Guests), len(p.Probes), p.Digest())
 			return nil
 		},
 	}
@@ -43,4 +49,19 @@ func newPlan() *cobra.Command {
 	probeFlags(c, &sel)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// identity is what a kernel is made of, in one line.
+func identity(id kernels.Identity) string {
+	parts := []string{id.Source}
+	if id.Version != "" {
+		parts[0] += " " + id.Version
+	}
+	if id.SHA256 != "" {
+		parts[0] += fmt.Sprintf(" (sha256 %.12s)", id.SHA256)
+	}
+	for _, s := range id.Series {
+		parts = append(parts, "series "+s.String())
+	}
+	return strings.Join(parts, ", ")
 }

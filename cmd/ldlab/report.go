@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -21,9 +23,16 @@ func newReport() *cobra.Command {
 		Args:  oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(names, format) {
-				return lab.UnknownWord("format", format, names)
+				return plan.UnknownWord("format", format, names)
 			}
-			m, err := lab.Load(args[0])
+			set, err := results.Load(args[0])
+			if err != nil {
+				return err
+			}
+			if set.Cut {
+				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is cut off, as an interrupted write leaves it: its guest is not in the report")
+			}
+			m, err := set.Matrix()
 			if err != nil {
 				return err
 			}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 )
 
 // A flagError is a command line that cobra could not take.
@@ -51,7 +51,7 @@ func legacyArgs(c *cobra.Command, args []string) error {
 		return nil
 	}
 	if c.HasSubCommands() {
-		return lab.UnknownWord("command", args[0], verbs(c))
+		return plan.UnknownWord("command", args[0], verbs(c))
 	}
 	return cobra.NoArgs(c, args)
 }

@@ -5,14 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
 func newRun() *cobra.Command {
 	var (
-		sel    lab.Selection
+		sel    plan.Selection
 		o      runOptions
 		asJSON bool
 	)
@@ -24,7 +25,7 @@ matrix. Results go to OUT/results.jsonl as they come; reports in every format,
 and the consoles of guests that failed, stand beside it.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := planOf(sel)
+			p, err := engine.Resolve(c.Context(), sel, "")
 			if err != nil {
 				return err
 			}
@@ -33,7 +34,7 @@ and the consoles of guests that failed, stand beside it.`,
 				return err
 			}
 			defer done()
-			m, err := lab.Run(c.Context(), p, o.Options)
+			m, err := engine.Run(c.Context(), p, o.Options)
 			done()
 			if m != nil {
 				if o.latest {

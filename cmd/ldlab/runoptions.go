@@ -12,14 +12,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 )
 
 // runOptions are what every verb that runs guests takes.
 type runOptions struct {
-	lab.Options
+	engine.Options
 	verbose bool
-	latest  bool // Out is ours to name
+	latest  bool // Out was chosen by the lab
 }
 
 func (o *runOptions) flags(c *cobra.Command) {
@@ -34,14 +35,14 @@ func (o *runOptions) flags(c *cobra.Command) {
 	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })
 }
 
-func checkOptions(o lab.Options) error {
+func checkOptions(o engine.Options) error {
 	switch {
 	case o.Accel != "" && o.Accel != "kvm" && o.Accel != "tcg":
-		return lab.UnknownWord("accelerator", o.Accel, []string{"kvm", "tcg"})
+		return plan.UnknownWord("accelerator", o.Accel, []string{"kvm", "tcg"})
 	case o.Jobs < 0:
-		return &lab.UsageError{Text: fmt.Sprintf("--jobs %d is less than none", o.Jobs)}
+		return &plan.UsageError{Text: "--jobs must not be negative"}
 	case o.Timeout < 0:
-		return &lab.UsageError{Text: fmt.Sprintf("--timeout %s is over before it begins", o.Timeout)}
+		return &plan.UsageError{Text: "--timeout must not be negative"}
 	}
 	return nil
 }
@@ -54,22 +55,20 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 	}
 	switch {
 	case o.Out == "" && o.Resume:
-		return nil, &lab.UsageError{Text: "--resume needs the --out of the run to go on with"}
+		return nil, &plan.UsageError{Text: "--resume needs --out with the directory of the run to continue"}
 	case o.Out == "":
 		o.Out, o.latest = filepath.Join("out", time.Now().UTC().Format("20060102T150405.000Z")), true
 	}
 	ui := newUI(c.ErrOrStderr())
 	o.Event, o.Version = ui.event, version()
-	if o.verbose {
-		o.Console = ui
-	}
+	o.Console = o.verbose
 	return sync.OnceFunc(ui.close), nil
 }
 
 // interrupted says how to go on.
 func (o *runOptions) interrupted(verb string, err error) error {
-	if errors.Is(err, lab.ErrInterrupted) {
-		return fmt.Errorf("%s: %w; go on with the same flags and --resume --out %s", verb, err, o.Out)
+	if errors.Is(err, engine.ErrInterrupted) {
+		return fmt.Errorf("%s: %w; continue with the same flags and --resume --out %s", verb, err, o.Out)
 	}
 	return err
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// kernelFlags are the flags that say what to boot.
-func kernelFlags(c *cobra.Command, sel *lab.Selection) {
+// kernelFlags are the flags that select what to boot.
+func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	f := c.Flags()
 	f.StringSliceVar(&sel.Kernels, "kernel", nil, "kernel of the table (default bitmap); may be repeated")
 	f.StringSliceVar(&sel.Arches, "arch", nil, "architecture (default all); may be repeated")
@@ -31,9 +31,9 @@ func kernelFlags(c *cobra.Command, sel *lab.Selection) {
 	complete(c, "arch", arch.Names)
 }
 
-// settingFlag says under what. Settings hold commas, so the flag is repeated
-// instead of split.
-func settingFlag(c *cobra.Command, sel *lab.Selection) {
+// settingFlag selects the settings. They contain commas, so the flag is repeated
+// and not split.
+func settingFlag(c *cobra.Command, sel *plan.Selection) {
 	c.Flags().StringArrayVar(&sel.Settings, "setting", nil,
 		`setting, such as integrity@boot or dev_mem,kcore@runtime (default: see "ldlab list settings"); may be repeated`)
 	complete(c, "setting", func() []string {
@@ -42,8 +42,8 @@ func settingFlag(c *cobra.Command, sel *lab.Selection) {
 	})
 }
 
-// probeFlags say what is asked of the guests.
-func probeFlags(c *cobra.Command, sel *lab.Selection) {
+// probeFlags select the probes.
+func probeFlags(c *cobra.Command, sel *plan.Selection) {
 	f := c.Flags()
 	f.StringSliceVar(&sel.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
 	f.StringSliceVar(&sel.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
@@ -75,13 +75,4 @@ func complete(c *cobra.Command, flag string, words func() []string) {
 
 func suffixed(words []string, suffix string) []string {
 	return strings.Split(strings.Join(words, suffix+" ")+suffix, " ")
-}
-
-// planOf loads the tables and plans.
-func planOf(sel lab.Selection) (*lab.Plan, error) {
-	t, err := kernels.Load()
-	if err != nil {
-		return nil, err
-	}
-	return lab.NewPlan(t, sel)
 }

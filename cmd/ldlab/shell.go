@@ -10,13 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 )
 
 func newShell() *cobra.Command {
 	var (
-		sel     lab.Selection
-		o       lab.Options
+		sel     plan.Selection
+		o       engine.Options
 		verbose bool
 	)
 	c := &cobra.Command{
@@ -27,7 +28,7 @@ With -- CMD it runs one command instead and exits with that command's status;
 one argument alone may be a whole shell line.`,
 		Args: func(c *cobra.Command, args []string) error {
 			if dash := c.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
-				return &lab.UsageError{Text: "a command for the guest comes after --"}
+				return &plan.UsageError{Text: "a command for the guest comes after --"}
 			}
 			return nil
 		},
@@ -38,7 +39,7 @@ one argument alone may be a whole shell line.`,
 			if len(sel.Settings) == 0 {
 				sel.Settings = []string{"none"}
 			}
-			p, err := planOf(sel)
+			p, err := engine.Resolve(c.Context(), sel, "")
 			if err == nil {
 				err = p.CheckShell()
 			}
@@ -51,13 +52,11 @@ one argument alone may be a whole shell line.`,
 			ui := newUI(c.ErrOrStderr())
 			defer ui.close()
 			o.Event = ui.event
-			if verbose {
-				o.Console = ui
-			}
+			o.Console = verbose
 			resize := make(chan os.Signal, 1)
 			signal.Notify(resize, syscall.SIGWINCH)
 			defer signal.Stop(resize)
-			status, err := lab.Shell(c.Context(), p, o, lab.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Resize: resize}, commandLine(args))
+			status, err := engine.Shell(c.Context(), p, o, engine.Terminal{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Resize: resize}, commandLine(args))
 			if err == nil && status != 0 {
 				return exitError(status)
 			}

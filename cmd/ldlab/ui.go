@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/kernels"
 )
 
@@ -42,7 +43,7 @@ func newUI(out io.Writer) *ui {
 }
 
 // event takes one event; it may be called from several goroutines.
-func (u *ui) event(e lab.Event) {
+func (u *ui) event(e engine.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -53,17 +54,18 @@ func (u *ui) event(e lab.Event) {
 		u.build(*e.Build)
 	case e.Guest != nil:
 		u.guest(*e.Guest)
+	case e.Console != nil:
+		u.console(e.Console)
 	}
 }
 
-// Write shows consoles between the bars.
-func (u *ui) Write(b []byte) (int, error) {
+// console shows what guests write, between the bars.
+func (u *ui) console(b []byte) {
 	if u.bars != nil {
-		return u.bars.Write(b)
+		u.bars.Write(b)
+		return
 	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.out.Write(b)
+	u.out.Write(b)
 }
 
 func (u *ui) line(text string) {
@@ -101,8 +103,8 @@ func (u *ui) build(e kernels.Event) {
 	u.line(text)
 }
 
-func (u *ui) guest(e lab.GuestEvent) {
-	text := fmt.Sprintf("%s: %s in %.1f s", e.Guest.ID(), e.Outcome, e.Took.Seconds())
+func (u *ui) guest(e engine.GuestEvent) {
+	text := fmt.Sprintf("%s: %s in %.1f s", strings.TrimSpace(e.Guest.ID()+" "+e.Mutant), e.Outcome, e.Took.Seconds())
 	if u.bars == nil {
 		u.line(fmt.Sprintf("%d/%d %s", e.Done, e.Total, text))
 		return

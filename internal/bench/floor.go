@@ -10,7 +10,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/vm"
 )
 
@@ -19,7 +19,7 @@ const floorTimeout = 2 * time.Minute
 
 // floor is the same machine and kernel with an init that powers off, from the
 // start of QEMU until it is gone: nothing that boots is faster.
-func floor(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+func floor(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		if err != nil {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/lab"
-	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 )
 
@@ -16,8 +16,8 @@ const oneProbe = "devmem/open"
 
 // labSubjects measure the lab's own guests of one architecture.
 func labSubjects(arch string) []subject {
-	one := lab.Selection{Arches: []string{arch}, Settings: []string{"none"}, Probes: []string{oneProbe}}
-	all := lab.Selection{Arches: []string{arch}, Settings: []string{"none"}}
+	one := plan.Selection{Arches: []string{arch}, Settings: []string{"none"}, Probes: []string{oneProbe}}
+	all := plan.Selection{Arches: []string{arch}, Settings: []string{"none"}}
 	var w weighing
 	return []subject{
 		{id: arch + "/floor", title: "the lab's kernel and an init that powers off, " + arch, unit: "s", turns: maxTurns, open: floor(one)},
@@ -36,33 +36,25 @@ func labSubjects(arch string) []subject {
 }
 
 // stage prepares a plan of one guest.
-func (b *bench) stage(ctx context.Context, sel lab.Selection) (*lab.Stage, matrix.Guest, error) {
-	p, err := plan(sel)
+func (b *bench) stage(ctx context.Context, sel plan.Selection) (*engine.Stage, matrix.Guest, error) {
+	p, err := engine.Resolve(ctx, sel, b.cache)
 	if err != nil {
 		return nil, matrix.Guest{}, err
 	}
 	if len(p.Guests) != 1 {
 		return nil, matrix.Guest{}, fmt.Errorf("plan has %d guests, want one", len(p.Guests))
 	}
-	s, err := p.Stage(ctx, lab.Options{Out: b.dir, Cache: b.cache, Event: b.event})
+	s, err := engine.NewStage(ctx, p, engine.Options{Out: b.dir, Cache: b.cache, Event: b.event})
 	if err != nil {
 		return nil, matrix.Guest{}, err
 	}
 	b.onClose(s.Close)
-	b.sawMachines(s.Machines)
+	b.sawMachines(s.Hosts())
 	return s, p.Guests[0], nil
 }
 
-func plan(sel lab.Selection) (*lab.Plan, error) {
-	t, err := kernels.Load()
-	if err != nil {
-		return nil, err
-	}
-	return lab.NewPlan(t, sel)
-}
-
 // event shows what takes long before the first round.
-func (b *bench) event(e lab.Event) {
+func (b *bench) event(e engine.Event) {
 	switch {
 	case e.Note != "":
 		fmt.Fprintf(b.log, "  %s\n", e.Note)
@@ -72,12 +64,12 @@ func (b *bench) event(e lab.Event) {
 }
 
 // answer runs a guest and says how long its first answer took.
-func answer(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool) (time.Duration, error) {
-	return reach(ctx, s, g, boot, lab.FirstAnswer)
+func answer(ctx context.Context, s *engine.Stage, g matrix.Guest, boot bool) (time.Duration, error) {
+	return reach(ctx, s, g, boot, engine.FirstAnswer)
 }
 
 // reach runs a guest and says how long it took to a phase.
-func reach(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
+func reach(ctx context.Context, s *engine.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
 	res := s.Guest(ctx, g, boot)
 	switch {
 	case !res.End.Well():
@@ -85,14 +77,14 @@ func reach(ctx context.Context, s *lab.Stage, g matrix.Guest, boot bool, phase s
 	case res.Plain().Forked == boot:
 		return 0, fmt.Errorf("run %s: forked: %t", g.ID(), res.Plain().Forked)
 	}
-	took := lab.Reached(res, phase)
+	took := engine.Reached(res, phase)
 	if took <= 0 {
 		return 0, fmt.Errorf("run %s: it has no phase %q", g.ID(), phase)
 	}
 	return took, nil
 }
 
-func booted(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+func booted(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		return func(ctx context.Context) (float64, error) {
@@ -103,16 +95,16 @@ func booted(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
 }
 
 // bootWithInitramfs counts what peers cannot leave out either.
-func bootWithInitramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
-	return bootTo(sel, lab.FirstAnswer)
+func bootWithInitramfs(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
+	return bootTo(sel, engine.FirstAnswer)
 }
 
 // bootToEnd also counts the power-off, as a peer's run does.
-func bootToEnd(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
-	return bootTo(sel, lab.Ended)
+func bootToEnd(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
+	return bootTo(sel, engine.Ended)
 }
 
-func bootTo(sel lab.Selection, phase string) func(context.Context, *bench) (sampler, error) {
+func bootTo(sel plan.Selection, phase string) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		return func(ctx context.Context) (float64, error) {
@@ -127,7 +119,7 @@ func bootTo(sel lab.Selection, phase string) func(context.Context, *bench) (samp
 	}
 }
 
-func initramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+func initramfs(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		return func(ctx context.Context) (float64, error) {
@@ -140,7 +132,7 @@ func initramfs(sel lab.Selection) func(context.Context, *bench) (sampler, error)
 
 // forked takes its samples from a template that stands: the first fork, which
 // may have to make it, is not among them.
-func forked(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+func forked(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		if err != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 )
 
 // watchEvery is how often a fork is weighed: it lives for some seconds.
@@ -38,7 +38,7 @@ type weighing struct {
 
 // forkWeighed weighs a fork while it runs every probe, gives what of says, and
 // leaves the weighing to others.
-func forkWeighed(sel lab.Selection, w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
+func forkWeighed(sel plan.Selection, w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
 		if err != nil {
@@ -151,7 +151,7 @@ func own(smaps io.Reader) (w weight) {
 }
 
 // guestMemory is what QEMU is told to give a guest.
-func guestMemory(sel lab.Selection) func(context.Context, *bench) (sampler, error) {
+func guestMemory(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, _, err := b.stage(ctx, sel)
 		return func(context.Context) (float64, error) { return float64(s.ForkMemoryMiB()), nil }, err

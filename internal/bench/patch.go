@@ -9,7 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 )
 
@@ -19,17 +20,22 @@ const (
 	patchLine = "	rc = security_locked_down(LOCKDOWN_DEV_MEM);"
 )
 
+// patched selects one probe on the lab's kernel with series on top.
+func patched(series ...string) plan.Selection {
+	return plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{oneProbe}, Series: series}
+}
+
 // openPatch measures what a reviewer waits for: a series of one line on top of
 // the lab's kernel, warm caches, until its verdict is there. The line differs
 // each time, so that no cache has what comes of it, and lets everyone in, so
 // that a verdict which is not LEAK would be a stale one. The guests boot: a
 // template of a kernel that is used once would only push others out of the cache.
 func openPatch(ctx context.Context, b *bench) (sampler, error) {
-	p, err := plan(lab.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{oneProbe}})
+	p, err := engine.Resolve(ctx, patched(), b.cache)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := p.Build(ctx, lab.Options{Cache: b.cache, Event: b.event})
+	plain, err := engine.Build(ctx, p, engine.Options{Cache: b.cache, Event: b.event})
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +56,10 @@ func openPatch(ctx context.Context, b *bench) (sampler, error) {
 		if err := os.WriteFile(file, []byte(series), 0o644); err != nil {
 			return 0, fmt.Errorf("write patch: %w", err)
 		}
-		p.Selection.Series = []string{file}
+		p, err := engine.Resolve(ctx, patched(file), b.cache)
+		if err != nil {
+			return 0, err
+		}
 		m, took, err := b.wholeRun(ctx, p, true)
 		if err != nil {
 			return 0, err
@@ -113,8 +122,8 @@ func leaks(m *matrix.Matrix) bool {
 }
 
 // forget takes a kernel that nobody will ask for again out of the cache.
-func (b *bench) forget(ctx context.Context, p *lab.Plan, keep []lab.Image) error {
-	images, err := p.Build(ctx, lab.Options{Cache: b.cache})
+func (b *bench) forget(ctx context.Context, p *plan.Plan, keep []engine.Image) error {
+	images, err := engine.Build(ctx, p, engine.Options{Cache: b.cache})
 	if err != nil {
 		return err
 	}

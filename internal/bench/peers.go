@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/plan"
 )
 
 // peerSubjects are the lab and its peers on one kernel. Each boots it, has one
@@ -26,13 +26,13 @@ func peerSubjects() []subject {
 }
 
 // onPeersKernel measures the lab itself on the kernel of its peers.
-func onPeersKernel(measure func(lab.Selection) func(context.Context, *bench) (sampler, error)) func(context.Context, *bench) (sampler, error) {
+func onPeersKernel(measure func(plan.Selection) func(context.Context, *bench) (sampler, error)) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		k, err := b.kernel(ctx)
 		if err != nil {
 			return nil, err
 		}
-		sel := lab.Selection{Image: k.vmlinux, Config: k.config, Arches: []string{"x86_64"}, Settings: []string{"none"}, Probes: []string{oneProbe}}
+		sel := plan.Selection{Image: k.vmlinux, Config: k.config, Arches: []string{"x86_64"}, Settings: []string{"none"}, Probes: []string{oneProbe}}
 		return measure(sel)(ctx, b)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/lab"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -29,7 +30,7 @@ func runSubjects() []subject {
 // square is every probe under every single reason that a probe asks for.
 func square(boot bool) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
-		p, err := squarePlan()
+		p, err := isolationPlan(ctx, b)
 		if err != nil {
 			return nil, err
 		}
@@ -44,7 +45,7 @@ const sampledProbes = 3
 // without forks to be sure that no probe sees what another one did. There are
 // thousands: some probes' are booted, and what they took stands for all.
 func squareCells(ctx context.Context, b *bench) (sampler, error) {
-	p, err := squarePlan()
+	p, err := isolationPlan(ctx, b)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +55,11 @@ func squareCells(ctx context.Context, b *bench) (sampler, error) {
 	})
 	var columns []sampler
 	for i := range sampledProbes { // evenly spread
-		sel := lab.Selection{Arches: []string{"x86_64"}, Probes: []string{probes[(2*i+1)*len(probes)/(2*sampledProbes)]}}
+		sel := plan.Selection{Arches: []string{"x86_64"}, Probes: []string{probes[(2*i+1)*len(probes)/(2*sampledProbes)]}}
 		for _, g := range p.Guests {
 			sel.Settings = append(sel.Settings, g.Setting.String())
 		}
-		column, err := plan(sel)
+		column, err := engine.Resolve(ctx, sel, b.cache)
 		if err != nil {
 			return nil, err
 		}
@@ -81,8 +82,8 @@ func squareCells(ctx context.Context, b *bench) (sampler, error) {
 	}, nil
 }
 
-func squarePlan() (*lab.Plan, error) {
-	all, err := plan(lab.Selection{Arches: []string{"x86_64"}})
+func isolationPlan(ctx context.Context, b *bench) (*plan.Plan, error) {
+	all, err := engine.Resolve(ctx, plan.Selection{Arches: []string{"x86_64"}}, b.cache)
 	if err != nil {
 		return nil, err
 	}
@@ -92,26 +93,26 @@ func squarePlan() (*lab.Plan, error) {
 			alone = append(alone, s.String())
 		}
 	}
-	return plan(lab.Selection{Arches: []string{"x86_64"}, Settings: alone})
+	return engine.Resolve(ctx, plan.Selection{Arches: []string{"x86_64"}, Settings: alone}, b.cache)
 }
 
 func defaultRun(ctx context.Context, b *bench) (sampler, error) {
-	p, err := plan(lab.Selection{})
+	p, err := engine.Resolve(ctx, plan.Selection{}, b.cache)
 	if err != nil {
 		return nil, err
 	}
 	return b.asExpected(ctx, p, false)
 }
 
-func defaultGuests(context.Context, *bench) (sampler, error) {
-	p, err := plan(lab.Selection{})
+func defaultGuests(ctx context.Context, b *bench) (sampler, error) {
+	p, err := engine.Resolve(ctx, plan.Selection{}, b.cache)
 	return func(context.Context) (float64, error) { return float64(len(p.Guests)), nil }, err
 }
 
 // asExpected times runs of a plan of which nothing but expected verdicts may
 // come: what is fast and wrong is not to be shown. Its kernels are built first.
-func (b *bench) asExpected(ctx context.Context, p *lab.Plan, boot bool) (sampler, error) {
-	if _, err := p.Build(ctx, lab.Options{Cache: b.cache, Event: b.event}); err != nil {
+func (b *bench) asExpected(ctx context.Context, p *plan.Plan, boot bool) (sampler, error) {
+	if _, err := engine.Build(ctx, p, engine.Options{Cache: b.cache, Event: b.event}); err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) (float64, error) {
@@ -124,14 +125,14 @@ func (b *bench) asExpected(ctx context.Context, p *lab.Plan, boot bool) (sampler
 }
 
 // wholeRun runs a plan from its first step to its reports.
-func (b *bench) wholeRun(ctx context.Context, p *lab.Plan, boot bool) (*matrix.Matrix, float64, error) {
+func (b *bench) wholeRun(ctx context.Context, p *plan.Plan, boot bool) (*matrix.Matrix, float64, error) {
 	out, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
 		return nil, 0, fmt.Errorf("make directory: %w", err)
 	}
 	defer os.RemoveAll(out)
 	start := time.Now()
-	m, err := lab.Run(ctx, p, lab.Options{Out: out, Cache: b.cache, Boot: boot})
+	m, err := engine.Run(ctx, p, engine.Options{Out: out, Cache: b.cache, Boot: boot})
 	took := time.Since(start).Seconds()
 	if err == nil && len(m.Errors()) > 0 {
 		err = fmt.Errorf("run %s", m.Errors()[0])

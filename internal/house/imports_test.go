@@ -21,7 +21,6 @@ var rooms = map[string][]string{
 	"internal/arch":     {},
 	"internal/house":    {},
 	"internal/debugger": {"internal/vport"},
-	"internal/proc":     {},
 	"scenarios":         {"internal/debugger", "lockdown"},
 	"internal/vport":    {},
 	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},
@@ -37,13 +36,15 @@ var rooms = map[string][]string{
 	"vm":                {"internal/arch", "internal/vport"},
 	"matrix":            {"lockdown", "scenarios"},
 	"report":            {"matrix", "scenarios"},
-	"internal/lab":      {"*"},
+	"internal/plan":     {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
+	"internal/results":  {"matrix"},
+	"internal/engine":   {"*"},
 	"internal/bench":    {"*"},
 	"cmd/ldlab":         {"*"},
 }
 
 // pure lists the rooms that may not touch the world.
-var pure = []string{"lockdown", "matrix", "kernels/patchset"}
+var pure = []string{"internal/plan", "lockdown", "matrix", "kernels/patchset"}
 
 var worldly = []string{"os", "os/exec", "net", "syscall", "golang.org/x/sys/unix"}
 

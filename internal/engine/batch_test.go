@@ -1,0 +1,394 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// sound answers like a sound kernel would, without booting one.
+func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
+	var run matrix.MachineRun
+	model := lockdown.NewModel(g.Interface, g.Setting)
+	read := func(file string) string {
+		s := model.Answer(lockdown.Op{Call: "read", File: file})
+		if s.Err != "" {
+			return ""
+		}
+		return s.Data
+	}
+	boot := scenarios.State{When: "boot"}
+	run.States = []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
+	for _, id := range probes {
+		row, _ := scenarios.Find(id)
+		if !row.On(g.Arch) {
+			continue
+		}
+		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Result: scenarios.Result{Outcome: scenarios.Allowed, Call: "act = ok"}}
+		switch {
+		case row.Expect == scenarios.ABI:
+			o.Outcome = scenarios.Answered
+			o.Ops = []lockdown.Op{lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
+		case row.Expected(g.Setting) == scenarios.ExpectDenied:
+			refusing := row.Refusing(g.Setting)
+			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a mask, where there is one
+			o.Outcome, o.Call = scenarios.Denied, "act = EPERM"
+			line := func(comm string) string {
+				return "Lockdown: " + comm + ": " + info.Label + " is restricted; see man kernel_lockdown.7"
+			}
+			if row.DeniedAtBoot(g.Setting) {
+				boot.Log = append(boot.Log, line("swapper/0"))
+			} else {
+				o.Log = []string{line("ldp-1")}
+			}
+		}
+		run.Observations = append(run.Observations, o)
+	}
+	run.States = append([]scenarios.State{boot}, run.States...)
+	return matrix.Result{Guest: g, Machines: []matrix.MachineRun{run}}
+}
+
+// mustPlan plans a selection, its inputs read.
+func mustPlan(t testing.TB, sel plan.Selection) *plan.Plan {
+	t.Helper()
+	tables, err := kernels.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := kernels.Resolve(kernels.Inputs{Source: sel.Source, Series: sel.Series, Image: sel.Image, Config: sel.Config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.New(tables, sel, in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// tcg is the host of guests that only tests know.
+var tcg = matrix.Host{Arch: "x86_64", Accel: "tcg", QEMU: "QEMU 7.2", CPU: "max"}
+
+// A fakeRun is a run of x86_64 guests that guest answers for.
+type fakeRun struct {
+	options Options
+	plan    *plan.Plan
+	host    matrix.Host
+	origin  matrix.Origin
+	batch   func(*batch) // changes the batch before it runs
+	guest   func(context.Context, matrix.Guest, []string) matrix.Result
+}
+
+func fake(t *testing.T, out string, guest func(context.Context, matrix.Guest, []string) matrix.Result) *fakeRun {
+	t.Helper()
+	return &fakeRun{options: Options{Out: out, Jobs: 2}, plan: mustPlan(t, plan.Selection{Arches: []string{"x86_64"}}), host: tcg, guest: guest}
+}
+
+// measure does what Run does, without building or booting.
+func (f *fakeRun) measure(ctx context.Context) (*matrix.Matrix, error) {
+	s := newStage(f.plan, f.options)
+	defer s.Close()
+	for _, build := range f.plan.Builds {
+		s.kernels[keyOf(build)] = &kernel{build: build, host: f.host, record: matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: f.origin}}
+	}
+	b, err := openBatch(s)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	b.run = func(ctx context.Context, j job) matrix.Result {
+		res := f.guest(ctx, j.guest, j.probes)
+		res.Host, res.Origin = f.host, f.origin
+		return res
+	}
+	if f.batch != nil {
+		f.batch(b)
+	}
+	m, _, err := b.measure(ctx)
+	return m, err
+}
+
+func TestRunOfASoundKernel(t *testing.T) {
+	out := t.TempDir()
+	m, err := fake(t, out, sound).measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !m.AsExpected() {
+		t.Errorf("a sound kernel is accused: %v", m.Count())
+	}
+	sq := m.Tables[0].Isolation()
+	if sq == nil {
+		t.Fatal("no isolation square")
+	}
+	for i := range sq.Cells {
+		for j, s := range sq.Cells[i] {
+			if !s.Isolated() {
+				t.Errorf("%s locked, %s probed: %+v", sq.Reasons[i], sq.Reasons[j], s)
+			}
+		}
+	}
+	for _, f := range report.Formats() {
+		b, err := os.ReadFile(filepath.Join(out, f.File))
+		if err != nil || len(b) == 0 {
+			t.Errorf("%s: %d bytes, %v", f.File, len(b), err)
+		}
+	}
+	set, err := results.Load(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := set.Matrix()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b strings.Builder
+	report.Text(&a, m)
+	report.Text(&b, again)
+	if a.String() != b.String() {
+		t.Error("the report of the results file differs from the run's")
+	}
+}
+
+func TestOneLeakIsOneLeak(t *testing.T) {
+	m, err := fake(t, t.TempDir(), func(ctx context.Context, g matrix.Guest, probes []string) matrix.Result {
+		res := sound(ctx, g, probes)
+		seen := res.Machines[0].Observations
+		for i := range seen {
+			if o := &seen[i]; o.Probe == "kexec/load" {
+				o.Outcome, o.Call, o.Log = scenarios.Allowed, "act = ok", nil
+			}
+		}
+		return res
+	}).measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range m.Tables[0].Rows {
+		for i, c := range row.Cells {
+			leaks := row.Probe == "kexec/load" && m.Tables[0].Columns[i].Setting.Locks("kexec")
+			if (c.Verdict == matrix.Leak) != leaks || (!leaks && !c.Verdict.Expected()) {
+				t.Errorf("%s under %s: %s", row.Probe, m.Tables[0].Columns[i].Setting, c.Verdict)
+			}
+		}
+	}
+}
+
+func TestLostGuestsRunOnceMoreAlone(t *testing.T) {
+	var mu sync.Mutex
+	tries, running, alone := map[string]int{}, 0, true
+	r := fake(t, t.TempDir(), func(ctx context.Context, g matrix.Guest, probes []string) matrix.Result {
+		mu.Lock()
+		tries[g.ID()]++
+		try := tries[g.ID()]
+		running++
+		if try > 1 && running > 1 {
+			alone = false
+		}
+		mu.Unlock()
+		defer func() { mu.Lock(); running--; mu.Unlock() }()
+		time.Sleep(time.Millisecond)
+		res := sound(ctx, g, probes)
+		flaky := g.Setting.String() == "dev_mem@runtime" && try == 1
+		dead := g.Setting.String() == "integrity@boot"
+		killed := g.Setting.String() == "kexec@runtime"
+		if flaky || dead || killed {
+			res.Machines[0].Observations = res.Machines[0].Observations[:3]
+			res.End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "Kernel panic", Console: []string{"last words"}}
+			if killed {
+				res.End.Ending, res.End.Cause = matrix.FailedByLab, "qemu-killed"
+			}
+		}
+		return res
+	})
+	m, err := r.measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, n := range tries {
+		want := 1
+		if strings.HasSuffix(id, "/dev_mem@runtime") || strings.HasSuffix(id, "/integrity@boot") || strings.HasSuffix(id, "/kexec@runtime") {
+			want = 2
+		}
+		if n != want {
+			t.Errorf("%s ran %d times, want %d", id, n, want)
+		}
+	}
+	if !alone {
+		t.Error("a lost guest ran again beside others")
+	}
+	for i, c := range m.Tables[0].Columns {
+		for row, r := range m.Tables[0].Rows {
+			v := r.Cells[i].Verdict
+			switch c.Setting.String() {
+			case "integrity@boot":
+				if (v == matrix.Lost) != (row >= 3) {
+					t.Errorf("%s under %s: %s: want what was observed kept, and the rest lost", r.Probe, c.Setting, v)
+				}
+			case "kexec@runtime": // the host's fault says nothing about the kernel
+				if v != matrix.Unproven {
+					t.Errorf("%s under %s: %s, want unproven", r.Probe, c.Setting, v)
+				}
+			default:
+				if !v.Expected() {
+					t.Errorf("%s under %s: %s", r.Probe, c.Setting, v)
+				}
+			}
+		}
+	}
+	if len(m.Errors()) != 1 {
+		t.Errorf("errors %q, want one for the QEMU that was killed", m.Errors())
+	}
+}
+
+func TestInterruptKeepsAndResumeGoesOn(t *testing.T) {
+	out := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	ran := map[string]int{}
+	count := func(g matrix.Guest) int {
+		mu.Lock()
+		defer mu.Unlock()
+		ran[g.ID()]++
+		return len(ran)
+	}
+	m, err := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
+		if count(g) == 5 {
+			cancel()
+		}
+		return sound(c, g, probes)
+	}).measure(ctx)
+	if !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("measure: %v, want interrupted", err)
+	}
+	done := 0
+	for i, c := range m.Tables[0].Columns {
+		if m.Tables[0].Rows[0].Cells[i].Verdict != matrix.NotRun {
+			done++
+		} else if c.Shown != "" {
+			t.Errorf("%s has no verdict and shows %q", c.Setting, c.Shown)
+		}
+	}
+	if done == 0 || done == len(m.Tables[0].Columns) {
+		t.Fatalf("%d of %d guests done: the interrupt came at a bad time for this test", done, len(m.Tables[0].Columns))
+	}
+	// An interrupted write leaves half a line.
+	f, err := os.OpenFile(filepath.Join(out, results.File), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"sum":"00`)
+	f.Close()
+	if set, err := results.Load(out); err != nil || !set.Cut || len(set.Results) != done {
+		t.Errorf("Load of a cut file: %+v, %v, want the %d results before the cut", set, err, done)
+	}
+
+	clear(ran)
+	again := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
+		count(g)
+		return sound(c, g, probes)
+	})
+	if _, err := again.measure(t.Context()); err == nil {
+		t.Fatal("a run over old results without --resume: no error")
+	}
+	again.options.Resume = true
+	if m, err = again.measure(t.Context()); err != nil || !m.AsExpected() {
+		t.Fatalf("resume: %v, %v", err, m.Count())
+	}
+	if len(ran) != len(again.plan.Guests)-done {
+		t.Errorf("resume ran %d guests, want the %d that were missing", len(ran), len(again.plan.Guests)-done)
+	}
+}
+
+func TestResumeRunsAgainWhatChanged(t *testing.T) {
+	out := t.TempDir()
+	if _, err := fake(t, out, sound).measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	ran := 0
+	r := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
+		mu.Lock()
+		ran++
+		mu.Unlock()
+		return sound(c, g, probes)
+	})
+	r.options.Resume = true
+	r.origin = matrix.Origin{ImageSHA256: "another kernel"}
+	if _, err := r.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ran != len(r.plan.Guests) {
+		t.Errorf("another kernel: %d of %d guests ran again", ran, len(r.plan.Guests))
+	}
+	r.plan = mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity"}})
+	if _, err := r.measure(t.Context()); err == nil || !strings.Contains(err.Error(), "plan") {
+		t.Errorf("resume of another plan: %v", err)
+	}
+}
+
+func TestTwoRunsIntoOneDirectory(t *testing.T) {
+	out := t.TempDir()
+	inside, leave := make(chan bool), make(chan bool)
+	var once sync.Once
+	first := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
+		once.Do(func() { close(inside); <-leave })
+		return sound(c, g, probes)
+	})
+	errs := make(chan error)
+	go func() { _, err := first.measure(t.Context()); errs <- err }()
+	<-inside
+	second := fake(t, out, sound)
+	second.options.Resume = true
+	if _, err := second.measure(t.Context()); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("second run: %v", err)
+	}
+	close(leave)
+	if err := <-errs; err != nil {
+		t.Errorf("first run: %v", err)
+	}
+}
+
+// fullStore is a store whose disk is full after some results.
+type fullStore struct {
+	store
+	left int
+}
+
+func (f *fullStore) Add(r matrix.Result) error {
+	if f.left == 0 {
+		return syscall.ENOSPC
+	}
+	f.left--
+	return f.store.Add(r)
+}
+
+// TestFullDisk wants a run to end when results cannot be kept, and what was
+// measured before to be there.
+func TestFullDisk(t *testing.T) {
+	out := t.TempDir()
+	r := fake(t, out, sound)
+	r.options.Jobs = 1
+	r.batch = func(b *batch) { b.store = &fullStore{b.store, 2} }
+	if _, err := r.measure(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("measure on a full disk: %v", err)
+	}
+	set, err := results.Load(out)
+	if err != nil || len(set.Results) != 2 {
+		t.Fatalf("%v, %d results: want the two before the disk was full", err, len(set.Results))
+	}
+}

@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// checkStates says why a guest's own account of what is locked cannot be
+// believed; nil if it agrees with what was asked for. Without that, no verdict
+// follows.
+func checkStates(g matrix.Guest, r matrix.MachineRun) error {
+	locked := r.State("locked")
+	if locked == nil {
+		return fmt.Errorf("check setting: the guest never said what is locked")
+	}
+	if !slices.Contains(strings.Split(strings.TrimSpace(locked.LSM), ","), "lockdown") {
+		return fmt.Errorf("check setting: %s is %q, lockdown is not in it: nothing is enforced, whatever the level file shows",
+			lockdown.LSMFile, strings.TrimSpace(locked.LSM))
+	}
+	model := lockdown.NewModel(g.Interface, g.Setting)
+	if err := agree(model, locked, "asked for "+g.Setting.String()); err != nil {
+		return err
+	}
+	for _, o := range r.Observations {
+		for _, step := range o.Ops {
+			if model.Answer(step) != step {
+				return nil // the interface deviates: that is a verdict, and the state follows from it
+			}
+		}
+	}
+	if end := r.State("end"); end != nil {
+		return agree(model, end, "after the probes")
+	}
+	return nil
+}
+
+// agree compares what a guest shows with the model, file by file.
+func agree(model *lockdown.Model, s *scenarios.State, when string) error {
+	for _, f := range []struct{ file, got string }{{lockdown.LevelFile, s.Level}, {lockdown.ReasonsFile, s.Reasons}} {
+		want := model.Answer(lockdown.Op{Call: "read", File: f.file})
+		if want.Err == "" && want.Data != f.got {
+			return fmt.Errorf("check setting: %s, %s reads %s", when, f.file, difference(want.Data, f.got))
+		}
+	}
+	return nil
+}
+
+// difference shows two texts by their first line that differs.
+func difference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range w {
+		if i >= len(g) {
+			return fmt.Sprintf("no line %d, want %q", i+1, w[i])
+		}
+		if w[i] != g[i] {
+			return fmt.Sprintf("%q, want %q", g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%q after the last line", strings.Join(g[len(w):], "\n"))
+}

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// Coverage runs the plan (see plan.ForSites) and finds out which calls of
+// security_locked_down() it exercised, kernel by kernel. Its kernels must have
+// the lab series.
+func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, *matrix.Matrix, error) {
+	s, b, err := openForSites(ctx, p, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer s.Close()
+	defer b.close()
+	m, set, err := b.measure(ctx)
+	if err != nil {
+		return nil, m, err
+	}
+	var all []matrix.Coverage
+	for _, build := range p.Builds {
+		k := s.kernels[keyOf(build)]
+		all = append(all, matrix.Cover(build.Kernel.Name, build.Arch.Name, k.sites, set.Results,
+			func(call string) string { return kernels.WhyAbsent(call, k.built) },
+			func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) }))
+	}
+	return all, m, nil
+}
+
+// openForSites is a stage and a batch of kernels whose call sites are known.
+// The caller closes both.
+func openForSites(ctx context.Context, p *plan.Plan, o Options) (*Stage, *batch, error) {
+	if err := checkOut(o); err != nil {
+		return nil, nil, err
+	}
+	s, err := NewStage(ctx, p, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, build := range p.Builds {
+		if k := s.kernels[keyOf(build)]; !k.counts() {
+			s.Close()
+			return nil, nil, fmt.Errorf("find call sites of %s: the kernel does not count its checks, because it lacks the lab series", keyOf(build))
+		}
+	}
+	b, err := openBatch(s)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, b, nil
+}

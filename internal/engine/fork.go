@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// Memory of a template, in MiB: what any guest has, and what a preforked child
+// takes (2 MiB, measured).
+const (
+	baseMiB   = 256
+	workerMiB = 2
+)
+
+// maxWorkers bounds the preforked children; the guest program has the same
+// bound (initramfs/guest/worker.go).
+const maxWorkers = 256
+
+// specialWorkers is how many children are preforked in a machine that is not
+// the plain one: few probes run there.
+const specialWorkers = 4
+
+// workers is how many children a guest preforks before it is ready. A boot would
+// only start them earlier; a template starts them once for all of its forks. It
+// is the same for every guest of a run that could share a template, whatever
+// runs in it.
+func (s *Stage) workers(p part) int {
+	if p.name == "" {
+		return min(len(s.plan.Probes), maxWorkers)
+	}
+	return specialWorkers
+}
+
+// forkable reports whether the part of a guest may be forked: its setting, and
+// its mutant if it has one, do not come from the kernel command line.
+func (s *Stage) forkable(g matrix.Guest, p part) bool {
+	return !s.options.Boot && len(g.Setting.KernelArgs()) == 0 && !p.mutant.atBoot
+}
+
+// forkConfig is a part's machine as its template boots it.
+func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
+	n := s.workers(p)
+	config.Append = append(slices.Clip(config.Append), fmt.Sprintf("ldlab.workers=%d", n))
+	config.MemoryMiB = baseMiB + n*workerMiB
+	return config
+}
+
+// config is what QEMU is started with for a part of a guest that boots.
+func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
+	c := k.machine(g.Setting)
+	if s.options.Console {
+		c.Console = s.feed
+	}
+	if p.profile.configure != nil {
+		p.profile.configure(k, &c)
+	}
+	c.Append = append(c.Append, p.mutant.kernelArgs()...)
+	return c
+}
+
+// start starts a part of a guest. If it can be forked, it is forked from a
+// template: a guest of the same kernel that booted once and in which nothing is
+// locked. Otherwise, or if there is no template, it boots.
+func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m *vm.Machine, forked bool, err error) {
+	config := s.config(k, g, p)
+	if s.forkable(g, p) {
+		forkConfig := s.forkConfig(p, config)
+		if t := s.template(ctx, k, p, forkConfig); t != nil {
+			m, err := t.Fork(ctx, forkConfig)
+			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
+				return m, true, err
+			}
+			s.note("%s: %v; it boots instead", g.ID(), err)
+		}
+	}
+	m, err = vm.Start(ctx, config)
+	return m, false, err
+}
+
+// A templateKey names a template: of a kernel, in a machine profile.
+type templateKey struct {
+	kernel  key
+	profile string
+}
+
+// A template is made by the first guest that is to be forked from it; the
+// others wait for it.
+type template struct {
+	once sync.Once
+	vm   *vm.Template // nil: there is none, boot
+}
+
+// template returns the kernel's template for the part's machine, or nil. Probes
+// that run alone in their machine share one.
+func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Config) *vm.Template {
+	profile, _, _ := strings.Cut(p.name, " ")
+	id := templateKey{keyOf(k.build), profile}
+	s.mu.Lock()
+	t := s.templates[id]
+	if t == nil {
+		t = &template{}
+		s.templates[id] = t
+	}
+	s.mu.Unlock()
+	t.once.Do(func() {
+		made, err := vm.MakeTemplate(ctx, config, filepath.Join(s.options.Cache, "templates"))
+		if err != nil {
+			if ctx.Err() == nil {
+				s.note("%s: %v; guests boot instead", id.kernel, err)
+			}
+			return
+		}
+		for _, n := range made.Notes {
+			s.note("%s: %s", id.kernel, n)
+		}
+		made.StandBy()
+		t.vm = made
+	})
+	return t.vm
+}
+
+// closeTemplates gives up the templates from which guests were forked.
+func (s *Stage) closeTemplates() {
+	for _, t := range s.templates {
+		if t.vm != nil {
+			t.vm.Close()
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// A job is one guest to run: every probe of the plan, or those that must notice
+// a mutant.
+type job struct {
+	guest  matrix.Guest
+	probes []string
+	mutant mutation
+	try    int // counts from 1
+}
+
+// id names the job's result among those of a run.
+func (j job) id() string { return resultID(matrix.Result{Guest: j.guest, Mutant: j.mutant.command}) }
+
+// resultID names a result among those of a run.
+func resultID(r matrix.Result) string { return strings.TrimSpace(r.ID() + " " + r.Mutant) }
+
+// parts are the job's machines. If a mutant is to be noticed, only those in
+// which a probe runs.
+func (j job) parts(k *kernel) (parts []part) {
+	for _, p := range partsOf(j.probes, k.build.Arch) {
+		if j.mutant.command != "" && len(p.probes) == 0 {
+			continue
+		}
+		p.mutant = j.mutant
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+// guest runs one guest: each of the machines that its probes need, one after
+// the other. Whatever goes wrong is part of the result.
+func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
+	k := s.of(j.guest)
+	res := matrix.Result{Guest: j.guest, Mutant: j.mutant.command, Host: k.host, Origin: k.record.Origin, Tries: j.try}
+	parts := j.parts(k)
+	// Templates come first: making one is not this guest's time.
+	for _, p := range parts {
+		if s.forkable(j.guest, p) {
+			s.template(ctx, k, p, s.forkConfig(p, s.config(k, j.guest, p)))
+		}
+	}
+	// One deadline for all of the guest's machines.
+	talking, cancel := context.WithTimeout(ctx, s.limit(k))
+	defer cancel()
+	for _, p := range parts {
+		run, end := s.machine(ctx, talking, k, j, p)
+		res.Machines = append(res.Machines, run)
+		if res.End = end; !end.Well() {
+			break
+		}
+	}
+	return res
+}
+
+// limit is how long a guest may take with all of its machines.
+func (s *Stage) limit(k *kernel) time.Duration {
+	if s.options.Timeout > 0 {
+		return s.options.Timeout
+	}
+	return time.Duration(float64(cellTimeout) * k.scale())
+}
+
+// machine runs one machine of a guest: it has it lock what the setting names
+// and run its probes, and returns what it saw and how it ended. talking is the
+// guest's own deadline within ctx.
+func (s *Stage) machine(ctx, talking context.Context, k *kernel, j job, p part) (run matrix.MachineRun, end matrix.End) {
+	run.Profile = p.name
+	start := time.Now()
+	m, forked, err := s.start(ctx, k, j.guest, p)
+	if err != nil {
+		return run, failed(err, "")
+	}
+	run.Command, run.Forked = m.CommandLine(), forked
+	stop := p.profile.start(talking, m, k.scale())
+	var first time.Time
+	req := request(j.guest, p.probes, k.scale(), s.options.Timing)
+	req.Mutant = p.mutant.later()
+	err = m.Exchange(talking, func(port io.ReadWriter) (err error) {
+		first, err = exchange(port, req, &run)
+		return err
+	})
+	end = ending(ctx, talking, m, j.guest, run, err)
+	run.Timing = timing(m.Phases(), marks(run), first.Sub(start), time.Since(start))
+	if !end.Well() && s.options.Out != "" {
+		if end.Log, err = keepConsole(m, s.options.Out, j, p); err != nil {
+			s.note("%s: %v", j.id(), err)
+		}
+	}
+	if err := m.Close(context.WithoutCancel(ctx)); err != nil && end.Well() {
+		end = failed(err, run.Command)
+	}
+	stop()
+	return run, end
+}
+
+// ending finds out how a machine ended, after the exchange with it ended with
+// err.
+func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run matrix.MachineRun, err error) matrix.End {
+	var unable *wire.GuestError
+	switch {
+	case errors.As(err, &unable):
+		return failed(err, run.Command) // alive and well, but not in the setting
+	case err != nil:
+		// The machine knows why the exchange ended: it may have died of it, and
+		// gets a moment for that, so that no panic is taken for silence.
+		settling, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		return lost(m.Wait(settling), err, run.Command)
+	}
+	if err := checkStates(g, run); err != nil {
+		return failed(err, run.Command)
+	}
+	if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
+		return lost(end, fmt.Errorf("power off: %s", end.Cause), run.Command)
+	}
+	return matrix.End{}
+}
+
+// settleTime is how long a guest that stopped talking may take to end.
+const settleTime = 3 * time.Second
+
+// failed is the end of a guest by the lab's or its host's fault.
+func failed(err error, command string) matrix.End {
+	return matrix.End{Ending: matrix.FailedByLab, Detail: err.Error(), Command: command}
+}
+
+// lost is the end of a guest that did not power off. If QEMU itself failed or
+// was killed, the cause says so, and the guest is not to blame.
+func lost(end vm.End, cause error, command string) matrix.End {
+	detail := end.Detail
+	if end.Cause != vm.Panicked {
+		detail = strings.TrimSuffix(cause.Error()+"; "+end.Detail, "; ")
+	}
+	e := matrix.End{Ending: matrix.LostByGuest, Cause: string(end.Cause), Detail: detail, Console: end.Console, Command: command}
+	if !end.Cause.Guest() {
+		e.Ending = matrix.FailedByLab
+	}
+	return e
+}
+
+func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
+	req := wire.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing}
+	for _, id := range probes {
+		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
+			req.Probes = append(req.Probes, id)
+		}
+	}
+	return req
+}
+
+// exchange has the guest do its work and fills in what it reports. first is
+// when the first probe answered.
+func exchange(port io.ReadWriter, req wire.Request, run *matrix.MachineRun) (first time.Time, err error) {
+	if err := vport.Write(port, &req); err != nil {
+		return first, err
+	}
+	err = wire.ReadFrames(port, func(f wire.Frame) error {
+		n := len(run.Observations)
+		switch {
+		case f.State != nil && len(run.States) < maxStates:
+			run.States = append(run.States, *f.State)
+		case f.Observation != nil && (n == len(req.Probes) || f.Observation.Probe != req.Probes[n]):
+			return fmt.Errorf("guest reports %.80q, which was not next", f.Observation.Probe)
+		case f.Observation != nil:
+			if n == 0 {
+				first = time.Now()
+			}
+			run.Observations = append(run.Observations, *f.Observation)
+		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("run probes: %w after %d of %d", err, len(run.Observations), len(req.Probes))
+	}
+	return first, err
+}
+
+// maxStates bounds what is kept of a guest's accounts of itself.
+const maxStates = 8
+
+// keepConsole copies the console of a machine that failed to the results, and
+// returns its name in that directory. Each machine and each try has a file of
+// its own.
+func keepConsole(m *vm.Machine, out string, j job, p part) (string, error) {
+	words := []string{j.id()}
+	if p.name != "" {
+		words = append(words, p.name)
+	}
+	name := strings.NewReplacer("/", "-", " ", "-", "+", "-").Replace(strings.Join(words, "-"))
+	name = filepath.Join("consoles", fmt.Sprintf("%s-try%d.log", name, j.try))
+	text, err := os.ReadFile(m.ConsolePath())
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(out, "consoles"), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(out, name), text, 0o644)
+	}
+	if err != nil {
+		return "", fmt.Errorf("keep console: %w", err)
+	}
+	return name, nil
+}

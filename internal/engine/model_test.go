@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// modelChecks is how many scripts a kernel gets in "make test". More of them:
+//
+//	RAPID_CHECKS=2000 go test ./internal/engine -run TestModelForReal -timeout 2h
+const modelChecks = 40
+
+// setRapid sets rapid's flags for one test. What was asked for on the command
+// line or in the environment stays. seed 0 is a new one every time.
+func setRapid(t *testing.T, checks, seed int) {
+	t.Helper()
+	steps := 20 // the mean of acts in a script; it varies widely
+	if testing.Short() {
+		checks, steps = 5*checks, 2*steps // of which rapid does that much less then
+	}
+	asked := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
+	for name, value := range map[string]string{
+		"rapid.checks": strconv.Itoa(checks), "rapid.steps": strconv.Itoa(steps), "rapid.seed": strconv.Itoa(seed),
+		"rapid.nofailfile": "true", // the smallest script is in the log
+	} {
+		_, env := os.LookupEnv(strings.ToUpper(strings.ReplaceAll(name, ".", "_")))
+		if asked[name] || env {
+			continue
+		}
+		old := flag.Lookup(name).Value.String()
+		if err := flag.Lookup(name).Value.Set(value); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = flag.Lookup(name).Value.Set(old) })
+	}
+}
+
+// TestModelForReal has real kernels answer random scripts as the model does.
+// Each script has a fork of its own: what is locked stays locked.
+func TestModelForReal(t *testing.T) {
+	for _, tc := range []struct {
+		kernel, arch string
+		settings     []string
+	}{
+		{"bitmap", "x86_64", []string{"none", "none", "none", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
+		{"bitmap", "arm64", []string{"none", "none", "none", "integrity@runtime", "dev_mem,kcore@runtime", "dev_mem,perf@boot"}},
+		{"stock", "x86_64", []string{"none", "none", "none", "integrity@runtime", "integrity@boot"}},
+	} {
+		t.Run(tc.kernel+"/"+tc.arch, func(t *testing.T) {
+			p := forReal(t, plan.Selection{Kernels: []string{tc.kernel}, Arches: []string{tc.arch}})
+			setRapid(t, modelChecks, 0)
+			f := newForks(t, p)
+			settings, err := plan.ParseSettings(tc.settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &hunt{kind: p.Builds[0].Kernel.Interface, settings: settings, play: f.play}
+			start := time.Now()
+			defer func() {
+				t.Logf("%d scripts of %d steps in %.1f s, %d forks; in %d scripts, those at once came in another order than written",
+					h.scripts, h.steps, time.Since(start).Seconds(), f.forked, h.crossed)
+				if t.Failed() {
+					t.Logf("smallest difference: %s", h.report())
+				}
+			}()
+			rapid.Check(t, h.check)
+		})
+	}
+}
+
+// TestModelNoticesForReal has someone between the lab and a real kernel write
+// everything in lower case: to the lab, that kernel does not care for case.
+func TestModelNoticesForReal(t *testing.T) {
+	p := forReal(t, plan.Selection{Arches: []string{"x86_64"}})
+	setRapid(t, modelChecks, 1)
+	f := newForks(t, p)
+	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, play: func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
+		lower := slices.Clone(script)
+		for i := range lower {
+			lower[i].Data = strings.ToLower(lower[i].Data)
+		}
+		answers, err := f.play(s, lower)
+		for i := range answers {
+			if answers[i].Call == "write" {
+				answers[i].Data = script[i].Data
+			}
+		}
+		return answers, err
+	}}
+	start := time.Now()
+	if !h.fails(t) || h.found == nil || h.found.To != 1 {
+		t.Fatalf("after %d scripts, %s\nwant one write", h.scripts, h.report())
+	}
+	t.Logf("%d scripts of %d steps and what follows in %.1f s: %s", h.scripts, h.steps, time.Since(start).Seconds(), h.report())
+}
+
+// forks plays scripts in forks of a kernel.
+type forks struct {
+	ctx    context.Context
+	stage  *Stage
+	kernel *kernel
+	forked int
+}
+
+func newForks(t *testing.T, p *plan.Plan) *forks {
+	t.Helper()
+	s, err := NewStage(t.Context(), p, Options{Out: t.TempDir(), Event: func(e Event) {
+		if e.Note != "" {
+			t.Log(e.Note)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return &forks{t.Context(), s, s.kernels[keyOf(p.Builds[0])], 0}
+}
+
+func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdown.Op, err error) {
+	config := f.kernel.machine(s)
+	if f.kernel.built.HasConfig("CONFIG_SMP") {
+		config.CPUs = 2 // where they count, writers at once are at once
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, time.Duration(float64(cellTimeout)*config.Scale))
+	defer cancel()
+	var m *vm.Machine
+	// A template for each kernel command line; the rest of a setting is locked in the fork.
+	if t := f.stage.template(ctx, f.kernel, part{name: "model:" + strings.Join(s.KernelArgs(), ",")}, config); t != nil {
+		f.forked++
+		m, err = t.Fork(ctx, config)
+	} else {
+		m, err = vm.Start(ctx, config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
+	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
+		answers, err = exchangeScript(port, wire.Request{
+			Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: script,
+		})
+		return err
+	})
+	if err != nil {
+		settling, cancel := context.WithTimeout(ctx, settleTime)
+		defer cancel()
+		end := m.Wait(settling)
+		next := "the end"
+		if len(answers) < len(script) {
+			next = script[len(answers)].String()
+		}
+		return nil, fmt.Errorf("%w; %s: %s; next was %s\n%s", err, end.Cause, end.Detail, next, strings.Join(end.Console, "\n"))
+	}
+	return answers, nil
+}
+
+// exchangeScript has the guest play a script. What it says it did must be what
+// it was asked to do.
+func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.Op, err error) {
+	if err := vport.Write(port, &req); err != nil {
+		return nil, err
+	}
+	err = wire.ReadFrames(port, func(f wire.Frame) error {
+		if f.State != nil && len(f.State.Errors) > 0 {
+			return fmt.Errorf("guest: %s", f.State.Errors[0])
+		}
+		if f.Step == nil {
+			return nil
+		}
+		n := len(answers)
+		if n == len(req.Sequence) {
+			return fmt.Errorf("guest answers more than %d steps", n)
+		}
+		asked := *f.Step
+		if asked.Err = ""; asked.Call == "read" {
+			asked.Data = ""
+		}
+		if asked != req.Sequence[n] {
+			return fmt.Errorf("guest answers %s, which was not next", *f.Step)
+		}
+		answers = append(answers, *f.Step)
+		return nil
+	})
+	if err == nil && len(answers) != len(req.Sequence) {
+		err = fmt.Errorf("guest answers %d of %d steps", len(answers), len(req.Sequence))
+	}
+	return answers, err
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/debugger"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// What every guest has for its probes, besides what its setting needs.
+var (
+	// probeDevices are PCI devices. The PCI probes need pci-testdev: it has a
+	// BAR of each kind, does nothing, and no driver takes it.
+	probeDevices = []string{"pci-testdev"}
+
+	// probeArgs are kernel arguments that check lockdown while they are parsed.
+	// They do nothing else: the interrupts of unused ports are shared, and there
+	// is no EFI variable of that name.
+	probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab"}
+)
+
+// debuggerLimit is how long a kernel may take for all commands in its debugger,
+// before scaling. It takes less than 0.2 s.
+const debuggerLimit = 10 * time.Second
+
+// A profile is a kind of machine: how it differs from the plain one.
+type profile struct {
+	// configure changes what QEMU is started with; nil: nothing.
+	configure func(k *kernel, c *vm.Config)
+	// drive plays the other end of the machine's devices until ctx ends; nil:
+	// they have none.
+	drive func(ctx context.Context, m *vm.Machine, scale float64)
+}
+
+// profiles is the table of machine profiles.
+var profiles = map[scenarios.MachineKind]profile{
+	scenarios.Plain: {},
+	scenarios.Debugger: {
+		configure: func(_ *kernel, c *vm.Config) { c.Serial = true },
+		drive: func(ctx context.Context, m *vm.Machine, scale float64) {
+			// A guest that stays in its debugger goes silent: the engine
+			// notices that.
+			debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale))
+		},
+	},
+	scenarios.Firmware: {
+		configure: func(k *kernel, c *vm.Config) { c.Firmware = k.build.Arch.FindFirmware() },
+	},
+}
+
+// start runs drive, if there is one. stop ends it and waits for it.
+func (p profile) start(ctx context.Context, m *vm.Machine, scale float64) (stop func()) {
+	if p.drive == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.drive(ctx, m, scale)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// profileOn is the profile that a probe gets on the architecture: one whose
+// architecture has no firmware of its own runs in the plain machine.
+func profileOn(m scenarios.MachineKind, a *arch.Arch) scenarios.MachineKind {
+	if m == scenarios.Firmware && len(a.Firmware) == 0 {
+		return scenarios.Plain
+	}
+	return m
+}
+
+// machine is a kernel as QEMU starts it for a setting, in the plain profile.
+func (k *kernel) machine(s lockdown.Setting) vm.Config {
+	return vm.Config{
+		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
+		Append: append(s.KernelArgs(), probeArgs...), Devices: probeDevices,
+		Accel: vm.Accel(k.host.Accel), Scale: k.scale(),
+	}
+}
+
+// A part is one machine of a guest and the probes that run in it.
+type part struct {
+	name    string // of the profile, and of the probe if it runs alone in its machine; empty: the plain machine
+	profile profile
+	probes  []string
+	mutant  mutation
+}
+
+// A mutation is what a mutant changes in a kernel of the lab series. The zero
+// value changes nothing.
+type mutation struct {
+	command string // of the series' mutate file: "ANSWER SITE"
+	atBoot  bool   // it is a kernel argument, because the site is checked before user space runs
+}
+
+// kernelArgs is the mutation on the kernel command line.
+func (m mutation) kernelArgs() []string {
+	if !m.atBoot {
+		return nil
+	}
+	return []string{"ldlab_mutate=" + strings.Replace(m.command, " ", ":", 1)}
+}
+
+// later is the mutation that the guest program makes.
+func (m mutation) later() string {
+	if m.atBoot {
+		return ""
+	}
+	return m.command
+}
+
+// partsOf distributes probes over machines, in the plan's order. The plain
+// machine comes first: every guest has that one.
+func partsOf(probes []string, a *arch.Arch) []part {
+	all := []part{{profile: profiles[scenarios.Plain]}}
+	for _, id := range probes {
+		row, ok := scenarios.Find(id)
+		if !ok || !row.On(a.Name) {
+			continue
+		}
+		kind := profileOn(row.Machine, a)
+		name := string(kind)
+		if row.Exclusive {
+			name = fmt.Sprintf("%s %s", kind, id)
+		}
+		i := slices.IndexFunc(all, func(p part) bool { return p.name == name })
+		if i < 0 {
+			i = len(all)
+			all = append(all, part{name: name, profile: profiles[kind]})
+		}
+		all[i].probes = append(all[i].probes, id)
+	}
+	return all
+}

@@ -1,0 +1,326 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// forReal skips a test that boots, or fails it where LDLAB_REQUIRE wants it run:
+// in short mode, without QEMU, or where its kernel would have to be built
+// first, which "make test" does before.
+func forReal(t *testing.T, sel plan.Selection) *plan.Plan {
+	t.Helper()
+	skip := t.Skipf
+	if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "qemu") {
+		skip = t.Fatalf
+	}
+	if testing.Short() {
+		t.Skip("boots real kernels")
+	}
+	p := mustPlan(t, sel)
+	for _, b := range p.Builds {
+		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
+			skip("no %s", b.Arch.QEMU)
+		}
+		spec := kernels.Spec{Kernel: b.Kernel, Arch: b.Arch}
+		if _, ok, err := (&kernels.Builder{}).Lookup(t.Context(), spec); err != nil || !ok {
+			skip("kernel %s for %s is not built (ldlab build): %v", b.Kernel.Name, b.Arch.Name, err)
+		}
+	}
+	return p
+}
+
+// boot runs a plan for real and returns its matrix.
+func boot(t *testing.T, p *plan.Plan) *matrix.Matrix { return bootWith(t, p, Options{}) }
+
+func bootWith(t *testing.T, p *plan.Plan, o Options) *matrix.Matrix {
+	t.Helper()
+	o.Out = t.TempDir()
+	o.Event = func(e Event) {
+		switch {
+		case e.Note != "":
+			t.Log(e.Note)
+		case e.Guest != nil:
+			t.Logf("%s: %s in %.1f s", e.Guest.Guest.ID(), e.Guest.Outcome, e.Guest.Took.Seconds())
+		}
+	}
+	m, err := Run(t.Context(), p, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func dump(t *testing.T, m *matrix.Matrix) {
+	t.Helper()
+	var b strings.Builder
+	report.Text(&b, m)
+	t.Log("\n" + b.String())
+}
+
+// notBuilt is what the lab's kernels leave out though probes would use it: a
+// call in every function, or types of every object in the kernel.
+var notBuilt = []string{
+	"CONFIG_DYNAMIC_FTRACE", "CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_PROFILER", "CONFIG_STACK_TRACER",
+	"CONFIG_FPROBE_EVENTS", "CONFIG_DEBUG_INFO_BTF",
+	"no BAR of this machine can be mapped write-combining", // CONFIG_X86_PAT
+}
+
+// TestDefaultPlanForReal is what "make run" does: every verdict is as
+// expected, on both architectures, and the isolation square is clean.
+func TestDefaultPlanForReal(t *testing.T) {
+	m := boot(t, forReal(t, plan.Selection{}))
+	if !m.AsExpected() || len(m.Errors()) > 0 {
+		dump(t, m)
+		t.Errorf("not as expected: %v", m.Errors())
+	}
+	for _, table := range m.Tables {
+		a := arch.Get(table.Arch)
+		for i, row := range table.Rows {
+			probe, _ := scenarios.Find(row.Probe)
+			for j, c := range row.Cells {
+				// The lab's own kernels have what a gated probe needs, but
+				// for what the architecture lacks, or would cost every boot.
+				if c.Verdict == matrix.Unavailable && probe.On(a.Name) && !slices.Contains(notBuilt, table.Rows[i].Cells[j].Why) {
+					t.Errorf("%s %s: %s is unavailable: %s", a.Name, table.Columns[j].Setting, row.Probe, table.Rows[i].Cells[j].Why)
+				}
+			}
+		}
+		if rs, want := table.Reasons(), map[string]int{"x86_64": 22, "arm64": 19}[a.Name]; len(rs.Enforced) != want {
+			t.Errorf("%s: %d reasons are enforced, want %d: %v", a.Name, len(rs.Enforced), want, rs.Enforced)
+		}
+		sq := table.Isolation()
+		if sq == nil || len(sq.Reasons) != len(plan.Reached(table.Arch, m.Header.Probes)) {
+			t.Errorf("%s: no isolation square over every reason that is probed", table.Arch)
+			continue
+		}
+		for i := range sq.Cells {
+			for j, s := range sq.Cells[i] {
+				if !s.Isolated() {
+					t.Errorf("%s: %s locked alone, %s probed: %d of %d denied", table.Arch, sq.Reasons[i], sq.Reasons[j], s.Denied, s.Probes)
+				}
+			}
+		}
+	}
+}
+
+// TestCoverageForReal wants nine of ten call sites exercised, and a reason for
+// each of the rest.
+func TestCoverageForReal(t *testing.T) {
+	p := forReal(t, plan.ForSites(plan.Selection{}))
+	covered, _, err := Coverage(t.Context(), p, Options{Out: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range covered {
+		present, refused, open := c.Count()
+		if 10*(refused+open) < 9*present || !c.Sound() {
+			var b strings.Builder
+			report.Coverage(&b, []matrix.Coverage{c})
+			t.Errorf("%s: %d of %d call sites exercised:\n%s", c.Arch, refused+open, present, b.String())
+		}
+	}
+}
+
+// TestMutantsForReal takes a sample of what "ldlab mutate" does in full.
+func TestMutantsForReal(t *testing.T) {
+	p := forReal(t, plan.ForSites(plan.Selection{}))
+	mutated, _, err := Mutate(t.Context(), p, Options{Out: t.TempDir()}, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutated {
+		if !m.Sound() {
+			var b strings.Builder
+			report.Mutation(&b, []matrix.Mutation{m})
+			t.Errorf("%s: %d killed, %d survived:\n%s", m.Arch, m.Count(matrix.Killed), m.Count(matrix.Survived), b.String())
+		}
+	}
+}
+
+// TestStockForReal runs mainline's lockdown, briefly.
+func TestStockForReal(t *testing.T) {
+	m := boot(t, forReal(t, plan.Selection{Kernels: []string{"stock"}, Arches: []string{"x86_64"}, Settings: []string{"integrity@boot", "confidentiality@runtime"}}))
+	if !m.AsExpected() {
+		dump(t, m)
+		t.Error("not as expected")
+	}
+}
+
+// TestPostedForReal runs the series as posted: the reasons are enforced, and
+// lockdown's own file breaks mainline's ABI in the ways that the review named.
+func TestPostedForReal(t *testing.T) {
+	m := boot(t, forReal(t, plan.Selection{Kernels: []string{"posted"}, Arches: []string{"x86_64"},
+		Settings: []string{"integrity@runtime", "confidentiality@boot", "kexec@runtime"}}))
+	for _, row := range m.Tables[0].Rows {
+		for i, c := range row.Cells {
+			setting := m.Tables[0].Columns[i].Setting.String()
+			deviates := strings.HasPrefix(row.Probe, "securityfs/")
+			if deviates && row.Probe == "securityfs/show" && setting == "integrity@runtime" {
+				deviates = false // the one level that is shown as mainline does
+			}
+			if deviates && row.Probe == "securityfs/junk" && setting == "integrity@runtime" {
+				deviates = false
+			}
+			if (c.Verdict == matrix.Deviates) != deviates || (!deviates && !c.Verdict.Expected()) {
+				t.Errorf("%s under %s: %s: %s", row.Probe, setting, c.Verdict, c.Why)
+			}
+		}
+	}
+}
+
+// TestLeakIsCaught takes one check out of one call site of each architecture's
+// kernel: the lab must report LEAK for that feature, and for nothing else.
+func TestLeakIsCaught(t *testing.T) {
+	for _, tc := range []struct {
+		arch, mutant string
+		leaks        []string
+	}{
+		{"x86_64", "msr-write.patch", []string{"msr/write", "kept/msr"}},
+		{"arm64", "dev-mem.patch", []string{"devmem/open", "devmem/open-rdwr", "devmem/read", "devmem/mmap", "devmem/port-open", "kept/devmem", "kept/devmem-map"}},
+	} {
+		t.Run(tc.arch, func(t *testing.T) {
+			sel := plan.Selection{Arches: []string{tc.arch}, Settings: []string{"integrity@boot", "kexec@runtime"}}
+			forReal(t, sel) // the kernel that the series goes on top of is there
+			sel.Series = []string{filepath.Join("testdata", "mutants", tc.mutant)}
+			p := mustPlan(t, sel)
+			m := boot(t, p)
+			for _, row := range m.Tables[0].Rows {
+				for i, c := range row.Cells {
+					setting := m.Tables[0].Columns[i].Setting
+					leak := slices.Contains(tc.leaks, row.Probe) && setting.String() == "integrity@boot"
+					if (c.Verdict == matrix.Leak) != leak || (!leak && !c.Verdict.Expected()) {
+						t.Errorf("%s under %s: %s: %s", row.Probe, setting, c.Verdict, c.Why)
+					}
+				}
+			}
+		})
+	}
+}
+
+// shell runs one command in a guest.
+func shell(t *testing.T, p *plan.Plan, command string) (status int, stdout string) {
+	t.Helper()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	var out, errs bytes.Buffer
+	status, err = Shell(t.Context(), p, Options{}, Terminal{In: null, Out: &out, Err: &errs}, command)
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, errs.String())
+	}
+	t.Logf("%s: exit %d\n%s%s", command, status, out.String(), errs.String())
+	return status, out.String()
+}
+
+// TestKUnitForReal runs the bitmap series' KUnit suite at boot, runs it again,
+// and looks whether it left the kernel as it was.
+func TestKUnitForReal(t *testing.T) {
+	p := forReal(t, plan.Selection{Kernels: []string{"kunit"}, Arches: []string{"x86_64"}, Settings: []string{"dev_mem@boot"}})
+	_, out := shell(t, p, `
+		cd /sys/kernel/debug/kunit
+		for s in lockdown*; do
+			cat $s/results
+			echo 1 >$s/run
+			cat $s/results
+		done
+		cat /sys/kernel/security/lockdown
+		cat /sys/kernel/security/lockdown_reasons`)
+	if n := strings.Count(out, "\nok 1 lockdown\n"); n != 2 || strings.Contains(out, "not ok") {
+		t.Errorf("suites that passed, first and second run: %d, want 2 in all, and none that failed", n)
+	}
+	if !strings.Contains(out, "[none] integrity") || strings.Count(out, " locked\n") != 1 || !strings.Contains(out, "dev_mem locked\n") {
+		t.Error("the suite changed what is locked")
+	}
+}
+
+func TestShellForReal(t *testing.T) {
+	for _, a := range arch.All() {
+		t.Run(a.Name, func(t *testing.T) {
+			p := forReal(t, plan.Selection{Arches: []string{a.Name}, Settings: []string{"integrity@runtime"}})
+			if status, out := shell(t, p, "uname -m; cat /sys/kernel/security/lockdown; exit 42"); status != 42 ||
+				!strings.Contains(out, "[integrity]") || !strings.HasPrefix(out, map[string]string{"x86_64": "x86_64", "arm64": "aarch64"}[a.Name]) {
+				t.Errorf("exit %d, want 42, and the level of the setting", status)
+			}
+		})
+	}
+}
+
+// TestInterruptLeavesNothing ends a run while guests boot.
+func TestInterruptLeavesNothing(t *testing.T) {
+	p := forReal(t, plan.Selection{Arches: []string{"x86_64"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, p, Options{Out: t.TempDir(), Event: func(e Event) {
+		if e.Guest != nil {
+			cancel()
+		}
+	}})
+	if err != ErrInterrupted {
+		t.Errorf("run: %v, want interrupted", err)
+	}
+	children, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left []byte
+	for _, c := range children {
+		b, _ := os.ReadFile(c)
+		left = append(left, b...)
+	}
+	if len(bytes.TrimSpace(left)) > 0 {
+		t.Errorf("children left: %s", left)
+	}
+}
+
+// shape is a call without its numbers: a fork has more memory than a boot, and
+// some calls show sizes or what is in memory.
+func shape(call string) string {
+	return regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`).ReplaceAllString(call, "#")
+}
+
+// TestForkEqualsBoot runs settings that can be forked both ways: a fork must
+// give the verdict of a boot, for the same call and errno, of every probe. Those
+// in which everything is locked, and nothing, and two that lock some, show each
+// probe both ways; LDLAB_EVERY_SETTING=1, as in make nightly, takes all.
+func TestForkEqualsBoot(t *testing.T) {
+	settings := []string{"none", "confidentiality@runtime", "integrity@runtime", "dev_mem,tracefs@runtime"}
+	if os.Getenv("LDLAB_EVERY_SETTING") != "" {
+		settings = nil
+		for _, g := range mustPlan(t, plan.Selection{}).Guests {
+			if len(g.Setting.KernelArgs()) == 0 && !slices.Contains(settings, g.Setting.String()) {
+				settings = append(settings, g.Setting.String())
+			}
+		}
+	}
+	p := forReal(t, plan.Selection{Settings: settings})
+	booted, forked := bootWith(t, p, Options{Boot: true}), bootWith(t, p, Options{})
+	for i, table := range booted.Tables {
+		for j, col := range table.Columns {
+			if col.Forked || !forked.Tables[i].Columns[j].Forked {
+				t.Errorf("%s %s: forked %v where it should boot, %v where it should be forked", table.Arch, col.Setting, col.Forked, forked.Tables[i].Columns[j].Forked)
+			}
+			for k, row := range table.Rows {
+				b, f := row.Cells[j], forked.Tables[i].Rows[k].Cells[j]
+				if b.Verdict != f.Verdict || (b.Observed != nil && f.Observed != nil && shape(b.Observed.Call) != shape(f.Observed.Call)) {
+					t.Errorf("%s %s %s: %+v booted, %+v forked", table.Arch, col.Setting, row.Probe, b.Judgment, f.Judgment)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+)
+
+// Run runs a plan and returns its matrix, judged from the results file that it
+// wrote. On ErrInterrupted the matrix has what was measured.
+func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
+	if err := checkOut(o); err != nil {
+		return nil, err
+	}
+	s, err := NewStage(ctx, p, o)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	b, err := openBatch(s)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	m, _, err := b.measure(ctx)
+	return m, err
+}
+
+// checkOut makes the directory of the results and looks, before anything is
+// built, whether it has results already.
+func checkOut(o Options) error {
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return fmt.Errorf("make results directory: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(o.Out, results.File)); err == nil && !o.Resume {
+		return fmt.Errorf("%s %w", o.Out, ErrResultsThere)
+	}
+	return nil
+}
+
+// measure runs the plan's guests, judges them, and writes the reports.
+func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, error) {
+	if err := b.do(ctx, b.planned()); err != nil {
+		return nil, nil, err
+	}
+	set, err := b.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := set.Matrix()
+	if err == nil {
+		err = writeReports(b.stage.options.Out, m)
+	}
+	if err == nil && ctx.Err() != nil {
+		err = ErrInterrupted
+	}
+	return m, set, err
+}
+
+// writeReports keeps the matrix in every format beside the results. A report
+// appears whole or not at all.
+func writeReports(dir string, m *matrix.Matrix) error {
+	for _, f := range report.Formats() {
+		var b bytes.Buffer
+		if err := f.Write(&b, m); err != nil {
+			return fmt.Errorf("write report %s: %w", f.File, err)
+		}
+		if err := renameio.WriteFile(filepath.Join(dir, f.File), b.Bytes(), 0o644); err != nil {
+			return fmt.Errorf("write report %s: %w", f.File, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ldlab/ldlab/initramfs"
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// A Stage is a plan that is ready to run: its kernels are built, and the lab
+// knows how to boot them. Its methods may be called from several goroutines.
+type Stage struct {
+	options Options
+	plan    *plan.Plan
+	shell   bool  // guests get SSH, a shell and its commands
+	feed    *feed // of events
+	kernels map[key]*kernel
+
+	mu        sync.Mutex
+	templates map[templateKey]*template
+}
+
+// A key names a kernel of a plan.
+type key struct{ kernel, arch string }
+
+func keyOf(b plan.Build) key               { return key{b.Kernel.Name, b.Arch.Name} }
+func keyOfGuest(g matrix.Guest) key        { return key{g.Kernel, g.Arch} }
+func (k key) String() string               { return k.kernel + " " + k.arch }
+func (s *Stage) of(g matrix.Guest) *kernel { return s.kernels[keyOfGuest(g)] }
+
+// A kernel is one that can be booted, with the root file system that goes with
+// it.
+type kernel struct {
+	build  plan.Build
+	built  kernels.Built
+	initrd string
+	host   matrix.Host    // on which its guests run
+	sites  lockdown.Sites // its call sites; empty if they are not known
+	record matrix.Kernel  // what the results say of it
+}
+
+// counts reports whether the kernel counts its checks (the lab series).
+func (k *kernel) counts() bool { return len(k.sites.Present) > 0 }
+
+// scale is how much slower guests are here than on the machine for which
+// timeouts were chosen.
+func (k *kernel) scale() float64 {
+	if k.host.Accel == string(vm.KVM) {
+		return 1
+	}
+	return k.build.Arch.Scale
+}
+
+// newStage is a stage of which nothing is built yet. Its caller closes it.
+func newStage(p *plan.Plan, o Options) *Stage {
+	read := o.Event
+	if read == nil {
+		read = func(Event) {}
+	}
+	return &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*template{}}
+}
+
+// NewStage builds what the plan boots and chooses how to boot it. Close must be
+// called.
+func NewStage(ctx context.Context, p *plan.Plan, o Options) (*Stage, error) {
+	s := newStage(p, o)
+	if err := s.prepare(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives up the templates from which guests were forked, and waits until
+// the reader of events has had them.
+func (s *Stage) Close() {
+	s.closeTemplates()
+	if n := s.feed.dropped(); n > 0 {
+		s.note("%d bytes of console output were not shown, because the terminal was too slow", n)
+	}
+	s.feed.close()
+}
+
+func (s *Stage) note(format string, args ...any) {
+	s.feed.emit(Event{Note: fmt.Sprintf(format, args...)})
+}
+
+// prepare builds everything that the plan boots, and chooses how to boot it.
+func (s *Stage) prepare(ctx context.Context) error {
+	if err := s.preflight(); err != nil {
+		return err
+	}
+	if err := vm.Sweep(vm.DefaultDir()); err != nil {
+		s.note("%v", err)
+	}
+	hosts := map[*arch.Arch]matrix.Host{}
+	for _, build := range s.plan.Builds {
+		k, err := s.makeKernel(ctx, build)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		host, known := hosts[build.Arch]
+		if !known {
+			if host, err = s.chooseHost(ctx, k); err != nil {
+				return interrupted(ctx, err)
+			}
+			hosts[build.Arch] = host
+			s.note("%s", report.Machines([]matrix.Host{host}))
+		}
+		k.host = host
+		s.kernels[keyOf(build)] = k
+	}
+	return nil
+}
+
+// preflight checks, before anything is built, what would end the run after it.
+func (s *Stage) preflight() (err error) {
+	for _, b := range s.plan.Builds {
+		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
+			return fmt.Errorf("find %s: install the Debian package %s", b.Arch.QEMU, b.Arch.QEMUPackage)
+		}
+	}
+	return s.findCache()
+}
+
+func (s *Stage) findCache() (err error) {
+	if s.options.Cache == "" {
+		s.options.Cache, err = kernels.DefaultCache()
+	}
+	return err
+}
+
+// An Image is a kernel that was built.
+type Image struct {
+	Kernel, Arch string
+	Path         string
+}
+
+// Build builds everything that a plan boots, and boots nothing. It returns what
+// it built even if it then failed.
+func Build(ctx context.Context, p *plan.Plan, o Options) ([]Image, error) {
+	s := newStage(p, o)
+	defer s.Close()
+	if err := s.findCache(); err != nil {
+		return nil, err
+	}
+	var images []Image
+	for _, build := range p.Builds {
+		k, err := s.makeKernel(ctx, build)
+		if err != nil {
+			return images, interrupted(ctx, err)
+		}
+		images = append(images, Image{build.Kernel.Name, build.Arch.Name, k.built.Image})
+	}
+	return images, nil
+}
+
+// makeKernel makes a kernel bootable; its host is not known yet.
+func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, error) {
+	k := &kernel{build: build}
+	var err error
+	if k.built, err = s.buildKernel(ctx, build); err != nil {
+		return nil, err
+	}
+	image, err := s.initramfs(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if k.sites, err = k.built.Sites(); err != nil {
+		return nil, err
+	}
+	if !k.counts() {
+		s.note("%s does not count its checks (the lab series does): denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
+	}
+	k.initrd = image.Path
+	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}}
+	for _, site := range k.sites.Present {
+		k.record.Calls[site.Name] = site.Where()
+	}
+	return k, nil
+}
+
+// configOf is what the configuration says of every symbol that a probe needs;
+// nil if the configuration is not known.
+func configOf(b kernels.Built) map[string]bool {
+	if b.Config == "" {
+		return nil
+	}
+	config := map[string]bool{}
+	for _, row := range scenarios.Rows() {
+		for _, symbol := range row.Needs {
+			config[symbol] = b.HasConfig(symbol)
+		}
+	}
+	return config
+}
+
+func (s *Stage) buildKernel(ctx context.Context, build plan.Build) (kernels.Built, error) {
+	if i := s.plan.Inputs.Image; i != nil {
+		return kernels.OfImage(*i), nil
+	}
+	b := &kernels.Builder{Cache: s.options.Cache, Events: func(e kernels.Event) { s.feed.emit(Event{Build: &e}) }}
+	return b.Build(ctx, s.plan.Spec(build))
+}
+
+// initramfs builds a kernel's root file system, or finds it in the cache.
+func (s *Stage) initramfs(ctx context.Context, k *kernel) (initramfs.Image, error) {
+	return initramfs.Build(ctx, initramfs.Config{
+		Arch: k.build.Arch, Cache: s.options.Cache, Shell: s.shell, NoBPF: !s.shell && !needBPF(s.plan.Probes), Files: payloads(k.built),
+		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
+		Progress: func(text string) { s.note("%s", text) },
+	})
+}
+
+// needBPF reports whether one of the probes loads a BPF program.
+func needBPF(probes []string) bool {
+	return slices.ContainsFunc(probes, func(id string) bool {
+		row, ok := scenarios.Find(id)
+		return ok && slices.Contains(row.Needs, "CONFIG_BPF_SYSCALL")
+	})
+}
+
+// payloads are the files that probes look for in the guest.
+func payloads(b kernels.Built) map[string]string {
+	files := map[string]string{}
+	for _, path := range scenarios.Payloads() {
+		if file, ok := b.Files[filepath.Base(path)]; ok {
+			files[path] = file
+		}
+	}
+	return files
+}
+
+func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
+	p := b.Provenance
+	o := matrix.Origin{
+		Base: p.Base, BaseVersion: p.BaseVersion, BaseSHA256: p.BaseSHA256,
+		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256,
+	}
+	for _, s := range p.Series {
+		sum := sha256.New()
+		for _, patch := range s.Patches {
+			fmt.Fprintln(sum, patch.SHA256)
+		}
+		o.Series = append(o.Series, fmt.Sprintf("%s (%d patches, sha256 %.6x)", s.Name, len(s.Patches), sum.Sum(nil)))
+	}
+	return o
+}
+
+// records are what the header of the results says of the plan's kernels.
+func (s *Stage) records() (list []matrix.Kernel) {
+	for _, build := range s.plan.Builds {
+		if k := s.kernels[keyOf(build)]; k != nil {
+			list = append(list, k.record)
+		}
+	}
+	return list
+}
+
+// current reports whether an earlier result was measured on what would be
+// booted now, on a host like this one, and came to its end.
+func (s *Stage) current(res matrix.Result) bool {
+	k := s.of(res.Guest)
+	return k != nil && !res.End.Failed() && (res.End.Well() || res.Mutant != "") && res.Host.Same(k.host) &&
+		res.Origin.ImageSHA256 == k.record.Origin.ImageSHA256 && res.Origin.GuestSHA256 == k.record.Origin.GuestSHA256
+}
+
+// chooseHost decides how guests of a kernel's architecture are run.
+func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) {
+	a := k.build.Arch
+	host := matrix.Host{Arch: a.Name}
+	qemu, err := exec.LookPath(a.QEMU)
+	if err != nil {
+		return host, fmt.Errorf("find %s: install the Debian package %s", a.QEMU, a.QEMUPackage)
+	}
+	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	if err != nil {
+		return host, fmt.Errorf("run %s --version: %w", a.QEMU, err)
+	}
+	host.QEMU, _, _ = strings.Cut(string(out), "\n")
+	switch {
+	case s.options.Accel == string(vm.KVM) && !a.Native():
+		host.Accel, host.Why = string(vm.TCG), "KVM runs the host's own architecture only"
+	case s.options.Accel != "":
+		host.Accel, host.Why = s.options.Accel, "chosen by --accel"
+	default:
+		choice, err := vm.SelfTest(ctx, k.machine(lockdown.Setting{}), s.selfTestCache(a))
+		if choice.Accel == "" && err != nil {
+			return host, err
+		}
+		if err != nil {
+			s.note("%v", err) // the choice is good, and is made anew next time
+		}
+		host.Accel, host.Why = string(choice.Accel), choice.Why
+	}
+	if host.CPU = a.CPUTCG; host.Accel == string(vm.KVM) {
+		host.CPU = a.CPUKVM
+	}
+	return host, nil
+}
+
+// selfTestCache is where the self-test keeps its verdict. A ready image may be
+// broken, and that must not be held against KVM in later runs, so what was
+// learnt with one is kept with its results.
+func (s *Stage) selfTestCache(a *arch.Arch) string {
+	if s.plan.Selection.Image == "" || s.options.Out == "" {
+		return s.options.Cache
+	}
+	if known, err := filepath.Glob(filepath.Join(s.options.Cache, "kvm-"+a.Name+".json")); err == nil && len(known) > 0 {
+		return s.options.Cache
+	}
+	return s.options.Out
+}

@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// timing lists how far a guest's life went, in order, on the host's clock. The
+// guest's own marks are on the clock of its kernel's log; both clocks saw the
+// guest program say that it is ready.
+func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []matrix.Phase {
+	var phases []matrix.Phase
+	add := func(name string, at time.Duration) {
+		if at > 0 {
+			phases = append(phases, matrix.Phase{Name: name, MS: at.Milliseconds()})
+		}
+	}
+	ready := slices.IndexFunc(marks, func(m scenarios.Mark) bool { return m.Name == scenarios.MarkReady })
+	if p.Ready > 0 && ready >= 0 {
+		kernel := p.Ready - time.Duration(marks[ready].NS)
+		add("kernel runs", kernel)
+		for _, m := range marks[:ready] {
+			add(m.Name, kernel+time.Duration(m.NS))
+		}
+	}
+	add("ready", p.Ready)
+	add("login", p.Login)
+	add("first probe", first)
+	add("end", end)
+	return phases
+}
+
+// marks are what a guest tells of its boot; a forked guest had none.
+func marks(run matrix.MachineRun) []scenarios.Mark {
+	if s := run.State("boot"); s != nil && !run.Forked {
+		return s.Marks
+	}
+	return nil
+}

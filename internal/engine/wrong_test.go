@@ -1,0 +1,382 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// A kernel answers steps; a script's Group says which are at once, and a
+// kernel of these may make of that what it likes.
+type answerer func(lockdown.Op) lockdown.Op
+
+// sane is the model itself.
+func sane(k lockdown.Interface, s lockdown.Setting) answerer { return lockdown.NewModel(k, s).Answer }
+
+// reads is a kernel that takes other data for what was written.
+func reads(as func(file, data string) string) func(lockdown.Interface, lockdown.Setting) answerer {
+	return func(k lockdown.Interface, s lockdown.Setting) answerer {
+		m := lockdown.NewModel(k, s)
+		return func(s lockdown.Op) lockdown.Op {
+			data := s.Data
+			if s.Call == "write" {
+				s.Data = as(s.File, data)
+			}
+			got := m.Answer(s)
+			if s.Call == "write" {
+				got.Data = data
+			}
+			return got
+		}
+	}
+}
+
+// onReasons changes what is written to that file only.
+func onReasons(as func(string) string) func(file, data string) string {
+	return func(file, data string) string {
+		if file == lockdown.ReasonsFile {
+			return as(data)
+		}
+		return data
+	}
+}
+
+// racy is a kernel that looks and stores later, as mainline does: all writers
+// at once see the level that was there before them, and the last one's stays.
+func racy(k lockdown.Interface, s lockdown.Setting) answerer {
+	setting, group := s, 0
+	var before, since []lockdown.Op // the group's first
+	m := lockdown.NewModel(k, s)
+	return func(s lockdown.Op) lockdown.Op {
+		if s.Group == 0 || s.Group != group {
+			before, since = append(before, since...), nil
+		}
+		group = s.Group
+		if s.Group != 0 && s.Call == "write" && s.File == lockdown.LevelFile && s.At == 0 && !s.Same {
+			old := lockdown.NewModel(k, setting)
+			for _, s := range before {
+				old.Answer(s)
+			}
+			got := old.Answer(s)
+			if got.Err == "" {
+				m, since = old, nil
+			} else {
+				m.Answer(s) // the same, on its descriptor
+			}
+			since = append(since, s)
+			return got
+		}
+		since = append(since, s)
+		return m.Answer(s)
+	}
+}
+
+// known is what of a list is reasons.
+func known(data string) string {
+	var words []string
+	for _, w := range strings.Split(data, ",") {
+		if slices.Contains(lockdown.Tokens(), w) && !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, ",")
+}
+
+// on has the hunt play scripts on kernels of this process.
+func (h *hunt) on(boot func(lockdown.Interface, lockdown.Setting) answerer) *hunt {
+	h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
+		k := boot(h.kind, s)
+		var answers []lockdown.Op
+		for _, step := range script {
+			answers = append(answers, k(step))
+		}
+		return answers, nil
+	}
+	return h
+}
+
+// A silentTB is a test that may fail.
+type silentTB struct {
+	*testing.T
+	failed bool
+}
+
+func (s *silentTB) Failed() bool          { return s.failed }
+func (s *silentTB) Fail()                 { s.failed = true }
+func (s *silentTB) FailNow()              { s.failed = true; runtime.Goexit() }
+func (s *silentTB) Error(...any)          { s.failed = true }
+func (s *silentTB) Errorf(string, ...any) { s.failed = true }
+func (s *silentTB) Fatal(...any)          { s.FailNow() }
+func (s *silentTB) Fatalf(string, ...any) { s.FailNow() }
+func (s *silentTB) Log(...any)            {}
+func (s *silentTB) Logf(string, ...any)   {}
+
+// fails reports whether the hunt ends a test.
+func (h *hunt) fails(t *testing.T) bool {
+	tb := &silentTB{T: t}
+	done := make(chan bool)
+	go func() { // for FailNow
+		defer close(done)
+		rapid.Check(tb, h.check)
+	}()
+	<-done
+	return tb.failed
+}
+
+// TestModelNotices gives the hunt kernels that are wrong in one way. Each must
+// be found, and the script shrunk to what shows it.
+func TestModelNotices(t *testing.T) {
+	setRapid(t, 200, 1) // the same scripts every time: a test of the hunt is no hunt
+	for _, tc := range []struct {
+		name  string
+		kind  lockdown.Interface
+		boot  func(lockdown.Interface, lockdown.Setting) answerer
+		steps int // of the smallest script, at most
+	}{
+		{"case does not matter", lockdown.Bitmap, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
+		{"case does not matter in the level file", lockdown.Upstream, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
+		{"blanks are stripped", lockdown.Bitmap, reads(func(_, d string) string { return strings.Trim(d, " \t") }), 1},
+		{"all newlines are stripped", lockdown.Upstream, reads(func(_, d string) string { return strings.TrimRight(d, "\n") }), 1},
+		{"no newline is stripped", lockdown.Bitmap, reads(func(_, d string) string { return strings.ReplaceAll(d, "\n", "?") }), 1},
+		{"a NUL ends a list", lockdown.Bitmap, reads(onReasons(func(d string) string { d, _, _ = strings.Cut(d, "\x00"); return d })), 1},
+		{"a NUL is a byte like others", lockdown.Upstream, reads(func(_, d string) string { return strings.ReplaceAll(d, "\x00", "?") }), 1},
+		{"empty words are skipped", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.Trim(strings.ReplaceAll(d, ",,", ","), ",") })), 1},
+		{"blanks separate", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.ReplaceAll(d, " ", ",") })), 1},
+		{"too long is taken", lockdown.Bitmap, reads(onReasons(func(d string) string {
+			if len(d) > 4096 && known(d) == "msr" {
+				return "msr"
+			}
+			return d
+		})), 1},
+		{"4096 bytes are too long", lockdown.Bitmap, reads(onReasons(func(d string) string {
+			if len(d) >= 4096 {
+				return "?"
+			}
+			return d
+		})), 1},
+		{"what is known of a list is locked", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				got := m.Answer(s)
+				if s.Call == "write" && s.File == lockdown.ReasonsFile && s.At == 0 && got.Err != "" {
+					m.Answer(lockdown.Op{Call: "write", File: s.File, Same: true, Data: known(s.Data)})
+				}
+				return got
+			}
+		}, 2},
+		{"what is locked is refused", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				was := map[lockdown.Reason]bool{}
+				for _, w := range lockdown.Tokens() {
+					was[lockdown.Reason(w)] = m.Locked(lockdown.Reason(w))
+				}
+				got := m.Answer(s)
+				if s.Call == "write" && s.File == lockdown.ReasonsFile && got.Err == "" &&
+					!slices.ContainsFunc(strings.Split(strings.TrimSuffix(s.Data, "\n"), ","), func(w string) bool { return !was[lockdown.Reason(w)] }) {
+					got.Err = "EPERM"
+				}
+				return got
+			}
+		}, 2},
+		{"a level can be lowered", lockdown.Upstream, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				got := m.Answer(s)
+				if l, err := lockdown.ParseLevel(strings.TrimSuffix(s.Data, "\n")); err == nil && got.Err == "EPERM" {
+					m, got.Err = lockdown.NewModel(k, lockdown.Setting{Level: l}), ""
+				}
+				return got
+			}
+		}, 2},
+		{"all reasons but one are a level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				got := m.Answer(s)
+				all := lockdown.NewModel(k, lockdown.Setting{Level: lockdown.Integrity})
+				open := 0
+				for _, r := range lockdown.Reasons() {
+					if r.Level == lockdown.Integrity && !m.Locked(r.Reason) {
+						open++
+					}
+				}
+				if s.Call == "read" && s.File == lockdown.LevelFile && open == 1 {
+					return all.Answer(s)
+				}
+				return got
+			}
+		}, 3},
+		{"a write may be in pieces", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			text := ""
+			return func(s lockdown.Op) lockdown.Op {
+				if !s.Same {
+					text = ""
+				}
+				text += s.Data
+				got := m.Answer(s)
+				if s.Call == "write" && s.Same && got.Err == "EINVAL" {
+					joined := s
+					joined.Data = text
+					got.Err = m.Answer(joined).Err
+				}
+				return got
+			}
+		}, 2},
+		{"the offset does not matter", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				at := s.At
+				if s.Call == "write" {
+					s.At = 0
+				}
+				got := m.Answer(s)
+				got.At = at
+				return got
+			}
+		}, 2},
+		{"a write moves the offset", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			moved := false
+			return func(s lockdown.Op) lockdown.Op {
+				moved = moved && s.Same
+				if moved && s.Call == "write" && s.File == lockdown.ReasonsFile {
+					s.Err = "EINVAL"
+					return s
+				}
+				got := m.Answer(s)
+				moved = moved || s.Call == "write" && got.Err == ""
+				return got
+			}
+		}, 2},
+		// Writers at once; nothing is wrong with one after the other.
+		{"an update is lost", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			group := 0
+			return func(s lockdown.Op) lockdown.Op {
+				lost := s.Group != 0 && s.Group == group && s.Call == "write" && s.File == lockdown.ReasonsFile && !s.Same
+				if group = s.Group; lost {
+					told := lockdown.NewModel(k, lockdown.Setting{}).Answer(s)
+					m.Answer(lockdown.Op{Call: "write", File: s.File}) // what comes next on the descriptor finds it
+					return told
+				}
+				return m.Answer(s)
+			}
+		}, 4},
+		{"two are told that they raised the level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			group := 0
+			return func(s lockdown.Op) lockdown.Op {
+				second := s.Group != 0 && s.Group == group
+				got := m.Answer(s)
+				if group = s.Group; second && got.Err == "EPERM" && s.Data == "integrity" {
+					got.Err = ""
+				}
+				return got
+			}
+		}, 3},
+		{"a level is stored without a look", lockdown.Bitmap, racy, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			settings, err := plan.ParseSettings([]string{"none", "none", "integrity@runtime"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
+			if !h.fails(t) || h.found == nil || h.found.To > tc.steps {
+				t.Fatalf("after %d scripts, %s\nwant a difference in %d steps", h.scripts, h.report(), tc.steps)
+			}
+			t.Log(h.report())
+		})
+	}
+}
+
+// TestModelAgrees hunts kernels that are right, and sees to it that the hunt
+// goes where something could be wrong.
+func TestModelAgrees(t *testing.T) {
+	setRapid(t, 300, 1)
+	for _, tc := range []struct {
+		name string
+		kind lockdown.Interface
+		boot func(lockdown.Interface, lockdown.Setting) answerer
+		seen []string
+	}{
+		{"bitmap", lockdown.Bitmap, sane, []string{
+			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ok", "lockdown_reasons = EINVAL",
+			"4095 bytes ok", "4096 bytes ok", "4097 bytes EINVAL", "0 bytes EINVAL",
+			"on one descriptor ok", "on one descriptor EINVAL", "at an offset ok", "at an offset EINVAL", "at once ok", "at once EPERM",
+			"[none]", "[integrity]", "[confidentiality]", "a level reached by reasons",
+		}},
+		{"tristate", lockdown.Upstream, sane, []string{
+			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ENOENT",
+			"4096 bytes EPERM", "5000 bytes EINVAL", "0 bytes EINVAL", "on one descriptor ok", "at an offset ok", "at once ok", "at once EPERM",
+			"[none]", "[integrity]", "[confidentiality]",
+		}},
+		{"mainline's race", lockdown.Upstream, racy, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			settings, err := plan.ParseSettings([]string{"none", "integrity@runtime", "confidentiality@boot"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
+			seen := map[string]int{}
+			play := h.play
+			h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
+				answers, err := play(s, script)
+				account(seen, answers)
+				return answers, err
+			}
+			rapid.Check(t, h.check)
+			for _, what := range tc.seen {
+				if seen[what] == 0 {
+					t.Errorf("never %s in %d scripts of %d steps", what, h.scripts, h.steps)
+				}
+			}
+			t.Logf("%d scripts of %d steps: %v", h.scripts, h.steps, seen)
+		})
+	}
+}
+
+// account counts what answers are about.
+func account(seen map[string]int, answers []lockdown.Op) {
+	byReasons := false
+	for _, s := range answers {
+		ret := s.Err
+		if ret == "" {
+			ret = "ok"
+		}
+		if s.Call == "read" {
+			for _, l := range []string{"[none]", "[integrity]", "[confidentiality]"} {
+				if s.File == lockdown.LevelFile && strings.Contains(s.Data, l) {
+					seen[l]++
+					if byReasons && l != "[none]" {
+						seen["a level reached by reasons"]++
+					}
+				}
+			}
+			continue
+		}
+		byReasons = s.File == lockdown.ReasonsFile && s.Group == 0 && len(s.Data) < 4000
+		seen[s.File[len(lockdown.Dir)+1:]+" = "+ret]++
+		if n := len(s.Data); slices.Contains([]int{0, 4095, 4096, 4097, 5000}, n) {
+			seen[fmt.Sprintf("%d bytes %s", n, ret)]++
+		}
+		if s.Same {
+			seen["on one descriptor "+ret]++
+		}
+		if s.At != 0 {
+			seen["at an offset "+ret]++
+		}
+		if s.Group != 0 {
+			seen["at once "+ret]++
+		}
+	}
+}

@@ -1,0 +1,331 @@
+// Package plan turns what a user asks for into a plan: which kernels are built,
+// which guests run on them, and which probes run in each. It is pure: whatever a
+// selection names in the world is looked up before, and comes in as Inputs.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A Selection is what a user asks for. The zero value asks for the default
+// plan: the bitmap kernel on every architecture, under every default setting.
+type Selection struct {
+	Kernels   []string // names in the table of kernels
+	Arches    []string
+	Settings  []string // text forms
+	Scenarios []string
+	Probes    []string // scenario/probe
+
+	Series []string // patch files or directories on top of each kernel's own series
+	Source string   // text form of a kernels.Source, instead of each kernel's base
+	Image  string   // a ready image instead of the table; needs exactly one architecture
+	Config string   // that image's configuration, where it is at hand
+}
+
+// Check says which parts of a selection exclude each other; nil if none do. It
+// needs nothing that the selection names.
+func (sel Selection) Check() error {
+	switch {
+	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
+		return usagef("--image runs as it is: it cannot be used with --kernel, --series or --source")
+	case sel.Image == "" && sel.Config != "":
+		return usagef("--config is for --image only: kernels of the table have a configuration of their own")
+	}
+	return nil
+}
+
+// A Build is a kernel on an architecture: what the guests of a plan boot.
+type Build struct {
+	Kernel   kernels.Kernel
+	Arch     *arch.Arch       `json:"-"`
+	Identity kernels.Identity // what it is made of
+}
+
+// A Plan is what a run will do. It is a plain value: it can be printed, and
+// printing it boots nothing.
+type Plan struct {
+	Selection Selection
+	Inputs    kernels.Resolved `json:"-"` // what the selection names, read and checked
+	Builds    []Build
+	Guests    []matrix.Guest // in the order of the report: a control first, then its settings
+	Probes    []string
+}
+
+// Digest identifies the plan: two plans with one digest run the same probes in
+// the same settings on kernels made of the same sources. Version and digest of a
+// base are left out, because a plan is the same before and after its base was
+// fetched; results are bound to the bytes of the image that they ran on.
+func (p *Plan) Digest() string {
+	whole := struct {
+		Format     int
+		Identities []kernels.Identity
+		Guests     []matrix.Guest
+		Probes     []string
+	}{Format: 1, Guests: p.Guests, Probes: p.Probes}
+	for _, b := range p.Builds {
+		id := b.Identity
+		if p.Inputs.Image == nil {
+			id.Version, id.Detail, id.SHA256 = "", "", ""
+		}
+		whole.Identities = append(whole.Identities, id)
+	}
+	text, err := json.Marshal(whole)
+	if err != nil {
+		panic("plan: digest: " + err.Error()) // plain values only
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// A UsageError is a selection that cannot be planned.
+type UsageError struct{ Text string }
+
+func (e *UsageError) Error() string { return e.Text }
+
+func usagef(format string, args ...any) error {
+	return &UsageError{fmt.Sprintf(format, args...)}
+}
+
+// ImageKernel is the kernel's name in the plan of a ready image.
+const ImageKernel = "image"
+
+// New turns a selection into a plan. in is what the selection names in the world,
+// and identify finds out what a kernel is made of; nil leaves that open. Errors
+// of the selection are a *UsageError, others are identify's.
+func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(kernels.Spec) (kernels.Identity, error)) (*Plan, error) {
+	p := &Plan{Selection: sel, Inputs: in}
+	err := sel.Check()
+	if err != nil {
+		return nil, err
+	}
+	if p.Probes, err = pickProbes(sel); err != nil {
+		return nil, err
+	}
+	if p.Builds, err = pickBuilds(t, sel, in); err != nil {
+		return nil, err
+	}
+	settings, err := ParseSettings(sel.Settings)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range p.Builds {
+		wanted := settings
+		if len(wanted) == 0 {
+			wanted = DefaultSettings(b.Kernel.Interface, b.Arch.Name, p.Probes)
+		}
+		guests, err := guestsOf(b, wanted)
+		if err != nil {
+			return nil, err
+		}
+		p.Guests = append(p.Guests, guests...)
+	}
+	return p, p.identify(identify)
+}
+
+// identify fills in what the plan's kernels are made of.
+func (p *Plan) identify(identify func(kernels.Spec) (kernels.Identity, error)) (err error) {
+	for i := range p.Builds {
+		b := &p.Builds[i]
+		switch {
+		case p.Inputs.Image != nil:
+			b.Identity = kernels.IdentifyImage(b.Kernel.Name, *p.Inputs.Image)
+		case identify != nil:
+			if b.Identity, err = identify(p.Spec(*b)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// guestsOf puts the control before the settings, once.
+func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
+	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}}}
+	seen := map[string]bool{guests[0].ID(): true}
+	for _, s := range settings {
+		if err := s.CheckInterface(b.Kernel.Interface); err != nil {
+			return nil, usagef("kernel %s: %v", b.Kernel.Name, err)
+		}
+		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s}
+		if !seen[g.ID()] {
+			seen[g.ID()] = true
+			guests = append(guests, g)
+		}
+	}
+	return guests, nil
+}
+
+// DefaultSettings is what is run where no setting was asked for: the levels at
+// boot and at run time; where single reasons can be locked, each one that the
+// probes reach, a set, and a level with a single reason on top; and, where
+// there is an in-kernel interface, the confidential guest.
+func DefaultSettings(k lockdown.Interface, archName string, probes []string) []lockdown.Setting {
+	texts := []string{"integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime"}
+	if k != lockdown.Upstream {
+		for _, r := range Reached(archName, probes) {
+			texts = append(texts, string(r)+"@runtime")
+		}
+		if k == lockdown.Bitmap {
+			texts = append(texts, "dev_mem,kexec@boot", "integrity,bpf_read_kernel@runtime", "dev_mem@coco")
+		} else {
+			texts = append(texts, "dev_mem,kexec@runtime")
+		}
+	}
+	var settings []lockdown.Setting
+	for _, text := range texts {
+		s, err := lockdown.ParseSetting(text)
+		if err != nil {
+			panic("plan: default setting: " + err.Error())
+		}
+		settings = append(settings, s)
+	}
+	return settings
+}
+
+// Reached lists the reasons that gate the probes on an architecture, in the
+// kernel's order.
+func Reached(archName string, probes []string) []lockdown.Reason {
+	gates := map[lockdown.Reason]bool{}
+	for _, id := range probes {
+		if row, ok := scenarios.Find(id); ok && row.On(archName) && row.Expect == scenarios.Checked {
+			gates[row.Reason] = true
+		}
+	}
+	var rs []lockdown.Reason
+	for _, info := range lockdown.Reasons() {
+		if gates[info.Reason] {
+			rs = append(rs, info.Reason)
+		}
+	}
+	return rs
+}
+
+// ParseSettings takes the text forms of settings. The error is a *UsageError.
+func ParseSettings(texts []string) ([]lockdown.Setting, error) {
+	var settings []lockdown.Setting
+	for _, text := range texts {
+		s, err := lockdown.ParseSetting(text)
+		if err != nil {
+			if unknown, ok := err.(*lockdown.UnknownError); ok {
+				return nil, usagef("setting %q: %s", text, unknownText(unknown.What, unknown.Word, unknown.Known))
+			}
+			return nil, &UsageError{err.Error()}
+		}
+		settings = append(settings, s)
+	}
+	return settings, nil
+}
+
+func pickProbes(sel Selection) ([]string, error) {
+	var names, ids []string
+	for _, s := range scenarios.All() {
+		names = append(names, s.Name)
+	}
+	for _, r := range scenarios.Rows() {
+		ids = append(ids, r.ID)
+	}
+	for _, s := range sel.Scenarios {
+		if !slices.Contains(names, s) {
+			return nil, usagef("%s", unknownText("scenario", s, names))
+		}
+	}
+	for _, p := range sel.Probes {
+		if !slices.Contains(ids, p) {
+			return nil, usagef("%s", unknownText("probe", p, ids))
+		}
+	}
+	if len(sel.Scenarios) == 0 && len(sel.Probes) == 0 {
+		return ids, nil
+	}
+	var picked []string
+	for _, id := range ids {
+		scenario, _, _ := strings.Cut(id, "/")
+		if slices.Contains(sel.Scenarios, scenario) || slices.Contains(sel.Probes, id) {
+			picked = append(picked, id)
+		}
+	}
+	return picked, nil
+}
+
+func pickBuilds(t *kernels.Tables, sel Selection, in kernels.Resolved) ([]Build, error) {
+	for _, name := range sel.Arches {
+		if arch.Get(name) == nil {
+			return nil, usagef("%s", unknownText("architecture", name, arch.Names()))
+		}
+	}
+	var arches []*arch.Arch
+	for _, a := range arch.All() {
+		if len(sel.Arches) == 0 || slices.ContainsFunc(sel.Arches, func(n string) bool { return arch.Get(n) == a }) {
+			arches = append(arches, a)
+		}
+	}
+	if sel.Image != "" {
+		return imageBuild(sel, in)
+	}
+	names := sel.Kernels
+	if len(names) == 0 {
+		names = []string{"bitmap"}
+	}
+	var builds []Build
+	for _, name := range names {
+		k, ok := t.Kernel(name)
+		if !ok {
+			return nil, usagef("%s", unknownText("kernel", name, t.Names()))
+		}
+		n := len(builds)
+		for _, a := range arches {
+			if k.On(a) && !slices.ContainsFunc(builds, func(b Build) bool { return b.Kernel.Name == k.Name && b.Arch == a }) {
+				builds = append(builds, Build{Kernel: k, Arch: a})
+			}
+		}
+		if len(builds) == n && !slices.ContainsFunc(builds, func(b Build) bool { return b.Kernel.Name == k.Name }) {
+			return nil, usagef("kernel %s is built for %s only", k.Name, strings.Join(k.Arches, " and "))
+		}
+	}
+	return builds, nil
+}
+
+func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {
+	if in.Image == nil {
+		return nil, usagef("image %s was not looked up", sel.Image)
+	}
+	k := kernels.Kernel{Name: ImageKernel, Title: sel.Image, Interface: in.Image.Interface}
+	return []Build{{Kernel: k, Arch: in.Image.Arch}}, nil
+}
+
+// Spec says how one of the plan's kernels is built.
+func (p *Plan) Spec(b Build) kernels.Spec {
+	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series}
+}
+
+// CheckShell says why a plan does not name the one guest that a shell is in;
+// nil if it does.
+func (p *Plan) CheckShell() error {
+	if len(p.Builds) != 1 {
+		return usagef("a shell is in one guest: give one --kernel and one --arch")
+	}
+	if n := len(p.Selection.Settings); n > 1 {
+		return usagef("a shell is in one guest: give one --setting, not %d", n)
+	}
+	return nil
+}
+
+// siteSettings are those in which call sites are covered and mutants detected:
+// everything is locked, at boot and at run time. The plan adds the control.
+var siteSettings = []string{"confidentiality@boot", "confidentiality@runtime"}
+
+// ForSites selects what coverage and mutation start from: nothing locked, and
+// everything.
+func ForSites(sel Selection) Selection {
+	sel.Settings = siteSettings
+	return sel
+}

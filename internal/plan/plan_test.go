@@ -1,0 +1,107 @@
+package plan
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+func tables(t testing.TB) *kernels.Tables {
+	t.Helper()
+	tab, err := kernels.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+func mustPlan(t testing.TB, sel Selection) *Plan {
+	t.Helper()
+	p, err := New(tables(t), sel, kernels.Resolved{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestDefaultPlan is what the issue of the lab asks for: both architectures,
+// the three levels at boot and at run time, each single reason that the probes
+// reach, and a set.
+func TestDefaultPlan(t *testing.T) {
+	p := mustPlan(t, Selection{})
+	have := map[string]bool{}
+	for _, g := range p.Guests {
+		if have[g.ID()] {
+			t.Errorf("%s twice", g.ID())
+		}
+		have[g.ID()] = true
+	}
+	for _, arch := range []string{"x86_64", "arm64"} {
+		settings := []string{"none", "integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime", "dev_mem,kexec@boot", "dev_mem@coco"}
+		for _, r := range Reached(arch, p.Probes) {
+			settings = append(settings, string(r)+"@runtime")
+		}
+		for _, s := range settings {
+			if !have["bitmap/"+arch+"/"+s] {
+				t.Errorf("no guest for bitmap/%s/%s", arch, s)
+			}
+		}
+	}
+	if have["bitmap/arm64/msr@runtime"] {
+		t.Error("msr is locked alone on arm64, where no probe reaches it")
+	}
+}
+
+func TestPlanAddsTheControl(t *testing.T) {
+	p := mustPlan(t, Selection{Arches: []string{"amd64"}, Settings: []string{"integrity", "integrity@boot", "none@runtime"}, Probes: []string{"kexec/load"}})
+	var ids []string
+	for _, g := range p.Guests {
+		ids = append(ids, g.ID())
+	}
+	if got := strings.Join(ids, " "); got != "bitmap/x86_64/none bitmap/x86_64/integrity@boot" {
+		t.Errorf("guests %s: want the control once, first, and the setting once", got)
+	}
+	if len(p.Probes) != 1 {
+		t.Errorf("probes %v, want one", p.Probes)
+	}
+}
+
+func TestPlanRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		sel  Selection
+		want string
+	}{
+		{Selection{Kernels: []string{"bitmp"}}, `did you mean "bitmap"?`},
+		{Selection{Arches: []string{"x86"}}, `did you mean "x86_64"?`},
+		{Selection{Arches: []string{"riscv64"}}, "there are: x86_64 arm64"},
+		{Selection{Settings: []string{"dev_men@boot"}}, `did you mean "dev_mem"?`},
+		{Selection{Settings: []string{"integrity@bot"}}, `did you mean "boot"?`},
+		{Selection{Scenarios: []string{"kexek"}}, `did you mean "kexec"?`},
+		{Selection{Probes: []string{"kexec/lod"}}, `did you mean "kexec/load"?`},
+		{Selection{Kernels: []string{"stock"}, Settings: []string{"dev_mem@runtime"}}, "an upstream kernel cannot lock single reasons"},
+		{Selection{Kernels: []string{"stock"}, Settings: []string{"dev_mem@coco"}}, "stock"},
+		{Selection{Image: "/no/such/image"}, "not looked up"},
+		{Selection{Image: "/dev/null", Kernels: []string{"stock"}}, "--image"},
+		{Selection{Config: "x"}, "--image"},
+	} {
+		_, err := New(tables(t), tc.sel, kernels.Resolved{}, nil)
+		var usage *UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("New(%+v): %v, want a line with %q", tc.sel, err, tc.want)
+		}
+	}
+}
+
+func TestDefaultSettingsFitTheirKind(t *testing.T) {
+	p := mustPlan(t, Selection{})
+	for _, k := range lockdown.Interfaces() {
+		for _, s := range DefaultSettings(k, "x86_64", p.Probes) {
+			if err := s.CheckInterface(k); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// unknownText says that a word is unknown, and what was probably meant.
+func unknownText(what, word string, known []string) string {
+	best, distance := "", len(word)/2+2
+	for _, k := range known {
+		d := levenshtein.Distance(strings.ToLower(word), k, nil)
+		if _, short, _ := strings.Cut(k, "/"); word != "" && (short == word || strings.HasPrefix(k, word)) {
+			d = 0
+		}
+		if d < distance {
+			best, distance = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("unknown %s %q, did you mean %q?", what, word, best)
+	}
+	return fmt.Sprintf("unknown %s %q; there are: %s", what, word, strings.Join(known, " "))
+}
+
+// UnknownWord is the usage error for a word that is none of those known.
+func UnknownWord(what, word string, known []string) error {
+	return usagef("%s", unknownText(what, word, known))
+}

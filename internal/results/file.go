@@ -1,0 +1,168 @@
+package results
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// maxLine bounds one line of a results file, in bytes.
+const maxLine = 64 << 20
+
+// A line of a results file: its content and the sum that guards it.
+type line struct {
+	Sum    string  `json:"sum"` // sha256 of the other member's bytes, hex
+	Header *rawDoc `json:"header,omitempty"`
+	Result *rawDoc `json:"result,omitempty"`
+}
+
+type rawDoc = json.RawMessage
+
+// A CorruptError says which line of a results file cannot be believed.
+type CorruptError struct {
+	Line  int   // counts from 1
+	At    int64 // offset of that line, bytes
+	Last  bool  // nothing follows it
+	Cut   bool  // it has no newline: what an interrupted write leaves
+	Cause error
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("read results: line %d: %v", e.Line, e.Cause)
+}
+
+func (e *CorruptError) Unwrap() error { return e.Cause }
+
+// EncodeHeader gives the first line of a results file, newline included.
+func EncodeHeader(h matrix.Header) ([]byte, error) {
+	return encode(h, func(l *line, doc *rawDoc) { l.Header = doc })
+}
+
+// EncodeResult gives one further line of a results file, newline included.
+func EncodeResult(r matrix.Result) ([]byte, error) {
+	return encode(r, func(l *line, doc *rawDoc) { l.Result = doc })
+}
+
+func encode(v any, put func(*line, *rawDoc)) ([]byte, error) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode results: %w", err)
+	}
+	l := line{Sum: sum(doc)}
+	put(&l, (*rawDoc)(&doc))
+	b, err := json.Marshal(l)
+	if err != nil {
+		return nil, fmt.Errorf("encode results: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+func sum(doc []byte) string {
+	s := sha256.Sum256(doc)
+	return hex.EncodeToString(s[:])
+}
+
+// Read takes a results file apart and hands over one result after the other,
+// so that a large file need not fit into memory. It ends early with visit's
+// error. On a *CorruptError, every line before the bad one was handed over.
+func Read(r io.Reader, visit func(matrix.Result) error) (h matrix.Header, err error) {
+	var at int64
+	br := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		text, err := readLine(br)
+		if err == io.EOF && len(text) == 0 {
+			if n == 1 {
+				return h, &CorruptError{Line: 1, Last: true, Cause: errors.New("file is empty")}
+			}
+			return h, nil
+		}
+		cut := err == io.EOF
+		var res matrix.Result
+		switch {
+		case cut:
+			err = errors.New("line is cut off")
+		case err == nil && n == 1:
+			err = decodeHeader(text, &h)
+		case err == nil:
+			err = decodeResult(text, &res)
+		}
+		if err != nil {
+			_, peek := br.Peek(1)
+			return h, &CorruptError{Line: n, At: at, Last: cut || peek != nil, Cut: cut, Cause: err}
+		}
+		if n > 1 {
+			if err := visit(res); err != nil {
+				return h, err
+			}
+		}
+		at += int64(len(text))
+	}
+}
+
+// readLine returns a line with its newline; io.EOF where that is missing.
+func readLine(br *bufio.Reader) ([]byte, error) {
+	var text []byte
+	for {
+		part, err := br.ReadSlice('\n')
+		text = append(text, part...)
+		if len(text) > maxLine {
+			return text, fmt.Errorf("line exceeds %d bytes", maxLine)
+		}
+		if err != bufio.ErrBufferFull {
+			return text, err
+		}
+	}
+}
+
+func decodeHeader(text []byte, h *matrix.Header) error {
+	l, err := decodeLine(text)
+	switch {
+	case err != nil:
+		return err
+	case l.Header == nil:
+		return errors.New("not a header: is this a results file?")
+	case sum(*l.Header) != l.Sum:
+		return errDamaged
+	}
+	if err := json.Unmarshal(*l.Header, h); err != nil {
+		return err
+	}
+	if h.Format != matrix.Format {
+		return fmt.Errorf("format %d, this lab reads %d", h.Format, matrix.Format)
+	}
+	return nil
+}
+
+func decodeResult(text []byte, r *matrix.Result) error {
+	l, err := decodeLine(text)
+	switch {
+	case err != nil:
+		return err
+	case l.Result == nil:
+		return errors.New("not a result")
+	case sum(*l.Result) != l.Sum:
+		return errDamaged
+	}
+	return json.Unmarshal(*l.Result, r)
+}
+
+var errDamaged = errors.New("its sum does not match: the file was damaged or edited")
+
+func decodeLine(text []byte) (l line, err error) {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&l); err != nil {
+		return l, fmt.Errorf("not a line of results: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return l, errors.New("not a line of results: more than one value")
+	}
+	return l, nil
+}

@@ -1,0 +1,58 @@
+// Package results owns the results file: its format, how results are appended
+// to it while guests run, and how it is read again. A file that was damaged or
+// edited is an error, not a guess.
+package results
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// File is the name of the file of results in a run's directory.
+const File = "results.jsonl"
+
+// A Set is what a results file holds.
+type Set struct {
+	Header  matrix.Header
+	Results []matrix.Result // of kernels as they are
+	Mutants []matrix.Result // of mutants; see matrix.Result.Mutant
+	Cut     bool            // the last line was cut off, as an interrupted write leaves it
+}
+
+// Load reads the results file path, or that of the run's directory path. A last
+// line that was cut off is left out, and Cut is set. Every other damage is a
+// *CorruptError.
+func Load(path string) (*Set, error) {
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		path = filepath.Join(path, File)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open results: %w", err)
+	}
+	defer f.Close()
+	s := &Set{}
+	s.Header, err = Read(f, func(r matrix.Result) error {
+		if r.Mutant != "" {
+			s.Mutants = append(s.Mutants, r)
+		} else {
+			s.Results = append(s.Results, r)
+		}
+		return nil
+	})
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) && corrupt.Cut && corrupt.Line > 1 {
+		s.Cut, err = true, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Matrix judges the results.
+func (s *Set) Matrix() (*matrix.Matrix, error) { return matrix.Build(s.Header, s.Results) }

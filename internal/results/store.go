@@ -1,0 +1,154 @@
+package results
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// ErrThere is in the error of Open if the directory has results already and
+// nothing was said about them.
+var ErrThere = errors.New("has results already")
+
+// A Store appends results to a file as soon as they come, and keeps what it
+// has whatever happens to the run.
+type Store struct {
+	lock *flock.Flock
+	file *os.File
+	size int64 // bytes of whole lines
+}
+
+// Open makes the run's directory and its results file, with the header h. If
+// resume is set, the results that are there and that keep takes are kept and
+// returned; they must be of the same plan. Otherwise a file that is there is
+// ErrThere, because it was measured once. A second Store in the same directory
+// is an error.
+func Open(dir string, h matrix.Header, resume bool, keep func(matrix.Result) bool) (*Store, *Set, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make results directory: %w", err)
+	}
+	s := &Store{lock: flock.New(filepath.Join(dir, ".lock"))}
+	ok, err := s.lock.TryLock()
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if !ok {
+		return nil, nil, fmt.Errorf("lock %s: another run writes its results there", dir)
+	}
+	kept, err := s.begin(filepath.Join(dir, File), h, resume, keep)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	return s, kept, nil
+}
+
+func (s *Store) begin(path string, h matrix.Header, resume bool, keep func(matrix.Result) bool) (*Set, error) {
+	kept := &Set{Header: h}
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("open results: %w", err)
+	case !resume:
+		return nil, fmt.Errorf("%s %w", filepath.Dir(path), ErrThere)
+	default:
+		old, err := Load(path)
+		if err != nil {
+			return nil, fmt.Errorf("resume: %w", err)
+		}
+		if kept, err = resumed(old, h, keep); err != nil {
+			return nil, fmt.Errorf("resume %s: %w", path, err)
+		}
+	}
+	if err := rewrite(path, kept); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.file, err = os.OpenFile(path, os.O_WRONLY, 0); err != nil {
+		return nil, fmt.Errorf("open results: %w", err)
+	}
+	if s.size, err = s.file.Seek(0, io.SeekEnd); err != nil {
+		return nil, fmt.Errorf("open results: %w", err)
+	}
+	return kept, nil
+}
+
+// resumed is what is kept of what an earlier run left. A line that was cut off
+// is not: its guest runs again. The new header describes the kernels as they are
+// now; keep sees to it that no result of another kernel or host is kept, so the
+// header says nothing about a result that was not measured under it.
+func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, error) {
+	if old.Header.Digest != h.Digest {
+		return nil, errors.New("its plan is another one: give the same flags, or another --out")
+	}
+	kept := &Set{Header: h}
+	kept.Header.Started = old.Header.Started
+	for _, r := range old.Results {
+		if keep(r) {
+			kept.Results = append(kept.Results, r)
+		}
+	}
+	for _, r := range old.Mutants {
+		if keep(r) {
+			kept.Mutants = append(kept.Mutants, r)
+		}
+	}
+	return kept, nil
+}
+
+// rewrite puts a whole file in place at once.
+func rewrite(path string, set *Set) error {
+	var b bytes.Buffer
+	line, err := EncodeHeader(set.Header)
+	if err != nil {
+		return err
+	}
+	b.Write(line)
+	for _, r := range slices.Concat(set.Results, set.Mutants) {
+		if line, err = EncodeResult(r); err != nil {
+			return err
+		}
+		b.Write(line)
+	}
+	if err := renameio.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write results: %w", err)
+	}
+	return nil
+}
+
+// Add appends one result and waits until it is on disk. If only half a line
+// could be written, because the disk is full, it is taken back.
+func (s *Store) Add(r matrix.Result) error {
+	line, err := EncodeResult(r)
+	if err != nil {
+		return err
+	}
+	if _, err = s.file.WriteAt(line, s.size); err == nil {
+		err = s.file.Sync()
+	}
+	if err != nil {
+		if cut := s.file.Truncate(s.size); cut != nil {
+			err = errors.Join(err, cut)
+		}
+		return fmt.Errorf("write results: %w", err)
+	}
+	s.size += int64(len(line))
+	return nil
+}
+
+// Close gives the directory up to others.
+func (s *Store) Close() {
+	if s.file != nil {
+		s.file.Close()
+	}
+	s.lock.Unlock()
+}

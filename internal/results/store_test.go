@@ -1,0 +1,101 @@
+package results
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+func all(matrix.Result) bool { return true }
+
+// TestFullDisk takes back half a line, as a full disk leaves it: what was stored
+// before can be read.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	h, list, _ := sample(t)
+	s, _, err := Open(dir, h, false, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Add(list[0]); err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("no /dev/full")
+	}
+	disk := s.file
+	s.file = full
+	if err := s.Add(list[1]); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Add on a full disk: %v", err)
+	}
+	s.file = disk
+	if err := s.Add(list[2]); err != nil {
+		t.Fatal(err)
+	}
+	set, err := Load(dir)
+	if err != nil || len(set.Results) != 2 || set.Results[1].ID() != list[2].ID() {
+		t.Errorf("%v, %+v: want the first and the third result", err, set)
+	}
+}
+
+// TestOpen holds the rules of a directory that has results already.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	h, list, _ := sample(t)
+	h.Digest = "a plan"
+	mutant := list[1]
+	mutant.Mutant = "allow f+0x1/0x2"
+	s, _, err := Open(dir, h, false, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []matrix.Result{list[0], list[1], mutant} {
+		if err := s.Add(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := Open(dir, h, true, all); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("second store: %v", err)
+	}
+	s.Close()
+	if _, _, err := Open(dir, h, false, all); !errors.Is(err, ErrThere) {
+		t.Errorf("without resume: %v", err)
+	}
+	other := h
+	other.Digest = "another plan"
+	if _, _, err := Open(dir, other, true, all); err == nil || !strings.Contains(err.Error(), "plan is another one") {
+		t.Errorf("another plan: %v", err)
+	}
+	// The line that an interrupted write leaves is not kept; damage is an error.
+	file := filepath.Join(dir, File)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(whole, `{"sum":"00`...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, kept, err := Open(dir, h, true, func(r matrix.Result) bool { return r.Mutant != "" || r.ID() == list[0].ID() })
+	if err != nil || len(kept.Results) != 1 || len(kept.Mutants) != 1 {
+		t.Fatalf("resume: %v, %+v", err, kept)
+	}
+	s.Close()
+	if again, err := os.ReadFile(file); err != nil || strings.Count(string(again), "\n") != 3 || strings.Contains(string(again), `"00`) {
+		t.Errorf("%v, %d lines: want the header and the two that were kept", err, strings.Count(string(again), "\n"))
+	}
+	whole[len(whole)-20] ^= 1
+	if err := os.WriteFile(file, whole, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *CorruptError
+	if _, _, err := Open(dir, h, true, all); !errors.As(err, &corrupt) {
+		t.Errorf("damaged: %v", err)
+	}
+}
