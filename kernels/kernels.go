@@ -179,7 +179,7 @@ func (t *Tables) series(name string) (patchset.Series, error) {
 	if err != nil {
 		return patchset.Series{}, fmt.Errorf("unknown series %q", name)
 	}
-	return patchset.Read(sub, name)
+	return patchset.ReadDir(sub, name)
 }
 
 // fragment reads config/NAME.config.

@@ -86,13 +86,14 @@ func readSeries(name string) (Series, error) {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
 	if info.IsDir() {
-		return patchset.Read(os.DirFS(name), name)
+		return patchset.ReadDir(os.DirFS(name), name)
 	}
-	data, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
-	return patchset.ReadFile(name, data)
+	defer f.Close()
+	return patchset.Read(name, f)
 }
 
 // An Identity is what a kernel is made of, as digests. Two kernels with equal

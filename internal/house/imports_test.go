@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"internal/arch":     {},
 	"internal/house":    {},
 	"internal/debugger": {"internal/vport"},
+	"internal/proc":     {},
 	"scenarios":         {"internal/debugger", "lockdown"},
 	"internal/vport":    {},
 	"internal/wire":     {"internal/vport", "lockdown", "scenarios"},

@@ -1,18 +1,13 @@
 package patchset
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"mime/quotedprintable"
-	"net/mail"
 	"path"
-	"regexp"
-	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
@@ -21,7 +16,7 @@ import (
 
 // A Series is patches that belong together, in the order they are applied.
 type Series struct {
-	Name     string // of the table, or the path the user gave
+	Name     string // in the tables, or the path that the user gave
 	Title    string
 	Versions Versions
 	Patches  []Patch
@@ -29,9 +24,10 @@ type Series struct {
 
 // A Patch is one message of a series.
 type Patch struct {
-	Name  string // of the file; with #N for the Nth message of a mailbox
-	Data  []byte // what stands in the file: part of the key of a build
-	files []*gitdiff.File
+	Name    string // of the file; with #N for the Nth message of a mailbox
+	Subject string // of the mail, decoded; empty if it is none
+	Data    []byte // the bytes of the message: part of the key of a build
+	files   []*gitdiff.File
 }
 
 // SHA256 is a digest of the series, in hex: of the digests of its patches, in
@@ -47,8 +43,17 @@ func (s Series) SHA256() string {
 // SHA256 is the digest of the patch's bytes, in hex.
 func (p Patch) SHA256() string { return fmt.Sprintf("%x", sha256.Sum256(p.Data)) }
 
-// seriesFile is what series.toml says beside the patches.
-type seriesFile struct {
+// Limits of what is read.
+const (
+	maxBytes = 32 << 20 // of a series: git's whole v6.12 merge window is less
+	maxFiles = 1000     // *.patch files of a directory
+)
+
+// ErrTooLarge is in the error of a series that is over a limit.
+var ErrTooLarge = fmt.Errorf("it is larger than %d MiB, or has more than %d files", maxBytes>>20, maxFiles)
+
+// A description is what series.toml holds beside the patches.
+type description struct {
 	Title    string `toml:"title"`
 	Versions string `toml:"versions"` // base versions that it is for; see ParseVersions
 }
@@ -56,104 +61,130 @@ type seriesFile struct {
 // seriesTOML is the file that describes a series.
 const seriesTOML = "series.toml"
 
-// ReadFile takes the bytes of a patch file or a mailbox. The name is for
-// messages.
-func ReadFile(name string, data []byte) (Series, error) {
-	patches, err := parsePatches(path.Base(name), data)
-	return Series{Name: name, Patches: patches}, err
+// Read reads a patch file or a mailbox. The name is for messages. In a mailbox,
+// patches are brought into the order of their numbers; replies and cover
+// letters are left out; several versions of a series, or one of which a patch
+// is missing, are an error, and so is more than 32 MiB.
+func Read(name string, r io.Reader) (Series, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return Series{}, fmt.Errorf("read series %s: %w", name, err)
+	}
+	all, err := parse(path.Base(name), data)
+	if err != nil {
+		return Series{}, err
+	}
+	patches, err := arrange(all, false)
+	if err != nil {
+		return Series{}, fmt.Errorf("read series %s: %w", name, err)
+	}
+	return Series{Name: name, Patches: patches}, nil
 }
 
-// Read reads a directory of *.patch files, with or without a series.toml.
-func Read(fsys fs.FS, name string) (Series, error) {
+// ReadDir reads a directory of *.patch files, with or without a series.toml.
+// Patches are in the order of their numbers ([PATCH 3/7]) if they have some,
+// and else of the files' names.
+func ReadDir(fsys fs.FS, name string) (Series, error) {
 	s := Series{Name: name}
-	if data, err := fs.ReadFile(fsys, seriesTOML); err == nil {
-		var f seriesFile
-		if err := strict.Decode(data, &f); err != nil {
-			return Series{}, fmt.Errorf("read series %s: %s: %w", name, seriesTOML, err)
-		}
-		if s.Versions, err = ParseVersions(f.Versions); err != nil {
-			return Series{}, fmt.Errorf("read series %s: %s: %w", name, seriesTOML, err)
-		}
-		s.Title = f.Title
+	if err := s.describe(fsys); err != nil {
+		return Series{}, fmt.Errorf("read series %s: %s: %w", name, seriesTOML, err)
 	}
 	files, err := fs.Glob(fsys, "*.patch")
 	if err != nil || len(files) == 0 {
 		return Series{}, fmt.Errorf("read series %s: no *.patch file", name)
 	}
+	if len(files) > maxFiles {
+		return Series{}, fmt.Errorf("read series %s: %w", name, ErrTooLarge)
+	}
+	var all []found
+	left := maxBytes
 	for _, file := range files { // Glob sorts
-		data, err := fs.ReadFile(fsys, file)
+		data, err := readLimited(fsys, file, left)
 		if err != nil {
 			return Series{}, fmt.Errorf("read series %s: %w", name, err)
 		}
-		patches, err := parsePatches(file, data)
+		left -= len(data)
+		more, err := parse(file, data)
 		if err != nil {
 			return Series{}, err
 		}
-		s.Patches = append(s.Patches, patches...)
+		all = append(all, more...)
+	}
+	if s.Patches, err = arrange(all, true); err != nil {
+		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
 	return s, nil
 }
 
-// fromLine starts each message of a mailbox as git format-patch and public
-// inboxes write it.
-var fromLine = regexp.MustCompile(`(?m)^From (?:[0-9a-f]{40}|\S+@\S+) .*\n`)
-
-// parsePatches takes a patch file or a mailbox apart into its messages.
-// Messages without a change, such as cover letters, are left out; a file
-// without any change is an error.
-func parsePatches(name string, data []byte) ([]Patch, error) {
-	var starts []int
-	for _, loc := range fromLine.FindAllIndex(data, -1) {
-		starts = append(starts, loc[0])
+// describe reads series.toml. A series need not have one, but one that cannot
+// be read is an error: its versions would be taken for any.
+func (s *Series) describe(fsys fs.FS) error {
+	data, err := fs.ReadFile(fsys, seriesTOML)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if len(starts) == 0 || starts[0] != 0 {
-		starts = append([]int{0}, starts...)
+	if err != nil {
+		return err
 	}
-	var patches []Patch
-	for i, start := range starts {
-		end := len(data)
-		if i+1 < len(starts) {
-			end = starts[i+1]
-		}
-		p := Patch{Name: name, Data: data[start:end]}
-		if len(starts) > 1 {
-			p.Name = fmt.Sprintf("%s#%d", name, i+1)
-		}
-		files, _, err := gitdiff.Parse(bytes.NewReader(decodeMail(p.Data)))
-		if err != nil {
-			return nil, fmt.Errorf("parse patch %s: %w", p.Name, err)
-		}
-		if p.files = files; len(files) > 0 {
-			patches = append(patches, p)
-		}
+	var d description
+	if err := strict.Decode(data, &d); err != nil {
+		return err
 	}
-	if len(patches) == 0 {
-		return nil, fmt.Errorf("parse patch %s: no change in it", name)
-	}
-	return patches, nil
+	s.Title = d.Title
+	s.Versions, err = ParseVersions(d.Versions)
+	return err
 }
 
-// decodeMail undoes the transfer encoding of a message: mail archives keep
-// patches in quoted-printable and base64. What is no such message stays as it is.
-func decodeMail(data []byte) []byte {
-	body := fromLine.ReplaceAll(data[:min(len(data), 256)], nil)
-	body = append(body, data[min(len(data), 256):]...)
-	msg, err := mail.ReadMessage(bufio.NewReader(bytes.NewReader(body)))
+func readLimited(fsys fs.FS, name string, limit int) ([]byte, error) {
+	f, err := fsys.Open(name)
 	if err != nil {
-		return data
+		return nil, err
 	}
-	var r io.Reader
-	switch strings.ToLower(msg.Header.Get("Content-Transfer-Encoding")) {
-	case "quoted-printable":
-		r = quotedprintable.NewReader(msg.Body)
-	case "base64":
-		r = base64.NewDecoder(base64.StdEncoding, msg.Body)
-	default:
-		return data
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(data) > limit {
+		err = ErrTooLarge
 	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return data
+	return data, err
+}
+
+// parse takes a patch file or a mailbox apart into its messages, and gives
+// those with a change; a file without any is an error.
+func parse(name string, data []byte) ([]found, error) {
+	var all []found
+	chunks := splitMailbox(data)
+	for i, c := range chunks {
+		p := Patch{Name: name, Data: data[c.start:c.end]}
+		if len(chunks) > 1 {
+			p.Name = fmt.Sprintf("%s#%d", name, i+1)
+		}
+		m, err := parseMail(c.message(data))
+		if err == nil && !m.reply && m.number != 0 {
+			p.files, err = changes(m.text)
+		} else if err == nil && bytes.Contains(m.text, []byte("\n@@ -")) {
+			p.files = []*gitdiff.File{} // it may not be a good one, but nobody applies it
+		}
+		if err != nil {
+			return nil, strict.Error(fmt.Errorf("parse patch %s: %w", p.Name, err))
+		}
+		if p.Subject = m.subject; p.files != nil {
+			all = append(all, found{m, p})
+		}
 	}
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("parse patch %s: no change in it", name)
+	}
+	return all, nil
+}
+
+// changes reads the diffs in a text; nil if there is none.
+func changes(text []byte) ([]*gitdiff.File, error) {
+	files, _, err := gitdiff.Parse(bytes.NewReader(text))
+	if err != nil || len(files) == 0 {
+		return nil, err
+	}
+	return files, nil
 }

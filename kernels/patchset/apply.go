@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
+
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
 // An Overlay is what patches make of a source tree: the files that differ from
@@ -84,7 +86,7 @@ func (o *Overlay) Apply(s Series) error {
 	for _, p := range s.Patches {
 		for _, f := range p.files {
 			if err := o.applyFile(f); err != nil {
-				return &ApplyError{s.Name, p.Name, err}
+				return &ApplyError{s.Name, p.Name, strict.Error(err)}
 			}
 		}
 	}

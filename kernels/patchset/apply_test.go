@@ -79,12 +79,12 @@ const change = `--- a/f
 
 func applyText(t *testing.T, dir, text string) (*Overlay, error) {
 	t.Helper()
-	patches, err := parsePatches("1.patch", []byte(text))
+	s, err := Read("1.patch", strings.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
 	o := NewOverlay(os.DirFS(dir), "build")
-	return o, o.Apply(Series{Name: "s", Patches: patches})
+	return o, o.Apply(Series{Name: "s", Patches: s.Patches})
 }
 
 func TestApply(t *testing.T) {

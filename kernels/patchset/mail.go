@@ -1,0 +1,132 @@
+package patchset
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/emersion/go-message"
+)
+
+// A mail is a message, decoded. A patch file that is no mail has a text only.
+type mail struct {
+	subject string // decoded
+	id      string // Message-ID
+	reply   bool   // the subject starts with Re: or the like
+	answers bool   // it answers another message, and the subject has no tag
+	text    []byte // of all text parts, in order
+
+	tagged  bool // the subject has a tag such as [PATCH v2 3/7]
+	version int  // 1 if the tag names none
+	number  int  // 3 of [PATCH 3/7]; -1 if the tag has no number
+	total   int  // 7 of [PATCH 3/7]
+	title   string
+}
+
+// parseMail decodes a message. What is no mail is taken as it stands.
+func parseMail(data []byte) (mail, error) {
+	m := mail{text: data, number: -1, version: 1}
+	first, _ := lineAt(data, 0)
+	if !fieldLine.Match(first) {
+		return m, nil
+	}
+	e, err := message.Read(bytes.NewReader(data))
+	if e == nil || !isMail(&e.Header) {
+		return m, nil // a patch with a line that looks like a header field
+	}
+	if err != nil && !message.IsUnknownCharset(err) { // text stays in its charset, as in git
+		return mail{}, err
+	}
+	if m.text, err = textOf(e, 0); err != nil {
+		return mail{}, err
+	}
+	encoded := e.Header.Get("Content-Transfer-Encoding") != "" || strings.HasPrefix(e.Header.Get("Content-Type"), "multipart/")
+	if encoded || bytes.HasSuffix(first, []byte("\r\n")) {
+		m.text = bytes.ReplaceAll(m.text, []byte("\r\n"), []byte("\n"))
+	}
+	m.subject, _ = e.Header.Text("Subject") // as far as it can be decoded
+	m.subject = strings.Join(strings.Fields(m.subject), " ")
+	m.id = strings.TrimSpace(e.Header.Get("Message-Id"))
+	m.readSubject()
+	m.reply = replySubject.MatchString(m.subject)
+	m.answers = !m.tagged && e.Header.Has("In-Reply-To")
+	return m, nil
+}
+
+// isMail tells a mail from a patch file that happens to start with a colon.
+func isMail(h *message.Header) bool {
+	return h.Has("Subject") || h.Has("From") || h.Has("Date")
+}
+
+// maxDepth is how deep parts may lie in parts.
+const maxDepth = 8
+
+// textOf gives the text of a message: of all its parts that are text, attached
+// patches included.
+func textOf(e *message.Entity, depth int) ([]byte, error) {
+	parts := e.MultipartReader()
+	if parts == nil {
+		kind, _, _ := e.Header.ContentType()
+		if depth > 0 && !strings.HasPrefix(kind, "text/") || kind == "text/html" {
+			return nil, nil
+		}
+		return io.ReadAll(e.Body)
+	}
+	if depth == maxDepth {
+		return nil, fmt.Errorf("parts lie %d deep in parts", maxDepth)
+	}
+	var all []byte
+	for {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil && !message.IsUnknownCharset(err) {
+			return nil, err
+		}
+		text, err := textOf(part, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) > 0 && all[len(all)-1] != '\n' {
+			all = append(all, '\n')
+		}
+		all = append(all, text...)
+	}
+}
+
+var (
+	replySubject = regexp.MustCompile(`(?i)^(re|aw|fwd?|sv|antw)(\[\d+\]|\(\d+\))?:`)
+	subjectTag   = regexp.MustCompile(`^\s*\[([^\]]*)\]`)
+	tagNumber    = regexp.MustCompile(`(?:^|[^\w.])(\d{1,4})/(\d{1,4})(?:$|[^\w.])`)
+	tagVersion   = regexp.MustCompile(`(?i)(?:^|[^a-z0-9]|patch)v(\d{1,4})(?:$|[^\w.])`)
+	tagPatch     = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])patch`)
+)
+
+// readSubject reads the tags in front of a subject.
+func (m *mail) readSubject() {
+	rest := m.subject
+	for {
+		t := subjectTag.FindStringSubmatch(rest)
+		if t == nil {
+			m.title = strings.TrimSpace(rest)
+			return
+		}
+		rest = rest[len(t[0]):]
+		m.tagged = m.tagged || tagPatch.MatchString(t[1])
+		if n := tagNumber.FindStringSubmatch(t[1]); n != nil {
+			number, _ := strconv.Atoi(n[1])
+			total, _ := strconv.Atoi(n[2])
+			if number <= total {
+				m.number, m.total, m.tagged = number, total, true
+			}
+		}
+		if v := tagVersion.FindStringSubmatch(t[1]); v != nil {
+			m.version, _ = strconv.Atoi(v[1])
+		}
+	}
+}
