@@ -5,7 +5,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
 // Exchange is Connect without SSH, for programs: it waits until the guest

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -44,16 +44,16 @@ type guest struct {
 // A cellRun is one Request being answered.
 type cellRun struct {
 	find  func(id string) (scenarios.Row, bool)
-	state func(when string) *wire.State
+	state func(when string) *guestproto.State
 	lock  func([]lockdown.Write) error
 	// counts is takeCounts.
 	counts func() ([]scenarios.Check, bool, error)
 	mutate func(command string) error
 	// prepare runs a probe's Before; probe then runs the rest.
-	prepare func(row scenarios.Row, req wire.Request)
+	prepare func(row scenarios.Row, req guestproto.Request)
 	// The child of the last probe lives until release: its observation is
 	// sent first.
-	probe   func(ctx context.Context, row scenarios.Row, req wire.Request) (comm string, r scenarios.Result)
+	probe   func(ctx context.Context, row scenarios.Row, req guestproto.Request) (comm string, r scenarios.Result)
 	release func()
 	play    func([]lockdown.Op) iter.Seq[lockdown.Op]
 	now     func() time.Duration // as the kernel's log counts
@@ -75,13 +75,13 @@ type cellRun struct {
 func newCellRun(g *guest, out io.Writer) *cellRun {
 	prepared := map[string]*worker{}
 	release := func() {}
-	prober := func(req wire.Request) prober {
+	prober := func(req guestproto.Request) prober {
 		return prober{g.children, g.dir, req.Scale, scenarios.Env{Setting: req.Setting, Interface: req.Interface}}
 	}
 	return &cellRun{
 		find: scenarios.Find, state: readState, lock: lock, play: scenarios.RunSequence, now: uptime, sleep: sleep, counts: takeCounts,
 		mutate: func(command string) error { return writeWhole(mutateFile, command) },
-		prepare: func(row scenarios.Row, req wire.Request) {
+		prepare: func(row scenarios.Row, req guestproto.Request) {
 			// What goes wrong here goes wrong for the rest, too.
 			if w, err := g.worker(); err == nil {
 				prepared[row.ID] = w
@@ -89,7 +89,7 @@ func newCellRun(g *guest, out io.Writer) *cellRun {
 			}
 		},
 		release: func() { release() },
-		probe: func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+		probe: func(ctx context.Context, row scenarios.Row, req guestproto.Request) (string, scenarios.Result) {
 			release()
 			var err error
 			w := prepared[row.ID]
@@ -141,15 +141,15 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	r.g.cell.Lock()
 	defer r.g.cell.Unlock()
 	defer func() { r.release() }() // also where a run ends before its time
-	var req wire.Request
+	var req guestproto.Request
 	if err := vport.Read(in, &req); err != nil {
-		return r.send(wire.Frame{Error: fmt.Sprintf("read request: %v", err)})
+		return r.send(guestproto.Frame{Error: fmt.Sprintf("read request: %v", err)})
 	}
 	if req.Off {
 		return errOff
 	}
 	if req.Version != vport.Version {
-		return r.send(wire.Frame{Error: fmt.Sprintf("request has version %d, guest %d", req.Version, vport.Version)})
+		return r.send(guestproto.Frame{Error: fmt.Sprintf("request has version %d, guest %d", req.Version, vport.Version)})
 	}
 	if req.Scale <= 0 {
 		req.Scale = 1
@@ -158,15 +158,15 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	for i, id := range req.Probes {
 		var ok bool
 		if rows[i], ok = r.find(id); !ok {
-			return r.send(wire.Frame{Error: fmt.Sprintf("unknown probe %q", id)})
+			return r.send(guestproto.Frame{Error: fmt.Sprintf("unknown probe %q", id)})
 		}
 	}
 	writes, err := req.Setting.Writes(req.Interface)
 	if err != nil {
-		return r.send(wire.Frame{Error: err.Error()})
+		return r.send(guestproto.Frame{Error: err.Error()})
 	}
 	if err := lockdown.CheckSequence(req.Sequence); err != nil {
-		return r.send(wire.Frame{Error: err.Error()})
+		return r.send(guestproto.Frame{Error: err.Error()})
 	}
 	r.errs = r.g.bootErrors
 	r.marks = r.g.marks
@@ -179,7 +179,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	}
 	if req.Mutant != "" {
 		if err := r.mutate(req.Mutant); err != nil {
-			return r.send(wire.Frame{Error: err.Error()})
+			return r.send(guestproto.Frame{Error: err.Error()})
 		}
 	}
 	for _, row := range rows {
@@ -193,7 +193,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		}
 	}
 	if err := r.lock(writes); err != nil {
-		return r.send(wire.Frame{Error: err.Error()})
+		return r.send(guestproto.Frame{Error: err.Error()})
 	}
 	if err := r.sendState("locked"); err != nil {
 		return err
@@ -203,20 +203,20 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.send(wire.Frame{Observation: &o}); err != nil {
+		if err := r.send(guestproto.Frame{Observation: &o}); err != nil {
 			return err
 		}
 		r.release()
 	}
 	for step := range r.play(req.Sequence) {
-		if err := r.send(wire.Frame{Step: &step}); err != nil {
+		if err := r.send(guestproto.Frame{Step: &step}); err != nil {
 			return err
 		}
 	}
 	if err := r.sendState("end"); err != nil {
 		return err
 	}
-	return r.send(wire.Frame{End: &wire.End{Observations: len(rows), Steps: len(req.Sequence)}})
+	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(rows), Steps: len(req.Sequence)}})
 }
 
 // takeBoot takes what the kernel counted and logged until now, or what was
@@ -266,7 +266,7 @@ func (r *cellRun) countedFor(comm string) (checks []scenarios.Check) {
 // observe runs a probe. Where only the kernel's log says what was denied, it
 // waits until the kernel would print a line, and a denial whose line may have
 // been held back is observed again.
-func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Request) scenarios.Observation {
+func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req guestproto.Request) scenarios.Observation {
 	o := scenarios.Observation{Probe: row.ID}
 	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
 	for o.Runs < maxRuns {
@@ -298,7 +298,7 @@ func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req wire.Reque
 }
 
 // paced reports whether a probe waits until the kernel would print its line.
-func (r *cellRun) paced(row scenarios.Row, req wire.Request) bool {
+func (r *cellRun) paced(row scenarios.Row, req guestproto.Request) bool {
 	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
 	return gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
 }
@@ -326,10 +326,10 @@ func (r *cellRun) sendState(when string) error {
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]
 		r.counted = nil
 	}
-	return r.send(wire.Frame{State: s})
+	return r.send(guestproto.Frame{State: s})
 }
 
-func (r *cellRun) send(f wire.Frame) error {
+func (r *cellRun) send(f guestproto.Frame) error {
 	f.Seq = r.seq
 	r.seq++
 	return vport.Write(r.out, &f)

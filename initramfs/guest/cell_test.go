@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -41,7 +41,7 @@ func (l *lab) run(out *bytes.Buffer) *cellRun {
 		}
 		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
 	}
-	r.state = func(when string) *wire.State { return &wire.State{When: when} }
+	r.state = func(when string) *guestproto.State { return &guestproto.State{When: when} }
 	r.lock = func(w []lockdown.Write) error { l.locked = append(l.locked, w...); return nil }
 	r.now = func() time.Duration { return l.clock }
 	r.sleep = func(_ context.Context, d time.Duration) { l.clock += max(d, 0); l.slept += max(d, 0) }
@@ -60,7 +60,7 @@ func (l *lab) log() ([]record, bool, error) {
 	return p, l.cut, nil
 }
 
-func (l *lab) probe(_ context.Context, row scenarios.Row, _ wire.Request) (string, scenarios.Result) {
+func (l *lab) probe(_ context.Context, row scenarios.Row, _ guestproto.Request) (string, scenarios.Result) {
 	l.clock += 50 * time.Millisecond
 	l.ran = append(l.ran, row.ID)
 	comm := fmt.Sprintf("ldp-%04d", len(l.ran))
@@ -86,13 +86,13 @@ func ask(t *testing.T, l *lab, setting string, probes ...string) (states []strin
 		t.Fatal(perr)
 	}
 	var in, out bytes.Buffer
-	if err := vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes}); err != nil {
+	if err := vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
-	err = wire.ReadFrames(&out, func(f wire.Frame) error {
+	err = guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
 		if f.State != nil {
 			states = append(states, f.State.When)
 		} else {
@@ -143,7 +143,7 @@ func TestCellRefuses(t *testing.T) {
 		if err := l.run(&out).answer(t.Context(), strings.NewReader(in)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := wire.ReadFrames(&out, nil); err == nil || !strings.HasPrefix(err.Error(), "guest: read request: ") {
+		if err := guestproto.ReadFrames(&out, nil); err == nil || !strings.HasPrefix(err.Error(), "guest: read request: ") {
 			t.Errorf("%s: stream says %v", name, err)
 		}
 	}
@@ -207,11 +207,11 @@ func TestCellCounts(t *testing.T) {
 func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
 	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
 	var in, out bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x"}})
+	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x"}})
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
-	if err := wire.ReadFrames(&out, func(f wire.Frame) error {
+	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
 		if f.State != nil && len(f.State.Log) > 0 {
 			t.Errorf("state %s says %q", f.State.When, f.State.Log)
 		}
@@ -232,7 +232,7 @@ func TestCellAnswersFirst(t *testing.T) {
 		var sent []int // observations, when a child is ended
 		r.release = func() {
 			n := 0
-			_ = wire.ReadFrames(bytes.NewReader(out.Bytes()), func(f wire.Frame) error {
+			_ = guestproto.ReadFrames(bytes.NewReader(out.Bytes()), func(f guestproto.Frame) error {
 				if f.Observation != nil {
 					n++
 				}
@@ -241,13 +241,13 @@ func TestCellAnswersFirst(t *testing.T) {
 			sent = append(sent, n)
 		}
 		probe := r.probe
-		r.probe = func(ctx context.Context, row scenarios.Row, req wire.Request) (string, scenarios.Result) {
+		r.probe = func(ctx context.Context, row scenarios.Row, req guestproto.Request) (string, scenarios.Result) {
 			if cancelled {
 				cancel()
 			}
 			return probe(ctx, row, req)
 		}
-		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x", "free/y"}})
+		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x", "free/y"}})
 		err := r.answer(ctx, &in)
 		cancel()
 		if want := []int{1, 2, 2}; !cancelled && (err != nil || !reflect.DeepEqual(sent, want)) {
@@ -319,12 +319,12 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 	r := l.run(&out)
 	r.g.log = func() ([]record, bool, error) { return nil, false, errors.New("open /dev/kmsg: gone") }
 	var in bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"a/x", "a/y"}})
+	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"a/x", "a/y"}})
 	if err := r.answer(t.Context(), &in); err != nil {
 		t.Fatal(err)
 	}
 	var errs []string
-	if err := wire.ReadFrames(&out, func(f wire.Frame) error {
+	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
 		if f.State != nil {
 			errs = append(errs, f.State.Errors...)
 		}
@@ -339,7 +339,7 @@ func TestCellPlaysAScript(t *testing.T) {
 	var l lab
 	play := func(script ...lockdown.Op) (answers []lockdown.Op, err error) {
 		var in, out bytes.Buffer
-		_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: script})
+		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: script})
 		r := l.run(&out)
 		r.play = func(steps []lockdown.Op) iter.Seq[lockdown.Op] {
 			return func(yield func(lockdown.Op) bool) {
@@ -353,7 +353,7 @@ func TestCellPlaysAScript(t *testing.T) {
 		if err := r.answer(t.Context(), &in); err != nil {
 			t.Fatal(err)
 		}
-		err = wire.ReadFrames(&out, func(f wire.Frame) error {
+		err = guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
 			if f.Step != nil {
 				answers = append(answers, *f.Step)
 			}

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -70,7 +70,7 @@ func childMain(comm string, greet bool, in io.Reader, fd int, find func(string) 
 		_, err = out.Write([]byte{'\n'})
 	}
 	if err == nil {
-		r := wire.Result(runJob(comm, in, out, find))
+		r := guestproto.Result(runJob(comm, in, out, find))
 		err = vport.Write(out, &r)
 	}
 	if err != nil {

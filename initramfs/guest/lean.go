@@ -5,7 +5,7 @@ package main
 import (
 	"errors"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
 // serveSSH is missing where there is no shell to serve: every probe's

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -27,7 +27,7 @@ func (g *guest) rehearse() {
 	taken := *g.taken
 	taken.counted = slices.Clone(taken.counted)
 	var in bytes.Buffer
-	_ = vport.Write(&in, &wire.Request{Version: vport.Version, Interface: lockdown.Bitmap, Probes: []string{rehearsal}})
+	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Probes: []string{rehearsal}})
 	r := newCellRun(g, io.Discard)
 	r.counts = readCounts // what is counted meanwhile is for the first one who asks
 	_ = r.answer(context.Background(), &in)
@@ -38,7 +38,7 @@ func (g *guest) rehearse() {
 func rehearseChild(comm string) {
 	growStack()
 	j := job{probe: rehearsal, left: probeGivesUp}
-	r := wire.Result(runJob(comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
+	r := guestproto.Result(runJob(comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
 	_ = vport.Write(io.Discard, &r)
 }
 

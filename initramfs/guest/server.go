@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
 // serveSSH speaks SSH on the port until the host hangs up.

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -140,7 +140,7 @@ func TestCellOverSSH(t *testing.T) {
 		if err := s.Start(vport.CommandCell); err != nil {
 			t.Fatal(err)
 		}
-		req := wire.Request{Version: vport.Version, Interface: lockdown.Upstream}
+		req := guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream}
 		if tt.probe != "" {
 			req.Probes = []string{tt.probe}
 		}
@@ -148,7 +148,7 @@ func TestCellOverSSH(t *testing.T) {
 			t.Fatal(err)
 		}
 		states := 0
-		err = wire.ReadFrames(out, func(f wire.Frame) error { states++; return nil })
+		err = guestproto.ReadFrames(out, func(f guestproto.Frame) error { states++; return nil })
 		if (err == nil) != (tt.want == "") || err != nil && err.Error() != tt.want {
 			t.Errorf("probe %q: %v, want %q", tt.probe, err, tt.want)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -17,8 +17,8 @@ import (
 const maxStateFile = 64 << 10
 
 // readState asks the kernel what it is and what is locked.
-func readState(when string) *wire.State {
-	s := &wire.State{When: when}
+func readState(when string) *guestproto.State {
+	s := &guestproto.State{When: when}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		s.Errors = append(s.Errors, fmt.Sprintf("uname: %v", err))

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -122,7 +122,7 @@ func (w *worker) result(j job, from io.Reader, r *scenarios.Result) error {
 	if err != nil {
 		return err
 	}
-	return vport.Read(from, (*wire.Result)(r))
+	return vport.Read(from, (*guestproto.Result)(r))
 }
 
 // end kills the child and its process group, waits until it is gone, and says

@@ -19,7 +19,7 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
 // Bounds of a script and of its outputs, in steps and in bytes.

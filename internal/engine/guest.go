@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -114,7 +114,7 @@ func (s *Stage) machine(ctx, talking context.Context, k *kernel, j job, p part) 
 // ending finds out how a machine ended, after the exchange with it ended with
 // err.
 func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run matrix.MachineRun, err error) matrix.End {
-	var unable *wire.GuestError
+	var unable *guestproto.GuestError
 	switch {
 	case errors.As(err, &unable):
 		return failed(err, run.Command) // alive and well, but not in the setting
@@ -156,8 +156,8 @@ func lost(end vm.End, cause error, command string) matrix.End {
 	return e
 }
 
-func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.Request {
-	req := wire.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing}
+func request(g matrix.Guest, probes []string, scale float64, timing bool) guestproto.Request {
+	req := guestproto.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing}
 	for _, id := range probes {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)
@@ -168,11 +168,11 @@ func request(g matrix.Guest, probes []string, scale float64, timing bool) wire.R
 
 // exchange has the guest do its work and fills in what it reports. first is
 // when the first probe answered.
-func exchange(port io.ReadWriter, req wire.Request, run *matrix.MachineRun) (first time.Time, err error) {
+func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun) (first time.Time, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return first, err
 	}
-	err = wire.ReadFrames(port, func(f wire.Frame) error {
+	err = guestproto.ReadFrames(port, func(f guestproto.Frame) error {
 		n := len(run.Observations)
 		switch {
 		case f.State != nil && len(run.States) < maxStates:

@@ -15,9 +15,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/internal/plan"
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -154,7 +154,7 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdo
 	}
 	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
 	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
-		answers, err = exchangeScript(port, wire.Request{
+		answers, err = exchangeScript(port, guestproto.Request{
 			Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: script,
 		})
 		return err
@@ -174,11 +174,11 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdo
 
 // exchangeScript has the guest play a script. What it says it did must be what
 // it was asked to do.
-func exchangeScript(port io.ReadWriter, req wire.Request) (answers []lockdown.Op, err error) {
+func exchangeScript(port io.ReadWriter, req guestproto.Request) (answers []lockdown.Op, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return nil, err
 	}
-	err = wire.ReadFrames(port, func(f wire.Frame) error {
+	err = guestproto.ReadFrames(port, func(f guestproto.Frame) error {
 		if f.State != nil && len(f.State.Errors) > 0 {
 			return fmt.Errorf("guest: %s", f.State.Errors[0])
 		}

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/term"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/internal/plan"
-	"github.com/ldlab/ldlab/internal/vport"
-	"github.com/ldlab/ldlab/internal/wire"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -77,7 +77,7 @@ func (s *Stage) lockShell(ctx context.Context, m *vm.Machine, k *kernel, g matri
 }
 
 // lockBySSH is exchange in an SSH session.
-func lockBySSH(ctx context.Context, client *ssh.Client, req wire.Request, run *matrix.MachineRun) error {
+func lockBySSH(ctx context.Context, client *ssh.Client, req guestproto.Request, run *matrix.MachineRun) error {
 	s, err := client.NewSession()
 	if err != nil {
 		return fmt.Errorf("open session: %w", err)

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"golang.org/x/sys/unix"
 )
 

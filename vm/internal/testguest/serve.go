@@ -13,7 +13,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )

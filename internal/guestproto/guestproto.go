@@ -1,14 +1,14 @@
-// Package wire is what host and guest say to each other after the preamble of
+// Package guestproto is what host and guest say to each other after the preamble of
 // a cell, or in an SSH session of vport.CommandCell: a request, and a stream of
 // frames.
-package wire
+package guestproto
 
 import (
 	"errors"
 	"fmt"
 	"io"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )

@@ -27,7 +27,7 @@ const Ready = "ldlab-guest ready\n"
 // A Preamble is the host's first message on the port. It makes guests that
 // were forked from one template differ: keys, clock and entropy are its own.
 //
-// With keys SSH follows, without them plain messages: a wire.Request and its
+// With keys SSH follows, without them plain messages: a guestproto.Request and its
 // frames, as often as the host likes, and an Off.
 type Preamble struct {
 	Version   uint8  // Version
@@ -52,10 +52,10 @@ type Kind uint8
 // The kinds.
 const (
 	KindOff     Kind = 1 // an Off
-	KindRequest Kind = 2 // a wire.Request
+	KindRequest Kind = 2 // a guestproto.Request
 )
 
-// Off, in the place of a wire.Request, tells the guest program to power off.
+// Off, in the place of a guestproto.Request, tells the guest program to power off.
 type Off struct{}
 
 // Fields is a Message's.
@@ -67,7 +67,7 @@ func (*Off) Fields(c *Codec) {
 
 // Commands of the guest's SSH server. Anything else is run by the shell.
 const (
-	CommandCell = "ldlab-cell" // wire.Request on stdin, wire.Frames on stdout
+	CommandCell = "ldlab-cell" // guestproto.Request on stdin, guestproto.Frames on stdout
 	CommandOff  = "ldlab-off"  // announce the end, sync, power off
 )
 

@@ -1,9 +1,9 @@
-package wire
+package guestproto
 
 import (
 	"math"
 
-	"github.com/ldlab/ldlab/internal/vport"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
