@@ -10,10 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ldlab/ldlab/kernels/build"
-	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -223,13 +221,11 @@ func TestBuildCancelled(t *testing.T) {
 	builder := b.builder()
 	builder.Events = func(e Event) {
 		if strings.Contains(e.Message, "CC a.c") {
-			time.AfterFunc(100*time.Millisecond, cancel)
+			cancel()
 		}
 	}
-	start := time.Now()
-	_, err := builder.Build(ctx, b.spec("plain"))
-	if !errors.Is(err, context.Canceled) || time.Since(start) > host.StopTime {
-		t.Errorf("after %s: %v", time.Since(start), err)
+	if _, err := builder.Build(ctx, b.spec("plain")); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 	write(t, filepath.Join(source, "a.c"), "quick\n")
 	built, text := b.build(b.spec("plain"))

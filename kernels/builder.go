@@ -21,6 +21,7 @@ type (
 	Source      = source.Source
 	Series      = patchset.Series
 	Event       = progress.Event
+	MakeError   = build.MakeError
 )
 
 // Noting is the phase of an event that is something the user should read.
@@ -78,7 +79,7 @@ func (b *Builder) resolve(spec Spec) (*build.Builder, build.Recipe, error) {
 }
 
 // Build gives the kernel, out of the cache or newly built. Errors are one line
-// each; that of a compiler is a *build.MakeError, which also has the end of the
+// each; that of a compiler is a *MakeError, which also has the end of the
 // log.
 func (b *Builder) Build(ctx context.Context, spec Spec) (Built, error) {
 	builder, recipe, err := b.resolve(spec)

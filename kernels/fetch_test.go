@@ -246,5 +246,5 @@ func TestApt(t *testing.T) {
 	source, _ := ParseSource("apt:no-source")
 	spec := b.spec("plain")
 	spec.Source = &source
-	b.fails(context.Background(), spec, "fetch apt:no-source: apt-get: E: Unable to locate package no-source")
+	b.fails(context.Background(), spec, "fetch apt:no-source: apt-get: exit status 100: E: Unable to locate package no-source")
 }

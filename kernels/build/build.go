@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
@@ -198,6 +199,5 @@ func (j *job) strip(ctx context.Context, from, to string) error {
 	if string(head) != "\x7fELF" {
 		return host.CopyFile(from, to, 0o644)
 	}
-	_, err = host.Run(ctx, "", j.tools.prefix+"strip", "--strip-all", "-o", to, from)
-	return err
+	return proc.Run(ctx, proc.Command{Argv: []string{j.tools.prefix + "strip", "--strip-all", "-o", to, from}})
 }

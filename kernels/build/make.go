@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/internal/proc"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 	"github.com/ldlab/ldlab/kernels/source"
 )
 
@@ -48,48 +48,46 @@ func (j *job) make(ctx context.Context, w *source.WorkTree, log io.Writer, step 
 	if j.tools.ccache {
 		args = append(args, "CC=ccache "+j.tools.prefix+"gcc", "HOSTCC=ccache gcc")
 	}
-	cmd := host.Command(ctx, "make", append(args, targets...)...)
-	cmd.Env = append(cleanEnv(cmd.Env), "CCACHE_NOHASHDIR=1") // objects hold no directory: the build has no debug info
 	r, pw, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	cmd.Stdout, cmd.Stderr = pw, pw
-	err = cmd.Start()
+	p, err := proc.Start(ctx, proc.Command{
+		Argv:   append([]string{"make"}, append(args, targets...)...),
+		Env:    append(cleanEnv(proc.Environ()), "CCACHE_NOHASHDIR=1"), // objects hold no directory: the build has no debug info
+		Stdout: pw, Stderr: pw, WaitDelay: stopTime, Family: true,
+	})
 	pw.Close()
 	if err != nil {
 		return err
 	}
-	// A process that ignores SIGTERM would keep the pipe open.
-	done := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		select {
-		case <-time.After(host.StopTime):
-			host.KillGroup(cmd)
-		case <-done:
-		}
-	})
 	tail, complaint := follow(r, log, step)
-	err = cmd.Wait()
-	stop()
-	close(done)
-	host.KillGroup(cmd)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
+	err = p.Wait()
+	var failed *proc.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if ctx.Err() != nil {
 		// make cleans up after itself, unless it had to be killed.
-		return &stopped{context.Cause(ctx), !errors.Is(err, exec.ErrWaitDelay) && !killed(err)}
+		return &stopped{context.Cause(ctx), !failed.Killed()}
+	}
+	cause := errors.New(complaint)
+	switch {
+	case strings.Contains(strings.Join(tail, "\n"), diskFull):
+		cause = syscall.ENOSPC
 	case complaint == "":
-		complaint = err.Error()
+		cause = failed
 	}
-	failed := &MakeError{Kernel: j.Kernel, Arch: j.Arch.Name, Cause: errors.New(complaint), Log: w.Log(), Tail: tail}
-	if strings.Contains(strings.Join(tail, "\n"), host.DiskFull) {
-		failed.Cause = syscall.ENOSPC
-	}
-	return failed
+	return &MakeError{Kernel: j.Kernel, Arch: j.Arch.Name, Cause: cause, Log: w.Log(), Tail: tail}
 }
+
+// stopTime is how long make has to end after SIGTERM, which it uses to remove
+// half-written targets.
+const stopTime = 10 * time.Second
+
+// diskFull is how every program puts ENOSPC.
+const diskFull = "No space left on device"
 
 // stopped is a build that ended because its context did.
 type stopped struct {
@@ -99,15 +97,6 @@ type stopped struct {
 
 func (e *stopped) Error() string { return e.cause.Error() }
 func (e *stopped) Unwrap() error { return e.cause }
-
-func killed(err error) bool {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return true
-	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	return !ok || status.Signaled() && status.Signal() == syscall.SIGKILL
-}
 
 // cleanEnv drops variables that would leak the caller's make or kernel build
 // into ours.
@@ -131,19 +120,28 @@ var (
 	complaintLine = regexp.MustCompile(`(?i)(: (fatal )?error: |^\S*ld: |\*\*\* )`)
 )
 
-// follow copies make's output into the log. It gives the last lines, and the
-// first one that looks like a complaint.
+// maxLine is how much of a line is looked at, in bytes: command lines of V=1
+// are long.
+const maxLine = 500
+
+// follow copies make's output into the log. It gives the last lines, fit for a
+// terminal, and the first one that looks like a complaint.
 func follow(r io.Reader, log io.Writer, step func(string)) (tail []string, complaint string) {
-	in := bufio.NewReader(r)
+	in := bufio.NewReaderSize(io.TeeReader(r, log), 64<<10)
 	for {
-		line, err := in.ReadString('\n')
-		io.WriteString(log, line)
-		line = strings.TrimRight(line, "\n")
-		if len(line) > 500 { // command lines of V=1
-			line = line[:500] + "..."
+		text, cut, err := in.ReadLine()
+		for cut && err == nil { // the rest of an overlong line
+			_, cut, err = in.ReadLine()
+		}
+		if err != nil {
+			return tail, complaint
+		}
+		line := string(text[:min(len(text), maxLine)])
+		if len(text) > maxLine {
+			line += "..."
 		}
 		if line != "" {
-			if tail = append(tail, line); len(tail) > tailLines {
+			if tail = append(tail, strict.Printable(strings.ReplaceAll(line, "\t", "        "))); len(tail) > tailLines {
 				tail = tail[1:]
 			}
 		}
@@ -151,10 +149,7 @@ func follow(r io.Reader, log io.Writer, step func(string)) (tail []string, compl
 		case stepLine.MatchString(line):
 			step(strings.Join(strings.Fields(line), " "))
 		case complaint == "" && complaintLine.MatchString(line):
-			complaint = strings.TrimSpace(line)
-		}
-		if err != nil {
-			return tail, complaint
+			complaint = strict.Printable(strings.TrimSpace(line))
 		}
 	}
 }

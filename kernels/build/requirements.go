@@ -6,7 +6,7 @@ import (
 	"os/exec"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/internal/proc"
 )
 
 // A Requirement is something of the host that building a kernel needs.
@@ -29,7 +29,7 @@ func (r Requirement) Met(ctx context.Context) bool {
 	}
 	// The compiler knows best where its headers are: Debian has some of them
 	// in a directory of the architecture.
-	return host.Command(ctx, "gcc", "-fsyntax-only", "-include", r.Name, "-x", "c", "/dev/null").Run() == nil
+	return proc.Run(ctx, proc.Command{Argv: []string{"gcc", "-fsyntax-only", "-include", r.Name, "-x", "c", "/dev/null"}}) == nil
 }
 
 // Requirements lists what building kernels for the architecture on this host

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/internal/proc"
 )
 
 // A toolchain is what compiles a kernel for an architecture.
@@ -37,9 +37,9 @@ func findToolchain(ctx context.Context, a *arch.Arch) (toolchain, error) {
 }
 
 func firstLine(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := host.Command(ctx, name, args...).Output()
+	out, err := proc.Output(ctx, proc.Command{Argv: append([]string{name}, args...)})
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, host.Cause(err))
+		return "", err
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return line, nil

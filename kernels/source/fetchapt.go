@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
@@ -46,7 +47,7 @@ func (j *job) fetchApt(ctx context.Context, slot, fresh string) (Origin, string,
 	if err != nil || len(debs) != 1 {
 		return Origin{}, "", fmt.Errorf("apt-get download left %d packages", len(debs))
 	}
-	version, err := host.Run(ctx, fresh, "dpkg-deb", "-f", debs[0], "Version")
+	version, err := proc.Output(ctx, proc.Command{Argv: []string{"dpkg-deb", "-f", debs[0], "Version"}})
 	if err != nil {
 		return Origin{}, "", err
 	}
@@ -54,7 +55,7 @@ func (j *job) fetchApt(ctx context.Context, slot, fresh string) (Origin, string,
 	if o.SHA256, err = host.SumFile(debs[0]); err != nil {
 		return Origin{}, "", err
 	}
-	if _, err := host.Run(ctx, fresh, "dpkg-deb", "-x", debs[0], "deb"); err != nil {
+	if err := proc.Run(ctx, proc.Command{Argv: []string{"dpkg-deb", "-x", debs[0], "deb"}, Dir: fresh}); err != nil {
 		return Origin{}, "", err
 	}
 	tars, err := filepath.Glob(filepath.Join(fresh, "deb/usr/src/linux-source-*.tar.*"))
@@ -92,17 +93,11 @@ func (j *job) aptGet(ctx context.Context, dir, what string, args []string) error
 		}
 		io.Copy(io.Discard, r) // apt must never block on us
 	}()
-	cmd := host.Command(ctx, "apt-get", append([]string{"-o", "APT::Status-Fd=3"}, args...)...)
-	cmd.Dir = dir
-	cmd.ExtraFiles = []*os.File{w}
-	var said strings.Builder
-	cmd.Stdout, cmd.Stderr = &said, &said
-	err = host.RunGroup(cmd)
+	err = proc.Run(ctx, proc.Command{
+		Argv: append([]string{"apt-get", "-o", "APT::Status-Fd=3"}, args...), Dir: dir, Files: []*os.File{w}, Family: true,
+	})
 	w.Close()
 	<-done
 	r.Close()
-	if err != nil {
-		return fmt.Errorf("apt-get: %w", host.Explain(ctx, err, said.String()))
-	}
-	return nil
+	return err
 }

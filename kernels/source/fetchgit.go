@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,13 +9,16 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
 // gitCommit is the commit that a git source's revision names now.
 func gitCommit(ctx context.Context, s Source) (string, error) {
-	out, err := host.Run(ctx, "", "git", "-C", s.Name, "rev-parse", "--verify", "--quiet", "--end-of-options", s.Rev+"^{commit}")
+	out, err := proc.Output(ctx, proc.Command{
+		Argv: []string{"git", "-C", s.Name, "rev-parse", "--verify", "--quiet", "--end-of-options", s.Rev + "^{commit}"},
+	})
 	if errors.Is(err, exec.ErrNotFound) || ctx.Err() != nil {
 		return "", fmt.Errorf("fetch %s: %w", s, err)
 	}
@@ -37,12 +39,12 @@ func (j *job) fetchGit(ctx context.Context, fresh string) (Origin, string, error
 		return Origin{}, "", err
 	}
 	archive := filepath.Join(fresh, "archive.tar")
-	cmd := host.Command(ctx, "git", "-C", j.source.Name, "archive", "--format=tar", "--prefix=tree/", "--output="+archive, commit)
-	var said bytes.Buffer
-	cmd.Stderr = &said
 	j.Events(progress.Event{Phase: progress.Fetching, Message: "commit " + commit})
-	if err := host.RunGroup(cmd); err != nil {
-		return Origin{}, "", fmt.Errorf("git archive: %w", host.Explain(ctx, err, said.String()))
+	err = proc.Run(ctx, proc.Command{
+		Argv: []string{"git", "-C", j.source.Name, "archive", "--format=tar", "--prefix=tree/", "--output=" + archive, commit}, Family: true,
+	})
+	if err != nil {
+		return Origin{}, "", err
 	}
 	o := Origin{Detail: "commit " + commit}
 	if o.SHA256, err = host.SumFile(archive); err != nil {

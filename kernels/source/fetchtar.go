@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
@@ -109,14 +109,17 @@ func (j *job) extract(ctx context.Context, archive, dir string) error {
 			args = append(args, t.flag)
 		}
 	}
-	cmd := host.Command(ctx, "tar", append(args, "--file=-")...)
-	cmd.Stdin = io.TeeReader(f, progress.NewMeter(j.Events, progress.Extracting, info.Size()))
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := host.RunGroup(cmd); err != nil {
+	err = proc.Run(ctx, proc.Command{
+		Argv: append(append([]string{"tar"}, args...), "--file=-"), Family: true,
+		Stdin: io.TeeReader(f, progress.NewMeter(j.Events, progress.Extracting, info.Size())),
+	})
+	var failed *proc.Error
+	if errors.As(err, &failed) {
 		// tar's last line is always the same; the first one has the cause.
-		first, _, _ := strings.Cut(said.String(), "\n")
-		return fmt.Errorf("unpack: %w", host.Explain(ctx, err, first))
+		failed.Stderr, _, _ = strings.Cut(failed.Stderr, "\n")
+	}
+	if err != nil {
+		return fmt.Errorf("unpack: %w", err)
 	}
 	return nil
 }

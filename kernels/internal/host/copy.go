@@ -1,3 +1,5 @@
+// Package host has what the rooms of kernels/ do with files: locks, checksums
+// and copies.
 package host
 
 import (

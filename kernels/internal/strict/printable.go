@@ -11,7 +11,7 @@ import (
 // user's files may hold anything.
 func Printable(text string) string {
 	var b strings.Builder
-	for _, r := range strings.TrimSpace(text) {
+	for _, r := range text {
 		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
 			b.WriteRune(r)
 			continue
@@ -21,7 +21,7 @@ func Printable(text string) string {
 	return b.String()
 }
 
-// Error makes the text of an error printable.
+// Error makes the text of an error printable, and one line.
 func Error(err error) error {
 	if err == nil || Printable(err.Error()) == err.Error() {
 		return err
@@ -31,5 +31,5 @@ func Error(err error) error {
 
 type printable struct{ error }
 
-func (e *printable) Error() string { return Printable(e.error.Error()) }
+func (e *printable) Error() string { return Printable(strings.TrimSpace(e.error.Error())) }
 func (e *printable) Unwrap() error { return e.error }
