@@ -192,6 +192,12 @@ func TestBuildFails(t *testing.T) {
 	if !errors.As(err, &failed) || len(failed.Tail) == 0 || len(failed.Tail) > 25 {
 		t.Errorf("no tail in %+v", failed)
 	}
+	// A source may hold anything, and a compiler quotes it.
+	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+BROKEN \x1b]0;title\a\n")
+	err = b.fails(ctx, spec, `error: broken \x1b]0;title\a`)
+	if !errors.As(err, &failed) || strings.ContainsAny(strings.Join(failed.Tail, ""), "\x1b\a\n") {
+		t.Errorf("the tail is not fit for a terminal: %q", failed.Tail)
+	}
 	spec.Series = users(t, "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+FULL\n")
 	if err := b.fails(ctx, spec, "no space left on device"); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v is not ENOSPC", err)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -56,9 +57,23 @@ func run(args []string) int {
 	if errors.Is(err, engine.ErrResultsThere) {
 		err = fmt.Errorf("%w: continue them with --resume, or give another --out", err)
 	}
+	writeTail(os.Stderr, err)
 	fmt.Fprintf(os.Stderr, "ldlab: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
 	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) || errors.Is(err, engine.ErrResultsThere) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// writeTail shows the last lines of a kernel build that failed. They are
+// printable.
+func writeTail(w io.Writer, err error) {
+	var failed *kernels.MakeError
+	if !errors.As(err, &failed) {
+		return
+	}
+	fmt.Fprintf(w, "the last lines of make, for kernel %s %s:\n", failed.Kernel, failed.Arch)
+	for _, line := range failed.Tail {
+		fmt.Fprintf(w, "  %s\n", line)
+	}
 }
