@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -93,7 +94,7 @@ func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unr
 			}
 		}
 		for _, m := range r.Machines {
-			s := m.State("boot")
+			s := m.State(guestproto.WhenBoot)
 			if s == nil {
 				continue
 			}

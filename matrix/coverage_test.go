@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -41,7 +42,7 @@ func TestCover(t *testing.T) {
 		}}}},
 		{Guest: guest, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "open_port+0x1/0x9", 2, 2)}}}},
 		{Guest: Guest{Kernel: "bitmap", Arch: "arm64"}, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "xmon+0x1/0x9", 1, 1)}}}},
-		{Guest: guest, Machines: []MachineRun{{States: []scenarios.State{{When: "boot", Checks: []scenarios.Check{
+		{Guest: guest, Machines: []MachineRun{{States: []scenarios.State{{When: guestproto.WhenBoot, Checks: []scenarios.Check{
 			{Site: "kexec+0x1/0x9", Comm: "swapper/0", Checks: 5}, {Site: "who+0x1/0x2", Comm: "swapper", Checks: 1}}}}}}},
 	}
 	why := func(call string) string { return "because of " + call }

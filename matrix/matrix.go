@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -142,7 +143,7 @@ func judgeIn(row scenarios.Row, g Guest, r Result, control *Result, k Kernel) (J
 	c := Evidence{Row: row, Guest: g, Config: k.Config, Calls: k.Calls, End: r.End}
 	var m *MachineRun
 	if c.Observed, m = r.observation(row.ID); m != nil {
-		c.Boot = m.State("boot")
+		c.Boot = m.State(guestproto.WhenBoot)
 	}
 	if control != nil && !control.End.Failed() && control.Host.Same(r.Host) {
 		c.Control, _ = control.observation(row.ID)
@@ -152,7 +153,7 @@ func judgeIn(row scenarios.Row, g Guest, r Result, control *Result, k Kernel) (J
 
 // shown is the level file after locking, as text.
 func shown(m MachineRun) string {
-	if s := m.State("locked"); s != nil {
+	if s := m.State(guestproto.WhenLocked); s != nil {
 		return trimNewline(s.Level)
 	}
 	return ""

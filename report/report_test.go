@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -49,7 +50,7 @@ func build(t *testing.T) *matrix.Matrix {
 		case "perf@runtime":
 			continue
 		default:
-			run.States = []scenarios.State{{When: "locked", Level: g.Setting.Shown().String() + "\n"}}
+			run.States = []scenarios.State{{When: guestproto.WhenLocked, Level: g.Setting.Shown().String() + "\n"}}
 			run.Observations = observe(g, i == 1)
 		}
 		r.Machines = []matrix.MachineRun{run}

@@ -157,7 +157,7 @@ type Observation struct {
 
 // A State is what the guest's kernel says of itself, raw.
 type State struct {
-	When    string // "boot" before anything was locked at run time, "locked" after, "end" when all probes have run
+	When    string // guestproto.WhenBoot, WhenLocked or WhenEnd
 	Release string // uname -r
 	Version string // uname -v
 	Machine string // uname -m
@@ -169,13 +169,13 @@ type State struct {
 	// Counts says that this kernel counts its checks (the lab series): evidence
 	// is then in Checks, and Log is only what the limit on lines let through.
 	Counts bool
-	Checks []Check  `json:",omitempty"` // in "boot": counted since the kernel started, by its own tasks
-	Log    []string `json:",omitempty"` // in "boot": the denial lines until then, of a kernel that does not count
+	Checks []Check  `json:",omitempty"` // at boot: counted since the kernel started, by its own tasks
+	Log    []string `json:",omitempty"` // at boot: the denial lines until then, of a kernel that does not count
 
 	// Errors says what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`
 
-	// Marks says when this boot got how far; only in the "boot" state.
+	// Marks says when this boot got how far; only in the first state.
 	Marks []Mark `json:",omitempty"`
 }
 
@@ -194,10 +194,6 @@ type Mark struct {
 	Name string
 	NS   int64 // since the kernel's first message, ns
 }
-
-// MarkReady is the mark at which the guest program says that it is ready: the
-// host sees that moment too, and ties its clock to the guest's there.
-const MarkReady = "ready"
 
 // registry keeps scenarios by name; each file registers its own. A scenario is
 // made when it is first asked for: the children of an emulated guest, which

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -27,7 +28,7 @@ func boot() {
 	log := newKmsg()
 	g := &guest{
 		started:  time.Now(),
-		marks:    []scenarios.Mark{{Name: "guest program runs", NS: int64(uptime())}},
+		marks:    []scenarios.Mark{{Name: guestproto.MarkRuns, NS: int64(uptime())}},
 		children: &children{},
 		log:      log.read,
 		skipLog:  log.skip,
@@ -65,7 +66,7 @@ func (g *guest) run() error {
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)
 	}
-	g.marks = append(g.marks, scenarios.Mark{Name: scenarios.MarkReady, NS: int64(uptime())})
+	g.marks = append(g.marks, scenarios.Mark{Name: guestproto.MarkReady, NS: int64(uptime())})
 	var p vport.Preamble
 	if err := vport.Read(port, &p); err != nil {
 		return fmt.Errorf("read preamble: %w", err)

@@ -174,7 +174,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 		r.marks = append(bootMarks(), r.marks...)
 	}
 	r.takeBoot()
-	if err := r.sendState("boot"); err != nil {
+	if err := r.sendState(guestproto.WhenBoot); err != nil {
 		return err
 	}
 	if req.Mutant != "" {
@@ -195,7 +195,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	if err := r.lock(writes); err != nil {
 		return r.send(guestproto.Frame{Error: err.Error()})
 	}
-	if err := r.sendState("locked"); err != nil {
+	if err := r.sendState(guestproto.WhenLocked); err != nil {
 		return err
 	}
 	for _, row := range rows {
@@ -213,7 +213,7 @@ func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 			return err
 		}
 	}
-	if err := r.sendState("end"); err != nil {
+	if err := r.sendState(guestproto.WhenEnd); err != nil {
 		return err
 	}
 	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(rows), Steps: len(req.Sequence)}})
@@ -322,7 +322,7 @@ func (r *cellRun) sendState(when string) error {
 	s := r.state(when)
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
 	r.errs, r.marks, r.lines = nil, nil, nil
-	if when != "locked" { // what children were counted for meanwhile is for their observations
+	if when != guestproto.WhenLocked { // what children were counted for meanwhile is for their observations
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]
 		r.counted = nil
 	}

@@ -3,15 +3,16 @@ package main
 import (
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
 // milestones are lines of the kernel's log that tell how a boot goes: what they
 // begin with, and what they mark. From init/main.c and init/initramfs.c, v6.12.
 var milestones = []struct{ prefix, mark string }{
-	{"Trying to unpack rootfs image as initramfs", "initramfs is unpacked"},
-	{"Freeing initrd memory", "initramfs is there"},
-	{"Run /init as init process", "init is run"},
+	{"Trying to unpack rootfs image as initramfs", guestproto.MarkUnpack},
+	{"Freeing initrd memory", guestproto.MarkInitramfs},
+	{"Run /init as init process", guestproto.MarkInit},
 }
 
 // bootMarks reads the whole log of the kernel for milestones. It is called once

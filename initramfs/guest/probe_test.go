@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -134,7 +135,7 @@ func TestBefore(t *testing.T) {
 
 func TestWorkersWanted(t *testing.T) {
 	for cmdline, want := range map[string]int{
-		"": 0, "quiet": 0, "quiet ldlab.workers=40\n": 40, "ldlab.workers=junk": 0, "ldlab.workers=-3": 0, "ldlab.workers=999": maxWorkers,
+		"": 0, "quiet": 0, "quiet ldlab.workers=40\n": 40, "ldlab.workers=junk": 0, "ldlab.workers=-3": 0, "ldlab.workers=999": guestproto.MaxWorkers,
 	} {
 		if got := workersWanted(cmdline); got != want {
 			t.Errorf("%q: %d workers, want %d", cmdline, got, want)

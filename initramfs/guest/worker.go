@@ -142,20 +142,12 @@ func (w *worker) end(linger time.Duration) string {
 // kill kills the child and its process group.
 func (w *worker) kill() { _ = syscall.Kill(-w.process.pid, syscall.SIGKILL) } // ESRCH: all gone
 
-// workersArg is the kernel argument that says how many children are to wait
-// before the guest is ready. A guest that is going to be forked has them: they
-// are started once, and every fork finds them waiting.
-const workersArg = "ldlab.workers="
-
-// maxWorkers bounds them: each takes some 2 MiB.
-const maxWorkers = 256
-
 // workersWanted reads the number from a kernel command line.
 func workersWanted(cmdline string) int {
-	_, n, _ := strings.Cut(" "+cmdline, " "+workersArg)
+	_, n, _ := strings.Cut(" "+cmdline, " "+guestproto.ArgWorkers)
 	n, _, _ = strings.Cut(strings.TrimSpace(n), " ")
 	wanted, _ := strconv.Atoi(n) // junk is none
-	return max(0, min(wanted, maxWorkers))
+	return max(0, min(wanted, guestproto.MaxWorkers))
 }
 
 // hire starts children that wait, and returns when all are up.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/kernels"
@@ -31,8 +32,8 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		}
 		return s.Data
 	}
-	boot := scenarios.State{When: "boot"}
-	run.States = []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
+	boot := scenarios.State{When: guestproto.WhenBoot}
+	run.States = []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown,capability", Level: read(lockdown.LevelFile), Reasons: read(lockdown.ReasonsFile)}}
 	for _, id := range probes {
 		row, _ := scenarios.Find(id)
 		if !row.On(g.Arch) {

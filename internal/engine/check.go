@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -14,7 +15,7 @@ import (
 // believed; nil if it agrees with what was asked for. Without that, no verdict
 // follows.
 func checkStates(g matrix.Guest, r matrix.MachineRun) error {
-	locked := r.State("locked")
+	locked := r.State(guestproto.WhenLocked)
 	if locked == nil {
 		return fmt.Errorf("check setting: the guest never said what is locked")
 	}
@@ -33,7 +34,7 @@ func checkStates(g matrix.Guest, r matrix.MachineRun) error {
 			}
 		}
 	}
-	if end := r.State("end"); end != nil {
+	if end := r.State(guestproto.WhenEnd); end != nil {
 		return agree(model, end, "after the probes")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -26,16 +27,16 @@ func TestCheckStates(t *testing.T) {
 		obs    []scenarios.Observation
 		want   string
 	}{
-		{"good", []scenarios.State{{When: "locked", LSM: "lockdown,capability", Level: integ}, {When: "end", Level: integ}}, nil, ""},
-		{"raised by a probe", []scenarios.State{{When: "locked", LSM: "lockdown", Level: integ}, {When: "end", Level: conf}}, []scenarios.Observation{raise}, ""},
-		{"the interface deviates: a verdict, not an error", []scenarios.State{{When: "locked", LSM: "lockdown", Level: integ}, {When: "end", Level: none}}, []scenarios.Observation{deviates}, ""},
+		{"good", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown,capability", Level: integ}, {When: guestproto.WhenEnd, Level: integ}}, nil, ""},
+		{"raised by a probe", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: conf}}, []scenarios.Observation{raise}, ""},
+		{"the interface deviates: a verdict, not an error", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: none}}, []scenarios.Observation{deviates}, ""},
 		{"no state", nil, nil, "never said"},
 		// 6.12 without EARLY and with lsm= lacking lockdown shows [integrity]
 		// and enforces nothing.
-		{"not an LSM", []scenarios.State{{When: "locked", LSM: "capability,yama", Level: integ}}, nil, "nothing is enforced"},
-		{"an LSM with a similar name", []scenarios.State{{When: "locked", LSM: "capability,lockdown2", Level: integ}}, nil, "nothing is enforced"},
-		{"another level", []scenarios.State{{When: "locked", LSM: "lockdown", Level: none}}, nil, "asked for integrity@boot"},
-		{"changed under way", []scenarios.State{{When: "locked", LSM: "lockdown", Level: integ}, {When: "end", Level: none}}, nil, "after the probes"},
+		{"not an LSM", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,yama", Level: integ}}, nil, "nothing is enforced"},
+		{"an LSM with a similar name", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,lockdown2", Level: integ}}, nil, "nothing is enforced"},
+		{"another level", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: none}}, nil, "asked for integrity@boot"},
+		{"changed under way", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: none}}, nil, "after the probes"},
 	} {
 		err := checkStates(g, matrix.MachineRun{States: tc.states, Observations: tc.obs})
 		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {

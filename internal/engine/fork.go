@@ -3,12 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 )
@@ -20,10 +21,6 @@ const (
 	workerMiB = 2
 )
 
-// maxWorkers bounds the preforked children; the guest program has the same
-// bound (initramfs/guest/worker.go).
-const maxWorkers = 256
-
 // specialWorkers is how many children are preforked in a machine that is not
 // the plain one: few probes run there.
 const specialWorkers = 4
@@ -34,7 +31,7 @@ const specialWorkers = 4
 // runs in it.
 func (s *Stage) workers(p part) int {
 	if p.name == "" {
-		return min(len(s.plan.Probes), maxWorkers)
+		return min(len(s.plan.Probes), guestproto.MaxWorkers)
 	}
 	return specialWorkers
 }
@@ -48,7 +45,7 @@ func (s *Stage) forkable(g matrix.Guest, p part) bool {
 // forkConfig is a part's machine as its template boots it.
 func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 	n := s.workers(p)
-	config.Append = append(slices.Clip(config.Append), fmt.Sprintf("ldlab.workers=%d", n))
+	config.Append = append(slices.Clip(config.Append), guestproto.ArgWorkers+strconv.Itoa(n))
 	config.MemoryMiB = baseMiB + n*workerMiB
 	return config
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -144,7 +145,7 @@ func (base *baseline) mutant(site lockdown.Site, answer string) mutant {
 		locked = base.early
 	}
 	plain := locked.Plain()
-	if s := plain.State("boot"); s != nil && slices.ContainsFunc(s.Checks, there) {
+	if s := plain.State(guestproto.WhenBoot); s != nil && slices.ContainsFunc(s.Checks, there) {
 		x.job.probes = base.bootProbes(site, answer)
 	}
 	x.job.guest, x.job.mutant.atBoot = locked.Guest, true

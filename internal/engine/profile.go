@@ -9,6 +9,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/debugger"
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -110,7 +111,7 @@ func (m mutation) kernelArgs() []string {
 	if !m.atBoot {
 		return nil
 	}
-	return []string{"ldlab_mutate=" + strings.Replace(m.command, " ", ":", 1)}
+	return []string{guestproto.ArgMutate + strings.Replace(m.command, " ", ":", 1)}
 }
 
 // later is the mutation that the guest program makes.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -19,7 +20,7 @@ func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []mat
 			phases = append(phases, matrix.Phase{Name: name, MS: at.Milliseconds()})
 		}
 	}
-	ready := slices.IndexFunc(marks, func(m scenarios.Mark) bool { return m.Name == scenarios.MarkReady })
+	ready := slices.IndexFunc(marks, func(m scenarios.Mark) bool { return m.Name == guestproto.MarkReady })
 	if p.Ready > 0 && ready >= 0 {
 		kernel := p.Ready - time.Duration(marks[ready].NS)
 		add("kernel runs", kernel)
@@ -27,16 +28,16 @@ func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []mat
 			add(m.Name, kernel+time.Duration(m.NS))
 		}
 	}
-	add("ready", p.Ready)
+	add(guestproto.MarkReady, p.Ready)
 	add("login", p.Login)
-	add("first probe", first)
-	add("end", end)
+	add(FirstAnswer, first)
+	add(Ended, end)
 	return phases
 }
 
 // marks are what a guest tells of its boot; a forked guest had none.
 func marks(run matrix.MachineRun) []scenarios.Mark {
-	if s := run.State("boot"); s != nil && !run.Forked {
+	if s := run.State(guestproto.WhenBoot); s != nil && !run.Forked {
 		return s.Marks
 	}
 	return nil

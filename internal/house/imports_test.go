@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	"kernels/patchset":          {"kernels/internal"},
 	"kernels/source":            {"internal/proc", "kernels/internal", "kernels/patchset"},
 	"vm":                        {"internal/arch", "internal/guestproto/vport"},
-	"matrix":                    {"lockdown", "scenarios"},
+	"matrix":                    {"internal/guestproto", "lockdown", "scenarios"},
 	"report":                    {"matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},

@@ -15,7 +15,7 @@ const Version uint8 = 1
 
 // Name is the name of the virtio-serial port, as it stands in
 // /sys/class/virtio-ports/*/name of the guest.
-const Name = "ldlab.ssh"
+const Name = "ldlab.guest"
 
 // MaxMessage bounds every message in bytes, its length prefix not counted.
 const MaxMessage = 1 << 20
