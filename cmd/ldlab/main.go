@@ -36,11 +36,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := interruptible(context.Background(), os.Stderr)
 	defer stop()
-	// The first signal ends the run in good order. The second ends the program
-	// at once, because signals have their usual effect again.
-	context.AfterFunc(ctx, stop)
 	root := newRoot()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -76,4 +73,24 @@ func writeTail(w io.Writer, err error) {
 	for _, line := range failed.Tail {
 		fmt.Fprintf(w, "  %s\n", line)
 	}
+}
+
+// interruptible is a context that the first signal ends, so that what was
+// measured is kept and nothing is left running. The second signal ends the
+// program at once, because signals have their usual effect again.
+func interruptible(ctx context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(signals)
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			fmt.Fprintf(stderr, "ldlab: %s: ending in good order; interrupt again to end at once\n", s)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }

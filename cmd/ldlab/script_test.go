@@ -7,7 +7,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// asMain is the environment variable that makes the test binary ldlab, for tests
+// that send signals to it.
+const asMain = "LDLAB_TEST_MAIN"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asMain) != "" {
+		main()
+	}
 	testscript.Main(m, map[string]func(){"ldlab": main})
 }
 

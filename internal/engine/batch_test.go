@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -339,6 +340,76 @@ func TestResumeRunsAgainWhatChanged(t *testing.T) {
 	r.plan = mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity"}})
 	if _, err := r.measure(t.Context()); err == nil || !strings.Contains(err.Error(), "plan") {
 		t.Errorf("resume of another plan: %v", err)
+	}
+}
+
+// TestResumeNeverRelabels resumes a run on another host. What was measured on the
+// first keeps its label or runs again; it never gets the label of the second.
+func TestResumeNeverRelabels(t *testing.T) {
+	out := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	ran := map[string]string{} // guest to the CPU that last ran it
+	on := func(host matrix.Host, after int) *fakeRun {
+		r := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
+			mu.Lock()
+			defer mu.Unlock()
+			ran[g.ID()] = host.Accel
+			if len(ran) == after {
+				cancel()
+			}
+			return sound(c, g, probes)
+		})
+		r.host, r.options.Resume = host, true
+		return r
+	}
+	if _, err := on(tcg, 9).measure(ctx); !errors.Is(err, ErrInterrupted) {
+		t.Fatalf("first run: %v", err)
+	}
+	kvm := matrix.Host{Arch: "x86_64", Accel: "kvm", QEMU: "QEMU 10.0", CPU: "host"}
+	m, err := on(kvm, -1).measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := results.Load(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Results) != len(set.Header.Plan) {
+		t.Errorf("%d results of %d guests", len(set.Results), len(set.Header.Plan))
+	}
+	for _, r := range set.Results {
+		if r.Host.Accel != ran[r.ID()] {
+			t.Errorf("%s ran under %s, the file says %s", r.ID(), ran[r.ID()], r.Host.Accel)
+		}
+	}
+	if hosts := m.Hosts(); !m.AsExpected() || len(hosts) != 1 || hosts[0] != kvm {
+		t.Errorf("hosts %v, %v", hosts, m.Count())
+	}
+	// The same host again, whatever it says of why it is one: nothing runs.
+	clear(ran)
+	kvm.Why = "chosen by --accel"
+	if _, err := on(kvm, -1).measure(t.Context()); err != nil || len(ran) != 0 {
+		t.Errorf("%v, %d guests ran again", err, len(ran))
+	}
+}
+
+// TestReportsAppearWhole has a report fail half way: the old one stays.
+func TestReportsAppearWhole(t *testing.T) {
+	dir := t.TempDir()
+	format := report.Format{File: "report.x", Write: func(w io.Writer, _ *matrix.Matrix) error { _, err := io.WriteString(w, "old"); return err }}
+	if err := writeReports(dir, nil, []report.Format{format}); err != nil {
+		t.Fatal(err)
+	}
+	format.Write = func(w io.Writer, _ *matrix.Matrix) error {
+		_, err := io.WriteString(w, "ne")
+		return errors.Join(err, errors.New("then it failed"))
+	}
+	if err := writeReports(dir, nil, []report.Format{format}); err == nil {
+		t.Error("no error")
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, format.File)); err != nil || string(b) != "old" {
+		t.Errorf("%q, %v", b, err)
 	}
 }
 

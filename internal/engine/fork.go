@@ -70,7 +70,7 @@ func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m
 	config := s.config(k, g, p)
 	if s.forkable(g, p) {
 		forkConfig := s.forkConfig(p, config)
-		if t := s.template(ctx, k, p, forkConfig); t != nil {
+		if t := s.makeTemplate(ctx, k, p, forkConfig); t != nil {
 			m, err := t.Fork(ctx, forkConfig)
 			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
 				return m, true, err

@@ -54,14 +54,14 @@ func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	// Templates come first: making one is not this guest's time.
 	for _, p := range parts {
 		if s.forkable(j.guest, p) {
-			s.template(ctx, k, p, s.forkConfig(p, s.config(k, j.guest, p)))
+			s.makeTemplate(ctx, k, p, s.forkConfig(p, s.config(k, j.guest, p)))
 		}
 	}
 	// One deadline for all of the guest's machines.
 	talking, cancel := context.WithTimeout(ctx, s.limit(k))
 	defer cancel()
 	for _, p := range parts {
-		run, end := s.machine(ctx, talking, k, j, p)
+		run, end := s.runMachine(ctx, talking, k, j, p)
 		res.Machines = append(res.Machines, run)
 		if res.End = end; !end.Well() {
 			break
@@ -196,16 +196,19 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 // maxStates bounds what is kept of a guest's accounts of itself.
 const maxStates = 8
 
+// consoleName is the file that keeps the console of a machine that failed,
+// relative to the run's directory.
+func consoleName(j job, p part) string {
+	words := strings.Join([]string{j.id(), p.name}, " ")
+	words = strings.NewReplacer("/", "-", " ", "-", "+", "-", ",", "-").Replace(strings.TrimSpace(words))
+	return filepath.Join("consoles", fmt.Sprintf("%s-try%d.log", words, j.try))
+}
+
 // keepConsole copies the console of a machine that failed to the results, and
 // returns its name in that directory. Each machine and each try has a file of
 // its own.
 func keepConsole(m *vm.Machine, out string, j job, p part) (string, error) {
-	words := []string{j.id()}
-	if p.name != "" {
-		words = append(words, p.name)
-	}
-	name := strings.NewReplacer("/", "-", " ", "-", "+", "-").Replace(strings.Join(words, "-"))
-	name = filepath.Join("consoles", fmt.Sprintf("%s-try%d.log", name, j.try))
+	name := consoleName(j, p)
 	text, err := os.ReadFile(m.ConsolePath())
 	if err == nil {
 		err = os.MkdirAll(filepath.Join(out, "consoles"), 0o755)

@@ -26,6 +26,11 @@ func Mutate(ctx context.Context, p *plan.Plan, o Options, sample int) ([]matrix.
 	}
 	defer s.Close()
 	defer b.close()
+	return b.mutate(ctx, sample)
+}
+
+func (b *batch) mutate(ctx context.Context, sample int) ([]matrix.Mutation, *matrix.Matrix, error) {
+	s, p := b.stage, b.stage.plan
 	m, set, err := b.measure(ctx)
 	if err != nil {
 		return nil, m, err

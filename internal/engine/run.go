@@ -58,7 +58,7 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 	}
 	m, err := set.Matrix()
 	if err == nil {
-		err = writeReports(b.stage.options.Out, m)
+		err = writeReports(b.stage.options.Out, m, report.Formats())
 	}
 	if err == nil && ctx.Err() != nil {
 		err = ErrInterrupted
@@ -68,8 +68,8 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 
 // writeReports keeps the matrix in every format beside the results. A report
 // appears whole or not at all.
-func writeReports(dir string, m *matrix.Matrix) error {
-	for _, f := range report.Formats() {
+func writeReports(dir string, m *matrix.Matrix, formats []report.Format) error {
+	for _, f := range formats {
 		var b bytes.Buffer
 		if err := f.Write(&b, m); err != nil {
 			return fmt.Errorf("write report %s: %w", f.File, err)

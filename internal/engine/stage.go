@@ -32,6 +32,10 @@ type Stage struct {
 
 	mu        sync.Mutex
 	templates map[templateKey]*template
+
+	// What needs QEMU; a test puts something else in its place.
+	makeTemplate func(context.Context, *kernel, part, vm.Config) *vm.Template
+	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
 }
 
 // A key names a kernel of a plan.
@@ -71,7 +75,9 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	if read == nil {
 		read = func(Event) {}
 	}
-	return &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*template{}}
+	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*template{}}
+	s.makeTemplate, s.runMachine = s.template, s.machine
+	return s
 }
 
 // NewStage builds what the plan boots and chooses how to boot it. Close must be

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/vm"
+)
+
+// TestDeadlineOfAGuest wants one deadline for all machines of a guest, and that
+// it does not run while the guest's template is made.
+func TestDeadlineOfAGuest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Minute
+		s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@runtime"}}), Options{Timeout: limit})
+		defer s.Close()
+		build := s.plan.Builds[0]
+		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg}
+		templates := 0
+		s.makeTemplate = func(context.Context, *kernel, part, vm.Config) *vm.Template {
+			templates++
+			time.Sleep(time.Hour) // a cold cache on a slow machine
+			return nil
+		}
+		var left []time.Duration
+		s.runMachine = func(_, talking context.Context, _ *kernel, _ job, p part) (matrix.MachineRun, matrix.End) {
+			end, ok := talking.Deadline()
+			if !ok {
+				t.Error("no deadline")
+			}
+			left = append(left, time.Until(end))
+			time.Sleep(limit / 10)
+			return matrix.MachineRun{Profile: p.name}, matrix.End{}
+		}
+		res := s.guest(t.Context(), job{guest: s.plan.Guests[1], probes: s.plan.Probes, try: 1})
+		if templates == 0 || len(left) < 2 || len(res.Machines) != len(left) {
+			t.Fatalf("%d templates, %d machines: this guest should have several", templates, len(left))
+		}
+		for i, d := range left {
+			if want := limit - time.Duration(i)*limit/10; d != want {
+				t.Errorf("machine %d has %s left, want %s", i+1, d, want)
+			}
+		}
+	})
+}
+
+// TestLostOrFailed maps each way in which QEMU ends to whose fault it is.
+func TestLostOrFailed(t *testing.T) {
+	for cause, want := range map[vm.Cause]matrix.Ending{
+		vm.Panicked: matrix.LostByGuest, vm.Reset: matrix.LostByGuest, vm.Hung: matrix.LostByGuest, vm.Garbled: matrix.LostByGuest,
+		vm.PoweredOff: matrix.LostByGuest, vm.Stopped: matrix.FailedByLab, vm.QEMUFailed: matrix.FailedByLab, vm.QEMUKilled: matrix.FailedByLab,
+	} {
+		if got := lost(vm.End{Cause: cause, Detail: "detail"}, context.DeadlineExceeded, "qemu"); got.Ending != want || got.Cause != string(cause) || got.Command != "qemu" {
+			t.Errorf("%s: %+v, want %s", cause, got, want)
+		}
+	}
+}
+
+// TestConsoleNames wants a file of its own for each try and each machine.
+func TestConsoleNames(t *testing.T) {
+	p := mustPlan(t, plan.Selection{Arches: []string{"x86_64"}})
+	seen := map[string]bool{}
+	for _, g := range p.Guests {
+		for _, m := range []mutation{{}, {command: "allow f+0x1/0x2"}} {
+			for try := 1; try <= 2; try++ {
+				for _, part := range partsOf(p.Probes, p.Builds[0].Arch) {
+					name := consoleName(job{guest: g, mutant: m, try: try}, part)
+					if seen[name] {
+						t.Fatalf("%s twice", name)
+					}
+					seen[name] = true
+				}
+			}
+		}
+	}
+}

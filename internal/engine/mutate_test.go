@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// openPort is the one call site of the kernel in this file.
+var openPort = lockdown.Site{Name: "open_port+0x1/0x2", File: "drivers/char/mem.c", Function: "open_port", Reason: "dev_mem"}
+
+// countingKernel answers for a kernel with that call site; mutants answer as
+// they are made to.
+func countingKernel(g matrix.Guest, j job) matrix.Result {
+	res := sound(context.Background(), g, j.probes)
+	run := &res.Machines[0]
+	info, _ := lockdown.Info("dev_mem")
+	for i := range run.States {
+		run.States[i].Counts = true
+	}
+	for i := range run.Observations {
+		o := &run.Observations[i]
+		denied := g.Setting.Locks("dev_mem")
+		switch j.mutant.command {
+		case "allow " + openPort.Name:
+			denied = false
+		case "deny " + openPort.Name:
+			denied = true
+		}
+		o.Log, o.Outcome, o.Call = nil, scenarios.Allowed, "open = 3"
+		check := scenarios.Check{Site: openPort.Name, Label: info.Label, Comm: o.Comm, Checks: 1}
+		if denied {
+			o.Outcome, o.Call, check.Denials = scenarios.Denied, "open = EPERM", 1
+		}
+		o.Checks = []scenarios.Check{check}
+	}
+	return res
+}
+
+// TestMutantsResume interrupts a mutation run after each of its guests in turn:
+// what was measured is kept, and only the rest runs again.
+func TestMutantsResume(t *testing.T) {
+	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
+	build := p.Builds[0]
+	var mu sync.Mutex
+	mutate := func(ctx context.Context, out string, ran func(string)) ([]matrix.Mutation, error) {
+		s := newStage(p, Options{Out: out, Jobs: 1, Resume: true})
+		defer s.Close()
+		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}},
+			record: matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Calls: map[string]string{openPort.Name: openPort.Where()}}}
+		b, err := openBatch(s)
+		if err != nil {
+			return nil, err
+		}
+		defer b.close()
+		b.run = func(_ context.Context, j job) matrix.Result {
+			mu.Lock()
+			defer mu.Unlock()
+			res := countingKernel(j.guest, j)
+			res.Mutant, res.Host = j.mutant.command, tcg
+			ran(j.id())
+			return res
+		}
+		all, _, err := b.mutate(ctx, 1)
+		return all, err
+	}
+	const guests = 5 // the control, two settings, two mutants
+	for stop := 1; stop <= guests; stop++ {
+		out := t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		var first, second []string
+		_, err := mutate(ctx, out, func(id string) {
+			if first = append(first, id); len(first) == stop {
+				cancel()
+			}
+		})
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("interrupted after %d: %v", stop, err)
+		}
+		all, err := mutate(t.Context(), out, func(id string) { second = append(second, id) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The guest that was interrupted has no result; all before it do.
+		if kept := first[:stop-1]; len(second) != guests-len(kept) || slices.ContainsFunc(kept, func(id string) bool { return slices.Contains(second, id) }) {
+			t.Errorf("interrupted after %q, then ran %q", first, second)
+		}
+		if m := all[0]; !m.Sound() || m.Count(matrix.Killed) != 2 {
+			t.Errorf("interrupted after %d: %+v", stop, m)
+		}
+	}
+	if len(p.Guests) != guests-2 {
+		t.Fatalf("the plan has %d guests", len(p.Guests))
+	}
+}
