@@ -20,6 +20,7 @@ type Header struct {
 	Digest  string // of the plan: results of another plan do not belong here
 	Plan    []Guest
 	Probes  []string // in the order of every report
+	Rows    string   `json:",omitempty"` // RowsDigest of Probes in the lab that ran them
 	Kernels []Kernel // one for each kernel and architecture of the plan
 }
 

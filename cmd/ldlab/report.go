@@ -32,6 +32,9 @@ func newReport() *cobra.Command {
 			if set.Cut {
 				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is cut off, as an interrupted write leaves it: its guest is not in the report")
 			}
+			if other := set.Header.OtherRows(); other != "" {
+				fmt.Fprintln(c.ErrOrStderr(), "ldlab: these results were judged by other rows than this binary's: "+other)
+			}
 			m, err := set.Matrix()
 			if err != nil {
 				return err

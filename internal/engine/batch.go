@@ -41,7 +41,7 @@ type store interface {
 func openBatch(s *Stage) (*batch, error) {
 	h := matrix.Header{
 		Format: matrix.Format, Lab: s.options.Version, Started: time.Now().UTC().Format(time.RFC3339),
-		Digest: s.plan.Digest(), Plan: s.plan.Guests, Probes: s.plan.Probes, Kernels: s.records(),
+		Digest: s.plan.Digest(), Plan: s.plan.Guests, Probes: s.plan.Probes, Rows: matrix.RowsDigest(s.plan.Probes), Kernels: s.records(),
 	}
 	dropped := 0
 	store, kept, err := results.Open(s.options.Out, h, s.options.Resume, func(r matrix.Result) bool {

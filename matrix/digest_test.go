@@ -1,0 +1,83 @@
+package matrix
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// notJudged lists the fields of a row that no verdict depends on.
+var notJudged = []string{"Name", "Lines", "AltersLock", "Machine", "Exclusive", "Act"}
+
+// TestRowsDigest changes one field of a row at a time. A field that is new must
+// be put into judgedRow or into notJudged.
+func TestRowsDigest(t *testing.T) {
+	base := scenarios.Row{ID: "s/p", Probe: scenarios.Probe{}}
+	before := rowsDigest([]scenarios.Row{base})
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[scenarios.Row]()) {
+		if f.Anonymous {
+			continue
+		}
+		row := base
+		v := reflect.ValueOf(&row).Elem().FieldByIndex(f.Index)
+		switch {
+		case f.Name == "Setup":
+			v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) []reflect.Value { panic("not run") }))
+		case f.Name == "Act":
+			row.Act = func(context.Context, scenarios.Env) scenarios.Result { panic("not run") }
+		default:
+			change(t, v)
+		}
+		if changed := rowsDigest([]scenarios.Row{row}) != before; changed == slices.Contains(notJudged, f.Name) {
+			t.Errorf("%s changes the digest: %v", f.Name, changed)
+		}
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[scenarios.Shadow]()) {
+		row := base
+		row.ShadowedBy = []scenarios.Shadow{{}}
+		empty := rowsDigest([]scenarios.Row{row})
+		change(t, reflect.ValueOf(&row.ShadowedBy[0]).Elem().FieldByIndex(f.Index))
+		if rowsDigest([]scenarios.Row{row}) == empty {
+			t.Errorf("ShadowedBy.%s does not change the digest", f.Name)
+		}
+	}
+}
+
+// change gives a field another value than its zero value.
+func change(t *testing.T, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int:
+		v.SetInt(1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	default:
+		t.Fatalf("no other value for a %s", v.Type())
+	}
+}
+
+func TestRowsDigestOfTables(t *testing.T) {
+	a, b := "devmem/open", "kexec/load"
+	if RowsDigest([]string{a, b}) == RowsDigest([]string{b, a}) || RowsDigest([]string{a}) == RowsDigest([]string{a, b}) || RowsDigest([]string{"no/such"}) == RowsDigest([]string{"no/other"}) {
+		t.Error("different rows have the same digest")
+	}
+	h := Header{Lab: "v1", Probes: []string{a, b}, Rows: RowsDigest([]string{a, b})}
+	if other := h.OtherRows(); other != "" {
+		t.Errorf("the same rows are other rows: %s", other)
+	}
+	h.Rows = strings.Repeat("0", 64)
+	if other := h.OtherRows(); !strings.Contains(other, "sha256 000000000000 (lab v1)") {
+		t.Errorf("other rows: %q", other)
+	}
+	if h.Rows = ""; h.OtherRows() == "" {
+		t.Error("a file without a digest has the rows of this binary")
+	}
+}
