@@ -40,7 +40,7 @@ func (e *GuestError) Unwrap() error { return e.Err }
 // one call. Where ctx is canceled the error is ctx's, and wherever else the
 // guest or QEMU stands in the way it is a *GuestError.
 func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
-	if err := m.awaitReady(ctx); err != nil {
+	if err := m.AwaitReady(ctx); err != nil {
 		return nil, err
 	}
 	var client *ssh.Client
@@ -57,10 +57,13 @@ func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 	return client, nil
 }
 
-// awaitReady waits for the guest program's first word. Nothing but the guest
+// AwaitReady waits for the guest program's first word. Nothing but the guest
 // program has the port, so there is no noise to skip.
-func (m *Machine) awaitReady(ctx context.Context) error {
-	if m.launch.fork {
+func (m *Machine) AwaitReady(ctx context.Context) error {
+	m.mu.Lock()
+	ready := !m.ready.IsZero()
+	m.mu.Unlock()
+	if ready {
 		return nil // its template took that word
 	}
 	err := m.talk(ctx, "the guest program", m.started.Add(m.config.BootTimeout), func() error {

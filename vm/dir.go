@@ -17,7 +17,6 @@ const (
 	consoleFile = "console.log"
 	stderrFile  = "qemu.stderr"
 	commandFile = "command"
-	monitorFile = "monitor"
 	keepFile    = "keep"
 )
 

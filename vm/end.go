@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/digitalocean/go-qemu/qmp"
+	"github.com/ldlab/ldlab/vm/qmp"
 )
 
 // A Cause is why a machine ended, or why it was given up.
@@ -73,7 +73,7 @@ const (
 
 // observe takes note of an event.
 func (e *evidence) observe(event qmp.Event) {
-	switch event.Event {
+	switch event.Name {
 	case "SHUTDOWN":
 		e.shutdown, _ = event.Data["reason"].(string)
 	case "GUEST_PANICKED":

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/digitalocean/go-qemu/qmp"
+	"github.com/ldlab/ldlab/vm/qmp"
 )
 
 // exited makes the state of a process that ran that shell line.
@@ -22,7 +22,7 @@ func TestJudge(t *testing.T) {
 	ok, fail, killed := exited(t, "exit 0"), exited(t, "exit 1"), exited(t, "kill -9 $$")
 	shutdown := func(reason string) evidence {
 		var e evidence
-		e.observe(qmp.Event{Event: "SHUTDOWN", Data: map[string]any{"guest": true, "reason": reason}})
+		e.observe(qmp.Event{Name: "SHUTDOWN", Data: map[string]any{"guest": true, "reason": reason}})
 		e.state = ok
 		return e
 	}
@@ -38,7 +38,7 @@ func TestJudge(t *testing.T) {
 		{"reset", shutdown("guest-reset"), Reset, "restarted itself", true},
 		{"power-off by reset", with(shutdown("guest-reset"), func(e *evidence) { e.off = true }), PoweredOff, "by a reset", true},
 		{"panic on the console", with(shutdown("guest-reset"), func(e *evidence) { e.panicAt = "Kernel panic: x" }), Panicked, "Kernel panic: x", true},
-		{"panic by pvpanic", with(shutdown("guest-reset"), func(e *evidence) { e.observe(qmp.Event{Event: "GUEST_PANICKED"}) }), Panicked, "pvpanic", true},
+		{"panic by pvpanic", with(shutdown("guest-reset"), func(e *evidence) { e.observe(qmp.Event{Name: "GUEST_PANICKED"}) }), Panicked, "pvpanic", true},
 		{"panic reason", shutdown("guest-panic"), Panicked, "pvpanic", true},
 		{"panic while powering off", with(shutdown("guest-reset"), func(e *evidence) { e.off, e.panicAt = true, "Kernel panic" }), Panicked, "Kernel panic", true},
 		{"panic, then stopped", with(shutdown("host-qmp-quit"), func(e *evidence) { e.stopping, e.panicAt = true, "Kernel panic" }), Panicked, "Kernel panic", true},

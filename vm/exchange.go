@@ -18,7 +18,7 @@ import (
 // where ctx ended it; Wait says what is behind it. An error before f is
 // called is as Connect's.
 func (m *Machine) Exchange(ctx context.Context, f func(io.ReadWriter) error) error {
-	if err := m.awaitReady(ctx); err != nil {
+	if err := m.AwaitReady(ctx); err != nil {
 		return err
 	}
 	err := m.talk(ctx, "the guest program", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() error {

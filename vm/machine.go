@@ -11,23 +11,22 @@ import (
 	"sync"
 	"time"
 
-	"github.com/digitalocean/go-qemu/qmp"
+	"github.com/ldlab/ldlab/vm/qmp"
 	"golang.org/x/crypto/ssh"
 )
 
 // A Machine is one QEMU. Close must be called, however the machine ended.
 type Machine struct {
 	config  Config
-	launch  launch
+	launch  Launch
 	started time.Time
 	dir     *machineDir
 	console *log
 	stderr  *log
 	proc    *process
-	mon     *monitor
+	mon     *qmp.Monitor
 	port    net.Conn      // the guest program's
 	serial  net.Conn      // nil: the machine has none
-	moved   *migration    // a template's or a fork's
 	ended   chan struct{} // closed when QEMU is gone and all it said was read
 	once    sync.Once     // Close
 	closed  error         // what Close said
@@ -53,20 +52,20 @@ func (e *QEMUError) Error() string { return fmt.Sprintf("run %s: %s", e.Binary, 
 // meanwhile. When ctx ends, so does QEMU; Close must still be called. A QEMU
 // that gives up at once is a *QEMUError.
 func Start(ctx context.Context, config Config) (*Machine, error) {
-	config, err := config.resolve()
+	config, err := config.Resolve()
 	if err != nil {
 		return nil, err
 	}
-	return startResolved(ctx, config, launch{})
+	return startResolved(ctx, config, Launch{})
 }
 
 // startResolved is Start for a Config that was resolved.
-func startResolved(ctx context.Context, config Config, l launch) (*Machine, error) {
+func startResolved(ctx context.Context, config Config, l Launch) (*Machine, error) {
 	dir, err := newDir(config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m := &Machine{config: config, launch: l, dir: dir, moved: newMigration(), ended: make(chan struct{})}
+	m := &Machine{config: config, launch: l, dir: dir, ended: make(chan struct{})}
 	if err := m.start(ctx); err != nil {
 		m.Close(ctx) // of the two errors the first one counts
 		return nil, fmt.Errorf("start machine: %w", err)
@@ -74,8 +73,9 @@ func startResolved(ctx context.Context, config Config, l launch) (*Machine, erro
 	return m, nil
 }
 
-// resolve is withDefaults and the host's part: the files and the binary.
-func (c Config) resolve() (Config, error) {
+// Resolve fills in defaults, checks the files, and finds the QEMU binary. All
+// paths of the result are absolute.
+func (c Config) Resolve() (Config, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return c, err
@@ -124,13 +124,13 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	})
 	greeting, cancel := context.WithTimeout(ctx, qmpTimeout)
 	defer cancel()
-	m.mon, err = newMonitor(greeting, ours[0], m.dir, m.observe)
+	m.mon, err = qmp.New(greeting, ours[0], m.dir.lock, m.observe)
 	go func() {
 		defer close(m.ended)
 		<-m.proc.done
 		drained.Wait()
 		if m.mon != nil {
-			m.mon.relay.done.Wait()
+			m.mon.Drain()
 		}
 	}()
 	if err == nil {
@@ -156,7 +156,8 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 	if err != nil {
 		return ours, err
 	}
-	argv = append(argv, m.launch.argv...)
+	argv = append(argv, m.launch.Args...)
+	defer func() { m.launch.Files = nil }() // QEMU has them
 	var theirs []*os.File
 	defer func() {
 		for _, f := range theirs {
@@ -181,7 +182,7 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 		}
 	}
 	m.started = time.Now()
-	m.proc, err = startProcess(ctx, argv, slices.Concat(theirs, m.launch.files), m.stderr, m.stopping)
+	m.proc, err = startProcess(ctx, argv, slices.Concat(theirs, m.launch.Files), m.stderr, m.stopping)
 	if err != nil {
 		return ours, fmt.Errorf("run QEMU: %w", err)
 	}
@@ -189,7 +190,9 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 }
 
 func (m *Machine) observe(e qmp.Event) {
-	m.moved.observe(e)
+	if m.launch.Event != nil {
+		m.launch.Event(e)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen.observe(e)

@@ -1,142 +1,26 @@
 package vm
 
 import (
-	"bytes"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
-	"github.com/u-root/u-root/pkg/cpio"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
-
-// scratch is where every test machine keeps its initrd: a QEMU that has this
-// path in its arguments is ours.
-var scratch string
 
 func TestMain(m *testing.M) {
 	if help := os.Getenv(helperEnv); help != "" {
 		os.Exit(helper(help))
 	}
-	os.Exit(testMain(m))
-}
-
-func testMain(m *testing.M) int {
-	var err error
-	if scratch, err = os.MkdirTemp("", "ldlab-vm-test-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(scratch)
-	code := m.Run()
-	if left := processesWith(scratch); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "processes left behind: %v\n", left)
-		return 1
-	}
-	if left := memoryFiles(); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "memory files left open: %v\n", left)
-		return 1
-	}
-	return code
-}
-
-// memoryFiles lists what of templates this process still has open.
-func memoryFiles() []string {
-	var found []string
-	links, _ := filepath.Glob("/proc/self/fd/*")
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && strings.Contains(to, "memfd:ldlab-") {
-			found = append(found, to)
-		}
-	}
-	return found
-}
-
-// processesWith lists processes other than this one that have word in their
-// arguments.
-func processesWith(word string) []string {
-	var found []string
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		pid := filepath.Base(filepath.Dir(f))
-		args, err := os.ReadFile(f)
-		if err == nil && pid != fmt.Sprint(os.Getpid()) && bytes.Contains(args, []byte(word)) {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
-
-// unable ends a test that lacks something it needs: it skips at home, and
-// fails where LDLAB_REQUIRE names the thing.
-func unable(t testing.TB, thing, format string, args ...any) {
-	t.Helper()
-	if slices.Contains(strings.FieldsFunc(os.Getenv("LDLAB_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' }), thing) {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	os.Exit(vmtest.Main(m))
 }
 
 // guestConfig is a machine with the test guest, which does as mode says.
 func guestConfig(t testing.TB, a *arch.Arch, mode string) Config {
 	t.Helper()
-	name := "LDLAB_TEST_KERNEL_" + strings.ToUpper(a.Name)
-	kernel := os.Getenv(name)
-	if kernel == "" {
-		unable(t, "qemu", "%s is not set", name)
-	}
-	if _, err := exec.LookPath(a.QEMU); err != nil {
-		unable(t, "qemu", "%v", err)
-	}
-	initrd, err := initrds[a.Name]()
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := vmtest.Needs(t, a)
 	return Config{
-		Arch: a, Kernel: kernel, Initrd: initrd, Dir: t.TempDir(),
+		Arch: a, Kernel: g.Kernel, Initrd: g.Initrd, QEMU: g.QEMU, Dir: t.TempDir(),
 		Append: []string{"ldlab.test=" + mode},
 	}
-}
-
-// initrds build the test guest, once for each architecture.
-var initrds = func() map[string]func() (string, error) {
-	m := map[string]func() (string, error){}
-	for _, a := range arch.All() {
-		m[a.Name] = sync.OnceValues(func() (string, error) { return buildInitrd(a) })
-	}
-	return m
-}()
-
-func buildInitrd(a *arch.Arch) (string, error) {
-	init := filepath.Join(scratch, "init."+a.Name)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, "./internal/testguest")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+a.GOARCH)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build test guest: %w\n%s", err, out)
-	}
-	program, err := os.ReadFile(init)
-	if err != nil {
-		return "", err
-	}
-	var buf bytes.Buffer
-	w := cpio.Newc.Writer(&buf)
-	for _, r := range []cpio.Record{
-		cpio.Directory("dev", 0o755), cpio.Directory("proc", 0o755), cpio.Directory("sys", 0o755),
-		cpio.CharDev("dev/console", 0o600, 5, 1),
-		cpio.StaticFile("init", string(program), 0o755),
-	} {
-		if err := w.WriteRecord(cpio.MakeReproducible(r)); err != nil {
-			return "", err
-		}
-	}
-	if err := cpio.WriteTrailer(w); err != nil {
-		return "", err
-	}
-	path := filepath.Join(scratch, "initrd."+a.Name)
-	return path, os.WriteFile(path, buf.Bytes(), 0o644)
 }

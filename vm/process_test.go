@@ -8,10 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
 
 // shell starts a shell as if it were QEMU, and waits until it says "ready".
@@ -57,34 +58,12 @@ func TestProcessGroup(t *testing.T) {
 	checkGone(t, p.state().Pid())
 }
 
-// groupAlive reports whether a group has a process that still runs: one that
-// only waits to be reaped by init is gone.
-func groupAlive(t *testing.T, group int) bool {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		stat, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		// pid (comm) state ppid pgrp: proc_pid_stat(5)
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if fields[2] == fmt.Sprint(group) && fields[0] != "Z" && fields[0] != "X" {
-			return true
-		}
-	}
-	return false
-}
-
 // checkGone fails if the group does not end at once: SIGKILL was sent, but
 // takes a moment.
 func checkGone(t *testing.T, group int) {
 	t.Helper()
 	for range 50 {
-		if !groupAlive(t, group) {
+		if !vmtest.GroupAlive(t, group) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -11,18 +11,11 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 	"golang.org/x/crypto/ssh"
 )
 
 // The tests of this file boot real machines.
-
-// eachArch runs f for every architecture, two machines at a time at most.
-func eachArch(t *testing.T, f func(*testing.T, *arch.Arch)) {
-	t.Parallel()
-	for _, a := range arch.All() {
-		t.Run(a.Name, func(t *testing.T) { f(t, a) })
-	}
-}
 
 func start(t *testing.T, c Config) *Machine {
 	t.Helper()
@@ -51,7 +44,7 @@ func checkClose(t *testing.T, m *Machine) {
 	if left, _ := os.ReadDir(m.config.Dir); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	if groupAlive(t, m.proc.cmd.Process.Pid) {
+	if vmtest.GroupAlive(t, m.proc.cmd.Process.Pid) {
 		t.Error("QEMU still runs")
 	}
 }
@@ -83,7 +76,7 @@ func command(t *testing.T, client *ssh.Client, name string) *ssh.Session {
 }
 
 func TestServe(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		m := start(t, guestConfig(t, a, "serve"))
 		client := connect(t, m)
 		out, err := command(t, client, "hello").Output("hello")
@@ -106,7 +99,7 @@ func TestServe(t *testing.T) {
 
 // TestEnds: guests that end after they have logged the lab in.
 func TestEnds(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		for _, tt := range []struct {
 			command string
 			want    Cause
@@ -132,7 +125,7 @@ func TestEnds(t *testing.T) {
 
 // TestBadGuests: guests that never let the lab log in.
 func TestBadGuests(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		for _, tt := range []struct {
 			mode   string
 			want   Cause
@@ -174,7 +167,7 @@ func TestBadGuests(t *testing.T) {
 
 // TestGivenUp: the lab or someone else ends a machine that boots.
 func TestGivenUp(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		t.Run("close", func(t *testing.T) {
 			start(t, guestConfig(t, a, "serve"))
 		})
@@ -222,7 +215,7 @@ func TestGivenUp(t *testing.T) {
 
 // TestByHand pastes the command line into a shell.
 func TestByHand(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "poweroff")
 		c.LogLevel = 8
 		m := start(t, c)

@@ -33,7 +33,7 @@ const (
 // would be held against KVM. An error is the lab's or ctx's; one of the cache
 // comes with a Choice that is good all the same.
 func SelfTest(ctx context.Context, config Config, cacheDir string) (Choice, error) {
-	config, err := config.resolve()
+	config, err := config.Resolve()
 	if err != nil {
 		return Choice{}, err
 	}
@@ -86,7 +86,7 @@ func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("test KVM: %w", err)
 	}
-	ready := m.awaitReady(ctx)
+	ready := m.AwaitReady(ctx)
 	if err := m.Close(ctx); err != nil {
 		return "", fmt.Errorf("test KVM: %w", err)
 	}
@@ -113,15 +113,15 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read boot id: %w", err)
 	}
-	version, err := qemuVersion(ctx, qemu)
+	version, err := QEMUVersion(ctx, qemu)
 	if err != nil {
 		return "", err
 	}
 	return strings.Join([]string{string(bytes.TrimSpace(boot)), qemu, version}, " "), nil
 }
 
-// qemuVersion is the first line of what QEMU says of itself.
-func qemuVersion(ctx context.Context, qemu string) (string, error) {
+// QEMUVersion is the first line of what QEMU says of itself.
+func QEMUVersion(ctx context.Context, qemu string) (string, error) {
 	cmd := exec.CommandContext(ctx, qemu, "--version")
 	cmd.WaitDelay = quitTimeout
 	out, err := cmd.Output()

@@ -18,8 +18,6 @@ const (
 const (
 	// qmpTimeout is for QEMU to start and greet, and for any one command.
 	qmpTimeout = 10 * time.Second
-	// moveTimeout is for QEMU to save or to load a machine's state.
-	moveTimeout = 30 * time.Second
 	// settleTimeout is for QEMU to exit after its guest's port has closed.
 	settleTimeout = 5 * time.Second
 	// quitTimeout is for QEMU to obey "quit", and then again for SIGTERM.

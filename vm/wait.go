@@ -79,7 +79,7 @@ func (m *Machine) status(ctx context.Context) string {
 	if m.mon == nil {
 		return "nothing yet"
 	}
-	if err := m.mon.run(ctx, "query-status", nil, &out); err != nil {
+	if err := m.mon.Run(ctx, "query-status", nil, &out); err != nil {
 		return fmt.Sprintf("nothing (%v)", err)
 	}
 	return fmt.Sprintf("%q", out.Status)
@@ -113,7 +113,7 @@ func (m *Machine) close(ctx context.Context) error {
 		client.Wait() // ends with the port
 	}
 	if m.mon != nil {
-		m.mon.close()
+		m.mon.Close()
 	}
 	for _, l := range []*log{m.console, m.stderr} {
 		if l != nil {
@@ -139,7 +139,7 @@ func (m *Machine) stop(ctx context.Context) error {
 		quit, cancel := context.WithTimeout(ctx, quitTimeout)
 		defer cancel()
 		// The reply may be lost in the exit: the exit is the answer.
-		m.mon.run(quit, "quit", nil, nil)
+		m.mon.Run(quit, "quit", nil, nil)
 		select {
 		case <-m.ended:
 			return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
 )
 
 // Memory of a template, in MiB: what any guest has, and what a preforked child
@@ -72,7 +73,7 @@ func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m
 		forkConfig := s.forkConfig(p, config)
 		if t := s.makeTemplate(ctx, k, p, forkConfig); t != nil {
 			m, err := t.Fork(ctx, forkConfig)
-			if err == nil || !errors.Is(err, vm.ErrCannotFork) {
+			if err == nil || !errors.Is(err, template.ErrCannotFork) {
 				return m, true, err
 			}
 			s.note("%s: %v; it boots instead", g.ID(), err)
@@ -88,27 +89,27 @@ type templateKey struct {
 	profile string
 }
 
-// A template is made by the first guest that is to be forked from it; the
+// A sharedTemplate is made by the first guest that is to be forked from it; the
 // others wait for it.
-type template struct {
+type sharedTemplate struct {
 	once sync.Once
-	vm   *vm.Template // nil: there is none, boot
+	vm   *template.Template // nil: there is none, boot
 }
 
 // template returns the kernel's template for the part's machine, or nil. Probes
 // that run alone in their machine share one.
-func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Config) *vm.Template {
+func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Config) *template.Template {
 	profile, _, _ := strings.Cut(p.name, " ")
 	id := templateKey{keyOf(k.build), profile}
 	s.mu.Lock()
 	t := s.templates[id]
 	if t == nil {
-		t = &template{}
+		t = &sharedTemplate{}
 		s.templates[id] = t
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
-		made, err := vm.MakeTemplate(ctx, config, filepath.Join(s.options.Cache, "templates"))
+		made, err := template.Make(ctx, config, filepath.Join(s.options.Cache, "templates"))
 		if err != nil {
 			if ctx.Err() == nil {
 				s.note("%s: %v; guests boot instead", id.kernel, err)

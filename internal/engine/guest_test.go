@@ -9,6 +9,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
 )
 
 // TestDeadlineOfAGuest wants one deadline for all machines of a guest, and that
@@ -21,7 +22,7 @@ func TestDeadlineOfAGuest(t *testing.T) {
 		build := s.plan.Builds[0]
 		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg}
 		templates := 0
-		s.makeTemplate = func(context.Context, *kernel, part, vm.Config) *vm.Template {
+		s.makeTemplate = func(context.Context, *kernel, part, vm.Config) *template.Template {
 			templates++
 			time.Sleep(time.Hour) // a cold cache on a slow machine
 			return nil

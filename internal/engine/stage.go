@@ -19,6 +19,7 @@ import (
 	"github.com/ldlab/ldlab/report"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
 )
 
 // A Stage is a plan that is ready to run: its kernels are built, and the lab
@@ -31,10 +32,10 @@ type Stage struct {
 	kernels map[key]*kernel
 
 	mu        sync.Mutex
-	templates map[templateKey]*template
+	templates map[templateKey]*sharedTemplate
 
 	// What needs QEMU; a test puts something else in its place.
-	makeTemplate func(context.Context, *kernel, part, vm.Config) *vm.Template
+	makeTemplate func(context.Context, *kernel, part, vm.Config) *template.Template
 	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
 }
 
@@ -75,7 +76,7 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	if read == nil {
 		read = func(Event) {}
 	}
-	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*template{}}
+	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}}
 	s.makeTemplate, s.runMachine = s.template, s.machine
 	return s
 }

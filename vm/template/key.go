@@ -1,4 +1,4 @@
-package vm
+package template
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"github.com/ldlab/ldlab/vm"
 )
 
 // templateVersion is in every cached template: a change of the format, or of
@@ -19,13 +21,13 @@ const templateVersion = 1
 
 // ingredients is all that goes into a template, a line each. The paths of the
 // kernel, the initrd and the firmware are not part of it, their content is.
-func ingredients(ctx context.Context, config Config) (string, error) {
+func ingredients(ctx context.Context, config vm.Config) (string, error) {
 	var kernel, initrd, firmware, version string
 	var errs [4]error
 	var all sync.WaitGroup // QEMU takes as long to say its version as the sums
 	all.Go(func() { kernel, errs[0] = sumFile(config.Kernel) })
 	all.Go(func() { initrd, errs[1] = sumFile(config.Initrd) })
-	all.Go(func() { version, errs[2] = qemuVersion(ctx, config.QEMU) })
+	all.Go(func() { version, errs[2] = vm.QEMUVersion(ctx, config.QEMU) })
 	if config.Firmware != "" {
 		all.Go(func() { firmware, errs[3] = sumFile(config.Firmware) })
 	}
@@ -46,9 +48,9 @@ func ingredients(ctx context.Context, config Config) (string, error) {
 		"qemu " + version,
 		fmt.Sprintf("qemu %s, %d bytes of %s", config.QEMU, qemu.Size(), qemu.ModTime().UTC()),
 	}
-	if config.Accel == KVM {
+	if config.Accel == vm.KVM {
 		// The state is of the host's processor, under the host's kernel.
-		boot, err := os.ReadFile(bootIDFile)
+		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 		if err != nil {
 			return "", fmt.Errorf("read boot id: %w", err)
 		}

@@ -1,24 +1,28 @@
-package vm
+package template
 
 import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 	"golang.org/x/crypto/ssh"
 )
 
 // The tests of this file boot real machines, and fork them.
 
-func makeTemplateFor(t *testing.T, c Config, cacheDir string) *Template {
+func makeTemplateFor(t *testing.T, c vm.Config, cacheDir string) *Template {
 	t.Helper()
-	tpl, err := MakeTemplate(t.Context(), c, cacheDir)
+	tpl, err := Make(t.Context(), c, cacheDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,14 +33,14 @@ func makeTemplateFor(t *testing.T, c Config, cacheDir string) *Template {
 	return tpl
 }
 
-func fork(t *testing.T, tpl *Template, c Config) *Machine {
+func fork(t *testing.T, tpl *Template, c vm.Config) *vm.Machine {
 	t.Helper()
 	c.Dir = t.TempDir()
 	m, err := tpl.Fork(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { checkClose(t, m) })
+	t.Cleanup(func() { checkClose(t, m, c.Dir) })
 	return m
 }
 
@@ -57,7 +61,7 @@ func ask(t *testing.T, client *ssh.Client, command string) string {
 
 // TestFork: forks work, and have nothing in common but where they come from.
 func TestFork(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		tpl := makeTemplateFor(t, c, "")
 		t.Logf("made in %v: %+v", tpl.Took, tpl.Phases)
@@ -94,8 +98,8 @@ func TestFork(t *testing.T) {
 		if err := tpl.Close(); err != nil { // which the forks survive
 			t.Error(err)
 		}
-		for _, m := range []*Machine{one, two} {
-			if end := m.PowerOff(t.Context()); end.Cause != PoweredOff {
+		for _, m := range []*vm.Machine{one, two} {
+			if end := m.PowerOff(t.Context()); end.Cause != vm.PoweredOff {
 				t.Errorf("end: %v", end)
 			}
 		}
@@ -122,7 +126,7 @@ func TestStandBy(t *testing.T) {
 	c.Dir = t.TempDir()
 	tpl := makeTemplateFor(t, c, "")
 	tpl.StandBy()
-	forkIt := func(ctx context.Context) *Machine {
+	forkIt := func(ctx context.Context) *vm.Machine {
 		t.Helper()
 		m, err := tpl.Fork(ctx, c)
 		if err != nil {
@@ -131,11 +135,14 @@ func TestStandBy(t *testing.T) {
 		t.Cleanup(func() { m.Close(context.Background()) }) // others live in the same directory
 		return m
 	}
-	standing := func() *Machine {
+	standing := func() *vm.Machine {
 		tpl.standby.work.Wait()
 		tpl.standby.mu.Lock()
 		defer tpl.standby.mu.Unlock()
-		return tpl.standby.ready
+		if tpl.standby.ready == nil {
+			return nil
+		}
+		return tpl.standby.ready.Machine
 	}
 	first := forkIt(t.Context())
 	stood := standing()
@@ -158,13 +165,13 @@ func TestStandBy(t *testing.T) {
 		t.Errorf("the forks read %q and %q", x, y)
 	}
 	cancel()
-	if end := second.Wait(t.Context()); end.Cause != Stopped {
+	if end := second.Wait(t.Context()); end.Cause != vm.Stopped {
 		t.Errorf("end with the context: %v", end)
 	}
 
 	dead := standing()
-	dead.proc.kill()
-	<-dead.ended
+	syscall.Kill(-dead.Pid(), syscall.SIGKILL)
+	<-dead.Ended()
 	third := forkIt(t.Context())
 	if third == dead {
 		t.Error("a dead QEMU was forked")
@@ -178,19 +185,19 @@ func TestStandBy(t *testing.T) {
 		t.Fatal("nothing stands by at the end")
 	}
 	select {
-	case <-last.ended:
+	case <-last.Ended():
 	default:
 		t.Error("what stood by runs on")
 	}
-	if _, err := os.Stat(last.dir.path); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(filepath.Dir(last.ConsolePath())); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what stood by left its directory: %v", err)
 	}
 }
 
 // TestForkWhole: where QEMU can't leave RAM out of the state.
 func TestForkWhole(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
-		c, err := guestConfig(t, a, "serve").resolve()
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
+		c, err := guestConfig(t, a, "serve").Resolve()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +206,7 @@ func TestForkWhole(t *testing.T) {
 		if err := m.save(t.Context(), &s); err != nil {
 			t.Fatal(err)
 		}
-		checkClose(t, m)
+		checkClose(t, m.Machine, c.Dir)
 		if err := s.seal(); err != nil {
 			t.Fatal(err)
 		}
@@ -211,27 +218,27 @@ func TestForkWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ask(t, connect(t, m), "uuid")
+			ask(t, connect(t, m.Machine), "uuid")
 			t.Logf("%+v", m.Phases())
-			checkClose(t, m)
+			checkClose(t, m.Machine, c.Dir)
 		}
 	})
 }
 
 // ready boots a machine that is to be saved.
-func ready(t *testing.T, c Config) (snapshot, *Machine) {
+func ready(t *testing.T, c vm.Config) (snapshot, *machine) {
 	t.Helper()
 	s, err := newSnapshot(c.MemoryMiB)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.close() })
-	m, err := startResolved(t.Context(), c, s.base())
+	m, err := startMachine(t.Context(), c, s.base())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close(context.Background()) })
-	if err := m.awaitReady(t.Context()); err != nil {
+	if err := m.AwaitReady(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return s, m
@@ -239,7 +246,7 @@ func ready(t *testing.T, c Config) (snapshot, *Machine) {
 
 // TestForkMany: 8 at once, all different.
 func TestForkMany(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		tpl := makeTemplateFor(t, c, "")
 		seen := map[string]bool{}
@@ -275,12 +282,12 @@ func BenchmarkFork(b *testing.B) {
 	for _, a := range arch.All() {
 		b.Run(a.Name, func(b *testing.B) {
 			c := guestConfig(b, a, "serve")
-			tpl, err := MakeTemplate(b.Context(), c, "")
+			tpl, err := Make(b.Context(), c, "")
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer tpl.Close()
-			var sum Phases
+			var sum vm.Phases
 			for b.Loop() {
 				m, err := tpl.Fork(b.Context(), c)
 				if err != nil {

@@ -1,4 +1,4 @@
-package vm
+package template
 
 import (
 	"context"
@@ -7,11 +7,13 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/ldlab/ldlab/vm"
 )
 
 // Descriptors of templates and forks, after those of every machine.
 const (
-	fdRAM = fdEnd + iota
+	fdRAM = vm.FirstFile + iota
 	fdState
 	fdForkKernel
 )
@@ -73,31 +75,31 @@ func (s snapshot) backend(kind, options string) []string {
 }
 
 // base is a machine whose RAM is the snapshot's, to be saved.
-func (s snapshot) base() launch {
-	return launch{
-		argv:  s.backend("memory-backend-file", ",share=on,mem-path="+fdPath(fdRAM)),
-		files: []*os.File{s.ram},
+func (s snapshot) base() vm.Launch {
+	return vm.Launch{
+		Args:  s.backend("memory-backend-file", ",share=on,mem-path="+fdPath(fdRAM)),
+		Files: []*os.File{s.ram},
 	}
 }
 
 // start starts a machine that waits to go on where the snapshot stands; load
 // then lets it. It maps the RAM privately: what its guest writes is copied page
 // by page, and nobody else sees it.
-func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
+func (s snapshot) start(ctx context.Context, config vm.Config) (*machine, error) {
 	state, err := reopen(s.state)
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
 	defer state.Close()
-	l := launch{fork: true}
+	l := vm.Launch{}
 	if s.whole {
-		l.argv = s.backend("memory-backend-ram", "")
-		l.files = []*os.File{state, state} // at the same place as below
+		l.Args = s.backend("memory-backend-ram", "")
+		l.Files = []*os.File{state, state} // at the same place as below
 	} else {
-		l.argv = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
-		l.files = []*os.File{s.ram, state}
+		l.Args = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
+		l.Files = []*os.File{s.ram, state}
 	}
-	l.argv = append(l.argv, "-incoming", "defer") // until the capabilities are set
+	l.Args = append(l.Args, "-incoming", "defer") // until the capabilities are set
 	if header := config.Arch.ForkKernel; header != nil {
 		// Each option replaces the one that came before.
 		file, err := newMemoryOf("fork-kernel", header)
@@ -105,20 +107,15 @@ func (s snapshot) start(ctx context.Context, config Config) (*Machine, error) {
 			return nil, fmt.Errorf("start machine: %w", err)
 		}
 		defer file.Close()
-		l.argv = append(l.argv, "-kernel", fdPath(fdForkKernel), "-initrd", fdPath(fdForkKernel))
-		l.files = append(l.files, file)
+		l.Args = append(l.Args, "-kernel", fdPath(fdForkKernel), "-initrd", fdPath(fdForkKernel))
+		l.Files = append(l.Files, file)
 	}
-	m, err := startResolved(ctx, config, l)
-	if err != nil {
-		return nil, err
-	}
-	m.launch.files = nil // QEMU has them
-	return m, nil
+	return startMachine(ctx, config, l)
 }
 
 // load has a machine that start started go on. Where it cannot, the machine is
 // closed.
-func (s snapshot) load(ctx context.Context, m *Machine) error {
+func (s snapshot) load(ctx context.Context, m *machine) error {
 	capabilities := []string{migrationEvents}
 	if !s.whole {
 		capabilities = append(capabilities, ignoreShared)
@@ -131,7 +128,7 @@ func (s snapshot) load(ctx context.Context, m *Machine) error {
 }
 
 // take boots a machine up to the guest program's first word and saves it.
-func take(ctx context.Context, config Config) (s snapshot, phases Phases, err error) {
+func take(ctx context.Context, config vm.Config) (s snapshot, phases vm.Phases, err error) {
 	if s, err = newSnapshot(config.MemoryMiB); err != nil {
 		return s, phases, cannotFork(err)
 	}
@@ -140,14 +137,14 @@ func take(ctx context.Context, config Config) (s snapshot, phases Phases, err er
 			s.close()
 		}
 	}()
-	m, err := startResolved(ctx, config, s.base())
+	m, err := startMachine(ctx, config, s.base())
 	if err != nil {
 		if ctx.Err() == nil {
 			err = cannotFork(err) // there may be no such thing as a memory backend
 		}
 		return s, phases, err
 	}
-	if err = m.awaitReady(ctx); err == nil {
+	if err = m.AwaitReady(ctx); err == nil {
 		settle(ctx, config.Scale)
 		if err = m.save(ctx, &s); err != nil && ctx.Err() == nil {
 			err = cannotFork(err)
@@ -163,14 +160,9 @@ func take(ctx context.Context, config Config) (s snapshot, phases Phases, err er
 	return s, phases, nil
 }
 
-// settleBeforeSave is how long a guest is left alone after its first word, before
-// the scale: what it put off until it has nothing else to do (RCU's callbacks,
-// timers, threads that go to sleep) is then done, and not left to every fork.
-const settleBeforeSave = 100 * time.Millisecond
-
 func settle(ctx context.Context, scale float64) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(scaled(settleBeforeSave, scale)):
+	case <-time.After(time.Duration(scale * float64(settleBeforeSave))):
 	}
 }

@@ -1,4 +1,4 @@
-package vm
+package template
 
 import (
 	"context"
@@ -12,16 +12,18 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
 
 // The tests of this file boot real machines, and have something go wrong.
 
 // TestForkEnds: a fork ends as a boot does, and its end is told as well.
 func TestForkEnds(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		tpl := makeTemplateFor(t, c, "")
-		for how, want := range map[string]Cause{"panic": Panicked, "reboot": Reset} {
+		for how, want := range map[string]vm.Cause{"panic": vm.Panicked, "reboot": vm.Reset} {
 			m := fork(t, tpl, c)
 			command(t, connect(t, m), how)
 			if end := m.Wait(t.Context()); end.Cause != want {
@@ -33,25 +35,25 @@ func TestForkEnds(t *testing.T) {
 
 // TestKilledWhileSaving: QEMU dies in the middle of it.
 func TestKilledWhileSaving(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
-		c, err := guestConfig(t, a, "serve").resolve()
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
+		c, err := guestConfig(t, a, "serve").Resolve()
 		if err != nil {
 			t.Fatal(err)
 		}
 		s, m := ready(t, c)
-		m.proc.cmd.Process.Signal(syscall.SIGSTOP)
-		time.AfterFunc(200*time.Millisecond, m.proc.kill)
+		syscall.Kill(m.Pid(), syscall.SIGSTOP)
+		time.AfterFunc(200*time.Millisecond, func() { syscall.Kill(-m.Pid(), syscall.SIGKILL) })
 		if err := m.save(t.Context(), &s); err == nil || !strings.Contains(err.Error(), "qemu-killed: signal: killed") {
 			t.Errorf("save: %v", err)
 		}
-		checkClose(t, m)
+		checkClose(t, m.Machine, c.Dir)
 	})
 }
 
 // TestBadState: a state that QEMU does not load is an error with its reason,
 // and a boot is worth trying.
 func TestBadState(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		tpl := makeTemplateFor(t, c, "")
 		for name, content := range map[string][]byte{
@@ -89,18 +91,18 @@ func head(t *testing.T, f *os.File, part int) []byte {
 
 // TestBadTemplates: guests that never get ready are no templates.
 func TestBadTemplates(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "panic")
 		cache := t.TempDir()
-		_, err := MakeTemplate(t.Context(), c, cache)
-		var guest *GuestError
-		if !errors.As(err, &guest) || guest.End.Cause != Panicked {
+		_, err := Make(t.Context(), c, cache)
+		var guest *vm.GuestError
+		if !errors.As(err, &guest) || guest.End.Cause != vm.Panicked {
 			t.Errorf("panic: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		time.AfterFunc(300*time.Millisecond, cancel)
 		c.Append = []string{"ldlab.test=silent"}
-		if _, err = MakeTemplate(ctx, c, cache); !errors.Is(err, context.Canceled) {
+		if _, err = Make(ctx, c, cache); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancel: %v", err)
 		}
 		for _, dir := range []string{c.Dir, cache} {

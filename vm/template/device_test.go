@@ -1,24 +1,29 @@
-package vm
+package template
 
 import (
 	"bufio"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
 
-// The tests of this file boot real machines that have more than the plain one,
-// and fork them.
+// The tests of this file boot machines with more devices than the plain one, and
+// fork them.
 
 // bootAndFork calls f with a machine that booted and with a fork of it.
-func bootAndFork(t *testing.T, c Config, f func(*testing.T, *Machine)) {
+func bootAndFork(t *testing.T, c vm.Config, f func(*testing.T, *vm.Machine)) {
 	t.Run("boot", func(t *testing.T) {
-		m := start(t, c)
+		m, err := vm.Start(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { checkClose(t, m, c.Dir) })
 		f(t, m)
 	})
 	t.Run("fork", func(t *testing.T) {
@@ -28,10 +33,10 @@ func bootAndFork(t *testing.T, c Config, f func(*testing.T, *Machine)) {
 }
 
 func TestSerial(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		c.Serial = true
-		bootAndFork(t, c, func(t *testing.T, m *Machine) {
+		bootAndFork(t, c, func(t *testing.T, m *vm.Machine) {
 			client := connect(t, m)
 			command(t, client, "parrot")
 			port := m.Serial()
@@ -51,34 +56,22 @@ func TestSerial(t *testing.T) {
 	})
 }
 
-func TestNoSerial(t *testing.T) {
-	ours, theirs := net.Pipe()
-	m := &Machine{}
-	if m.keepSerial(ours); m.Serial() != nil {
-		t.Error("a machine without a serial port has one")
-	}
-	if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the end that nobody uses is open: %v", err)
-	}
-}
-
 // TestFirmware: through UEFI every architecture has ACPI tables.
 func TestFirmware(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		if c.Firmware = a.FindFirmware(); c.Firmware != "" {
 			if _, err := os.Stat(c.Firmware); err != nil {
-				unable(t, "qemu", "%v", err)
+				vmtest.Unable(t, "qemu", "%v", err)
 			}
 		}
-		bootAndFork(t, c, func(t *testing.T, m *Machine) {
+		bootAndFork(t, c, func(t *testing.T, m *vm.Machine) {
 			client := connect(t, m)
-			out, err := command(t, client, "hello").Output("tables")
-			if err != nil || !strings.Contains(string(out), "DSDT\n") {
-				t.Errorf("ACPI tables: %q, %v", out, err)
+			if out := ask(t, client, "tables"); !strings.Contains(out, "DSDT") {
+				t.Errorf("ACPI tables: %q", out)
 			}
 			t.Logf("%+v", m.Phases())
-			if end := m.PowerOff(t.Context()); end.Cause != PoweredOff {
+			if end := m.PowerOff(t.Context()); end.Cause != vm.PoweredOff {
 				t.Errorf("end: %v", end)
 			}
 		})

@@ -1,4 +1,4 @@
-package vm
+package qmp
 
 import (
 	"bufio"
@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/sys/unix"
 )
 
 const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}` + "\n"
@@ -47,25 +48,31 @@ func splitJSON(data []byte, _ bool) (int, []byte, error) {
 	return int(dec.InputOffset()), v, nil
 }
 
+// socketPair makes a connection with two ends.
+func socketPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ends [2]net.Conn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "socket")
+		ends[i], err = net.FileConn(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return ends[0], ends[1]
+}
+
 // withQEMU runs play as QEMU and returns the monitor that talks to it.
-func withQEMU(t *testing.T, ctx context.Context, event func(qmp.Event), play func(*fakeQEMU)) (*monitor, error) {
+func withQEMU(t *testing.T, ctx context.Context, event func(Event), play func(*fakeQEMU)) (*Monitor, error) {
 	t.Helper()
 	before := runtime.NumGoroutine()
-	ours, theirs, err := socketPair()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab, err := net.FileConn(ours)
-	if err != nil {
-		t.Fatal(err)
-	}
-	qemu, err := net.FileConn(theirs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours.Close()
-	theirs.Close()
-	dir, err := newDir(t.TempDir())
+	lab, qemu := socketPair(t)
+	dir, err := os.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,16 +84,16 @@ func withQEMU(t *testing.T, ctx context.Context, event func(qmp.Event), play fun
 		play(&fakeQEMU{qemu, lines})
 	}()
 	if event == nil {
-		event = func(qmp.Event) {}
+		event = func(Event) {}
 	}
-	m, err := newMonitor(ctx, lab, dir, event)
+	m, err := New(ctx, lab, dir, event)
 	t.Cleanup(func() {
 		if m != nil {
-			m.close()
+			m.Close()
 		}
 		qemu.Close()
 		<-played
-		dir.close(false)
+		dir.Close()
 		// Everything is joined: nothing may linger but what is just ending.
 		for range 100 {
 			if runtime.NumGoroutine() <= before {
@@ -143,7 +150,7 @@ func TestMonitorRun(t *testing.T) {
 			}
 			for range runs {
 				var out struct{ Status string }
-				err := m.run(t.Context(), "query-status", nil, &out)
+				err := m.Run(t.Context(), "query-status", nil, &out)
 				if out.Status != tt.want {
 					t.Errorf("status %.40q, want %.40q", out.Status, tt.want)
 				}
@@ -159,7 +166,7 @@ func TestMonitorDeadline(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		play func(*fakeQEMU)
-		dial string // the error of newMonitor
+		dial string // the error of New
 		run  string // the error of run
 	}{
 		{"no greeting", func(f *fakeQEMU) { f.command() }, "connect to monitor: context deadline exceeded", ""},
@@ -186,10 +193,10 @@ func TestMonitorDeadline(t *testing.T) {
 			}
 			short, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 			defer cancel()
-			if err := m.run(short, "stop", nil, nil); fmt.Sprint(err) != tt.run {
+			if err := m.Run(short, "stop", nil, nil); fmt.Sprint(err) != tt.run {
 				t.Errorf("run: %v, want %q", err, tt.run)
 			}
-			if err := m.run(t.Context(), "cont", nil, nil); err == nil {
+			if err := m.Run(t.Context(), "cont", nil, nil); err == nil {
 				t.Error("a lost monitor still runs commands")
 			}
 		})
@@ -201,9 +208,9 @@ func TestMonitorEvents(t *testing.T) {
 	const flood = 20000
 	var events atomic.Int64
 	var last atomic.Value
-	m, err := withQEMU(t, t.Context(), func(e qmp.Event) {
+	m, err := withQEMU(t, t.Context(), func(e Event) {
 		events.Add(1)
-		last.Store(e.Event)
+		last.Store(e.Name)
 	}, func(f *fakeQEMU) {
 		greet(f)
 		f.command()
@@ -214,7 +221,7 @@ func TestMonitorEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.run(t.Context(), "cont", nil, nil); err != nil {
+	if err := m.Run(t.Context(), "cont", nil, nil); err != nil {
 		t.Error(err)
 	}
 	m.relay.done.Wait()
@@ -235,13 +242,13 @@ func TestMonitorBusy(t *testing.T) {
 	}
 	first, cancelFirst := context.WithCancel(t.Context())
 	result := make(chan error)
-	go func() { result <- m.run(first, "stop", nil, nil) }()
+	go func() { result <- m.Run(first, "stop", nil, nil) }()
 	for len(m.busy) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	second, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := m.run(second, "cont", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := m.Run(second, "cont", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("second: %v", err)
 	}
 	cancelFirst()

@@ -1,4 +1,4 @@
-package vm
+package template
 
 import (
 	"context"
@@ -8,10 +8,12 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/ldlab/ldlab/vm"
 )
 
-// ErrCannotFork is in the errors of MakeTemplate and Template.Fork that are no
-// fault of the guest or of the Config: QEMU or the host can't, and a boot may
+// ErrCannotFork is in the errors of Make and Template.Fork that are no
+// fault of the guest or of the vm.Config: QEMU or the host can't, and a boot may
 // well work.
 var ErrCannotFork = errors.New("cannot fork")
 
@@ -24,14 +26,14 @@ func cannotFork(err error) error { return fmt.Errorf("%w: %w", ErrCannotFork, er
 // them. Its methods may be called from several goroutines.
 type Template struct {
 	// Phases are those of the boot; zero where it came from the cache.
-	Phases Phases
-	// Took is how long MakeTemplate took.
+	Phases vm.Phases
+	// Took is how long Make took.
 	Took time.Duration
 	// Notes are for the user, a line each: a cached template that was
 	// thrown away and why, a cache that can't be used.
 	Notes []string
 
-	config Config
+	config vm.Config
 	argv   []string
 	inputs []stamp
 	key    string // of the cache; "": not cached
@@ -43,7 +45,7 @@ type Template struct {
 	closed   bool
 }
 
-// MakeTemplate boots a machine, and saves it when its guest program is ready.
+// Make boots a machine, and saves it when its guest program is ready.
 // Where cacheDir is not "" it opens the template that an earlier call left
 // there for the very same kernel, initrd, QEMU and arguments, or leaves one; of
 // two calls at once the second waits for the first. The directory holds
@@ -53,7 +55,7 @@ type Template struct {
 // Where ctx is canceled the error is ctx's. After any other error boots can be
 // tried instead: a *GuestError is the guest's own doing, an ErrCannotFork the
 // host's.
-func MakeTemplate(ctx context.Context, config Config, cacheDir string) (*Template, error) {
+func Make(ctx context.Context, config vm.Config, cacheDir string) (*Template, error) {
 	began := time.Now()
 	t, err := makeTemplate(ctx, config, cacheDir)
 	if err != nil {
@@ -63,8 +65,8 @@ func MakeTemplate(ctx context.Context, config Config, cacheDir string) (*Templat
 	return t, nil
 }
 
-func makeTemplate(ctx context.Context, config Config, cacheDir string) (*Template, error) {
-	config, err := config.resolve()
+func makeTemplate(ctx context.Context, config vm.Config, cacheDir string) (*Template, error) {
+	config, err := config.Resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -105,16 +107,16 @@ func (t *Template) note(format string, args ...any) {
 // the fork. It shares with the template and with other forks the memory that
 // it does not write to, and nothing that it writes. When ctx ends, so does
 // QEMU; Close must still be called. A fork may outlive the template.
-func (t *Template) Fork(ctx context.Context, config Config) (*Machine, error) {
+func (t *Template) Fork(ctx context.Context, config vm.Config) (*vm.Machine, error) {
 	m, err := t.fork(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("fork machine: %w", err)
 	}
-	return m, nil
+	return m.Machine, nil
 }
 
-func (t *Template) fork(ctx context.Context, config Config) (*Machine, error) {
-	config, err := config.resolve()
+func (t *Template) fork(ctx context.Context, config vm.Config) (*machine, error) {
+	config, err := config.Resolve()
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +150,7 @@ func (t *Template) fork(ctx context.Context, config Config) (*Machine, error) {
 
 // start gives a machine that goes on. One that stood by, and failed for
 // whatever befell it meanwhile, is not the last word.
-func (t *Template) start(ctx context.Context, config Config) (*Machine, error) {
+func (t *Template) start(ctx context.Context, config vm.Config) (*machine, error) {
 	if m := t.standby.take(ctx, config); m != nil && t.snapshot.load(ctx, m) == nil {
 		return m, nil
 	}

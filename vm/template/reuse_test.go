@@ -1,4 +1,4 @@
-package vm
+package template
 
 import (
 	"os"
@@ -8,20 +8,22 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/internal/vmtest"
 	"golang.org/x/sys/unix"
 )
 
 // The tests of this file boot real machines, to be found in a cache.
 
 // cached makes a template by way of a cache and says whether it was booted.
-func cached(t *testing.T, c Config, dir string) (tpl *Template, booted bool) {
+func cached(t *testing.T, c vm.Config, dir string) (tpl *Template, booted bool) {
 	t.Helper()
 	tpl = makeTemplateFor(t, c, dir)
 	return tpl, tpl.Phases.Ready > 0
 }
 
 // worksOnce logs in to a fork.
-func worksOnce(t *testing.T, tpl *Template, c Config) {
+func worksOnce(t *testing.T, tpl *Template, c vm.Config) {
 	t.Helper()
 	ask(t, connect(t, fork(t, tpl, c)), "uuid")
 }
@@ -36,7 +38,7 @@ func onlyTemplate(t *testing.T, dir string) string {
 }
 
 func TestTemplateCache(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		dir := filepath.Join(t.TempDir(), "templates")
 		tpl, booted := cached(t, c, dir)
@@ -110,14 +112,14 @@ func TestTemplateSwapped(t *testing.T) {
 
 // TestTemplateTwice: two labs make the same template at once.
 func TestTemplateTwice(t *testing.T) {
-	eachArch(t, func(t *testing.T, a *arch.Arch) {
+	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
 		dir := t.TempDir()
 		var boots [2]bool
 		var all sync.WaitGroup
 		for i := range boots {
 			all.Go(func() {
-				tpl, err := MakeTemplate(t.Context(), c, dir)
+				tpl, err := Make(t.Context(), c, dir)
 				if err != nil {
 					t.Error(err)
 					return
@@ -144,7 +146,7 @@ func TestTemplateCacheFull(t *testing.T) {
 	c := guestConfig(t, a, "serve")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		unable(t, "root", "mount tmpfs: %v", err)
+		vmtest.Unable(t, "root", "mount tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, 0); err != nil {

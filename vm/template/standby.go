@@ -1,9 +1,10 @@
-package vm
+package template
 
 import (
 	"context"
 	"sync"
-	"time"
+
+	"github.com/ldlab/ldlab/vm"
 )
 
 // A standby is a QEMU that was started for the next fork and waits for its
@@ -12,9 +13,10 @@ import (
 type standby struct {
 	mu    sync.Mutex
 	on    bool           // StandBy was called, and Close was not
-	ready *Machine       // nil: none
+	ready *machine       // nil: none
 	work  sync.WaitGroup // one is being started
 	busy  bool           // likewise
+	dir   string         // Config.Dir of ready
 }
 
 // StandBy has the template keep one QEMU started ahead of the next fork, from
@@ -28,7 +30,7 @@ func (t *Template) StandBy() {
 }
 
 // prepare starts a machine for a fork like this one, if there is none yet.
-func (b *standby) prepare(s snapshot, config Config) {
+func (b *standby) prepare(s snapshot, config vm.Config) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.on || b.busy || b.ready != nil || config.Console != nil {
@@ -40,24 +42,23 @@ func (b *standby) prepare(s snapshot, config Config) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.busy = false; err == nil { // or the next fork tells
-			b.ready = m
+			b.ready, b.dir = m, config.Dir
 		}
 	})
 }
 
 // take gives the machine that stands by, or nil where there is none like that.
 // It is the caller's from then on: it ends with ctx.
-func (b *standby) take(ctx context.Context, config Config) *Machine {
+func (b *standby) take(ctx context.Context, config vm.Config) *machine {
 	b.mu.Lock()
 	m := b.ready
-	if m == nil || config.Console != nil || config.Dir != m.config.Dir {
+	if m == nil || config.Console != nil || config.Dir != b.dir {
 		b.mu.Unlock()
 		return nil
 	}
 	b.ready = nil
 	b.mu.Unlock()
-	m.started, m.config = time.Now(), config
-	context.AfterFunc(ctx, m.proc.cancel)
+	m.Adopt(ctx, config)
 	return m
 }
 

@@ -1,15 +1,31 @@
-package vm
+package template
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
-	"time"
 
-	"github.com/digitalocean/go-qemu/qmp"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/qmp"
 )
+
+// A machine is a template's, to be saved, or a fork, to be loaded.
+type machine struct {
+	*vm.Machine
+	moved *migration
+}
+
+// startMachine starts QEMU with what l adds to a resolved Config.
+func startMachine(ctx context.Context, config vm.Config, l vm.Launch) (*machine, error) {
+	moved := newMigration()
+	l.Event = moved.observe
+	m, err := vm.StartWith(ctx, config, l)
+	if err != nil {
+		return nil, err
+	}
+	return &machine{m, moved}, nil
+}
 
 // A migration is the one that a template's or a fork's machine goes through.
 type migration struct {
@@ -22,7 +38,7 @@ func newMigration() *migration { return &migration{over: make(chan struct{})} }
 
 // observe takes note of an event: MIGRATION in qapi/migration.json, QEMU 7.2.
 func (g *migration) observe(e qmp.Event) {
-	if e.Event != "MIGRATION" {
+	if e.Name != "MIGRATION" {
 		return
 	}
 	switch status, _ := e.Data["status"].(string); status {
@@ -43,7 +59,7 @@ const (
 )
 
 // allow switches capabilities of migration on.
-func (m *Machine) allow(ctx context.Context, names ...string) error {
+func (m *machine) allow(ctx context.Context, names ...string) error {
 	type capability struct {
 		Name  string `json:"capability"`
 		State bool   `json:"state"`
@@ -52,19 +68,19 @@ func (m *Machine) allow(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		list = append(list, capability{name, true})
 	}
-	return m.mon.run(ctx, "migrate-set-capabilities", map[string]any{"capabilities": list}, nil)
+	return m.Monitor().Run(ctx, "migrate-set-capabilities", map[string]any{"capabilities": list}, nil)
 }
 
 // save writes the machine's state to a snapshot, without the RAM if QEMU can
 // leave that out. The guest need not be stopped for it: migration does that
 // itself at its end, and a fork then runs on as soon as it is loaded.
-func (m *Machine) save(ctx context.Context, s *snapshot) error {
+func (m *machine) save(ctx context.Context, s *snapshot) error {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
 	var err error
 	if !s.whole {
 		err = m.allow(ctx, ignoreShared)
-		s.whole = err != nil && ctx.Err() == nil && !errors.Is(err, errMonitorClosed)
+		s.whole = err != nil && ctx.Err() == nil && !errors.Is(err, qmp.ErrClosed)
 	}
 	if s.whole {
 		err = nil
@@ -74,13 +90,13 @@ func (m *Machine) save(ctx context.Context, s *snapshot) error {
 	}
 	if err == nil && s.whole {
 		// All of RAM, as fast as it goes: the default is 128 MiB/s.
-		err = m.mon.run(ctx, "migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil)
+		err = m.Monitor().Run(ctx, "migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil)
 	}
 	if err == nil {
-		err = m.mon.runWithFile(ctx, s.state, "getfd", map[string]any{"fdname": "state"}, nil)
+		err = m.Monitor().RunWithFile(ctx, s.state, "getfd", map[string]any{"fdname": "state"}, nil)
 	}
 	if err == nil {
-		err = m.mon.run(ctx, "migrate", map[string]any{"uri": "fd:state"}, nil)
+		err = m.Monitor().Run(ctx, "migrate", map[string]any{"uri": "fd:state"}, nil)
 	}
 	if err == nil {
 		err = m.awaitMove(ctx)
@@ -93,12 +109,12 @@ func (m *Machine) save(ctx context.Context, s *snapshot) error {
 
 // load reads a snapshot's state from an inherited descriptor; then the guest
 // runs.
-func (m *Machine) load(ctx context.Context, fd int, capabilities ...string) error {
+func (m *machine) load(ctx context.Context, fd int, capabilities ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
 	err := m.allow(ctx, capabilities...)
 	if err == nil {
-		err = m.mon.run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil)
+		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil)
 	}
 	if err == nil {
 		err = m.awaitMove(ctx)
@@ -106,24 +122,22 @@ func (m *Machine) load(ctx context.Context, fd int, capabilities ...string) erro
 	if err != nil {
 		return fmt.Errorf("load machine: %w", m.explain(ctx, err))
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.ready = time.Now()
+	m.SetReady()
 	return nil
 }
 
 var errMoveFailed = errors.New("migration failed")
 
 // awaitMove waits for the migration's end.
-func (m *Machine) awaitMove(ctx context.Context) error {
+func (m *machine) awaitMove(ctx context.Context) error {
 	select {
 	case <-m.moved.over:
 		if m.moved.status != "completed" {
 			return errMoveFailed
 		}
 		return nil
-	case <-m.ended:
-		return errMonitorClosed
+	case <-m.Ended():
+		return qmp.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -131,7 +145,7 @@ func (m *Machine) awaitMove(ctx context.Context) error {
 
 // explain finds what is behind an error of save or load. QEMU exits where a
 // state does not load, and says why.
-func (m *Machine) explain(ctx context.Context, err error) error {
+func (m *machine) explain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
@@ -141,27 +155,20 @@ func (m *Machine) explain(ctx context.Context, err error) error {
 		var reason struct {
 			Desc string `json:"error-desc"`
 		}
-		wait, cancel := context.WithTimeout(wait, quitTimeout)
+		wait, cancel := context.WithTimeout(wait, queryTimeout)
 		defer cancel()
-		if m.mon.run(wait, "query-migrate", nil, &reason) == nil && reason.Desc != "" {
+		if m.Monitor().Run(wait, "query-migrate", nil, &reason) == nil && reason.Desc != "" {
 			return fmt.Errorf("%w: %s", err, reason.Desc)
 		}
-	case !errors.Is(err, errMonitorClosed) && !isHangUp(err):
+	case !qmp.Lost(err):
 		return err
 	}
 	wait, cancel := context.WithTimeout(wait, settleTimeout)
 	defer cancel()
 	select {
-	case <-m.ended:
+	case <-m.Ended():
 		return errors.New(m.Wait(wait).String())
 	case <-wait.Done():
 		return err
 	}
-}
-
-// A launch is what a template's or a fork's QEMU gets beyond its Config.
-type launch struct {
-	argv  []string
-	files []*os.File // descriptors from fdEnd on
-	fork  bool
 }

@@ -1,4 +1,4 @@
-package vm
+package qmp
 
 import (
 	"bufio"
@@ -9,7 +9,6 @@ import (
 	"net"
 	"sync"
 
-	"github.com/digitalocean/go-qemu/qmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,11 +24,11 @@ const maxReply = bufio.MaxScanTokenSize - 1
 // else, keeps the events, and can be closed on either side at any time.
 type relay struct {
 	qemu, client net.Conn
-	event        func(qmp.Event) // called in order; must not block
+	event        func(Event) // called in order; must not block
 	done         sync.WaitGroup
 }
 
-func newRelay(qemu, client net.Conn, event func(qmp.Event)) *relay {
+func newRelay(qemu, client net.Conn, event func(Event)) *relay {
 	r := &relay{qemu: qemu, client: client, event: event}
 	r.done.Go(r.replies)
 	r.done.Go(func() {
@@ -55,8 +54,8 @@ func (r *relay) replies() {
 		default:
 			return
 		}
-		var e qmp.Event
-		if json.Unmarshal(line, &e) == nil && e.Event != "" {
+		var e Event
+		if json.Unmarshal(line, &e) == nil && e.Name != "" {
 			r.event(e)
 			continue
 		}
