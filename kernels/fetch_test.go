@@ -140,7 +140,7 @@ func TestTarballURL(t *testing.T) {
 	b.fails(context.Background(), b.spec("plain"), "unexpected EOF")
 	b.clean()
 	b = newBench(t, "tarball:"+server.URL+"/none.tar.gz#sha256="+sha)
-	b.fails(context.Background(), b.spec("plain"), "server says 404")
+	b.fails(context.Background(), b.spec("plain"), "the server answers 404")
 	b.clean()
 }
 

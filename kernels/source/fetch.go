@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,8 @@ type Cache struct {
 	Dir     string               // the cache's directory
 	Refresh bool                 // look for a newer source even if one is in the cache
 	Events  func(progress.Event) // progress
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: the network
 }
 
 // An Origin is a source tree as it was given to us, never written to.

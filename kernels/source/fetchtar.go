@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
 // fetchTarball takes a tarball from a file or a URL, and only unpacks it if
@@ -60,19 +60,8 @@ func (j *job) openTarball(ctx context.Context) (io.ReadCloser, int64, error) {
 		}
 		return f, info.Size(), nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, j.source.Name, nil)
-	if err != nil {
-		return nil, 0, err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, 0, err
-	}
-	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		return nil, 0, fmt.Errorf("server says %s", resp.Status)
-	}
-	return resp.Body, max(resp.ContentLength, 0), nil
+	j.Events(progress.Event{Phase: progress.Fetching, Message: "connecting to " + strict.Printable(j.source.Name)})
+	return download(ctx, httpClient(j.dial), j.source.Name)
 }
 
 // tarFlags are tar's flags for compressed archives, by how these start. tar
