@@ -9,6 +9,7 @@ package kernels
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -176,8 +177,11 @@ func (t *Tables) series(name string) (patchset.Series, error) {
 	if err == nil {
 		_, err = fs.Stat(sub, "series.toml")
 	}
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return patchset.Series{}, fmt.Errorf("unknown series %q", name)
+	}
+	if err != nil {
+		return patchset.Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
 	return patchset.ReadDir(sub, name)
 }
@@ -185,8 +189,11 @@ func (t *Tables) series(name string) (patchset.Series, error) {
 // fragment reads config/NAME.config.
 func (t *Tables) fragment(name string) (kconfig.Fragment, error) {
 	data, err := fs.ReadFile(t.fsys, "config/"+name+".config")
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return kconfig.Fragment{}, fmt.Errorf("unknown config fragment %q", name)
+	}
+	if err != nil {
+		return kconfig.Fragment{}, fmt.Errorf("read config fragment %s: %w", name, err)
 	}
 	return kconfig.ParseFragment(name+".config", data)
 }

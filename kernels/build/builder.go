@@ -79,7 +79,7 @@ func (b *Builder) Lookup(ctx context.Context, r Recipe) (built Built, ok bool, e
 	b = b.withDefaults()
 	b.Refresh = false
 	j, err := b.prepare(ctx, r, false)
-	if errors.Is(err, source.ErrNotFetched) || errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, source.ErrNotFetched) || errors.Is(err, errNoKey) {
 		return Built{}, false, nil
 	}
 	if err != nil {

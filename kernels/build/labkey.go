@@ -44,6 +44,9 @@ var keyNames = map[string]string{labKeyFile: "ldlab", strangerKeyFile: "ldlab st
 // fingerprint tells keys apart. It is of the public part.
 func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.cert.Raw)) }
 
+// errNoKey says that a cache has no key yet.
+var errNoKey = errors.New("read lab key: there is none yet")
+
 // labKey reads one of the cache's keys, or makes it where there is none yet.
 func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey, error) {
 	file := filepath.Join(b.Cache, "key", name)
@@ -57,6 +60,9 @@ func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey,
 		if data, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
 			data, err = makeLabKey(file, keyNames[name])
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return labKey{}, errNoKey
 	}
 	if err != nil {
 		return labKey{}, fmt.Errorf("read lab key: %w", err)

@@ -184,8 +184,11 @@ var versionLine = regexp.MustCompile(`(?m)^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVER
 // without one is no kernel tree.
 func kernelVersion(tree string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(tree, "Makefile"))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", invalidf("not a kernel tree: no Makefile")
+	}
+	if err != nil {
+		return "", invalidf("not a kernel tree: %w", err)
 	}
 	part := map[string]string{}
 	for _, m := range versionLine.FindAllStringSubmatch(string(data[:min(len(data), 1024)]), -1) {
@@ -195,7 +198,7 @@ func kernelVersion(tree string) (string, error) {
 		return "", invalidf("not a kernel tree: Makefile has no VERSION and PATCHLEVEL")
 	}
 	if _, err := os.Stat(filepath.Join(tree, "Kconfig")); err != nil {
-		return "", invalidf("not a kernel tree: no Kconfig")
+		return "", invalidf("not a kernel tree: %w", err)
 	}
 	v := part["VERSION"] + "." + part["PATCHLEVEL"]
 	if part["SUBLEVEL"] != "" {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/kernels/internal/host"
@@ -26,7 +28,7 @@ func (w *WorkTree) syncDir(ctx context.Context, o Origin) error {
 			return err
 		}
 	}
-	for name := range old.Files {
+	for _, name := range slices.Sorted(maps.Keys(old.Files)) {
 		if _, ok := o.dir.Files[name]; !ok {
 			if err := os.Remove(filepath.Join(w.Source(), filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -35,7 +37,8 @@ func (w *WorkTree) syncDir(ctx context.Context, o Origin) error {
 	}
 	m := progress.NewMeter(w.events, progress.Patching, int64(len(o.dir.Files)))
 	var n int64
-	for name, s := range o.dir.Files {
+	for _, name := range slices.Sorted(maps.Keys(o.dir.Files)) {
+		s := o.dir.Files[name]
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

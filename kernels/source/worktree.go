@@ -65,14 +65,8 @@ func (w *WorkTree) index() string { return filepath.Join(w.Dir, "index") }
 // be. The caller holds the directory's lock.
 func OpenTree(ctx context.Context, dir string, o Origin, events func(progress.Event)) (*WorkTree, error) {
 	w := &WorkTree{Dir: dir, events: events}
-	if data, err := os.ReadFile(filepath.Join(dir, "state.json")); err == nil {
-		if json.Unmarshal(data, &w.State) != nil {
-			// What may differ is not known any more: start anew.
-			if err := os.RemoveAll(w.Source()); err != nil {
-				return nil, err
-			}
-			w.State = State{}
-		}
+	if err := w.load(); err != nil {
+		return nil, err
 	}
 	if w.State.Building {
 		events(progress.Event{Phase: progress.Noting, Message: "the last build here was cut short; its objects are built again"})
@@ -97,6 +91,23 @@ func OpenTree(ctx context.Context, dir string, o Origin, events func(progress.Ev
 		return nil, err
 	}
 	return w, os.Rename(fresh, w.Source())
+}
+
+// load reads the state. If it is damaged, what may differ from the origin is
+// not known any more, and the tree is removed.
+func (w *WorkTree) load() error {
+	data, err := os.ReadFile(filepath.Join(w.Dir, "state.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(data, &w.State) != nil {
+		w.State = State{}
+		return os.RemoveAll(w.Source())
+	}
+	return nil
 }
 
 // Save writes the state to disk.
