@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"kernels/build":             {"internal/arch", "internal/proc", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/image":             {"internal/arch", "kernels/internal", "kernels/kconfig", "lockdown"},
 	"kernels/internal":          {"internal/arch", "lockdown"},
-	"kernels/kconfig":           {},
+	"kernels/kconfig":           {"kernels/internal"},
 	"kernels/patchset":          {"kernels/internal"},
 	"kernels/source":            {"internal/proc", "kernels/internal", "kernels/patchset"},
 	"vm":                        {"internal/arch", "internal/guestproto/vport", "vm/qmp"},

@@ -1,23 +1,32 @@
 package kconfig
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
 // A Config is a kernel configuration: symbol (with CONFIG_) to value, as
 // .config has it. Symbols that are not set are absent.
 type Config map[string]string
 
-// Parse takes a .config. It is never trusted to be one: a user may point
-// at any file.
+var notSet = regexp.MustCompile(`^# (CONFIG_\w+) is not set$`)
+
+// Parse reads a .config. As for Kconfig, the last line that names a symbol
+// decides. The text is never trusted to be one: a user may name any file.
 func Parse(data []byte) (Config, error) {
 	c := Config{}
+	found := false
 	for i, text := range strings.Split(string(data), "\n") {
 		text = strings.TrimSpace(text)
+		if m := notSet.FindStringSubmatch(text); m != nil {
+			delete(c, m[1])
+			found = true
+		}
 		if text == "" || strings.HasPrefix(text, "#") {
 			continue
 		}
@@ -26,8 +35,9 @@ func Parse(data []byte) (Config, error) {
 			return nil, fmt.Errorf("line %d is not CONFIG_X=value", i+1)
 		}
 		c[symbol] = value
+		found = true
 	}
-	if len(c) == 0 {
+	if !found {
 		return nil, fmt.Errorf("no CONFIG_X=value in it")
 	}
 	return c, nil
@@ -54,16 +64,16 @@ func (c Config) Get(symbol string) string {
 	return "n"
 }
 
-// Append adds the fragments' lines to a .config's text.
+// Append adds options to a .config's text.
 func Append(text []byte, want []Option) []byte {
-	var b bytes.Buffer
-	b.Write(text)
-	w := bufio.NewWriter(&b)
-	for _, s := range want {
-		fmt.Fprintln(w, s.DotConfig())
+	all := slices.Clone(text)
+	if len(all) > 0 && all[len(all)-1] != '\n' {
+		all = append(all, '\n')
 	}
-	w.Flush()
-	return b.Bytes()
+	for _, s := range want {
+		all = append(all, s.DotConfig()+"\n"...)
+	}
+	return all
 }
 
 // Check says which line of the fragments did not survive olddefconfig,
@@ -83,7 +93,7 @@ func Check(got Config, want []Option, tree Tree) error {
 	for _, s := range bad {
 		lines = append(lines, fmt.Sprintf("%s did not stick: %s", s, why.explain(s, got)))
 	}
-	return fmt.Errorf("check config: %s", strings.Join(lines, "; "))
+	return fmt.Errorf("check config: %s", strict.Printable(strings.Join(lines, "; ")))
 }
 
 // Modular reports whether something is built as a module.

@@ -1,7 +1,6 @@
 package kconfig
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"io/fs"
@@ -82,62 +81,98 @@ var (
 	wordLine   = regexp.MustCompile(`^\s+(depends on|select|imply|help)\b\s*(.*)$`)
 )
 
+// maxFile is how much of a Kconfig file is read, in bytes. The largest of v6.12
+// has 100 KB.
+const maxFile = 4 << 20
+
+// parse reads one file.
 func (k *kconfig) parse(name string, f io.Reader) {
-	var enclosing [][]string // dependencies of each open if, menu and choice
-	var symbol string        // the open config block
-	var def *definition
-	var help bool // help texts are prose, keywords and all
-	flush := func() {
-		if def != nil {
-			k.symbols[symbol] = append(k.symbols[symbol], *def)
-		}
-		symbol, def, help = "", nil, false
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return // see readKconfig
 	}
-	in := bufio.NewScanner(f)
-	for n := 1; in.Scan(); n++ {
-		line := in.Text()
-		for strings.HasSuffix(line, "\\") && in.Scan() {
-			line = strings.TrimSuffix(line, "\\") + " " + strings.TrimSpace(in.Text())
+	p := parser{k: k}
+	n := 0
+	lines := strings.Split(string(data), "\n")
+	for n < len(lines) {
+		line := lines[n]
+		n++
+		for strings.HasSuffix(line, "\\") && n < len(lines) {
+			line = strings.TrimSuffix(line, "\\") + " " + strings.TrimSpace(lines[n])
 			n++
 		}
-		where := fmt.Sprintf("%s:%d", name, n)
-		if m := configLine.FindStringSubmatch(line); m != nil {
-			flush()
-			symbol, def = m[1], &definition{where: where, depends: slices.Concat(enclosing...)}
-			continue
-		}
-		if m := blockLine.FindStringSubmatch(line); m != nil {
-			flush()
-			switch m[1] {
-			case "if":
-				enclosing = append(enclosing, []string{strings.TrimSpace(m[2])})
-			case "menu", "choice":
-				enclosing = append(enclosing, nil)
-			case "endif", "endmenu", "endchoice":
-				if len(enclosing) > 0 {
-					enclosing = enclosing[:len(enclosing)-1]
-				}
-			}
-			continue
-		}
-		if def != nil && !help && promptLine.MatchString(line) {
-			def.prompt = true
-		}
-		m := wordLine.FindStringSubmatch(line)
-		switch {
-		case help || m == nil:
-		case m[1] == "help":
-			help = true
-		case m[1] == "depends on" && def != nil:
-			def.depends = append(def.depends, m[2])
-		case m[1] == "depends on" && len(enclosing) > 0:
-			enclosing[len(enclosing)-1] = append(enclosing[len(enclosing)-1], m[2])
-		case m[1] == "select" && def != nil:
-			target, _, _ := strings.Cut(m[2], " ")
-			k.selects[target] = append(k.selects[target], selection{symbol, where})
+		p.line(line, fmt.Sprintf("%s:%d", name, n))
+	}
+	p.flush()
+}
+
+// A parser is in the middle of a Kconfig file.
+type parser struct {
+	k         *kconfig
+	enclosing [][]string // dependencies of each open if, menu and choice
+	symbol    string     // the open config block; empty: none
+	def       definition
+	help      bool // help texts are prose, keywords and all
+}
+
+// flush ends the open config block.
+func (p *parser) flush() {
+	if p.symbol != "" {
+		p.k.symbols[p.symbol] = append(p.k.symbols[p.symbol], p.def)
+	}
+	p.symbol, p.def, p.help = "", definition{}, false
+}
+
+func (p *parser) line(line, where string) {
+	if m := configLine.FindStringSubmatch(line); m != nil {
+		p.flush()
+		p.symbol, p.def = m[1], definition{where: where, depends: slices.Concat(p.enclosing...)}
+		return
+	}
+	if m := blockLine.FindStringSubmatch(line); m != nil {
+		p.flush()
+		p.block(m[1], strings.TrimSpace(m[2]))
+		return
+	}
+	if p.help {
+		return
+	}
+	if p.symbol != "" && promptLine.MatchString(line) {
+		p.def.prompt = true
+	}
+	if m := wordLine.FindStringSubmatch(line); m != nil {
+		p.word(m[1], m[2], where)
+	}
+}
+
+// block opens or closes what encloses config blocks.
+func (p *parser) block(word, rest string) {
+	switch word {
+	case "if":
+		p.enclosing = append(p.enclosing, []string{rest})
+	case "menu", "choice":
+		p.enclosing = append(p.enclosing, nil)
+	case "endif", "endmenu", "endchoice":
+		if len(p.enclosing) > 0 {
+			p.enclosing = p.enclosing[:len(p.enclosing)-1]
 		}
 	}
-	flush()
+}
+
+// word reads a line of a block.
+func (p *parser) word(word, rest, where string) {
+	switch {
+	case word == "help":
+		p.help = true
+	case word == "depends on" && p.symbol != "":
+		p.def.depends = append(p.def.depends, rest)
+	case word == "depends on" && len(p.enclosing) > 0:
+		last := len(p.enclosing) - 1
+		p.enclosing[last] = append(p.enclosing[last], rest)
+	case word == "select" && p.symbol != "":
+		target, _, _ := strings.Cut(rest, " ")
+		p.k.selects[target] = append(p.k.selects[target], selection{p.symbol, where})
+	}
 }
 
 var symbolWord = regexp.MustCompile(`[A-Z0-9_]*[A-Z][A-Z0-9_]*`)
