@@ -27,7 +27,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_REQUIRE="qemu kernels make git" \
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
-	$(GO) test -timeout 45m ./...
+	$(GO) test -timeout 45m ./... && $(GO) test -C bench -timeout 45m ./...
 
 nightly: test docs ## everything: all tests, every call site, every mutant, many random scripts (an hour)
 	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-500} \
@@ -40,15 +40,18 @@ docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md a
 	$(BIN) mutate >out/mutation.md && cp out/mutation.md docs/
 
 short: ## run the tests that need nothing installed (seconds)
-	$(GO) test -short ./...
+	$(GO) test -short ./... && $(GO) test -C bench -short ./...
 
 check: ## format, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
-	$(GO) vet ./...
-	$(GO) tool staticcheck ./...
+	$(GO) vet ./... && $(GO) vet -C bench ./...
+	@mkdir -p bin
+	$(GO) build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./... && cd bench && ../bin/staticcheck ./...
 
 bench: build ## measure speed and memory beside the peers: docs/bench.json, docs/bench.svg
-	$(GO) run ./internal/bench $(ARGS)
+	$(GO) build -C bench -o ../bin/bench .
+	bin/bench $(ARGS)
 
 clean: ## remove what was built here; the cache outside stays
 	rm -rf bin out go.work go.work.sum

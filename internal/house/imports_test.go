@@ -44,7 +44,6 @@ var rooms = map[string][]string{
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
 	"internal/engine":           {"*"},
-	"internal/bench":            {"*"},
 	"cmd/ldlab":                 {"*"},
 }
 

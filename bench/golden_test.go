@@ -73,7 +73,7 @@ func TestPlotOfNothing(t *testing.T) {
 // TestDocs looks whether the plot that is published is that of the numbers
 // which are published.
 func TestDocs(t *testing.T) {
-	r, err := read(filepath.Join("../../docs", jsonFile))
+	r, err := read(filepath.Join("../docs", jsonFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,12 +81,12 @@ func TestDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	published, err := os.ReadFile(filepath.Join("../../docs", svgFile))
+	published, err := os.ReadFile(filepath.Join("../docs", svgFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(image, published) {
-		t.Errorf("docs/%s is not drawn from docs/%s: go run ./internal/bench -draw", svgFile, jsonFile)
+		t.Errorf("docs/%s is not drawn from docs/%s: go run ./bench -draw", svgFile, jsonFile)
 	}
 }
 

@@ -51,7 +51,7 @@ func (b *bench) floorInitrd(ctx context.Context, a *arch.Arch) (string, error) {
 	init, image := filepath.Join(b.dir, "floor-"+a.Name), filepath.Join(b.dir, "floor-"+a.Name+".cpio")
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+a.GOARCH)
 	_, err := run(ctx, command{
-		argv: []string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, "github.com/ldlab/ldlab/internal/bench/floor"},
+		argv: []string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, "github.com/ldlab/ldlab/bench/floor"},
 		env:  env, limit: buildTimeout,
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-module github.com/ldlab/ldlab/internal/bench/peers/vmtest
+module github.com/ldlab/ldlab/bench/peers/vmtest
 
 go 1.26.0
 

@@ -10,7 +10,7 @@ import (
 )
 
 // vmtestDir is the module of what hugelgupf/vmtest's user would write.
-const vmtestDir = "internal/bench/peers/vmtest"
+const vmtestDir = "bench/peers/vmtest"
 
 // outsideWork has Go see that module even where the checkout has a go.work.
 const outsideWork = "GOWORK=off"
