@@ -6,13 +6,16 @@ BIN := bin/ldlab
 # Flags of "make run" and "make bench": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
 
-.PHONY: help deps build run test nightly docs short check bench clean
+.PHONY: help deps testdeps build run test nightly docs short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 deps: ## install what is missing (with apt where it may, else print the command)
 	@scripts/deps
+
+testdeps: deps
+	@scripts/deps test
 
 build: deps ## build the lab itself
 	@mkdir -p out
@@ -24,13 +27,13 @@ run: build ## build what is missing, boot everything, print the matrix
 test: build check ## run every test, real QEMU on both architectures included
 	$(BIN) build --kernel bitmap >out/bitmap
 	$(BIN) build --kernel stock --kernel posted --kernel kunit --arch x86_64 >out/others
-	LDLAB_REQUIRE="qemu kernels make git" \
+	LDLAB_REQUIRE=all \
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 45m ./... && $(GO) test -C bench -timeout 45m ./...
 
 nightly: test docs ## everything: all tests, every call site, every mutant, many random scripts (an hour)
-	LDLAB_REQUIRE="qemu kernels make git" RAPID_CHECKS=$${RAPID_CHECKS:-500} \
+	LDLAB_REQUIRE=all RAPID_CHECKS=$${RAPID_CHECKS:-500} \
 	LDLAB_EVERY_SETTING=1 $(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot" ./internal/engine
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
@@ -42,12 +45,13 @@ docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md a
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./... && $(GO) test -C bench -short ./...
 
-check: ## format, vet, staticcheck
+check: testdeps ## format, vet, staticcheck, and the short tests with the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./... && $(GO) vet -C bench ./...
 	@mkdir -p bin
 	$(GO) build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck ./... && cd bench && ../bin/staticcheck ./...
+	$(GO) test -race -short ./...
 
 bench: build ## measure speed and memory beside the peers: docs/bench.json, docs/bench.svg
 	$(GO) build -C bench -o ../bin/bench .

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels/internal/elftest"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
@@ -95,7 +96,7 @@ type bench struct {
 // nothing in PATH.
 func newBench(t *testing.T, source string) *bench {
 	t.Helper()
-	need(t, "make")
+	testutil.RequireProgram(t, "make")
 	b := &bench{t: t, cache: t.TempDir()}
 	bin := t.TempDir()
 	for _, a := range arch.All() {

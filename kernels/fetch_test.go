@@ -12,13 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels/internal/host"
 )
 
 // archive makes a compressed tarball of a fake tree, and gives its checksum.
 func archive(t *testing.T) (file, sha string) {
 	t.Helper()
-	need(t, "tar")
+	testutil.RequireProgram(t, "tar")
 	dir := t.TempDir()
 	for name, text := range fakeTree {
 		write(t, filepath.Join(dir, "linux-6.12.1", name), text)
@@ -145,8 +146,8 @@ func TestTarballURL(t *testing.T) {
 }
 
 func TestGit(t *testing.T) {
-	git := need(t, "git")
-	need(t, "tar")
+	git := testutil.RequireProgram(t, "git")
+	testutil.RequireProgram(t, "tar")
 	repo := tree(t, fakeTree)
 	run := func(args ...string) {
 		t.Helper()

@@ -1,13 +1,14 @@
 package kernels
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 const addPatch = `From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
@@ -61,10 +62,7 @@ func TestSeriesApply(t *testing.T) {
 			t.Errorf("kernel %s: %v", k.Name, err)
 		}
 		if err == nil && id.Version == "" {
-			if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "kernels") {
-				t.Fatalf("%s is not in the cache", id.Source)
-			}
-			t.Skipf("%s is not in the cache; ldlab build fetches it", id.Source)
+			testutil.Require(t, "kernels", fmt.Errorf("%s is not in the cache", id.Source))
 		}
 	}
 }
@@ -87,18 +85,4 @@ func TestUserSeries(t *testing.T) {
 			t.Errorf("%s was taken", bad)
 		}
 	}
-}
-
-// need finds a program, or skips the test; where LDLAB_REQUIRE names it, it
-// must be there.
-func need(t *testing.T, name string) string {
-	t.Helper()
-	file, err := exec.LookPath(name)
-	if err != nil {
-		if strings.Contains(os.Getenv("LDLAB_REQUIRE"), name) {
-			t.Fatal(err)
-		}
-		t.Skip("no " + name)
-	}
-	return file
 }

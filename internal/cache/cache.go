@@ -60,7 +60,7 @@ var layouts = map[Kind]layout{
 	Kernels:   {dir: "kernels", name: regexp.MustCompile(`^[^./][^/]*-[0-9a-f]{16}$`), contains: []string{"SHA256SUMS"}},
 	Initramfs: {dir: ".", name: regexp.MustCompile(`^initramfs-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
 	Guest:     {dir: ".", name: regexp.MustCompile(`^guest-[a-z0-9_]+-[0-9a-f]{16}$`), max: 1 << 30, idle: 30 * day},
-	Shell:     {dir: ".", name: regexp.MustCompile(`^shell-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
+	Shell:     {dir: ".", name: regexp.MustCompile(`^u-root-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
 	Templates: {dir: "templates", name: regexp.MustCompile(`^[0-9a-f]{32}\.template$`), max: 4 << 30, idle: 7 * day},
 	Verdicts:  {dir: ".", name: regexp.MustCompile(`^kvm-[a-z0-9_]+\.json$`)},
 }

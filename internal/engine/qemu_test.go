@@ -2,7 +2,10 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
@@ -24,21 +28,16 @@ import (
 // first, which "make test" does before.
 func forReal(t *testing.T, sel plan.Selection) *plan.Plan {
 	t.Helper()
-	skip := t.Skipf
-	if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "qemu") {
-		skip = t.Fatalf
-	}
 	if testing.Short() {
 		t.Skip("boots real kernels")
 	}
 	p := mustPlan(t, sel)
 	for _, b := range p.Builds {
-		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
-			skip("no %s", b.Arch.QEMU)
-		}
+		_, err := exec.LookPath(b.Arch.QEMU)
+		testutil.Require(t, "qemu", err)
 		spec := kernels.Spec{Kernel: b.Kernel, Arch: b.Arch}
 		if _, ok, err := (&kernels.Builder{}).Lookup(t.Context(), spec); err != nil || !ok {
-			skip("kernel %s for %s is not built (ldlab build): %v", b.Kernel.Name, b.Arch.Name, err)
+			testutil.Require(t, "kernels", fmt.Errorf("kernel %s for %s is not built: %w", b.Kernel.Name, b.Arch.Name, cmp.Or(err, fs.ErrNotExist)))
 		}
 	}
 	return p

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 const addPatch = `From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
@@ -187,7 +189,7 @@ Content-Transfer-Encoding: quoted-printable
 
 // git agrees with us on what a patch does.
 func TestApplyAsGit(t *testing.T) {
-	git := need(t, "git")
+	git := testutil.RequireProgram(t, "git")
 	for name, text := range map[string]string{
 		"as it stands": lines(1, 40),
 		"moved":        "a\nb\nc\n" + lines(1, 20) + "x\n" + lines(21, 40),
@@ -209,18 +211,4 @@ func TestApplyAsGit(t *testing.T) {
 			t.Errorf("%s: git makes it %q, we %q", name, got, o.files["f"].Data)
 		}
 	}
-}
-
-// need finds a program, or skips the test; where LDLAB_REQUIRE names it, it
-// must be there.
-func need(t *testing.T, name string) string {
-	t.Helper()
-	file, err := exec.LookPath(name)
-	if err != nil {
-		if strings.Contains(os.Getenv("LDLAB_REQUIRE"), name) {
-			t.Fatal(err)
-		}
-		t.Skip("no " + name)
-	}
-	return file
 }

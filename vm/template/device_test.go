@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
@@ -62,7 +63,7 @@ func TestFirmware(t *testing.T) {
 		c := guestConfig(t, a, "serve")
 		if c.Firmware = a.FindFirmware(); c.Firmware != "" {
 			if _, err := os.Stat(c.Firmware); err != nil {
-				vmtest.Unable(t, "qemu", "%v", err)
+				testutil.Require(t, "qemu", err)
 			}
 		}
 		bootAndFork(t, c, func(t *testing.T, m *vm.Machine) {

@@ -7,10 +7,11 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
-	"golang.org/x/sys/unix"
 )
 
 // The tests of this file boot real machines, to be found in a cache.
@@ -146,7 +147,7 @@ func TestTemplateCacheFull(t *testing.T) {
 	c := guestConfig(t, a, "serve")
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		vmtest.Unable(t, "root", "mount tmpfs: %v", err)
+		t.Skipf("mount tmpfs: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := unix.Unmount(dir, 0); err != nil {

@@ -11,8 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 // takeApart undoes SignModule as mod_verify_sig does.
@@ -79,13 +80,7 @@ func TestSignModule(t *testing.T) {
 
 // openssl is someone else's idea of what a good signature is.
 func TestOpenssl(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "openssl") {
-			t.Fatal(err)
-		}
-		t.Skip("no openssl")
-	}
+	openssl := testutil.RequireProgram(t, "openssl")
 	key, cert := testKey(t)
 	_, other := testKey(t)
 	dir := t.TempDir()

@@ -12,11 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 func testKey(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
@@ -85,13 +85,7 @@ func TestKexec(t *testing.T) {
 
 // sbverify is someone else's idea of what a good signature is.
 func TestSbverify(t *testing.T) {
-	sbverify, err := exec.LookPath("sbverify")
-	if err != nil {
-		if strings.Contains(os.Getenv("LDLAB_REQUIRE"), "sbverify") {
-			t.Fatal(err)
-		}
-		t.Skip("no sbverify (Debian package sbsigntool)")
-	}
+	sbverify := testutil.RequireProgram(t, "sbverify")
 	key, cert := testKey(t)
 	_, other := testKey(t)
 	dir := t.TempDir()

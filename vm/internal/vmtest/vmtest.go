@@ -7,13 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/u-root/u-root/pkg/cpio"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 // scratch is where every test machine keeps its initrd: a QEMU that has this
@@ -29,53 +30,7 @@ func Main(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(scratch)
-	code := m.Run()
-	if left := processesWith(scratch); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "processes left behind: %v\n", left)
-		return 1
-	}
-	if left := memoryFiles(); len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "memory files left open: %v\n", left)
-		return 1
-	}
-	return code
-}
-
-// memoryFiles lists what of templates this process still has open.
-func memoryFiles() []string {
-	var found []string
-	links, _ := filepath.Glob("/proc/self/fd/*")
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && strings.Contains(to, "memfd:ldlab-") {
-			found = append(found, to)
-		}
-	}
-	return found
-}
-
-// processesWith lists processes other than this one that have word in their
-// arguments.
-func processesWith(word string) []string {
-	var found []string
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range files {
-		pid := filepath.Base(filepath.Dir(f))
-		args, err := os.ReadFile(f)
-		if err == nil && pid != fmt.Sprint(os.Getpid()) && bytes.Contains(args, []byte(word)) {
-			found = append(found, pid)
-		}
-	}
-	return found
-}
-
-// Unable ends a test that lacks something it needs: it skips at home, and
-// fails if LDLAB_REQUIRE names the thing.
-func Unable(t testing.TB, thing, format string, args ...any) {
-	t.Helper()
-	if slices.Contains(strings.FieldsFunc(os.Getenv("LDLAB_REQUIRE"), func(r rune) bool { return r == ',' || r == ' ' }), thing) {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
+	return testutil.Main(m, testutil.NoProcesses(scratch), testutil.NoDescriptors("memfd:ldlab-"))
 }
 
 // EachArch runs f for every architecture, in parallel with other tests.
@@ -96,12 +51,10 @@ func Needs(t testing.TB, a *arch.Arch) Guest {
 	name := "LDLAB_TEST_KERNEL_" + strings.ToUpper(a.Name)
 	kernel := os.Getenv(name)
 	if kernel == "" {
-		Unable(t, "qemu", "%s is not set", name)
+		testutil.Require(t, "qemu", fmt.Errorf("%s is not set", name))
 	}
 	qemu, err := exec.LookPath(a.QEMU)
-	if err != nil {
-		Unable(t, "qemu", "%v", err)
-	}
+	testutil.Require(t, "qemu", err)
 	initrd, err := initrds[a.Name]()
 	if err != nil {
 		t.Fatal(err)
