@@ -1,6 +1,12 @@
 package matrix
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
 
 func TestBuildRefusesStrangers(t *testing.T) {
 	g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap"}
@@ -12,5 +18,104 @@ func TestBuildRefusesStrangers(t *testing.T) {
 	stranger.Kernel = "other"
 	if _, err := Build(h, []Result{{Guest: stranger}}); err == nil {
 		t.Error("a guest outside the plan: no error")
+	}
+}
+
+// everything is a run of every probe in which guests answer the same for each.
+func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observation), config map[string]bool) *Matrix {
+	t.Helper()
+	h := Header{Format: Format}
+	for _, row := range scenarios.Rows() {
+		h.Probes = append(h.Probes, row.ID)
+	}
+	origin := Origin{Base: "b", BaseVersion: "6.12", BaseSHA256: "0", ImageSHA256: "1"}
+	var results []Result
+	for _, arch := range []string{"x86_64", "arm64"} {
+		h.Kernels = append(h.Kernels, Kernel{Name: "bitmap", Arch: arch, Origin: origin, Config: config})
+		for _, text := range []string{"none", "integrity@boot", "confidentiality@runtime"} {
+			g := Guest{Kernel: "bitmap", Arch: arch, Interface: lockdown.Bitmap, Setting: setting(t, text)}
+			h.Plan = append(h.Plan, g)
+			r := Result{Guest: g, Origin: origin, Machines: []MachineRun{{}}}
+			for _, row := range scenarios.Rows() {
+				o := scenarios.Observation{Probe: row.ID, Comm: "ldp-1", Result: scenarios.Result{Outcome: scenarios.Unavailable, Call: row.Call}}
+				answer(row, &o)
+				r.Machines[0].Observations = append(r.Machines[0].Observations, o)
+			}
+			results = append(results, r)
+		}
+	}
+	m, err := Build(h, results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestNothingMeasuredIsNotAsExpected runs every probe in guests in which nothing
+// is there, for reasons that the lab can check and for others.
+func TestNothingMeasuredIsNotAsExpected(t *testing.T) {
+	off, on := map[string]bool{}, map[string]bool{}
+	for _, row := range scenarios.Rows() {
+		for _, symbol := range row.Needs {
+			off[symbol], on[symbol] = false, true
+		}
+	}
+	symbol := func(row scenarios.Row, o *scenarios.Observation) {
+		if len(row.Needs) > 0 {
+			o.Why = row.Needs[0]
+		}
+	}
+	because := func(why string) func(scenarios.Row, *scenarios.Observation) {
+		return func(_ scenarios.Row, o *scenarios.Observation) { o.Why = why }
+	}
+	for _, tc := range []struct {
+		name   string
+		answer func(scenarios.Row, *scenarios.Observation)
+		config map[string]bool
+		most   Verdict // of nearly all cells
+	}{
+		{"every symbol is off", symbol, off, Unavailable},
+		{"every symbol is on", symbol, on, Unproven},
+		{"no configuration", symbol, nil, Unproven},
+		{"no payload", because("the guest carries no such module"), on, Unproven},
+		{"no device", because("the machine has no pci-testdev"), on, Unproven},
+		{"no reason", because(""), on, Unproven},
+	} {
+		m := everything(t, tc.answer, tc.config)
+		n, all := m.Count(), 0
+		for _, c := range n {
+			all += c
+		}
+		if m.AsExpected() || m.Measured() || n[tc.most] < all*8/10 {
+			t.Errorf("%s: as expected %v, measured %v, %v", tc.name, m.AsExpected(), m.Measured(), n)
+		}
+	}
+	if (&Matrix{}).AsExpected() {
+		t.Error("a run without cells is as expected")
+	}
+}
+
+// TestExpectedAbsencesAreOfProbes keeps the list from naming what is gone.
+func TestExpectedAbsencesAreOfProbes(t *testing.T) {
+	for _, a := range expectedAbsences {
+		if row, ok := scenarios.Find(a.probe); !ok || !row.On(a.arch) || strings.HasPrefix(a.why, "CONFIG_") {
+			t.Errorf("%+v: no such probe, or its configuration shows it", a)
+		}
+	}
+}
+
+func TestReadyImages(t *testing.T) {
+	if (Origin{}).ready() || (Origin{Base: "apt:linux", BaseVersion: "6.12", BaseSHA256: "1", ImageSHA256: "2"}).ready() || !(Origin{Base: "/boot/vmlinuz", ImageSHA256: "2"}).ready() {
+		t.Error("ready images are not told from kernels that were built")
+	}
+}
+
+func TestClosedGaps(t *testing.T) {
+	m := &Matrix{Tables: []Table{{Kernel: "k", Arch: "arm64", Rows: []TableRow{
+		{Probe: "a/b", Cells: []Cell{{Judgment: Judgment{Verdict: OpenGap}}, {Judgment: Judgment{Verdict: GapClosed}}, {Judgment: Judgment{Verdict: GapClosed}}}},
+		{Probe: "a/c", Cells: []Cell{{Judgment: Judgment{Verdict: OpenGap}}}},
+	}}}}
+	if got := m.ClosedGaps(); !m.AsExpected() || len(got) != 1 || got[0] != "k arm64: a/b" {
+		t.Errorf("closed gaps: %q, as expected: %v", got, m.AsExpected())
 	}
 }

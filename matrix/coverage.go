@@ -3,7 +3,6 @@ package matrix
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -14,19 +13,19 @@ import (
 type Reach string
 
 const (
-	SiteDenied  Reach = "denied"        // it asked, and was refused
-	AllowedOnly Reach = "open"          // it asked, and was never refused
-	NotReached  Reach = "not exercised" // it never asked
+	SiteDenied  Reach = "denied"        // it was checked, and refused
+	AllowedOnly Reach = "open"          // it was checked, and never refused
+	NotReached  Reach = "not exercised" // it was never checked
 )
 
-// A Coverage says which calls of security_locked_down() in one kernel a run
-// exercised.
+// A Coverage lists the calls of security_locked_down() in one kernel, and which
+// of them a run exercised.
 type Coverage struct {
 	Kernel, Arch       string
 	Sites              []Covered
 	Absent             []Absent
-	WrongSite          []string // probes that never asked at the site that they name
-	OutdatedExclusions []string // calls that probes got to, though they are said to be out of reach
+	WrongSite          []string // probes that never reached the site that they name
+	OutdatedExclusions []string // calls that probes reached although the tables list them as not reachable
 	UnknownSites       []string // sites that the kernel counted and that are not in its machine code: the lab is wrong
 }
 
@@ -36,132 +35,168 @@ type Covered struct {
 	Reach   Reach
 	Checks  int
 	Denials int
-	Boot    bool     `json:",omitempty"` // it asks while the kernel boots
-	Probes  []string // that asked there
-	Why     string   `json:",omitempty"` // Unreached: what is known of it
+	Boot    bool     `json:",omitempty"` // it is checked while the kernel boots
+	Probes  []string // that reached it
+	Why     string   `json:",omitempty"` // NotReached: the known reason; empty: there is none
 }
 
 // An Absent is a call site that is in the source only.
 type Absent struct {
 	lockdown.SourceSite
-	Why string // the CONFIG symbol that is off, the architecture that has it
+	Why string // the CONFIG symbol that is off, or the architecture that has it; empty: not known
 }
 
-// Cover joins what is there with what the results of one kernel and
-// architecture counted. why says why a call of the source (file:function) is
-// not in this machine code, unreached why no probe gets to it.
-func Cover(kernel, arch string, sites lockdown.Sites, results []Result, why, unreached func(call string) string) Coverage {
-	c := Coverage{Kernel: kernel, Arch: arch}
-	at := map[string]*Covered{}
-	present := map[string]bool{}
-	for _, s := range sites.Present {
+// A Target is a kernel whose call sites are to be covered.
+type Target struct {
+	Kernel, Arch string
+	Sites        lockdown.Sites
+	// WhyAbsent gives the reason why a call of the source (file:function) is not
+	// in the machine code, WhyNotReached the reason why no probe reaches it.
+	// Both give an empty string if no reason is known.
+	WhyAbsent, WhyNotReached func(call string) string
+}
+
+// Cover joins the call sites of a kernel with what the results of that kernel
+// and architecture counted.
+func Cover(target Target, results []Result) Coverage {
+	n := newCounting(target)
+	for _, r := range results {
+		if r.Kernel == target.Kernel && r.Arch == target.Arch {
+			n.add(r)
+		}
+	}
+	n.classify(target.WhyNotReached)
+	n.addBootProbes()
+	n.findWrongSites()
+	n.findAbsent(target)
+	return n.coverage
+}
+
+// A counting is a Coverage that is being made.
+type counting struct {
+	coverage Coverage
+	at       map[string]*Covered // by the kernel's name of the site
+	met      map[string]bool     // "PROBE CALL": the probe reached the call
+	allowed  map[string]bool     // probes whose act was allowed once: they must have reached their site
+}
+
+func newCounting(target Target) *counting {
+	n := &counting{coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}}
+	c := &n.coverage
+	for _, s := range target.Sites.Present {
 		c.Sites = append(c.Sites, Covered{Site: s})
-		present[s.Where()] = true
 	}
 	slices.SortStableFunc(c.Sites, func(a, b Covered) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, cmp.Compare(a.Name, b.Name))
 	})
 	for i := range c.Sites {
-		at[c.Sites[i].Name] = &c.Sites[i]
+		n.at[c.Sites[i].Name] = &c.Sites[i]
 	}
-	met := map[string]bool{} // probe and call
-	count := func(k scenarios.Check, probe string) {
-		s := at[k.Site]
+	return n
+}
+
+// add counts the checks of a result.
+func (n *counting) add(r Result) {
+	for _, o := range r.Observations() {
+		n.allowed[o.Probe] = n.allowed[o.Probe] || o.Outcome == scenarios.Allowed
+		for _, k := range o.Checks {
+			n.count(k, o.Probe)
+		}
+	}
+	for _, m := range r.Machines {
+		s := m.State(guestproto.WhenBoot)
 		if s == nil {
-			if !slices.Contains(c.UnknownSites, k.Site) {
-				c.UnknownSites = append(c.UnknownSites, k.Site)
-			}
-			return
-		}
-		s.Checks += k.Checks
-		s.Denials += k.Denials
-		if probe != "" {
-			met[probe+" "+s.Where()] = true
-			if !slices.Contains(s.Probes, probe) {
-				s.Probes = append(s.Probes, probe)
-			}
-		}
-	}
-	allowed := map[string]bool{} // probes that got through: those must have asked
-	for _, r := range results {
-		if r.Kernel != kernel || r.Arch != arch {
 			continue
 		}
-		for _, o := range r.Observations() {
-			allowed[o.Probe] = allowed[o.Probe] || o.Outcome == scenarios.Allowed
-			for _, k := range o.Checks {
-				count(k, o.Probe)
-			}
-		}
-		for _, m := range r.Machines {
-			s := m.State(guestproto.WhenBoot)
-			if s == nil {
-				continue
-			}
-			for _, k := range s.Checks {
-				if kernelTask(k.Comm) {
-					count(k, "")
-					if site := at[k.Site]; site != nil {
-						site.Boot = true
-					}
-				}
+		for _, k := range s.Checks {
+			if kernelTask(k.Comm) {
+				n.count(k, "")
 			}
 		}
 	}
-	for i := range c.Sites {
-		s := &c.Sites[i]
+}
+
+// count adds a check of a probe, or, if probe is empty, of the kernel's boot.
+func (n *counting) count(k scenarios.Check, probe string) {
+	s := n.at[k.Site]
+	if s == nil {
+		if !slices.Contains(n.coverage.UnknownSites, k.Site) {
+			n.coverage.UnknownSites = append(n.coverage.UnknownSites, k.Site)
+		}
+		return
+	}
+	s.Checks += k.Checks
+	s.Denials += k.Denials
+	if probe == "" {
+		s.Boot = true
+		return
+	}
+	n.met[probe+" "+s.Where()] = true
+	if !slices.Contains(s.Probes, probe) {
+		s.Probes = append(s.Probes, probe)
+	}
+}
+
+// classify decides how far probes got with each site, and lists exclusions that
+// are outdated.
+func (n *counting) classify(whyNotReached func(call string) string) {
+	for i := range n.coverage.Sites {
+		s := &n.coverage.Sites[i]
+		why := whyNotReached(s.Where())
 		switch {
 		case s.Denials > 0:
 			s.Reach = SiteDenied
 		case s.Checks > 0:
 			s.Reach = AllowedOnly
 		default:
-			s.Reach, s.Why = NotReached, unreached(s.Where())
+			s.Reach, s.Why = NotReached, why
 		}
-		if s.Reach != NotReached && unreached(s.Where()) != "" {
-			c.OutdatedExclusions = append(c.OutdatedExclusions, s.Where())
+		if s.Reach != NotReached && why != "" {
+			n.coverage.OutdatedExclusions = append(n.coverage.OutdatedExclusions, s.Where())
 		}
 		slices.Sort(s.Probes)
 	}
-	c.addBootProbes(met)
-	c.WrongSite = strays(arch, allowed, met)
-	for _, s := range sites.Source {
-		if !present[s.Where()] {
-			c.Absent = append(c.Absent, Absent{s, why(s.Where())})
-		}
-	}
-	return c
 }
 
-// addBootProbes names, at sites that ask while the kernel boots, the probes
-// that look at what came of it.
-func (c *Coverage) addBootProbes(met map[string]bool) {
-	for i := range c.Sites {
-		s := &c.Sites[i]
+// addBootProbes names, at sites that are checked while the kernel boots, the
+// probes that observe the effect.
+func (n *counting) addBootProbes() {
+	for i := range n.coverage.Sites {
+		s := &n.coverage.Sites[i]
 		for _, row := range scenarios.Rows() {
-			if s.Boot && row.CheckedAtBoot && row.Site == s.Where() && row.On(c.Arch) {
+			if s.Boot && row.CheckedAtBoot && row.Site == s.Where() && row.On(n.coverage.Arch) {
 				s.Probes = append(s.Probes, row.ID)
-				met[row.ID+" "+row.Site] = true
+				n.met[row.ID+" "+row.Site] = true
 			}
 		}
 	}
 }
 
-// strays lists the gated probes that got through once, and never asked at
-// their site.
-func strays(arch string, allowed, met map[string]bool) (ids []string) {
+// findWrongSites lists the checked probes that were allowed once, and never
+// reached the site that they name.
+func (n *counting) findWrongSites() {
 	for _, row := range scenarios.Rows() {
-		if row.Expect == scenarios.Checked && row.On(arch) && allowed[row.ID] && !met[row.ID+" "+row.Site] {
-			ids = append(ids, row.ID)
+		if row.Expect == scenarios.Checked && row.On(n.coverage.Arch) && n.allowed[row.ID] && !n.met[row.ID+" "+row.Site] {
+			n.coverage.WrongSite = append(n.coverage.WrongSite, row.ID)
 		}
 	}
-	return ids
 }
 
-// kernelTask reports whether a comm is that of the kernel's own initialisation.
-func kernelTask(comm string) bool { return comm == "swapper" || strings.HasPrefix(comm, "swapper/") }
+// findAbsent lists the calls of the source that are not in the machine code.
+func (n *counting) findAbsent(target Target) {
+	present := map[string]bool{}
+	for _, s := range target.Sites.Present {
+		present[s.Where()] = true
+	}
+	for _, s := range target.Sites.Source {
+		if !present[s.Where()] {
+			n.coverage.Absent = append(n.coverage.Absent, Absent{s, target.WhyAbsent(s.Where())})
+		}
+	}
+}
 
-// Count counts call sites: present, and how far probes got.
+// Count counts the call sites that are present, that were refused, and that were
+// checked but never refused.
 func (c Coverage) Count() (present, refused, open int) {
 	for _, s := range c.Sites {
 		switch s.Reach {
@@ -174,9 +209,9 @@ func (c Coverage) Count() (present, refused, open int) {
 	return len(c.Sites), refused, open
 }
 
-// Sound reports whether everything is accounted for: a reason for each call
-// site that was not exercised, or that is not there, and no probe that got
-// elsewhere than it says.
+// Sound reports whether a reason is known for each call site that was not
+// exercised or is absent, every probe reached the site that it names, and the
+// tables are up to date.
 func (c Coverage) Sound() bool {
 	for _, s := range c.Sites {
 		if s.Reach == NotReached && s.Why == "" {

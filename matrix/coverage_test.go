@@ -52,7 +52,7 @@ func TestCover(t *testing.T) {
 		}
 		return ""
 	}
-	c := Cover("bitmap", "x86_64", sitesOf(), results, why, far)
+	c := Cover(Target{"bitmap", "x86_64", sitesOf(), why, far}, results)
 	present, refused, open := c.Count()
 	if present != 3 || refused != 1 || open != 1 {
 		t.Errorf("%d present, %d refused, %d open", present, refused, open)
@@ -70,13 +70,13 @@ func TestCover(t *testing.T) {
 		t.Errorf("absent: %+v", c.Absent)
 	}
 	if !reflect.DeepEqual(c.OutdatedExclusions, []string{"kernel/kexec.c:kexec_load_check"}) {
-		t.Errorf("stale: %q", c.OutdatedExclusions)
+		t.Errorf("outdated exclusions: %q", c.OutdatedExclusions)
 	}
 	if !reflect.DeepEqual(c.WrongSite, []string{"msr/write"}) || !reflect.DeepEqual(c.UnknownSites, []string{"who+0x1/0x2"}) {
-		t.Errorf("strays %q, unknown %q", c.WrongSite, c.UnknownSites)
+		t.Errorf("wrong site %q, unknown %q", c.WrongSite, c.UnknownSites)
 	}
 	if c.Sound() {
-		t.Error("sound, with a stray and an unknown site")
+		t.Error("sound, with a wrong and an unknown site")
 	}
 }
 
@@ -93,8 +93,8 @@ func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 		name           string
 		why, unreached func(string) string
 		want           bool
-	}{{"all told", because, because, true}, {"absent, no reason", none, because, false}, {"unreached, no reason", because, none, false}} {
-		if c := Cover("k", "x86_64", sitesOf(), all, tc.why, tc.unreached); c.Sound() != tc.want {
+	}{{"every reason is known", because, because, true}, {"absent, no reason", none, because, false}, {"unreached, no reason", because, none, false}} {
+		if c := Cover(Target{"k", "x86_64", sitesOf(), tc.why, tc.unreached}, all); c.Sound() != tc.want {
 			t.Errorf("%s: sound %v", tc.name, c.Sound())
 		}
 	}
@@ -104,8 +104,8 @@ func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 }
 
 func TestMutationIsSound(t *testing.T) {
-	of := func(fates ...Status) (m Mutation) {
-		for _, f := range fates {
+	of := func(all ...Status) (m Mutation) {
+		for _, f := range all {
 			m.Mutants = append(m.Mutants, Mutant{Status: f})
 		}
 		return m
@@ -129,7 +129,7 @@ func TestMutationIsSound(t *testing.T) {
 	}
 }
 
-func TestSignOf(t *testing.T) {
+func TestDetectionOf(t *testing.T) {
 	saw := func(o scenarios.Outcome) *scenarios.Observation {
 		return &scenarios.Observation{Result: scenarios.Result{Outcome: o}}
 	}

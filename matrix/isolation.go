@@ -7,14 +7,14 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Isolation shows isolation: each reason locked alone against the probes of
-// every reason. Off the diagonal nothing may be denied but what a named
-// dependence explains.
+// An Isolation is the isolation matrix of a table: each reason locked alone
+// against the probes of every reason. Off the diagonal only what a named
+// dependence explains may be denied.
 type Isolation struct {
 	Kernel, Arch string
 	Reasons      []lockdown.Reason // probed here and locked alone: both axes
 	Cells        [][]Share         // [locked][probed]
-	Dependences  []Dependence      `json:",omitempty"` // those that were met
+	Dependences  []Dependence      `json:",omitempty"` // those that occurred
 }
 
 // A Dependence is a denial off the diagonal that is explained.
@@ -26,20 +26,21 @@ type Dependence struct {
 
 // A Share counts the probes of a reason that were denied.
 type Share struct {
-	Denied          int  // probes that were denied
-	Probes          int  // probes that gave an answer
-	ExpectedOutcome int  // probes that owe a denial here
-	Sound           bool // every verdict behind it is expected
-	Named           bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
+	Denied         int  // probes that were denied
+	Probes         int  // probes that gave an answer
+	ExpectedDenied int  // probes that are expected to be denied here
+	Sound          bool // every verdict behind it is expected
+	Named          bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
 }
 
-// Isolated reports whether exactly the probes that owe it were denied.
-func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.ExpectedOutcome }
+// Isolated reports whether exactly the probes that are expected to be denied
+// were denied.
+func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.ExpectedDenied }
 
-// Isolation makes the isolation square of a table; nil where fewer than two
+// Isolation makes the isolation isouare of a table; nil where fewer than two
 // reasons were locked alone.
 func (t Table) Isolation() *Isolation {
-	sq := &Isolation{Kernel: t.Kernel, Arch: t.Arch}
+	iso := &Isolation{Kernel: t.Kernel, Arch: t.Arch}
 	column := map[lockdown.Reason]int{}
 	for i, c := range t.Columns {
 		if c.Setting.Level == lockdown.None && len(c.Setting.Reasons) == 1 && c.Setting.Via != lockdown.CoCo {
@@ -50,45 +51,45 @@ func (t Table) Isolation() *Isolation {
 	}
 	for _, info := range lockdown.Reasons() {
 		if _, locked := column[info.Reason]; locked && t.probed(info.Reason) {
-			sq.Reasons = append(sq.Reasons, info.Reason)
+			iso.Reasons = append(iso.Reasons, info.Reason)
 		}
 	}
-	if len(sq.Reasons) < 2 {
+	if len(iso.Reasons) < 2 {
 		return nil
 	}
-	for _, locked := range sq.Reasons {
+	for _, locked := range iso.Reasons {
 		var line []Share
-		for _, probed := range sq.Reasons {
-			share, met := t.share(column[locked], locked, probed)
-			line, sq.Dependences = append(line, share), append(sq.Dependences, met...)
+		for _, probed := range iso.Reasons {
+			share, seen := t.share(column[locked], locked, probed)
+			line, iso.Dependences = append(line, share), append(iso.Dependences, seen...)
 		}
-		sq.Cells = append(sq.Cells, line)
+		iso.Cells = append(iso.Cells, line)
 	}
-	return sq
+	return iso
 }
 
-// gatedOn reports whether the row is a probe that the reason gates and that
-// the machine has.
-func (r Row) gatedOn(reason lockdown.Reason, column int) bool {
+// checkedFor reports whether the row is a probe that checks the reason, and its
+// target is present.
+func (r TableRow) checkedFor(reason lockdown.Reason, column int) bool {
 	return r.Reason == reason && r.Expect == scenarios.Checked.String() && r.Cells[column].Verdict != Unavailable
 }
 
 func (t Table) probed(reason lockdown.Reason) bool {
 	for _, r := range t.Rows {
-		if len(r.Cells) > 0 && r.gatedOn(reason, 0) {
+		if len(r.Cells) > 0 && r.checkedFor(reason, 0) {
 			return true
 		}
 	}
 	return false
 }
 
-func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met []Dependence) {
+func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, seen []Dependence) {
 	s.Sound = true
 	setting := t.Columns[column].Setting
 	for _, r := range t.Rows {
 		row, ok := scenarios.Find(r.Probe)
-		if !ok || !r.gatedOn(probed, column) || row.CheckedAtBoot && setting.Via == lockdown.Runtime {
-			continue // what is asked at boot was asked before the lock
+		if !ok || !r.checkedFor(probed, column) || row.CheckedAtBoot && setting.Via == lockdown.Runtime {
+			continue // it was checked at boot, before the lock
 		}
 		c := r.Cells[column]
 		s.Sound = s.Sound && c.Verdict.Expected()
@@ -103,11 +104,11 @@ func (t Table) share(column int, locked, probed lockdown.Reason) (s Share, met [
 		if row.Expected(setting) != scenarios.ExpectDenied {
 			continue
 		}
-		s.ExpectedOutcome++
+		s.ExpectedDenied++
 		if i := slices.IndexFunc(row.ShadowedBy, func(m scenarios.Shadow) bool { return m.Reason == locked }); i >= 0 && denied && locked != probed {
 			s.Named = true
-			met = append(met, Dependence{r.Probe, locked, probed, row.ShadowedBy[i].Why})
+			seen = append(seen, Dependence{r.Probe, locked, probed, row.ShadowedBy[i].Why})
 		}
 	}
-	return s, met
+	return s, seen
 }

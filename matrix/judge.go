@@ -2,321 +2,207 @@ package matrix
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Evidence is what one verdict hangs on.
-type Evidence struct {
-	Row      scenarios.Row
-	Guest    Guest
-	Config   map[string]bool        // nil: unknown
-	Control  *scenarios.Observation // same probe, kernel and machine, nothing locked; nil: there is none
-	Observed *scenarios.Observation // nil: the guest never reported it
-	End      End                    // how its guest ended
-	Calls    map[string]string      // file:function of the source by the kernel's name of a call site
-	Boot     *scenarios.State       // what this guest's kernel said before anything was locked at run time; nil: nothing
+// A rule gives a verdict to the evidence that it matches, if no rule before it
+// does.
+type rule struct {
+	name    string
+	verdict Verdict
+	text    string // for users: when the rule decides
+	when    func(e *evidence) bool
+	why     func(e *evidence) string // the sentence that goes with the verdict
 }
 
-// Judge is the verdict table of the lab, and nothing else is.
-func Judge(c Evidence) Judgment {
-	if !c.Row.On(c.Guest.Arch) {
-		return Judgment{Unavailable, strings.Join(c.Row.Only, " and ") + " only"}
-	}
-	o := c.Observed
-	if o == nil {
-		why := "no observation"
-		if !c.End.Well() {
-			why = c.End.String()
-		}
-		return Judgment{Lost, why}
-	}
-	if o.Outcome == scenarios.Unavailable {
-		return judgeAbsence(c)
-	}
-	if c.Row.Expect == scenarios.ABI {
-		return judgeAnswers(c)
-	}
-	owed := c.Row.Expected(c.Guest.Setting)
-	named := c.named()
-	if owed == scenarios.ExpectAllowed && o.Outcome == scenarios.Denied && len(named) > 0 {
-		// Lockdown itself says that it refused: no control is needed to know
-		// that the lock, and nothing else, said no.
-		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
-	}
-	if why := c.refusedUnlocked(); why != "" {
-		// Whatever became of the act: it may have gone on another way, or
-		// failed in a way that no denial has.
-		return Judgment{Overblocked, o.Call + "; " + why}
-	}
-	switch {
-	case c.Control == nil:
-		return Judgment{Unproven, "no control: the probe did not run with nothing locked"}
-	case o.Outcome == scenarios.Denied && c.compiledOut():
-		// Something on the way to it was refused; there is nothing behind that.
-		return Judgment{Unavailable, c.Control.Why}
-	case c.Control.Outcome != scenarios.Allowed:
-		return Judgment{Unproven, fmt.Sprintf("control, nothing locked: %s", describe(c.Control))}
-	case owed == scenarios.ExpectDenied && c.letThrough() != nil:
-		k := c.letThrough()
-		return Judgment{Leak, fmt.Sprintf("%s, but not by %s: it asked for %q, and was not refused", o.Call, k.Site, k.Label)}
-	case o.Outcome != scenarios.Denied && o.Outcome != scenarios.Allowed:
-		return Judgment{Unproven, describe(o)}
-	}
-	denied := o.Outcome == scenarios.Denied
-	switch {
-	case owed == scenarios.ExpectAllowed && denied:
-		return Judgment{Overblocked, o.Call + "; " + c.evidence()}
-	case owed == scenarios.ExpectAllowed:
-		return Judgment{Open, o.Call}
-	case owed == scenarios.ExpectGap && !denied:
-		return Judgment{OpenGap, o.Call + " though " + string(c.Row.Reason) + " is locked: " + c.Row.Source}
-	case !denied:
-		return Judgment{Leak, o.Call + " though " + c.refusing() + " is locked"}
-	}
-	// Denied as owed. Whoever is named must be locked, and be one of those
-	// that may refuse this act.
-	verdict, why := Unattributed, o.Call+"; "+c.evidence()
-	for _, r := range named {
-		switch {
-		case !c.Guest.Setting.Locks(r):
-			return Judgment{Overblocked, fmt.Sprintf("%s; %s: %s is not locked", o.Call, c.evidence(), r)}
-		case r == c.Row.Reason && c.Row.Expect == scenarios.Gap && c.shadowAmong(named) != nil:
-			// Who masks a gap refused it. That its own reason was asked for,
-			// too, on the way back from the door, closes no gap.
-		case r == c.Row.Reason && owed == scenarios.ExpectGap:
-			verdict, why = GapClosed, o.Call
-		case r == c.Row.Reason && !c.arrived():
-			why = fmt.Sprintf("%s; %s, not at %s, which the probe is for", o.Call, c.evidence(), c.Row.Site)
-		case r == c.Row.Reason:
-			return Judgment{Enforced, o.Call}
-		case verdict == Unattributed:
-			if m := c.shadowAmong([]lockdown.Reason{r}); m != nil {
-				verdict, why = Shadowed, fmt.Sprintf("%s by %s: %s", o.Call, r, m.Why)
+// rules is the verdict table of the lab. Order is part of it. The last rule
+// decides what no other does. TestRules fails if a rule decides nothing.
+var rules = []rule{
+	{"no-such-probe", Unproven, "this lab does not have the probe",
+		func(e *evidence) bool { return e.unknown },
+		func(*evidence) string { return "this lab has no such probe" }},
+	{"architecture", Unavailable, "guests of the architecture do not have the call",
+		func(e *evidence) bool { return !e.row.On(e.guest.Arch) },
+		func(e *evidence) string { return strings.Join(e.row.Only, " and ") + " only" }},
+	{"not-run", NotRun, "the guest has no result",
+		func(e *evidence) bool { return e.notRun },
+		func(*evidence) string { return "" }},
+	{"lab-failed", Unproven, "the lab or its host failed",
+		func(e *evidence) bool { return e.end.Failed() },
+		func(e *evidence) string { return "the lab failed: " + e.end.String() }},
+	{"lost", Lost, "the guest did not report the probe",
+		func(e *evidence) bool { return e.observed == nil },
+		func(e *evidence) string {
+			if e.end.Well() {
+				return "no observation"
 			}
-		}
-	}
-	return Judgment{verdict, why}
-}
+			return e.end.String()
+		}},
 
-// shadowAmong finds the first of the probe's masks whose reason is among those;
-// nil: none is.
-func (c Evidence) shadowAmong(named []lockdown.Reason) *scenarios.Shadow {
-	for i, m := range c.Row.ShadowedBy {
-		if slices.Contains(named, m.Reason) {
-			return &c.Row.ShadowedBy[i]
-		}
-	}
-	return nil
-}
-
-// refusing names the locked reasons that should have refused the probe.
-func (c Evidence) refusing() string {
-	var words []string
-	for _, r := range c.Row.Refusing(c.Guest.Setting) {
-		words = append(words, string(r))
-	}
-	return strings.Join(words, " and ")
-}
-
-// asked lists the checks that this run of the probe, or the boot where that is
-// when it is denied, made at the probe's own call site.
-func (c Evidence) asked() (cs []scenarios.Check) {
-	checks := c.Observed.Checks
-	if c.Row.CheckedAtBoot && c.Boot != nil {
-		checks = c.Boot.Checks
-	}
-	for _, k := range checks {
-		if c.Row.Site != "" && c.Calls[k.Site] == c.Row.Site {
-			cs = append(cs, k)
-		}
-	}
-	return cs
-}
-
-// arrived reports whether a denial is that of the probe's own call site: other
-// calls on the same way may ask for the same reason. Where the kernel does not
-// count, or the object was never made, it cannot be told, and is not asked.
-func (c Evidence) arrived() bool {
-	hidden := !c.Row.CheckedAtBoot && c.Row.DeniedAtBoot(c.Guest.Setting) || c.Row.Expect != scenarios.Checked
-	// What comes before a lock is refused where the lock is older, and the site
-	// is behind that.
-	older := c.Row.Setup != nil && c.Guest.Setting.Via != lockdown.Runtime
-	traced := slices.ContainsFunc(c.Observed.Checks, func(k scenarios.Check) bool { return c.Calls[k.Site] != "" })
-	if c.Row.CheckedAtBoot && c.Boot != nil {
-		traced = slices.ContainsFunc(c.Boot.Checks, func(k scenarios.Check) bool { return c.Calls[k.Site] != "" })
-	}
-	return hidden || older || !traced || len(c.asked()) > 0
-}
-
-// letThrough finds a check at the probe's own call site that was not refused
-// though its reason is locked: another call may have refused the act then.
-// What was asked before the lock is counted under the same name, so probes
-// that begin before it tell nothing here.
-func (c Evidence) letThrough() *scenarios.Check {
-	if c.Row.Setup != nil {
-		return nil
-	}
-	for _, k := range c.asked() {
-		if info, ok := lockdown.Info(c.Row.Reason); ok && c.Guest.Setting.Locks(c.Row.Reason) && k.Label == info.Label && k.Denials < k.Checks {
-			return &k
-		}
-	}
-	return nil
-}
-
-// refusedUnlocked says that the kernel refused this run of the probe for a
-// reason that is not locked, or at boot anything for the probe's own.
-func (c Evidence) refusedUnlocked() string {
-	checks := c.Observed.Checks
-	if c.Row.CheckedAtBoot && c.Boot != nil {
-		own, _ := lockdown.Info(c.Row.Reason)
-		checks = nil
-		for _, k := range c.Boot.Checks {
-			if kernelTask(k.Comm) && k.Label == own.Label {
-				checks = append(checks, k)
+	// The target is absent. An absence that none of these rules explains is
+	// unproven by the rules on the control.
+	{"absent-only-here", Unproven, "the target is absent here and present in the control",
+		func(e *evidence) bool {
+			return e.absent() && e.control != nil && e.control.Outcome != scenarios.Unavailable
+		},
+		func(e *evidence) string {
+			return fmt.Sprintf("%s, but it is present with nothing locked: %s", describe(e.observed), describe(e.control))
+		}},
+	{"absent-by-config", Unavailable, "the target is absent, and the kernel's configuration has a symbol off that the probe needs",
+		func(e *evidence) bool { return e.absent() && e.symbolOff(e.observed.Why) != "" },
+		func(e *evidence) string {
+			if why := e.observed.Why; why != e.symbolOff(why) {
+				return why + ": " + e.symbolOff(why) + " is off"
 			}
-		}
-	}
-	for _, k := range checks {
-		for _, info := range lockdown.Reasons() {
-			if k.Denials > 0 && k.Label == info.Label && !c.Guest.Setting.Locks(info.Reason) {
-				return fmt.Sprintf("the kernel counted a denial of %q at %s: %s is not locked", k.Label, k.Site, info.Reason)
+			return e.observed.Why
+		}},
+	{"absent-as-listed", Unavailable, "the target is absent, and the list of expected absences has it",
+		func(e *evidence) bool { return e.absent() && listedAbsence(e) != nil },
+		func(e *evidence) string { return e.observed.Why }},
+	{"absent-in-image", Unavailable, "the target is absent from a ready image, and the lab cannot check the reason",
+		func(e *evidence) bool { return e.absent() && e.imageLacks(e.observed.Why) },
+		func(e *evidence) string { return e.observed.Why }},
+
+	// lockdown's own files have an ABI instead of a control.
+	{"abi-no-answer", Unproven, "an ABI probe has no answers",
+		func(e *evidence) bool { return e.abi() && len(e.answers()) == 0 },
+		(*evidence).unproven},
+	{"abi-deviates", Deviates, "an answer of lockdown's files is not the model's",
+		func(e *evidence) bool { return e.abi() && e.deviation() != "" },
+		(*evidence).deviation},
+	{"abi-conforms", Conforms, "every answer of lockdown's files is the model's",
+		(*evidence).abi,
+		func(e *evidence) string {
+			return fmt.Sprintf("%d of %d answers are the model's", len(e.answers()), len(e.answers()))
+		}},
+
+	// A denial that the kernel itself attributes to lockdown needs no control.
+	{"denied-by-kernel", Overblocked, "expected allowed, and the kernel itself names lockdown for the denial",
+		func(e *evidence) bool {
+			return e.expects(scenarios.ExpectAllowed) && e.denied() && len(e.named()) > 0
+		},
+		(*evidence).callAndEvidence},
+	{"counted-unlocked", Overblocked, "the kernel counted a denial for a reason that is not locked, whatever the act's outcome",
+		func(e *evidence) bool { return e.refusedUnlocked() != "" },
+		func(e *evidence) string { return e.call() + "; " + e.refusedUnlocked() }},
+
+	// Everything below needs a control that was allowed.
+	{"no-control", Unproven, "the probe did not run with nothing locked",
+		func(e *evidence) bool { return e.control == nil },
+		func(e *evidence) string {
+			return e.orUnexplained("no control: the probe did not run with nothing locked")
+		}},
+	{"control-absent", Unavailable, "denied on the way to a target that the kernel's configuration leaves out",
+		func(e *evidence) bool {
+			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && e.symbolOff(e.control.Why) != ""
+		},
+		func(e *evidence) string { return e.control.Why }},
+	{"control-not-allowed", Unproven, "the control was not allowed",
+		func(e *evidence) bool { return e.control != nil && e.control.Outcome != scenarios.Allowed },
+		func(e *evidence) string {
+			return e.orUnexplained("control, nothing locked: " + describe(e.control))
+		}},
+	{"leak-at-site", Leak, "expected denied, and the probe's own call site let the act through",
+		func(e *evidence) bool { return e.expects(scenarios.ExpectDenied) && e.letThrough() != nil },
+		func(e *evidence) string {
+			k := e.letThrough()
+			return fmt.Sprintf("%s, but not by %s: it checked %q, and was not refused", e.call(), k.Site, k.Label)
+		}},
+	{"no-outcome", Unproven, "the act was neither allowed nor denied",
+		func(e *evidence) bool { return !e.denied() && !e.allowed() },
+		(*evidence).unproven},
+
+	{"denied-unexpectedly", Overblocked, "expected allowed, and denied",
+		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) && e.denied() },
+		(*evidence).callAndEvidence},
+	{"open", Open, "expected allowed, and allowed",
+		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) },
+		(*evidence).call},
+	{"gap-open", OpenGap, "allowed although its reason is locked, as the table of gaps has it",
+		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.allowed() },
+		func(e *evidence) string {
+			return fmt.Sprintf("%s although %s is locked: %s", e.call(), e.row.Reason, e.row.Source)
+		}},
+	{"leak", Leak, "expected denied, and allowed",
+		(*evidence).allowed,
+		func(e *evidence) string { return e.call() + " although " + e.refusing() + " is locked" }},
+
+	// The act is denied as expected. The reason that the kernel names must be
+	// locked, and be one that may refuse this act.
+	{"denied-by-unlocked", Overblocked, "the kernel names a reason that is not locked",
+		func(e *evidence) bool { return e.namedUnlocked() != "" },
+		func(e *evidence) string {
+			return fmt.Sprintf("%s; %s: %s is not locked", e.call(), e.evidence(), e.namedUnlocked())
+		}},
+	{"gap-closed", GapClosed, "a known gap is denied, and the kernel names the gap's reason",
+		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.namesOwn() },
+		(*evidence).call},
+	{"enforced", Enforced, "expected denied, denied, and the kernel names the probe's reason at its call site",
+		func(e *evidence) bool { return e.namesOwn() && e.arrived() && !e.expects(scenarios.ExpectGap) },
+		(*evidence).call},
+	{"shadowed", Shadowed, "expected denied, and denied by a reason that is checked before the probe's own",
+		func(e *evidence) bool { return e.shadow() != nil },
+		func(e *evidence) string {
+			return fmt.Sprintf("%s by %s: %s", e.call(), e.shadow().Reason, e.shadow().Why)
+		}},
+	{"unattributed", Unattributed, "expected denied, and denied, but the kernel names no reason, or not at the probe's call site",
+		func(*evidence) bool { return true },
+		func(e *evidence) string {
+			why := (*evidence).callAndEvidence(e)
+			if e.namesOwn() && !e.arrived() {
+				why += fmt.Sprintf(", not at %s, which the probe is for", e.row.Site)
 			}
+			return why
+		}},
+}
+
+// judge gives the verdict of the first rule that matches.
+func judge(e evidence) Judgment { return judgeBy(rules, e) }
+
+func judgeBy(rules []rule, e evidence) Judgment {
+	for _, r := range rules {
+		if r.when(&e) {
+			return Judgment{Verdict: r.verdict, Rule: r.name, Why: r.why(&e)}
 		}
 	}
-	return ""
+	return Judgment{Verdict: Unproven, Why: "no rule decides this"}
 }
 
-// named lists the reasons for which the kernel itself says that it refused
-// this run of the probe. A kernel that counts its checks says it there, with
-// nothing held back, and is not asked twice; another says it in its log.
-func (c Evidence) named() (rs []lockdown.Reason) {
-	for _, info := range lockdown.Reasons() {
-		if slices.ContainsFunc(c.denials(), func(d denial) bool { return d.label == info.Label }) {
-			rs = append(rs, info.Reason)
+// A Rule is a line of the verdict table, for printing.
+type Rule struct {
+	Name    string
+	Verdict Verdict
+	Text    string // when the rule decides
+}
+
+// Rules lists the verdict table: the first rule that matches decides.
+func Rules() []Rule {
+	list := make([]Rule, len(rules))
+	for i, r := range rules {
+		list[i] = Rule{r.name, r.verdict, r.text}
+	}
+	return list
+}
+
+// JudgeProbe judges what a guest saw of a probe, against a guest of the same
+// kernel in which nothing was locked; nil: there is none. r is nil if the guest
+// has no result.
+func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
+	e := evidence{guest: g, config: k.Config, calls: k.Calls, image: k.Origin.ready(), notRun: r == nil}
+	row, known := scenarios.Find(probe)
+	e.row, e.unknown = row, !known
+	if r != nil {
+		e.end = r.End
+		var m *MachineRun
+		if e.observed, m = r.observation(probe); m != nil {
+			e.boot = m.State(guestproto.WhenBoot)
+		}
+		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) {
+			e.control, _ = control.observation(probe)
 		}
 	}
-	return rs
-}
-
-// A denial is the kernel's word that it refused something.
-type denial struct{ label, text string }
-
-// denials are those of this run of the probe; of the boot, where that is when
-// the probe is denied.
-func (c Evidence) denials() (ds []denial) {
-	checks, log := c.Observed.Checks, c.Observed.Log
-	ours := func(comm string) bool { return comm == c.Observed.Comm && comm != "" }
-	if c.Row.DeniedAtBoot(c.Guest.Setting) {
-		if c.Boot == nil {
-			return nil
-		}
-		checks, log = c.Boot.Checks, c.Boot.Log
-		// "swapper" until there are several, "swapper/0" then: init/main.c, v6.12.
-		ours = kernelTask
-	}
-	for _, k := range checks {
-		if ours(k.Comm) && k.Denials > 0 {
-			ds = append(ds, denial{k.Label, fmt.Sprintf("the kernel counted a denial of %q at %s", k.Label, k.Site)})
-		}
-	}
-	if c.Boot != nil && c.Boot.Counts {
-		return ds
-	}
-	for _, line := range log {
-		// security/lockdown/lockdown.c:lockdown_is_locked_down, v6.12.
-		_, text, ok := strings.Cut(line, "Lockdown: ")
-		comm, rest, ok2 := cutComm(text, c.Observed.Comm)
-		label, _, ok3 := strings.Cut(rest, " is restricted")
-		if ok && ok2 && ok3 && ours(comm) {
-			ds = append(ds, denial{label, fmt.Sprintf("the kernel logged %q", line)})
-		}
-	}
-	return ds
-}
-
-// cutComm takes the comm from the head of a denial line: the probe's own, or
-// one without a colon.
-func cutComm(text, own string) (comm, rest string, ok bool) {
-	if rest, ok := strings.CutPrefix(text, own+": "); ok {
-		return own, rest, true
-	}
-	return strings.Cut(text, ": ")
-}
-
-// evidence is what the kernel said of this run, in words.
-func (c Evidence) evidence() string {
-	ds := c.denials()
-	switch {
-	case len(ds) > 0:
-		return ds[0].text
-	case len(c.Observed.Log) > 0:
-		return fmt.Sprintf("the kernel logged %q", c.Observed.Log[0])
-	case c.Boot != nil && c.Boot.Counts:
-		return "the kernel counted no denial"
-	}
-	return "the kernel logged no reason"
-}
-
-func describe(o *scenarios.Observation) string {
-	s := fmt.Sprintf("%s: %s", o.Outcome, o.Call)
-	if o.Why != "" {
-		s += " (" + o.Why + ")"
-	}
-	return s
-}
-
-// judgeAbsence takes "there is no such thing here" for true only where it does
-// not contradict the kernel's own configuration, or what the control saw.
-func judgeAbsence(c Evidence) Judgment {
-	o := c.Observed
-	if strings.HasPrefix(o.Why, "CONFIG_") && c.Config[o.Why] {
-		return Judgment{Unproven, fmt.Sprintf("%s says that %s is off, but it is on", o.Call, o.Why)}
-	}
-	if c.Control != nil && c.Control.Outcome != scenarios.Unavailable {
-		return Judgment{Unproven, fmt.Sprintf("%s, but it is there with nothing locked: %s", o.Call, describe(c.Control))}
-	}
-	return Judgment{Unavailable, o.Why}
-}
-
-// compiledOut reports whether the control said that the kernel was built
-// without the probe's target, and the kernel's configuration agrees.
-func (c Evidence) compiledOut() bool {
-	return c.Control.Outcome == scenarios.Unavailable && strings.HasPrefix(c.Control.Why, "CONFIG_") &&
-		c.Config != nil && !c.Config[c.Control.Why]
-}
-
-// judgeAnswers compares a script's answers with the model, step by step. The
-// level file's answers are an ABI: every kernel owes mainline's.
-func judgeAnswers(c Evidence) Judgment {
-	if c.Observed.Outcome != scenarios.Answered || len(c.Observed.Ops) == 0 {
-		return Judgment{Unproven, describe(c.Observed)}
-	}
-	kind := c.Guest.Interface
-	if kind == lockdown.BitmapV1 {
-		kind = lockdown.Upstream
-	}
-	model := lockdown.NewModel(kind, c.Guest.Setting)
-	for i, got := range c.Observed.Ops {
-		want := model.Answer(got)
-		if want != got {
-			return Judgment{Deviates, fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(c.Observed.Ops), got, answer(want))}
-		}
-	}
-	return Judgment{Conforms, fmt.Sprintf("%d of %d answers are the model's", len(c.Observed.Ops), len(c.Observed.Ops))}
-}
-
-// answer is what a step came back with.
-func answer(s lockdown.Op) string {
-	switch {
-	case s.Err != "":
-		return s.Err
-	case s.Call == "read":
-		return fmt.Sprintf("%q", s.Data)
-	}
-	return fmt.Sprint(len(s.Data))
+	return Cell{judge(e), e.observed}
 }

@@ -2,6 +2,8 @@ package matrix
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,10 +32,100 @@ func setting(t *testing.T, text string) lockdown.Setting {
 	return s
 }
 
-// TestJudge is the verdict table, every line of it from both sides.
+// A judgeCase is evidence with the verdict that it must get.
+type judgeCase struct {
+	name string
+	evidence
+	want Verdict
+}
+
+// judgeCases are all cases of this file.
+func judgeCases(t *testing.T) (all []judgeCase) {
+	for _, cases := range []func(*testing.T) []judgeCase{controlCases, absenceCases, attributionCases, abiCases, lifeCases} {
+		all = append(all, cases(t)...)
+	}
+	return all
+}
+
 func TestJudge(t *testing.T) {
-	gated := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem"}}
-	free := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Unchecked}}
+	for _, tc := range judgeCases(t) {
+		if got := judge(tc.evidence); got.Verdict != tc.want {
+			t.Errorf("%s: %s by rule %s (%s), want %s", tc.name, got.Verdict, got.Rule, got.Why, tc.want)
+		}
+	}
+}
+
+// TestRules wants each rule to decide a case, and each rule to matter: without
+// it, a case gets another verdict. It wants the last rule, and no other, to
+// decide everything that is left.
+func TestRules(t *testing.T) {
+	cases := judgeCases(t)
+	decided := map[string]int{}
+	for _, tc := range cases {
+		decided[judge(tc.evidence).Rule]++
+	}
+	for i, r := range rules {
+		without := slices.Delete(slices.Clone(rules), i, i+1)
+		matters := slices.ContainsFunc(cases, func(tc judgeCase) bool {
+			got := judgeBy(without, tc.evidence)
+			return judge(tc.evidence).Rule == r.name && got.Verdict != tc.want
+		})
+		if decided[r.name] == 0 || !matters {
+			t.Errorf("rule %s is dead: it decides %d cases, and changes a verdict: %v", r.name, decided[r.name], matters)
+		}
+		if n := slices.IndexFunc(rules, func(o rule) bool { return o.name == r.name }); n != i || r.text == "" {
+			t.Errorf("rule %d, %s: its name is taken, or it has no text", i, r.name)
+		}
+		// Each of the other rules leaves some evidence to those behind it.
+		always := !slices.ContainsFunc(cases, func(tc judgeCase) bool { return !r.when(&tc.evidence) })
+		if always != (i == len(rules)-1) {
+			t.Errorf("rule %d of %d, %s, matches every case: %v", i+1, len(rules), r.name, always)
+		}
+	}
+	if n := len(Rules()); n != len(rules) {
+		t.Errorf("%d of %d rules are listed", n, len(rules))
+	}
+}
+
+// TestRulesAreTotal judges every combination of a probe, a setting and
+// observations: each gets a verdict from a rule, and none panics.
+func TestRulesAreTotal(t *testing.T) {
+	names := map[string]bool{}
+	for _, r := range rules {
+		names[r.name] = true
+	}
+	outcomes := []*scenarios.Observation{nil, saw(scenarios.Allowed), saw(scenarios.Denied), saw(scenarios.Denied, denialLine),
+		counted(scenarios.Denied, "use of tracefs"), saw(scenarios.Failed), absentFor("CONFIG_X"), absentFor("no device"), saw(scenarios.Answered)}
+	boots := []*scenarios.State{nil, {}, {Counts: true}, {Log: []string{denialLine}}}
+	n := 0
+	for _, expect := range []scenarios.Expectation{scenarios.Checked, scenarios.Unchecked, scenarios.ABI, scenarios.Gap} {
+		for _, row := range []scenarios.Row{{}, {ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", CheckedAtBoot: true}},
+			{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{"CONFIG_X"}, ShadowedBy: []scenarios.Shadow{{Reason: "tracefs"}}}}} {
+			row.Expect = expect
+			for _, text := range []string{"none", "integrity@boot", "confidentiality@runtime"} {
+				for _, control := range outcomes {
+					for _, observed := range outcomes {
+						for _, boot := range boots {
+							e := evidence{row: row, guest: Guest{Arch: "x86_64", Setting: setting(t, text)}, control: control, observed: observed, boot: boot}
+							if j := judge(e); !names[j.Rule] {
+								t.Fatalf("no rule decides %+v", e)
+							}
+							n++
+						}
+					}
+				}
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("nothing was judged")
+	}
+}
+
+// controlCases is the verdict table: what the control was, what was seen.
+func controlCases(t *testing.T) (cases []judgeCase) {
+	checked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{"CONFIG_X"}}}
+	unchecked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Unchecked}}
 	x86 := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Only: []string{"x86_64"}}}
 	allowed, denied, failed := saw(scenarios.Allowed), saw(scenarios.Denied), saw(scenarios.Failed)
 	named := saw(scenarios.Denied, denialLine)
@@ -45,42 +137,110 @@ func TestJudge(t *testing.T) {
 		config        map[string]bool
 		want          Verdict
 	}{
-		{"denied and named", gated, "integrity", "x86_64", allowed, named, nil, Enforced},
-		{"denied, single reason", gated, "dev_mem@runtime", "x86_64", allowed, named, nil, Enforced},
-		{"denied, not named", gated, "integrity", "x86_64", allowed, denied, nil, Unattributed},
-		{"denied, another reason named", gated, "integrity", "x86_64", allowed,
+		{"denied and named", checked, "integrity", "x86_64", allowed, named, nil, Enforced},
+		{"denied, single reason", checked, "dev_mem@runtime", "x86_64", allowed, named, nil, Enforced},
+		{"denied, not named", checked, "integrity", "x86_64", allowed, denied, nil, Unattributed},
+		{"denied, another reason named", checked, "integrity", "x86_64", allowed,
 			saw(scenarios.Denied, strings.Replace(denialLine, "/dev/mem,kmem,port", "debugfs access", 1)), nil, Unattributed},
-		{"denied, another probe named", gated, "integrity", "x86_64", allowed,
+		{"denied, another probe named", checked, "integrity", "x86_64", allowed,
 			saw(scenarios.Denied, strings.Replace(denialLine, "ldp-1", "ldp-10", 1)), nil, Unattributed},
-		{"allowed though locked", gated, "integrity", "x86_64", allowed, allowed, nil, Leak},
-		{"allowed though locked, no control", gated, "integrity", "x86_64", nil, allowed, nil, Unproven},
-		{"allowed as owed", gated, "kexec@runtime", "x86_64", allowed, allowed, nil, Open},
-		{"allowed, the control itself", gated, "none", "x86_64", allowed, allowed, nil, Open},
-		{"denied though open", gated, "kexec@runtime", "x86_64", allowed, denied, nil, Overblocked},
-		{"denied though open, named", gated, "kexec@runtime", "x86_64", nil, named, nil, Overblocked},
-		{"denied with nothing locked, named", gated, "none", "x86_64", named, named, nil, Overblocked},
-		{"denied with nothing locked, not named", gated, "none", "x86_64", denied, denied, nil, Unproven},
-		{"denied in control and setting", gated, "integrity", "x86_64", denied, named, nil, Unproven},
-		{"control failed", gated, "integrity", "x86_64", failed, named, nil, Unproven},
-		{"failed", gated, "integrity", "x86_64", allowed, failed, nil, Unproven},
-		{"free, allowed", free, "integrity", "x86_64", allowed, allowed, nil, Open},
-		{"free, denied", free, "integrity", "x86_64", allowed, denied, nil, Overblocked},
-		{"free, denied and named", free, "integrity", "x86_64", allowed, named, nil, Overblocked},
+		{"allowed though locked", checked, "integrity", "x86_64", allowed, allowed, nil, Leak},
+		{"allowed though locked, no control", checked, "integrity", "x86_64", nil, allowed, nil, Unproven},
+		{"allowed as expected", checked, "kexec@runtime", "x86_64", allowed, allowed, nil, Open},
+		{"allowed, the control itself", checked, "none", "x86_64", allowed, allowed, nil, Open},
+		{"denied though open", checked, "kexec@runtime", "x86_64", allowed, denied, nil, Overblocked},
+		{"denied though open, named", checked, "kexec@runtime", "x86_64", nil, named, nil, Overblocked},
+		{"denied with nothing locked, named", checked, "none", "x86_64", named, named, nil, Overblocked},
+		{"denied with nothing locked, not named", checked, "none", "x86_64", denied, denied, nil, Unproven},
+		{"denied in control and setting", checked, "integrity", "x86_64", denied, named, nil, Unproven},
+		{"control failed", checked, "integrity", "x86_64", failed, named, nil, Unproven},
+		{"failed", checked, "integrity", "x86_64", allowed, failed, nil, Unproven},
+		{"unchecked, allowed", unchecked, "integrity", "x86_64", allowed, allowed, nil, Open},
+		{"unchecked, denied", unchecked, "integrity", "x86_64", allowed, denied, nil, Overblocked},
+		{"unchecked, denied and named", unchecked, "integrity", "x86_64", allowed, named, nil, Overblocked},
 		{"other architecture", x86, "integrity", "arm64", nil, nil, nil, Unavailable},
-		{"compiled out", gated, "integrity", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": false}, Unavailable},
-		{"compiled out, and refused on the way there", gated, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": false}, Unavailable},
-		{"said to be compiled out, and refused", gated, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": true}, Unproven},
-		{"perhaps compiled out, and refused", gated, "integrity", "x86_64", absentFor("CONFIG_X"), named, nil, Unproven},
-		{"compiled out, and allowed", gated, "integrity", "x86_64", absentFor("CONFIG_X"), allowed, map[string]bool{"CONFIG_X": false}, Unproven},
-		{"compiled out, configuration unknown", gated, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), nil, Unavailable},
-		{"said to be compiled out, but is not", gated, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": true}, Unproven},
-		{"vanished when locked", gated, "integrity", "x86_64", allowed, absentFor("no device"), nil, Unproven},
-		{"no observation", gated, "integrity", "x86_64", allowed, nil, nil, Lost},
+		{"compiled out", checked, "integrity", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": false}, Unavailable},
+		{"compiled out, and refused on the way there", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": false}, Unavailable},
+		{"said to be compiled out, and refused", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": true}, Unproven},
+		{"perhaps compiled out, and refused", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, nil, Unproven},
+		{"compiled out, and allowed", checked, "integrity", "x86_64", absentFor("CONFIG_X"), allowed, map[string]bool{"CONFIG_X": false}, Unproven},
+		{"compiled out, configuration unknown", checked, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), nil, Unproven},
+		{"said to be compiled out, but is not", checked, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": true}, Unproven},
+		{"vanished when locked", checked, "integrity", "x86_64", allowed, absentFor("no device"), nil, Unproven},
+		{"no observation", checked, "integrity", "x86_64", allowed, nil, nil, Lost},
 	} {
-		c := Evidence{Row: tc.row, Guest: Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}, Config: tc.config, Control: tc.control, Observed: tc.saw}
-		if got := Judge(c); got.Verdict != tc.want {
-			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
-		}
+		guest := Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}
+		cases = append(cases, judgeCase{tc.name, evidence{row: tc.row, guest: guest, config: tc.config, control: tc.control, observed: tc.saw}, tc.want})
+	}
+	return cases
+}
+
+// absenceCases are about targets that are not there.
+func absenceCases(t *testing.T) (cases []judgeCase) {
+	const x, y, payload = "CONFIG_X", "CONFIG_Y", "the guest carries no such module"
+	needs := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{x}}}
+	wc := scenarios.Row{ID: "pci/resource-wc-mmap", Probe: scenarios.Probe{Reason: "pci_access"}}
+	noWC := "no BAR of this machine can be mapped write-combining"
+	off, on := map[string]bool{x: false, y: false}, map[string]bool{x: true, y: false}
+	allowed := saw(scenarios.Allowed)
+	for _, tc := range []struct {
+		name    string
+		row     scenarios.Row
+		arch    string
+		why     string
+		control *scenarios.Observation
+		config  map[string]bool
+		image   bool
+		want    Verdict
+	}{
+		{"symbol off", needs, "x86_64", x, absentFor(x), off, false, Unavailable},
+		{"symbol off, no control", needs, "x86_64", x, nil, off, false, Unavailable},
+		{"symbol on", needs, "x86_64", x, absentFor(x), on, false, Unproven},
+		{"symbol off, but there in the control", needs, "x86_64", x, allowed, off, false, Unproven},
+		{"symbol off, but denied in the control", needs, "x86_64", x, saw(scenarios.Denied), off, false, Unproven},
+		{"symbol not recorded", needs, "x86_64", x, absentFor(x), map[string]bool{y: false}, false, Unproven},
+		{"symbol of another probe", needs, "x86_64", y, absentFor(y), on, false, Unproven},
+		{"configuration not known, built by the lab", needs, "x86_64", x, absentFor(x), nil, false, Unproven},
+		{"configuration not known, ready image", needs, "x86_64", x, absentFor(x), nil, true, Unavailable},
+		{"configuration not known, ready image, symbol of another probe", needs, "x86_64", y, absentFor(y), nil, true, Unproven},
+		{"ready image with a configuration, symbol on", needs, "x86_64", x, absentFor(x), on, true, Unproven},
+		{"ready image with a configuration, symbol off", needs, "x86_64", x, absentFor(x), off, true, Unavailable},
+		{"another reason, and a symbol that it needs is off", needs, "x86_64", "no device", absentFor("no device"), off, false, Unavailable},
+		{"payload missing", needs, "x86_64", payload, absentFor(payload), on, false, Unproven},
+		{"payload missing, no control", needs, "x86_64", payload, nil, on, false, Unproven},
+		{"payload missing in a ready image, which the lab did not build", needs, "x86_64", payload, absentFor(payload), on, true, Unavailable},
+		{"device missing", needs, "x86_64", "the machine has no pci-testdev", absentFor("the machine has no pci-testdev"), on, false, Unproven},
+		{"device missing, ready image", needs, "x86_64", "the machine has no pci-testdev", absentFor("the machine has no pci-testdev"), nil, true, Unproven},
+		{"no reason", needs, "x86_64", "", absentFor(""), on, false, Unproven},
+		{"no reason, ready image", needs, "x86_64", "", absentFor(""), nil, true, Unproven},
+		{"listed", wc, "x86_64", noWC, absentFor(noWC), on, false, Unavailable},
+		{"listed, but there in the control", wc, "x86_64", noWC, allowed, on, false, Unproven},
+		{"listed for another architecture", wc, "arm64", noWC, absentFor(noWC), on, false, Unproven},
+		{"listed for another probe", needs, "x86_64", noWC, absentFor(noWC), on, false, Unproven},
+		{"listed with another reason", wc, "x86_64", "no device", absentFor("no device"), on, false, Unproven},
+	} {
+		e := evidence{row: tc.row, guest: Guest{Arch: tc.arch, Setting: setting(t, "integrity")}, config: tc.config, image: tc.image, control: tc.control, observed: absentFor(tc.why)}
+		cases = append(cases, judgeCase{tc.name, e, tc.want})
+	}
+	return cases
+}
+
+// lifeCases are about guests and probes without an observation.
+func lifeCases(t *testing.T) []judgeCase {
+	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem"}}
+	x86 := row
+	x86.Only = []string{"x86_64"}
+	guest := Guest{Arch: "arm64", Setting: setting(t, "none")}
+	allowed := saw(scenarios.Allowed)
+	failed, lost := End{Ending: FailedByLab, Detail: "no QEMU"}, End{Ending: LostByGuest, Cause: "panic"}
+	return []judgeCase{
+		{"a probe that this lab does not have", evidence{unknown: true, guest: guest, observed: allowed, control: allowed}, Unproven},
+		{"not run", evidence{row: row, guest: guest, notRun: true}, NotRun},
+		{"not run, another architecture", evidence{row: x86, guest: guest, notRun: true}, Unavailable},
+		{"the lab failed", evidence{row: row, guest: guest, end: failed}, Unproven},
+		{"the lab failed after the probe", evidence{row: row, guest: guest, end: failed, observed: allowed, control: allowed}, Unproven},
+		{"lost before the probe", evidence{row: row, guest: guest, end: lost, control: allowed}, Lost},
+		{"lost after the probe", evidence{row: row, guest: guest, end: lost, observed: allowed, control: allowed}, Open},
 	}
 }
 
@@ -93,9 +253,9 @@ func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
 	return obs
 }
 
-// TestJudgeOwed has the lines of the verdict table in which more than the
-// probe's own reason counts: masks, gaps, the boot, counters.
-func TestJudgeOwed(t *testing.T) {
+// attributionCases are those in which more than the probe's own reason counts:
+// shadows, gaps, the boot, counters, call sites.
+func attributionCases(t *testing.T) (cases []judgeCase) {
 	const mem, trace, core = "/dev/mem,kmem,port", "use of tracefs", "/proc/kcore access"
 	plain := scenarios.Probe{Reason: "dev_mem"}
 	shadowed := scenarios.Probe{Reason: "kprobes", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs", Why: "the file is in tracefs"}}}
@@ -105,7 +265,7 @@ func TestJudgeOwed(t *testing.T) {
 		return nil, scenarios.Result{}
 	}
 	behind := gap
-	behind.ShadowedBy = []scenarios.Shadow{{Reason: "tracefs", Why: "the door"}}
+	behind.ShadowedBy = []scenarios.Shadow{{Reason: "tracefs", Why: "the entry point"}}
 	early := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true}
 	hidden := scenarios.Probe{Reason: "tracefs", AbsentIfLockedAtBoot: true}
 	allowed, denied := saw(scenarios.Allowed), saw(scenarios.Denied)
@@ -152,6 +312,8 @@ func TestJudgeOwed(t *testing.T) {
 		{"counted for another locked reason", plain, "dev_mem,kcore@runtime", counted(scenarios.Denied, core), &counts, Unattributed},
 		{"logged, but not counted", plain, "integrity", logged, &counts, Unattributed},
 		{"logged where nothing counts", plain, "integrity", logged, &scenarios.State{}, Enforced},
+		{"logged, for a reason that is not locked, too", plain, "dev_mem@runtime",
+			saw(scenarios.Denied, denialLine, strings.Replace(denialLine, mem, trace, 1)), &scenarios.State{}, Overblocked},
 		{"counted, nothing locked", plain, "none", counted(scenarios.Denied, mem), &counts, Overblocked},
 		{"another reason's denial", plain, "none", counted(scenarios.Denied, core), &counts, Overblocked},
 		{"at its own site", sited, "integrity", at(sited.Site, 1), &counts, Enforced},
@@ -167,19 +329,19 @@ func TestJudgeOwed(t *testing.T) {
 		{"its site let through at boot", atBootSite, "tracefs@boot", denied, &bootLet, Leak},
 		{"shadowed", shadowed, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
 		{"shadowed, though its own is locked", shadowed, "confidentiality@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
-		{"by its own, though a mask is locked", shadowed, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},
+		{"by its own, though a shadow is locked", shadowed, "confidentiality@runtime", counted(scenarios.Denied, trace, "use of kprobes"), &counts, Enforced},
 		{"by its own, which is not locked", shadowed, "tracefs@runtime", counted(scenarios.Denied, "use of kprobes"), &counts, Overblocked},
-		{"a mask that lets through", shadowed, "tracefs@runtime", allowed, &counts, Leak},
-		{"a mask that is not locked", shadowed, "kcore@runtime", allowed, &counts, Open},
+		{"a shadow that lets through", shadowed, "tracefs@runtime", allowed, &counts, Leak},
+		{"a shadow that is not locked", shadowed, "kcore@runtime", allowed, &counts, Open},
 		{"gap", gap, "kcore@runtime", allowed, &counts, OpenGap},
 		{"gap, unlocked", gap, "none", allowed, &counts, Open},
 		{"gap closed", gap, "kcore@boot", counted(scenarios.Denied, core), &counts, GapClosed},
-		{"gap denied by who knows", gap, "kcore@boot", denied, &counts, Unattributed},
+		{"gap denied, no reason named", gap, "kcore@boot", denied, &counts, Unattributed},
 		{"gap denied, unlocked", gap, "none", denied, &counts, Overblocked},
-		{"gap behind a door", behind, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
-		{"gap behind a door, both locked", behind, "confidentiality@runtime", counted(scenarios.Denied, trace, core), &counts, Shadowed},
-		{"gap behind a door that leaks", behind, "tracefs@runtime", allowed, &counts, Leak},
-		{"gap behind an open door", behind, "kcore@runtime", allowed, &counts, OpenGap},
+		{"shadowed gap", behind, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
+		{"shadowed gap, both locked", behind, "confidentiality@runtime", counted(scenarios.Denied, trace, core), &counts, Shadowed},
+		{"gap behind a shadow that leaks", behind, "tracefs@runtime", allowed, &counts, Leak},
+		{"gap behind a shadow that is not locked", behind, "kcore@runtime", allowed, &counts, OpenGap},
 		{"older than the lock", older, "kcore@runtime", allowed, &counts, OpenGap},
 		{"the lock is older, at another site", olderSited, "integrity", at("fs/third.c:third", 1), &counts, Enforced},
 		{"the lock is older", older, "kcore@boot", counted(scenarios.Denied, core), &counts, Enforced},
@@ -197,14 +359,14 @@ func TestJudgeOwed(t *testing.T) {
 		{"refused at run time", hidden, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Enforced},
 	} {
 		row := scenarios.Row{ID: "p", Probe: tc.probe}
-		c := Evidence{Row: row, Guest: Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}, Control: allowed, Observed: tc.saw, Boot: tc.boot, Calls: calls}
-		if got := Judge(c); got.Verdict != tc.want {
-			t.Errorf("%s: %s (%s), want %s", tc.name, got.Verdict, got.Why, tc.want)
-		}
+		guest := Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}
+		cases = append(cases, judgeCase{tc.name, evidence{row: row, guest: guest, control: allowed, observed: tc.saw, boot: tc.boot, calls: calls}, tc.want})
 	}
+	return cases
 }
 
-func TestJudgeAnswers(t *testing.T) {
+// abiCases are about lockdown's own files.
+func abiCases(*testing.T) (cases []judgeCase) {
 	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Expect: scenarios.ABI}}
 	read := lockdown.Op{Call: "read", File: lockdown.LevelFile, Data: "[none] integrity confidentiality\n"}
 	refused := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}
@@ -224,9 +386,9 @@ func TestJudgeAnswers(t *testing.T) {
 		for _, kind := range lockdown.Interfaces() { // the level file is an ABI for all of them
 			o := saw(scenarios.Answered)
 			o.Ops = tc.steps
-			if got := Judge(Evidence{Row: row, Guest: Guest{Interface: kind, Arch: "x86_64"}, Observed: o}); got.Verdict != tc.want {
-				t.Errorf("%s on %s: %s (%s), want %s", tc.name, kind, got.Verdict, got.Why, tc.want)
-			}
+			e := evidence{row: row, guest: Guest{Interface: kind, Arch: "x86_64"}, observed: o}
+			cases = append(cases, judgeCase{fmt.Sprintf("%s on %s", tc.name, kind), e, tc.want})
 		}
 	}
+	return cases
 }

@@ -3,6 +3,7 @@ package matrix
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -22,7 +23,7 @@ type Table struct {
 	Interface lockdown.Interface
 	Origin    Origin
 	Columns   []Column
-	Rows      []Row
+	Rows      []TableRow
 }
 
 // A Column is one guest.
@@ -37,8 +38,8 @@ type Column struct {
 	Timing  []Phase `json:",omitempty"`
 }
 
-// A Row is one probe in every setting.
-type Row struct {
+// A TableRow is one probe in every setting.
+type TableRow struct {
 	Probe  string
 	Call   string
 	Reason lockdown.Reason
@@ -46,14 +47,14 @@ type Row struct {
 	Cells  []Cell // one a column
 }
 
-// A Cell is one verdict with what it was made of.
+// A Cell is one verdict with the observation that it is about.
 type Cell struct {
 	Judgment
 	Observed *scenarios.Observation `json:",omitempty"`
 }
 
-// Build judges every cell of the plan. Results for guests that are not in the
-// plan, or twice, are an error: the file was put together by hand.
+// Build judges every cell of the plan. A result of a guest that is not in the
+// plan, and a second result of a guest, are errors: the file was edited.
 func Build(h Header, results []Result) (*Matrix, error) {
 	byGuest := map[string]*Result{}
 	planned := map[string]bool{}
@@ -84,7 +85,7 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		t.Columns = append(t.Columns, col)
 		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch}.ID()]
 		for i := range t.Rows {
-			t.Rows[i].Cells = append(t.Rows[i].Cells, cell(t.Rows[i].Probe, g, r, control, h.Kernel(g.Kernel, g.Arch)))
+			t.Rows[i].Cells = append(t.Rows[i].Cells, JudgeProbe(t.Rows[i].Probe, g, r, control, h.Kernel(g.Kernel, g.Arch)))
 		}
 	}
 	return m, nil
@@ -102,7 +103,7 @@ func (m *Matrix) table(g Guest) *Table {
 	}
 	t := Table{Kernel: g.Kernel, Arch: g.Arch, Interface: g.Interface}
 	for _, id := range m.Header.Probes {
-		row := Row{Probe: id}
+		row := TableRow{Probe: id}
 		if p, ok := scenarios.Find(id); ok {
 			row.Call, row.Reason, row.Expect = p.Call, p.Reason, p.Expect.String()
 		}
@@ -112,58 +113,12 @@ func (m *Matrix) table(g Guest) *Table {
 	return &m.Tables[len(m.Tables)-1]
 }
 
-func cell(probe string, g Guest, r, control *Result, k Kernel) Cell {
-	row, ok := scenarios.Find(probe)
-	switch {
-	case !ok:
-		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
-	case !row.On(g.Arch):
-		return Cell{Judgment: Judge(Evidence{Row: row, Guest: g})}
-	case r == nil:
-		return Cell{Judgment: Judgment{NotRun, ""}}
-	case r.End.Failed():
-		return Cell{Judgment: Judgment{Unproven, "the lab failed: " + r.End.String()}}
-	}
-	j, o := judgeIn(row, g, *r, control, k)
-	return Cell{j, o}
-}
-
-// JudgeIn judges what a guest saw of a probe, against a guest of the same
-// kernel in which nothing was locked; nil: there is none.
-func JudgeIn(probe string, r Result, control *Result, k Kernel) Cell {
-	row, ok := scenarios.Find(probe)
-	if !ok {
-		return Cell{Judgment: Judgment{Unproven, "this lab has no such probe"}}
-	}
-	j, o := judgeIn(row, r.Guest, r, control, k)
-	return Cell{j, o}
-}
-
-func judgeIn(row scenarios.Row, g Guest, r Result, control *Result, k Kernel) (Judgment, *scenarios.Observation) {
-	c := Evidence{Row: row, Guest: g, Config: k.Config, Calls: k.Calls, End: r.End}
-	var m *MachineRun
-	if c.Observed, m = r.observation(row.ID); m != nil {
-		c.Boot = m.State(guestproto.WhenBoot)
-	}
-	if control != nil && !control.End.Failed() && control.Host.Same(r.Host) {
-		c.Control, _ = control.observation(row.ID)
-	}
-	return Judge(c), c.Observed
-}
-
 // shown is the level file after locking, as text.
 func shown(m MachineRun) string {
 	if s := m.State(guestproto.WhenLocked); s != nil {
-		return trimNewline(s.Level)
+		return strings.TrimSuffix(s.Level, "\n")
 	}
 	return ""
-}
-
-func trimNewline(s string) string {
-	if n := len(s); n > 0 && s[n-1] == '\n' {
-		return s[:n-1]
-	}
-	return s
 }
 
 // Count counts verdicts over every table.
@@ -179,15 +134,39 @@ func (m *Matrix) Count() map[Verdict]int {
 	return n
 }
 
+// Measured reports whether at least one cell was measured.
+func (m *Matrix) Measured() bool {
+	for v, n := range m.Count() {
+		if n > 0 && v.Measured() {
+			return true
+		}
+	}
+	return false
+}
+
 // AsExpected reports whether every cell of the plan has a verdict that a sound
-// kernel earns.
+// kernel gets, and at least one was measured: a run in which every probe is
+// unavailable proves nothing.
 func (m *Matrix) AsExpected() bool {
 	for v, n := range m.Count() {
 		if n > 0 && !v.Expected() {
 			return false
 		}
 	}
-	return true
+	return m.Measured()
+}
+
+// ClosedGaps lists the known gaps that a kernel closes, each once: the table of
+// gaps is out of date for that kernel.
+func (m *Matrix) ClosedGaps() (list []string) {
+	for _, t := range m.Tables {
+		for _, r := range t.Rows {
+			if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Verdict == GapClosed }) {
+				list = append(list, fmt.Sprintf("%s %s: %s", t.Kernel, t.Arch, r.Probe))
+			}
+		}
+	}
+	return list
 }
 
 // Errors lists the guests whose run failed in the lab, not in the kernel.

@@ -5,7 +5,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Mutation is what became of the mutants of one kernel's call sites.
+// A Mutation lists the mutants of one kernel's call sites.
 type Mutation struct {
 	Kernel, Arch string
 	Interface    lockdown.Interface
@@ -19,49 +19,55 @@ type Mutation struct {
 type Mutant struct {
 	Site       string // as the kernel names it
 	Call       string // file:function of the source
-	Answer     string // Allow: 0 whatever is locked; Deny: -EPERM whatever is not
+	Answer     string // Allow or Deny
 	Status     Status
-	By         []string  // probes that raised the alarm
-	DetectedBy Detection `json:",omitempty"` // Killed: by what it was told
-	Why        string    `json:",omitempty"` // what the first of them said; why there is none
+	By         []string  // probes that detected it
+	DetectedBy Detection `json:",omitempty"` // Killed: by which evidence
+	Why        string    `json:",omitempty"` // the sentence of the first probe in By, or why there is none
 }
 
 // Answers of a mutant.
 const (
-	Allow = "allow"
-	Deny  = "deny"
+	Allow = "allow" // 0, whatever is locked
+	Deny  = "deny"  // -EPERM, whatever is locked
 )
 
 // A Status is what became of a mutant.
 type Status string
 
 const (
-	Killed      Status = "killed"      // a probe of the site raised the alarm
-	Survived    Status = "survived"    // probes asked there, and none noticed
-	NotCovered  Status = "not covered" // no probe gets that answer from the site
+	Killed      Status = "killed"      // a probe detected it
+	Survived    Status = "survived"    // probes reached its call site, and none detected it
+	NotCovered  Status = "not covered" // no probe gets another answer from the site than the mutant's
 	MutantError Status = "error"       // the guest was lost, or the lab failed
 )
 
-// A Detection is by what a killed mutant was told.
+// A Detection says which evidence killed a mutant.
 type Detection string
 
 const (
-	DetectedByEffect   Detection = "effect"   // an act was allowed, or denied, that was not before: user space sees it
-	DetectedByCounters Detection = "counters" // the act ended as before, for another call or an error stood in its way: only the kernel's counts tell, which the series that makes the mutant keeps
-	DetectedByCrash    Detection = "crash"    // the guest does not survive it
+	// DetectedByEffect: an act was allowed or denied that was not before. User
+	// space can see it.
+	DetectedByEffect Detection = "effect"
+	// DetectedByCounters: the act ended as before, because another call refused
+	// it or an error came first, and only the kernel's counters differ. They
+	// come from the same series as the mutant, so this evidence is weaker.
+	DetectedByCounters Detection = "counters"
+	// DetectedByCrash: the guest panicked or reset.
+	DetectedByCrash Detection = "crash"
 )
 
-// CountDetected counts the killed mutants that were told by a sign.
-func (m Mutation) CountDetected(s Detection) (n int) {
+// CountDetected counts the mutants that were killed by that evidence.
+func (m Mutation) CountDetected(by Detection) (n int) {
 	for _, x := range m.Mutants {
-		if x.Status == Killed && x.DetectedBy == s {
+		if x.Status == Killed && x.DetectedBy == by {
 			n++
 		}
 	}
 	return n
 }
 
-// Alarm is the verdict that must meet the mutant.
+// Alarm is the verdict that a probe must give to detect the mutant.
 func (m Mutant) Alarm() Verdict {
 	if m.Answer == Deny {
 		return Overblocked
@@ -69,18 +75,18 @@ func (m Mutant) Alarm() Verdict {
 	return Leak
 }
 
-// Count counts the mutants with a fate.
-func (m Mutation) Count(f Status) (n int) {
+// Count counts the mutants with a status.
+func (m Mutation) Count(s Status) (n int) {
 	for _, x := range m.Mutants {
-		if x.Status == f {
+		if x.Status == s {
 			n++
 		}
 	}
 	return n
 }
 
-// DetectionOf says by what a probe told the mutant: by the act only where that came
-// out as the mutant would have it.
+// DetectionOf says which evidence an observation is that detected the mutant:
+// the effect only if the act had the mutant's outcome.
 func (m Mutant) DetectionOf(o *scenarios.Observation) Detection {
 	want := scenarios.Allowed
 	if m.Answer == Deny {
@@ -92,8 +98,8 @@ func (m Mutant) DetectionOf(o *scenarios.Observation) Detection {
 	return DetectedByCounters
 }
 
-// Sound reports whether every mutant that could be killed was, and no alarm
-// was false.
+// Sound reports whether at least one mutant was killed, none survived or failed,
+// and the kernel without a mutant raised no alarm.
 func (m Mutation) Sound() bool {
 	return m.Count(Killed) > 0 && m.Count(Survived) == 0 && m.Count(MutantError) == 0 && len(m.Alarms) == 0
 }

@@ -5,12 +5,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// Reasons says which reasons a table shows to be enforced, and which no guest
-// of its architecture can reach.
+// Reasons sums up a table by reason.
 type Reasons struct {
-	Enforced []lockdown.Reason // a probe of it was denied as owed, with control and evidence
-	Beyond   []Beyond
-	Of       int // reasons that the kernel has
+	Enforced []lockdown.Reason // a probe was denied as expected, with control and evidence, and no cell is unexpected
+	Doubtful []lockdown.Reason // a probe was enforced, but another cell of the reason is not as expected
+	Beyond   []Beyond          // those that no guest of the architecture can reach
+	Of       int               // reasons that the kernel has
 }
 
 // A Beyond is a reason that cannot be reached.
@@ -21,31 +21,36 @@ type Beyond struct {
 
 // Reasons sums up a table by reason, in the kernel's order.
 func (t Table) Reasons() (rs Reasons) {
-	enforced := map[lockdown.Reason]bool{}
+	enforced, unexpected := map[lockdown.Reason]bool{}, map[lockdown.Reason]bool{}
 	for _, r := range t.Rows {
 		for _, c := range r.Cells {
 			enforced[r.Reason] = enforced[r.Reason] || c.Verdict == Enforced
+			unexpected[r.Reason] = unexpected[r.Reason] || !c.Verdict.Expected()
 		}
 	}
 	for _, info := range lockdown.Reasons() {
 		rs.Of++
-		if enforced[info.Reason] {
+		why := scenarios.Beyond(info.Reason, t.Arch)
+		switch {
+		case enforced[info.Reason] && unexpected[info.Reason]:
+			rs.Doubtful = append(rs.Doubtful, info.Reason)
+		case enforced[info.Reason]:
 			rs.Enforced = append(rs.Enforced, info.Reason)
-		} else if why := scenarios.Beyond(info.Reason, t.Arch); why != "" {
+		case why != "":
 			rs.Beyond = append(rs.Beyond, Beyond{info.Reason, why})
 		}
 	}
 	return rs
 }
 
-// A ReasonSummary is all gated probes of a reason in one line.
+// A ReasonSummary is all checked probes of a reason in one line.
 type ReasonSummary struct {
 	Reason lockdown.Reason
 	Cells  []Verdict // one a column
 }
 
-// ByReason sums up the gated probes of each reason: the first verdict that is
-// not as expected, else enforced where a probe was denied, else open.
+// ByReason sums up the checked probes of each reason: the first verdict that is
+// not as expected, or else enforced if a probe was, or else open.
 func (t Table) ByReason() (rows []ReasonSummary) {
 	for _, info := range lockdown.Reasons() {
 		row := ReasonSummary{Reason: info.Reason}
@@ -61,7 +66,7 @@ func (t Table) ByReason() (rows []ReasonSummary) {
 	return rows
 }
 
-// sum is empty where the reason has no gated probe.
+// sum is empty if the reason has no checked probe.
 func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
 	for _, r := range t.Rows {
 		if r.Reason != reason || r.Expect != scenarios.Checked.String() {
@@ -79,7 +84,7 @@ func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
 		}
 	}
 	if sum == Shadowed {
-		return Open // a mask speaks of another reason
+		return Open // what shadows a probe is evidence of another reason
 	}
 	return sum
 }

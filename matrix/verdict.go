@@ -5,18 +5,18 @@ package matrix
 type Verdict string
 
 const (
-	Enforced     Verdict = "enforced"     // denied as owed, and the kernel itself named the reason
-	Shadowed     Verdict = "shadowed"     // denied as owed, by another locked reason that comes first
-	Open         Verdict = "open"         // allowed as owed
-	OpenGap      Verdict = "gap"          // allowed though its reason is locked, as is known
-	GapClosed    Verdict = "gap closed"   // denied, and the kernel itself named the reason, where others have a gap
+	Enforced     Verdict = "enforced"     // denied as expected, and the kernel itself names the reason
+	Shadowed     Verdict = "shadowed"     // denied as expected, by another locked reason that is checked first
+	Open         Verdict = "open"         // allowed as expected
+	OpenGap      Verdict = "gap"          // allowed although its reason is locked: a known gap
+	GapClosed    Verdict = "gap closed"   // a known gap is denied, and the kernel names its reason: the table of gaps is out of date
 	Conforms     Verdict = "conforms"     // every answer is the model's
-	Unavailable  Verdict = "unavailable"  // the machine lacks the target
-	Leak         Verdict = "LEAK"         // allowed where it is owed a denial
-	Overblocked  Verdict = "OVERBLOCKED"  // denied where nothing that is locked owes it
-	Deviates     Verdict = "DEVIATES"     // lockdown's own files answer otherwise than the model
-	Unattributed Verdict = "unattributed" // denied as owed, but the kernel did not say why
-	Unproven     Verdict = "unproven"     // without a control that was allowed, nothing follows
+	Unavailable  Verdict = "unavailable"  // the kernel or the machine lacks the target, for a reason that was checked
+	Leak         Verdict = "LEAK"         // allowed, and expected to be denied
+	Overblocked  Verdict = "OVERBLOCKED"  // denied, and expected to be allowed
+	Deviates     Verdict = "DEVIATES"     // an answer of lockdown's own files is not the model's
+	Unattributed Verdict = "unattributed" // denied as expected, but the kernel did not name the reason
+	Unproven     Verdict = "unproven"     // nothing follows: no control that was allowed, or an absence that nothing explains
 	Lost         Verdict = "lost"         // the guest died, hung or went silent
 	NotRun       Verdict = "not run"      // planned, and no result yet
 )
@@ -35,8 +35,20 @@ func (v Verdict) Expected() bool {
 	return false
 }
 
-// A Judgment is a verdict and the sentence that earned it.
+// Measured reports whether the probe did its act and its verdict says what the
+// kernel did with it. Cells without a measurement prove nothing, even if they
+// are as expected.
+func (v Verdict) Measured() bool {
+	switch v {
+	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Leak, Overblocked, Deviates, Unattributed:
+		return true
+	}
+	return false
+}
+
+// A Judgment is a verdict, the rule that gave it and its sentence.
 type Judgment struct {
 	Verdict Verdict
+	Rule    string // name of a rule; see Rules
 	Why     string `json:",omitempty"`
 }

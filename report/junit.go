@@ -35,7 +35,7 @@ func JUnit(w io.Writer, m *matrix.Matrix) error {
 	return err
 }
 
-func junitCase(suite string, r matrix.Row, c matrix.Column, cell matrix.Cell) junit.Testcase {
+func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cell) junit.Testcase {
 	tc := junit.Testcase{Name: r.Probe, Classname: suite, Time: "0"}
 	if cell.Observed != nil {
 		tc.Time = fmt.Sprintf("%.3f", float64(cell.Observed.Duration)/1e9)

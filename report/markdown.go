@@ -43,7 +43,7 @@ func Markdown(w io.Writer, m *matrix.Matrix) error {
 	return err
 }
 
-func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Row) {
+func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.TableRow) {
 	fmt.Fprintf(b, "| probe |")
 	for _, c := range columns {
 		fmt.Fprintf(b, " %s |", escape(c.Setting.String()))

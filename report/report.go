@@ -70,7 +70,7 @@ func origin(t matrix.Table) string {
 }
 
 // apart parts the probes of known gaps from all others.
-func apart(rows []matrix.Row) (others, gaps []matrix.Row) {
+func apart(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
 	for _, r := range rows {
 		if r.Expect == scenarios.Gap.String() {
 			gaps = append(gaps, r)

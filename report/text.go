@@ -115,7 +115,7 @@ func textHead(b *strings.Builder, what string, wide, columns int) {
 	fmt.Fprintln(b)
 }
 
-func textRows(b *strings.Builder, rows []matrix.Row, wide int) {
+func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 	for _, r := range rows {
 		fmt.Fprintf(b, "  %-*s ", wide, r.Probe)
 		for _, c := range r.Cells {

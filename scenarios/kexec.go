@@ -43,7 +43,7 @@ func kexecScenario() Scenario {
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
 				Act: func(context.Context, Env) Result {
-					return kexecFile("unsigned image", KexecUnsigned, "the guest carries no image to load")
+					return kexecFile("unsigned image", KexecUnsigned, noImage)
 				},
 			},
 			{
@@ -51,7 +51,7 @@ func kexecScenario() Scenario {
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
 				Act: func(context.Context, Env) Result {
-					return kexecFile("image signed with the lab's key", KexecSigned, "the guest carries no image that this kernel trusts")
+					return kexecFile("image signed with the lab's key", KexecSigned, noTrustedImage)
 				},
 			},
 		},

@@ -108,7 +108,7 @@ func loadModule(file, param string, flags int) Result {
 	act := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), param, flags)
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
-		return Result{Outcome: Unavailable, Call: call(openAct(file, unix.O_RDONLY), err), Why: "the guest carries no such module"}
+		return Result{Outcome: Unavailable, Call: call(openAct(file, unix.O_RDONLY), err), Why: noModule}
 	}
 	if err != nil {
 		return failed(openAct(file, unix.O_RDONLY), err)

@@ -15,3 +15,13 @@ const (
 func Payloads() []string {
 	return []string{KexecUnsigned, KexecSigned, ModuleUnsigned, ModuleSigned, ModuleWrongKey, MmiotraceSigned}
 }
+
+// Why a probe is unavailable if the guest lacks its payload.
+const (
+	noImage        = "the guest carries no image to load"
+	noTrustedImage = "the guest carries no image that this kernel trusts"
+	noModule       = "the guest carries no such module"
+)
+
+// MissingPayloads lists what probes report if the guest lacks a payload.
+func MissingPayloads() []string { return []string{noImage, noTrustedImage, noModule} }

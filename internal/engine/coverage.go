@@ -27,9 +27,11 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 	var all []matrix.Coverage
 	for _, build := range p.Builds {
 		k := s.kernels[keyOf(build)]
-		all = append(all, matrix.Cover(build.Kernel.Name, build.Arch.Name, k.sites, set.Results,
-			func(call string) string { return kernels.WhyAbsent(call, k.built) },
-			func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) }))
+		all = append(all, matrix.Cover(matrix.Target{
+			Kernel: build.Kernel.Name, Arch: build.Arch.Name, Sites: k.sites,
+			WhyAbsent:     func(call string) string { return kernels.WhyAbsent(call, k.built) },
+			WhyNotReached: func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) },
+		}, set.Results))
 	}
 	return all, m, nil
 }

@@ -234,7 +234,7 @@ func (base *baseline) judge(res matrix.Result) matrix.Mutant {
 	m.Status = matrix.Survived
 	var others []string
 	for _, id := range base.mutants[i].job.probes {
-		v := matrix.JudgeIn(id, res, &base.open, base.k.record)
+		v := matrix.JudgeProbe(id, res.Guest, &res, &base.open, base.k.record)
 		if v.Verdict != m.Alarm() {
 			others = append(others, fmt.Sprintf("%s: %s", id, v.Verdict))
 			continue

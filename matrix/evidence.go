@@ -1,0 +1,300 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// evidence is everything that one verdict depends on.
+type evidence struct {
+	row      scenarios.Row
+	unknown  bool // this lab has no such row
+	guest    Guest
+	config   map[string]bool        // the CONFIG symbols that probes need; nil: not known
+	calls    map[string]string      // file:function of the source by the kernel's name of a call site
+	image    bool                   // the kernel is a ready image, which the lab did not build
+	notRun   bool                   // the guest has no result
+	end      End                    // how the guest ended
+	observed *scenarios.Observation // nil: the guest did not report it
+	control  *scenarios.Observation // same probe, kernel and host, nothing locked; nil: there is none
+	boot     *scenarios.State       // what the kernel showed before anything was locked at run time; nil: nothing
+}
+
+// outcome is empty if there is no observation.
+func (e *evidence) outcome() scenarios.Outcome {
+	if e.observed == nil {
+		return ""
+	}
+	return e.observed.Outcome
+}
+
+func (e *evidence) allowed() bool { return e.outcome() == scenarios.Allowed }
+func (e *evidence) denied() bool  { return e.outcome() == scenarios.Denied }
+func (e *evidence) absent() bool  { return e.outcome() == scenarios.Unavailable }
+
+func (e *evidence) expects(o scenarios.ExpectedOutcome) bool {
+	return e.row.Expected(e.guest.Setting) == o
+}
+
+// call is the decisive call as strace prints it.
+func (e *evidence) call() string {
+	if e.observed == nil {
+		return "no call"
+	}
+	return e.observed.Call
+}
+
+func (e *evidence) callAndEvidence() string { return e.call() + "; " + e.evidence() }
+
+// unproven describes an observation that proves nothing.
+func (e *evidence) unproven() string {
+	if e.observed == nil {
+		return "no observation"
+	}
+	return e.orUnexplained(describe(e.observed))
+}
+
+// orUnexplained is the text, or, if the target is absent, why that absence is
+// not accepted.
+func (e *evidence) orUnexplained(text string) string {
+	if e.absent() {
+		return describe(e.observed) + ": " + e.unexplained()
+	}
+	return text
+}
+
+// checks are those that the kernel counted for this run of the probe, or, if
+// the check is made at boot, those of the boot.
+func (e *evidence) checks() []scenarios.Check {
+	switch {
+	case e.row.CheckedAtBoot && e.boot != nil:
+		return e.boot.Checks
+	case e.observed == nil:
+		return nil
+	}
+	return e.observed.Checks
+}
+
+// atSite lists the checks at the probe's own call site.
+func (e *evidence) atSite() (own []scenarios.Check) {
+	for _, k := range e.checks() {
+		if call := e.calls[k.Site]; call != "" && call == e.row.Site {
+			own = append(own, k)
+		}
+	}
+	return own
+}
+
+// arrived reports whether a denial comes from the probe's own call site: other
+// calls on the same way may check the same reason. Without counters, or if the
+// object was never created, this cannot be decided; arrived then returns true.
+func (e *evidence) arrived() bool {
+	hidden := !e.row.CheckedAtBoot && e.row.DeniedAtBoot(e.guest.Setting) || e.row.Expect != scenarios.Checked
+	// If the setting holds before Setup runs, Setup is denied before the act
+	// reaches the site.
+	early := e.row.Setup != nil && e.guest.Setting.Via != lockdown.Runtime
+	traced := slices.ContainsFunc(e.checks(), func(k scenarios.Check) bool { return e.calls[k.Site] != "" })
+	return hidden || early || !traced || len(e.atSite()) > 0
+}
+
+// letThrough finds a check at the probe's own call site that was not refused
+// although its reason is locked: another call may have refused the act then.
+// Checks made before locking are counted under the same comm, so probes with
+// Setup are skipped.
+func (e *evidence) letThrough() *scenarios.Check {
+	info, ok := lockdown.Info(e.row.Reason)
+	if e.row.Setup != nil || !ok || !e.guest.Setting.Locks(e.row.Reason) {
+		return nil
+	}
+	for _, k := range e.atSite() {
+		if k.Label == info.Label && k.Denials < k.Checks {
+			return &k
+		}
+	}
+	return nil
+}
+
+// refusedUnlocked names a denial that the kernel counted for a reason that is
+// not locked: in this run of the probe, or, if the check is made at boot, of
+// the probe's own reason by the kernel's boot task.
+func (e *evidence) refusedUnlocked() string {
+	checks := e.checks()
+	if e.row.CheckedAtBoot && e.boot != nil {
+		own, _ := lockdown.Info(e.row.Reason)
+		checks = slices.DeleteFunc(slices.Clone(checks), func(k scenarios.Check) bool { return !kernelTask(k.Comm) || k.Label != own.Label })
+	}
+	for _, k := range checks {
+		for _, info := range lockdown.Reasons() {
+			if k.Denials > 0 && k.Label == info.Label && !e.guest.Setting.Locks(info.Reason) {
+				return fmt.Sprintf("the kernel counted a denial of %q at %s: %s is not locked", k.Label, k.Site, info.Reason)
+			}
+		}
+	}
+	return ""
+}
+
+// named lists the reasons to which the kernel itself attributes the denial of
+// this run, in the kernel's order.
+func (e *evidence) named() (rs []lockdown.Reason) {
+	ds := e.denials()
+	for _, info := range lockdown.Reasons() {
+		if slices.ContainsFunc(ds, func(d denial) bool { return d.label == info.Label }) {
+			rs = append(rs, info.Reason)
+		}
+	}
+	return rs
+}
+
+// namedUnlocked is the first named reason that is not locked; empty: none.
+func (e *evidence) namedUnlocked() lockdown.Reason {
+	for _, r := range e.named() {
+		if !e.guest.Setting.Locks(r) {
+			return r
+		}
+	}
+	return ""
+}
+
+// namesOwn reports whether the kernel names the probe's own reason. If a reason
+// that shadows a gap denied the act, a later check of the gap's own reason on
+// the error path does not count.
+func (e *evidence) namesOwn() bool {
+	return slices.Contains(e.named(), e.row.Reason) && !(e.row.Expect == scenarios.Gap && e.shadow() != nil)
+}
+
+// shadow finds what shadows the probe among the named reasons; nil: nothing
+// does.
+func (e *evidence) shadow() *scenarios.Shadow {
+	for _, r := range e.named() {
+		for i := range e.row.ShadowedBy {
+			if s := &e.row.ShadowedBy[i]; s.Reason == r {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// refusing names the locked reasons that should have refused the probe.
+func (e *evidence) refusing() string {
+	var words []string
+	for _, r := range e.row.Refusing(e.guest.Setting) {
+		words = append(words, string(r))
+	}
+	return strings.Join(words, " and ")
+}
+
+// A denial is one that the kernel itself reports, with what it reported.
+type denial struct{ label, text string }
+
+// denials are those of this run of the probe, or of the boot if the setting
+// denies the probe there. A kernel with counters counts every denial, and its
+// log is not used.
+func (e *evidence) denials() (ds []denial) {
+	if e.observed == nil {
+		return nil
+	}
+	checks, log := e.observed.Checks, e.observed.Log
+	ours := func(comm string) bool { return comm == e.observed.Comm && comm != "" }
+	if e.row.DeniedAtBoot(e.guest.Setting) {
+		if e.boot == nil {
+			return nil
+		}
+		checks, log, ours = e.boot.Checks, e.boot.Log, kernelTask
+	}
+	for _, k := range checks {
+		if ours(k.Comm) && k.Denials > 0 {
+			ds = append(ds, denial{k.Label, fmt.Sprintf("the kernel counted a denial of %q at %s", k.Label, k.Site)})
+		}
+	}
+	if e.boot != nil && e.boot.Counts {
+		return ds
+	}
+	for _, line := range log {
+		// security/lockdown/lockdown.c:lockdown_is_locked_down, v6.12.
+		_, text, ok := strings.Cut(line, "Lockdown: ")
+		comm, rest, ok2 := cutComm(text, e.observed.Comm)
+		label, _, ok3 := strings.Cut(rest, " is restricted")
+		if ok && ok2 && ok3 && ours(comm) {
+			ds = append(ds, denial{label, fmt.Sprintf("the kernel logged %q", line)})
+		}
+	}
+	return ds
+}
+
+// kernelTask reports whether a comm is that of the kernel's own boot task:
+// "swapper", and "swapper/0" once there are several (init/main.c, v6.12).
+func kernelTask(comm string) bool { return comm == "swapper" || strings.HasPrefix(comm, "swapper/") }
+
+// cutComm takes the comm from the head of a denial line: the probe's own, or
+// one without a colon.
+func cutComm(text, own string) (comm, rest string, ok bool) {
+	if rest, ok := strings.CutPrefix(text, own+": "); ok {
+		return own, rest, true
+	}
+	return strings.Cut(text, ": ")
+}
+
+// evidence is what the kernel reported of this run, in words.
+func (e *evidence) evidence() string {
+	ds := e.denials()
+	switch {
+	case len(ds) > 0:
+		return ds[0].text
+	case e.observed != nil && len(e.observed.Log) > 0:
+		return fmt.Sprintf("the kernel logged %q", e.observed.Log[0])
+	case e.boot != nil && e.boot.Counts:
+		return "the kernel counted no denial"
+	}
+	return "the kernel logged no reason"
+}
+
+func describe(o *scenarios.Observation) string {
+	s := fmt.Sprintf("%s: %s", o.Outcome, o.Call)
+	if o.Why != "" {
+		s += " (" + o.Why + ")"
+	}
+	return s
+}
+
+// abi reports whether the probe exercises lockdown's own files, whose answers
+// are compared with the model. Mainline's level file is an ABI of every kernel.
+func (e *evidence) abi() bool { return e.row.Expect == scenarios.ABI }
+
+// answers are what lockdown's files answered, in order.
+func (e *evidence) answers() []lockdown.Op {
+	if e.outcome() != scenarios.Answered {
+		return nil
+	}
+	return e.observed.Ops
+}
+
+// deviation is the first answer that is not the model's; empty: there is none.
+func (e *evidence) deviation() string {
+	face := e.guest.Interface
+	if face == lockdown.BitmapV1 {
+		face = lockdown.Upstream // the posted series must not change mainline's file
+	}
+	model := lockdown.NewModel(face, e.guest.Setting)
+	for i, got := range e.answers() {
+		if want := model.Answer(got); want != got {
+			return fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(e.answers()), got, answer(want))
+		}
+	}
+	return ""
+}
+
+// answer is what an operation returned.
+func answer(op lockdown.Op) string {
+	switch {
+	case op.Err != "":
+		return op.Err
+	case op.Call == "read":
+		return fmt.Sprintf("%q", op.Data)
+	}
+	return fmt.Sprint(len(op.Data))
+}
