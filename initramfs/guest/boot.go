@@ -18,50 +18,51 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// memoryLimit is how much memory this program takes, in a guest that is going to
-// be forked, before it collects garbage, in bytes.
+// memoryLimit is the heap size in bytes at which this program collects garbage
+// in a guest that is going to be forked.
 const memoryLimit = 64 << 20
 
-// boot is PID 1's life. It never returns: the end of PID 1 is a kernel panic.
+// boot is the main function of PID 1. It never returns, because the kernel
+// panics when PID 1 ends.
 func boot() {
-	program = os.Args[0] // the kernel calls it by its path
-	log := newKmsg()
+	program = os.Args[0] // the kernel passes the path
 	g := &guest{
 		started:  time.Now(),
 		marks:    []scenarios.Mark{{Name: guestproto.MarkRuns, NS: int64(uptime())}},
 		children: &children{},
-		log:      log.read,
-		skipLog:  log.skip,
+		clock:    kernelClock{},
 		off:      powerOff,
 	}
+	g.machine = &realMachine{newKmsg(), g}
 	g.bootErrors = mountAll(mounts...)
-	if err := g.run(); err != nil {
+	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
 	}
-	// The host has gone, or never spoke our protocol. It owns this machine
-	// and will end it; there is nothing to do here but to stay.
+	// The host has hung up or does not speak this protocol. It owns this
+	// machine and will end it.
 	for {
 		time.Sleep(time.Hour)
 	}
 }
 
-// run serves one host on the port until it hangs up.
-func (g *guest) run() error {
+// run serves one host on the port until the host hangs up.
+func (g *guest) run(ctx context.Context) error {
 	port, err := openPort()
 	if err != nil {
 		return err
 	}
 	if cmdline, err := readBounded("/proc/cmdline"); err == nil && workersWanted(cmdline) > 0 {
-		if err := g.hire(workersWanted(cmdline) + 1); err != nil {
-			g.bootErrors = append(g.bootErrors, err.Error()) // those that are missing start later
+		if err := g.prefork(ctx, workersWanted(cmdline)+1); err != nil { // one for the rehearsal
+			g.bootErrors = append(g.bootErrors, err.Error())
 		}
-		// To collect garbage would be new code for each fork.
+		// Garbage collection is off: each fork would have to translate the
+		// collector's code again.
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(memoryLimit)
-		boot := newCellRun(g, io.Discard)
-		boot.takeBoot()
-		g.taken = boot
-		g.rehearse()
+		r := newCellRun(g, io.Discard)
+		r.drainBoot()
+		g.boot = &r.evidence
+		g.rehearse(ctx)
 	}
 	if _, err := port.Write([]byte(vport.Ready)); err != nil {
 		return fmt.Errorf("announce ready: %w", err)
@@ -78,15 +79,15 @@ func (g *guest) run() error {
 		g.bootErrors = append(g.bootErrors, err.Error())
 	}
 	if len(p.HostKey) == 0 {
-		return g.serveCells(port)
+		return g.serveCells(ctx, port)
 	}
-	return g.serveSSH(p, port)
+	return g.serveSSH(ctx, p, port)
 }
 
-// serveCells answers requests straight on the port.
-func (g *guest) serveCells(port *port) error {
+// serveCells answers requests on the port, without SSH.
+func (g *guest) serveCells(ctx context.Context, port *port) error {
 	for {
-		err := newCellRun(g, port).answer(context.Background(), port)
+		err := newCellRun(g, port).answer(ctx, port)
 		if errors.Is(err, errOff) {
 			g.off()
 		}
@@ -96,9 +97,9 @@ func (g *guest) serveCells(port *port) error {
 	}
 }
 
-// freshen makes this guest differ from others forked from the same template:
-// clock and random numbers are its own. One that booted is told, too: the lab's
-// arm64 kernel has no driver for a clock and starts in 1970.
+// freshen sets the clock and adds entropy, so that guests forked from one
+// template differ. A guest that booted needs it, too: the lab's arm64 kernel has
+// no driver for a real-time clock and starts in 1970.
 func freshen(p vport.Preamble) error {
 	ts := unix.NsecToTimespec(p.UnixNano)
 	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &ts); err != nil {
@@ -107,8 +108,8 @@ func freshen(p vport.Preamble) error {
 	return addEntropy(p.Entropy)
 }
 
-// addEntropy credits the bytes to the kernel's pool and makes its generator
-// take them in at once: without that, forked guests draw equal numbers.
+// addEntropy credits the bytes to the kernel's pool and reseeds its generator at
+// once. Without the reseeding, forked guests would draw equal numbers.
 func addEntropy(fresh []byte) error {
 	fd, err := unix.Open("/dev/urandom", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -128,7 +129,7 @@ func addEntropy(fresh []byte) error {
 	return nil
 }
 
-// powerOff ends the machine.
+// powerOff syncs and powers the machine off.
 func powerOff() {
 	syscall.Sync()
 	if err := syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF); err != nil {

@@ -8,9 +8,8 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
@@ -18,317 +17,235 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// maxRuns bounds how often one probe is observed.
-const maxRuns = 3
-
-// A guest is what the program knows for as long as the machine runs. The
-// func fields are the machine; tests put their own.
+// A guest is what this program knows for as long as the machine runs.
 type guest struct {
+	machine    machine
+	clock      clock
 	started    time.Time
-	marks      []scenarios.Mark
+	marks      []scenarios.Mark // of the boot
 	bootErrors []string
 	children   *children
-	dir        string // for the names of children; empty: the root
-	log        func() ([]record, bool, error)
-	skipLog    func() // passes over what log would give
-	off        func()
+	dir        string // where children get their names; empty: the root
+	off        func() // powers off
 
-	cell    sync.Mutex // one cell at a time: they share the kernel's log and limit
-	limit   limiter
-	serial  int // of the last probe's child: its comm is its own in this boot
-	idle    []*worker
-	taken   *cellRun // has what the kernel counted and logged of the boot; nil: nobody asked yet
-	logOnce bool
+	cell     sync.Mutex // held while a cell runs: cells share the kernel's log and its limit
+	limit    limiter
+	limits   atomic.Pointer[limits]
+	serial   int       // number of the last child, which makes its comm unique in this boot
+	ready    []*worker // preforked, without a job
+	boot     *evidence // drained before this guest was forked; nil: not drained
+	logError bool      // that the log cannot be read has been reported
 }
 
-// A cellRun is one Request being answered.
-type cellRun struct {
-	find  func(id string) (scenarios.Row, bool)
-	state func(when string) *guestproto.State
-	lock  func([]lockdown.Write) error
-	// counts is takeCounts.
-	counts func() ([]scenarios.Check, bool, error)
-	mutate func(command string) error
-	// prepare runs a probe's Before; probe then runs the rest.
-	prepare func(row scenarios.Row, req guestproto.Request)
-	// The child of the last probe lives until release: its observation is
-	// sent first.
-	probe   func(ctx context.Context, row scenarios.Row, req guestproto.Request) (comm string, r scenarios.Result)
-	release func()
-	play    func([]lockdown.Op) iter.Seq[lockdown.Op]
-	now     func() time.Duration // as the kernel's log counts
-	sleep   func(context.Context, time.Duration)
-
-	g     *guest
-	out   io.Writer
-	seq   int
-	errs  []string         // said in the next state
-	marks []scenarios.Mark // said in the next state
-
+// evidence is what the kernel counted and logged and no frame has carried yet.
+type evidence struct {
 	counting bool              // this kernel counts its checks
-	counted  []scenarios.Check // not reported yet
+	counted  []scenarios.Check // checks
+	lines    []string          // denial lines of the boot
 	early    []record          // denials logged before the lock
-	lines    []string          // denial lines of the boot, said in the next state
+	errs     []string          // what could not be read
+	marks    []scenarios.Mark  // of the boot
 }
 
-// newCellRun is a run on this machine.
+// A cellRun answers one Request.
+type cellRun struct {
+	g      *guest
+	out    io.Writer
+	seq    int // of the next frame
+	req    guestproto.Request
+	rows   []scenarios.Row  // of the request's probes
+	writes []lockdown.Write // lock the request's setting
+	setUp  []setUpChild     // an entry a row
+	evidence
+
+	machine machine
+	find    func(id string) (scenarios.Row, bool)
+	play    func([]lockdown.Op) iter.Seq[lockdown.Op]
+}
+
+// A setUpChild is the child that ran a row's Setup, or why there is none.
+type setUpChild struct {
+	child child // nil: the row has no Setup, or act took the child
+	err   error
+}
+
+// newCellRun prepares to answer one request on out.
 func newCellRun(g *guest, out io.Writer) *cellRun {
-	prepared := map[string]*worker{}
-	release := func() {}
-	prober := func(req guestproto.Request) prober {
-		return prober{g.children, g.dir, req.Scale, scenarios.Env{Setting: req.Setting, Interface: req.Interface}}
-	}
-	return &cellRun{
-		find: scenarios.Find, state: readState, lock: lock, play: scenarios.RunSequence, now: uptime, sleep: sleep, counts: takeCounts,
-		mutate: func(command string) error { return writeWhole(mutateFile, command) },
-		prepare: func(row scenarios.Row, req guestproto.Request) {
-			// What goes wrong here goes wrong for the rest, too.
-			if w, err := g.worker(); err == nil {
-				prepared[row.ID] = w
-				prober(req).prepare(w, row.ID)
-			}
-		},
-		release: func() { release() },
-		probe: func(ctx context.Context, row scenarios.Row, req guestproto.Request) (string, scenarios.Result) {
-			release()
-			var err error
-			w := prepared[row.ID]
-			if delete(prepared, row.ID); w == nil {
-				if row.Setup != nil {
-					return "", failed("what comes before the lock was not done: no child, or a second run")
-				}
-				if w, err = g.worker(); err != nil {
-					return "", failed(err.Error())
-				}
-			}
-			p := prober(req)
-			release = func() {
-				p.end(w)
-				release = func() {}
-			}
-			return w.comm, p.give(ctx, w, row.ID)
-		},
-		g: g, out: out,
-	}
+	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, play: scenarios.RunSequence}
 }
 
-// uptime is the clock of the kernel's log.
-func uptime() time.Duration {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail: the clock is there and ts is ours
-	return time.Duration(ts.Nano())
-}
-
-// sleep waits, but no longer than ctx lasts.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
-// errOff is what answer gives where the host is done with this guest.
+// errOff is returned by answer if the host is done with this guest.
 var errOff = errors.New("power off")
 
-// answer reads a request and streams its frames. An error is one of the
-// stream: what is wrong with the request or the guest is a frame.
+// abort is a fault of the request or of the guest. It goes to the host as the
+// last frame of the stream.
+type abort string
+
+func (a abort) Error() string { return string(a) }
+
+// answer reads a request and streams its frames. A fault of the request or of
+// the guest is a frame. An error is one of the stream, of ctx, or errOff.
 func (r *cellRun) answer(ctx context.Context, in io.Reader) error {
 	r.g.cell.Lock()
 	defer r.g.cell.Unlock()
-	defer func() { r.release() }() // also where a run ends before its time
-	var req guestproto.Request
-	if err := vport.Read(in, &req); err != nil {
-		return r.send(guestproto.Frame{Error: fmt.Sprintf("read request: %v", err)})
+	defer r.closeChildren()
+	err := r.readRequest(in)
+	if err == nil {
+		err = r.reportBoot()
 	}
-	if req.Off {
+	if err == nil {
+		err = r.setup(ctx)
+	}
+	if err == nil {
+		err = r.lock()
+	}
+	if err == nil {
+		err = r.act(ctx)
+	}
+	if err == nil {
+		err = r.end()
+	}
+	if a, ok := err.(abort); ok {
+		return r.send(guestproto.Frame{Error: string(a)})
+	}
+	return err
+}
+
+// readRequest reads a request and checks it.
+func (r *cellRun) readRequest(in io.Reader) error {
+	if err := vport.Read(in, &r.req); err != nil {
+		return abort("read request: " + err.Error())
+	}
+	if r.req.Off {
 		return errOff
 	}
-	if req.Version != vport.Version {
-		return r.send(guestproto.Frame{Error: fmt.Sprintf("request has version %d, guest %d", req.Version, vport.Version)})
+	if r.req.Version != vport.Version {
+		return abort(fmt.Sprintf("request has version %d, guest %d", r.req.Version, vport.Version))
 	}
-	if req.Scale <= 0 {
-		req.Scale = 1
-	}
-	rows := make([]scenarios.Row, len(req.Probes))
-	for i, id := range req.Probes {
+	r.g.setLimits(r.req.Scale)
+	r.rows = make([]scenarios.Row, len(r.req.Probes))
+	r.setUp = make([]setUpChild, len(r.req.Probes))
+	for i, id := range r.req.Probes {
 		var ok bool
-		if rows[i], ok = r.find(id); !ok {
-			return r.send(guestproto.Frame{Error: fmt.Sprintf("unknown probe %q", id)})
+		if r.rows[i], ok = r.find(id); !ok {
+			return abort(fmt.Sprintf("unknown probe %q", id))
 		}
 	}
-	writes, err := req.Setting.Writes(req.Interface)
-	if err != nil {
-		return r.send(guestproto.Frame{Error: err.Error()})
+	var err error
+	if r.writes, err = r.req.Setting.Writes(r.req.Interface); err != nil {
+		return abort(err.Error())
 	}
-	if err := lockdown.CheckSequence(req.Sequence); err != nil {
-		return r.send(guestproto.Frame{Error: err.Error()})
+	if err := lockdown.CheckSequence(r.req.Sequence); err != nil {
+		return abort(err.Error())
 	}
-	r.errs = r.g.bootErrors
+	return nil
+}
+
+// reportBoot sends the first state.
+func (r *cellRun) reportBoot() error {
+	r.errs = slices.Clip(r.g.bootErrors)
 	r.marks = r.g.marks
-	if req.Timing {
+	if r.req.Timing {
 		r.marks = append(bootMarks(), r.marks...)
 	}
-	r.takeBoot()
-	if err := r.sendState(guestproto.WhenBoot); err != nil {
-		return err
-	}
-	if req.Mutant != "" {
-		if err := r.mutate(req.Mutant); err != nil {
-			return r.send(guestproto.Frame{Error: err.Error()})
+	r.drainBoot()
+	return r.sendState(guestproto.WhenBoot)
+}
+
+// setup makes the request's mutant and runs the Setups of its probes.
+func (r *cellRun) setup(ctx context.Context) error {
+	if r.req.Mutant != "" {
+		if err := r.machine.write(mutateFile, r.req.Mutant); err != nil {
+			return abort(err.Error())
 		}
 	}
-	for _, row := range rows {
-		if row.Setup != nil {
-			if r.paced(row, req) { // locked at boot, it is refused now
-				r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
-			}
-			r.prepare(row, req)
-			records, _ := r.readLog()
-			r.early = append(r.early, records...)
+	for i, row := range r.rows {
+		if row.Setup == nil {
+			continue
 		}
-	}
-	if err := r.lock(writes); err != nil {
-		return r.send(guestproto.Frame{Error: err.Error()})
-	}
-	if err := r.sendState(guestproto.WhenLocked); err != nil {
-		return err
-	}
-	for _, row := range rows {
-		o := r.observe(ctx, row, req)
+		if r.paced(row) { // a Setup is refused now if the setting was locked at boot
+			r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.send(guestproto.Frame{Observation: &o}); err != nil {
+		s := &r.setUp[i]
+		if s.child, s.err = r.machine.child(row.ID, &r.req); s.err == nil {
+			s.child.setup(ctx)
+		}
+		records, _ := r.readLog()
+		r.early = append(r.early, records...)
+	}
+	return nil
+}
+
+// lock does the writes of a setting that is delivered at run time, each as one
+// write(2), because the kernel takes a whole command at a time.
+func (r *cellRun) lock() error {
+	for _, w := range r.writes {
+		if err := r.machine.write(w.File, w.Data); err != nil {
+			return abort("lock: " + err.Error())
+		}
+	}
+	return r.sendState(guestproto.WhenLocked)
+}
+
+// act runs the probes and then the sequence. An observation is sent before its
+// child is closed, because the host waits for it.
+func (r *cellRun) act(ctx context.Context) error {
+	for i := range r.rows {
+		o, c := r.observe(ctx, i)
+		err := ctx.Err()
+		if err == nil {
+			err = r.send(guestproto.Frame{Observation: &o})
+		}
+		if c != nil {
+			c.close()
+		}
+		if err != nil {
 			return err
 		}
-		r.release()
 	}
-	for step := range r.play(req.Sequence) {
+	for step := range r.play(r.req.Sequence) {
 		if err := r.send(guestproto.Frame{Step: &step}); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// end sends the last state and closes the stream.
+func (r *cellRun) end() error {
 	if err := r.sendState(guestproto.WhenEnd); err != nil {
 		return err
 	}
-	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(rows), Steps: len(req.Sequence)}})
+	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(r.rows), Steps: len(r.req.Sequence)}})
 }
 
-// takeBoot takes what the kernel counted and logged until now, or what was
-// taken before this guest was forked.
-func (r *cellRun) takeBoot() {
-	if t := r.g.taken; t != nil {
-		r.g.taken = nil
-		r.counting, r.counted, r.lines, r.errs = t.counting, t.counted, t.lines, append(r.errs, t.errs...)
-		return
-	}
-	if r.takeCounts(); r.counting {
-		r.g.skipLog() // it says no more than the counters
-		return
-	}
-	records, _ := r.readLog()
-	for _, rec := range records {
-		if isDenial(rec.text) && len(r.lines) < maxLogLines {
-			r.lines = append(r.lines, rec.text[:min(len(rec.text), maxLogLine)])
+// closeChildren closes the children that ran a Setup and whose probe has not
+// acted: the run has ended before its time, and the guest may get another one.
+func (r *cellRun) closeChildren() {
+	for i := range r.setUp {
+		if c := r.setUp[i].child; c != nil {
+			r.setUp[i].child = nil
+			c.close()
 		}
 	}
 }
 
-// takeCounts keeps what the kernel counted until it is reported.
-func (r *cellRun) takeCounts() {
-	checks, ok, err := r.counts()
-	if err != nil {
-		r.errs = append(r.errs, err.Error())
-	}
-	r.counting = ok
-	r.counted = append(r.counted, checks...)
-}
-
-// countedFor takes what was counted for the comm.
-func (r *cellRun) countedFor(comm string) (checks []scenarios.Check) {
-	var rest []scenarios.Check
-	for _, c := range r.counted {
-		if c.Comm == comm {
-			checks = append(checks, c)
-		} else {
-			rest = append(rest, c)
-		}
-	}
-	r.counted = rest
-	return checks
-}
-
-// observe runs a probe. Where only the kernel's log says what was denied, it
-// waits until the kernel would print a line, and a denial whose line may have
-// been held back is observed again.
-func (r *cellRun) observe(ctx context.Context, row scenarios.Row, req guestproto.Request) scenarios.Observation {
-	o := scenarios.Observation{Probe: row.ID}
-	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
-	for o.Runs < maxRuns {
-		if !r.counting {
-			r.readLog() // what came before is not this probe's
-		}
-		if r.paced(row, req) {
-			r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
-		}
-		o.Runs++
-		begin := time.Now()
-		o.Comm, o.Result = r.probe(ctx, row, req)
-		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
-		o.Duration = time.Since(begin).Nanoseconds()
-		records, cut := r.readLog()
-		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
-		if r.counting {
-			r.takeCounts()
-			o.Checks = r.countedFor(o.Comm)
-			break
-		}
-		hidden := cut || r.g.limit.full(r.now())
-		if !gated || row.Setup != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !hidden || ctx.Err() != nil {
-			break
-		}
-		r.sleep(ctx, r.g.limit.wait(r.now(), row.Lines))
-	}
-	return o
-}
-
-// paced reports whether a probe waits until the kernel would print its line.
-func (r *cellRun) paced(row scenarios.Row, req guestproto.Request) bool {
-	gated := row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
-	return gated && !r.counting && len(row.Refusing(req.Setting)) > 0 && !row.DeniedAtBoot(req.Setting)
-}
-
-// readLog takes in what the kernel logged since the last call.
-func (r *cellRun) readLog() (records []record, cut bool) {
-	records, cut, err := r.g.log()
-	if err != nil && !r.g.logOnce {
-		r.g.logOnce = true
-		r.errs = append(r.errs, err.Error())
-	}
-	for _, rec := range records {
-		if isDenial(rec.text) {
-			r.g.limit.printed(rec.at)
-		}
-	}
-	return records, cut
-}
-
+// sendState sends the kernel's state with the evidence that is kept.
 func (r *cellRun) sendState(when string) error {
-	s := r.state(when)
+	s := r.machine.state(when)
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
 	r.errs, r.marks, r.lines = nil, nil, nil
-	if when != guestproto.WhenLocked { // what children were counted for meanwhile is for their observations
+	if when != guestproto.WhenLocked { // the checks counted since the boot belong to the observations of Setups
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]
 		r.counted = nil
 	}
 	return r.send(guestproto.Frame{State: s})
 }
 
+// send sends one frame.
 func (r *cellRun) send(f guestproto.Frame) error {
 	f.Seq = r.seq
 	r.seq++

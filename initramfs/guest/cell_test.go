@@ -8,6 +8,7 @@ import (
 	"iter"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,64 +18,130 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A lab is a machine whose kernel denies, logs and limits like the real one.
+// A lab is a machine whose kernel denies, logs and limits like the real one. It
+// is its own clock.
 type lab struct {
-	clock   time.Duration
+	time    time.Duration
 	kernel  ratelimit
 	pending []record
 	deny    map[string]bool // probes
-	mute    bool            // the kernel says nothing
+	mute    bool            // the kernel logs nothing
 	cut     bool            // the log is always overrun
-	counts  bool            // it counts checks
+	logErr  error
+	counts  bool // it counts checks
 	counted []scenarios.Check
 	ran     []string
 	slept   time.Duration
-	locked  []lockdown.Write
+	written []lockdown.Write
+	refuse  string // a file that cannot be written
+	serial  int
+	started map[string]int     // children that are not closed, by probe
+	onAct   func(probe string) // called before a child acts
+	onClose func(probe string) // called when a child is closed
 }
 
-func (l *lab) run(out *bytes.Buffer) *cellRun {
-	r := newCellRun(&guest{started: time.Now(), log: l.log, skipLog: func() { _, _, _ = l.log() }}, out)
+func (l *lab) guest() *guest { return &guest{started: time.Now(), machine: l, clock: l} }
+
+func (l *lab) run(out *bytes.Buffer) *cellRun { return l.runOn(l.guest(), out) }
+
+func (l *lab) runOn(g *guest, out *bytes.Buffer) *cellRun {
+	r := newCellRun(g, out)
 	r.find = func(id string) (scenarios.Row, bool) {
-		p := scenarios.Probe{Reason: "kexec"}
+		p := scenarios.Probe{}
+		p.Reason = "kexec"
 		if strings.HasPrefix(id, "free/") {
 			p.Expect = scenarios.Unchecked
 		}
+		if strings.HasPrefix(id, "setup/") {
+			p.Setup = fakesBefore["fake/before"] // not called
+		}
 		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
-	}
-	r.state = func(when string) *guestproto.State { return &guestproto.State{When: when} }
-	r.lock = func(w []lockdown.Write) error { l.locked = append(l.locked, w...); return nil }
-	r.now = func() time.Duration { return l.clock }
-	r.sleep = func(_ context.Context, d time.Duration) { l.clock += max(d, 0); l.slept += max(d, 0) }
-	r.probe, r.release = l.probe, func() {}
-	r.counts = func() ([]scenarios.Check, bool, error) {
-		c := l.counted
-		l.counted = nil
-		return c, l.counts, nil
 	}
 	return r
 }
 
-func (l *lab) log() ([]record, bool, error) {
-	p := l.pending
-	l.pending = nil
-	return p, l.cut, nil
+func (l *lab) state(when string) *guestproto.State { return &guestproto.State{When: when} }
+
+func (l *lab) write(file, data string) error {
+	if file == l.refuse {
+		return errors.New("refused")
+	}
+	l.written = append(l.written, lockdown.Write{File: file, Data: data})
+	return nil
 }
 
-func (l *lab) probe(_ context.Context, row scenarios.Row, _ guestproto.Request) (string, scenarios.Result) {
-	l.clock += 50 * time.Millisecond
-	l.ran = append(l.ran, row.ID)
-	comm := fmt.Sprintf("ldp-%04d", len(l.ran))
-	if !l.deny[row.ID] {
-		return comm, scenarios.Result{Outcome: scenarios.Allowed}
+func (l *lab) drainCounts() ([]scenarios.Check, bool, error) {
+	c := l.counted
+	l.counted = nil
+	return c, l.counts, nil
+}
+
+func (l *lab) readLog() ([]record, bool, error) {
+	p := l.pending
+	l.pending = nil
+	return p, l.cut, l.logErr
+}
+
+func (l *lab) skipLog() { l.pending = nil }
+
+func (l *lab) now() time.Duration { return l.time }
+
+func (l *lab) sleep(_ context.Context, d time.Duration) {
+	l.time += max(d, 0)
+	l.slept += max(d, 0)
+}
+
+func (l *lab) child(probe string, _ *guestproto.Request) (child, error) {
+	l.serial++
+	if l.started == nil {
+		l.started = map[string]int{}
 	}
-	l.say(comm)
-	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: comm, Checks: 1, Denials: 1})
-	return comm, scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
+	l.started[probe]++
+	return &labChild{l, probe, fmt.Sprintf("ldp-%04d", l.serial)}, nil
+}
+
+// open counts the children that are not closed.
+func (l *lab) open() (n int) {
+	for _, c := range l.started {
+		n += c
+	}
+	return n
+}
+
+// A labChild is a lab's child.
+type labChild struct {
+	l           *lab
+	probe, name string
+}
+
+func (c *labChild) comm() string          { return c.name }
+func (c *labChild) setup(context.Context) {}
+
+func (c *labChild) close() {
+	c.l.started[c.probe]--
+	if c.l.onClose != nil {
+		c.l.onClose(c.probe)
+	}
+}
+
+func (c *labChild) act(context.Context) scenarios.Result {
+	l := c.l
+	if l.onAct != nil {
+		l.onAct(c.probe)
+	}
+	l.time += 50 * time.Millisecond
+	l.ran = append(l.ran, c.probe)
+	if !l.deny[c.probe] {
+		return scenarios.Result{Outcome: scenarios.Allowed}
+	}
+	l.say(c.name)
+	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: c.name, Checks: 1, Denials: 1})
+	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
 }
 
 func (l *lab) say(comm string) {
-	if !l.mute && l.kernel.allow(l.clock) {
-		l.pending = append(l.pending, record{l.clock, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
+	if !l.mute && l.kernel.allow(l.time) {
+		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
 	}
 }
 
@@ -112,8 +179,8 @@ func TestCellStream(t *testing.T) {
 	if want := []string{"boot", "locked", "end"}; !reflect.DeepEqual(states, want) {
 		t.Errorf("states %q, want %q", states, want)
 	}
-	if want := []lockdown.Write{{File: lockdown.LevelFile, Data: "integrity"}}; !reflect.DeepEqual(l.locked, want) {
-		t.Errorf("wrote %v, want %v", l.locked, want)
+	if want := []lockdown.Write{{File: lockdown.LevelFile, Data: "integrity"}}; !reflect.DeepEqual(l.written, want) {
+		t.Errorf("wrote %v, want %v", l.written, want)
 	}
 	comms := map[string]bool{}
 	for i, o := range obs {
@@ -150,8 +217,8 @@ func TestCellRefuses(t *testing.T) {
 }
 
 func TestCellTellsOfAWriteThatTheKernelRefused(t *testing.T) {
-	err := lock([]lockdown.Write{{File: "/dev/full", Data: "integrity"}})
-	if err == nil || err.Error() != `lock: write("/dev/full", "integrity"): ENOSPC` {
+	err := writeWhole("/dev/full", "integrity")
+	if err == nil || err.Error() != `write("/dev/full", "integrity"): ENOSPC` {
 		t.Errorf("got %v", err)
 	}
 }
@@ -221,42 +288,102 @@ func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
 	}
 }
 
-// An observation is sent before its child is ended, and a run that is canceled
-// ends the last child, too.
+// An observation is sent before its child is closed, and a run that is canceled
+// closes the last child, too.
 func TestCellAnswersFirst(t *testing.T) {
-	for _, cancelled := range []bool{false, true} {
-		var l lab
-		var in, out bytes.Buffer
+	for _, canceled := range []bool{false, true} {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := l.run(&out)
-		var sent []int // observations, when a child is ended
-		r.release = func() {
-			n := 0
-			_ = guestproto.ReadFrames(bytes.NewReader(out.Bytes()), func(f guestproto.Frame) error {
-				if f.Observation != nil {
-					n++
-				}
-				return nil
-			})
-			sent = append(sent, n)
-		}
-		probe := r.probe
-		r.probe = func(ctx context.Context, row scenarios.Row, req guestproto.Request) (string, scenarios.Result) {
-			if cancelled {
-				cancel()
-			}
-			return probe(ctx, row, req)
+		var in, out bytes.Buffer
+		var sent []int // observations, when a child is closed
+		l := &lab{onClose: func(string) { sent = append(sent, len(observations(out.Bytes()))) }}
+		if canceled {
+			l.onAct = func(string) { cancel() }
 		}
 		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x", "free/y"}})
-		err := r.answer(ctx, &in)
+		err := l.run(&out).answer(ctx, &in)
 		cancel()
-		if want := []int{1, 2, 2}; !cancelled && (err != nil || !reflect.DeepEqual(sent, want)) {
-			t.Errorf("children are ended after %v observations were sent, %v; want %v", sent, err, want)
+		if want := []int{1, 2}; !canceled && (err != nil || !reflect.DeepEqual(sent, want)) {
+			t.Errorf("children are closed after %v observations were sent, %v; want %v", sent, err, want)
 		}
-		if cancelled && (err == nil || len(sent) != 1) {
-			t.Errorf("canceled: %v, children are ended %d times", err, len(sent))
+		if canceled && (!errors.Is(err, context.Canceled) || !reflect.DeepEqual(sent, []int{0})) {
+			t.Errorf("canceled: %v, children are closed after %v observations", err, sent)
 		}
 	}
+}
+
+// observations are those of a stream, which may be cut.
+func observations(stream []byte) (obs []scenarios.Observation) {
+	_ = guestproto.ReadFrames(bytes.NewReader(stream), func(f guestproto.Frame) error {
+		if f.Observation != nil {
+			obs = append(obs, *f.Observation)
+		}
+		return nil
+	})
+	return obs
+}
+
+// A brokenPipe takes some writes and refuses the others.
+type brokenPipe struct{ left int }
+
+func (b *brokenPipe) Write(p []byte) (int, error) {
+	if b.left--; b.left < 0 {
+		return 0, syscall.EPIPE
+	}
+	return len(p), nil
+}
+
+// Whatever ends a run, no child is left in a guest that may get another request:
+// neither one that waits for its probe, nor one of a probe that is named twice.
+func TestCellLeavesNoChild(t *testing.T) {
+	probes := []string{"setup/a", "setup/b", "setup/a", "free/c"}
+	request := func() *bytes.Buffer {
+		var in bytes.Buffer
+		s, _ := lockdown.ParseSetting("integrity@runtime")
+		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes})
+		return &in
+	}
+	t.Run("complete", func(t *testing.T) {
+		l := &lab{}
+		var out bytes.Buffer
+		err := l.run(&out).answer(t.Context(), request())
+		if obs := observations(out.Bytes()); err != nil || len(obs) != 4 || l.open() != 0 {
+			t.Errorf("%v: %d observations, children left: %v", err, len(obs), l.started)
+		}
+		if !reflect.DeepEqual(l.ran, probes) {
+			t.Errorf("ran %q, want %q", l.ran, probes)
+		}
+	})
+	t.Run("lock fails twice", func(t *testing.T) {
+		l := &lab{refuse: lockdown.LevelFile}
+		g := l.guest()
+		for range 2 {
+			var out bytes.Buffer
+			err := l.runOn(g, &out).answer(t.Context(), request())
+			if ferr := guestproto.ReadFrames(&out, func(guestproto.Frame) error { return nil }); err != nil || ferr == nil || !strings.Contains(ferr.Error(), "lock: ") {
+				t.Errorf("answer: %v, the stream ends with %v", err, ferr)
+			}
+			if l.open() != 0 || l.serial%3 != 0 || l.serial == 0 {
+				t.Errorf("%d children started, left: %v", l.serial, l.started)
+			}
+		}
+	})
+	for frames := range 7 { // two states, four observations, the last state
+		t.Run(fmt.Sprintf("stream breaks after %d frames", frames), func(t *testing.T) {
+			l := &lab{}
+			r := l.run(nil)
+			r.out = &brokenPipe{frames}
+			if err := r.answer(t.Context(), request()); !errors.Is(err, syscall.EPIPE) || l.open() != 0 {
+				t.Errorf("%v, children left: %v", err, l.started)
+			}
+		})
+	}
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := &lab{onAct: func(string) { cancel() }}
+		if err := l.run(new(bytes.Buffer)).answer(ctx, request()); !errors.Is(err, context.Canceled) || l.open() != 0 {
+			t.Errorf("%v, children left: %v", err, l.started)
+		}
+	})
 }
 
 func TestParseCounts(t *testing.T) {
@@ -314,10 +441,9 @@ func TestCellNeverWaitsWhereNothingIsLocked(t *testing.T) {
 }
 
 func TestCellTellsOnceOfAMissingLog(t *testing.T) {
-	var l lab
+	l := &lab{logErr: errors.New("open /dev/kmsg: gone")}
 	var out bytes.Buffer
 	r := l.run(&out)
-	r.g.log = func() ([]record, bool, error) { return nil, false, errors.New("open /dev/kmsg: gone") }
 	var in bytes.Buffer
 	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"a/x", "a/y"}})
 	if err := r.answer(t.Context(), &in); err != nil {

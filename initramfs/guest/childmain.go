@@ -19,23 +19,23 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// resultFD is where a child's result goes.
+// resultFD is the descriptor that a child writes its result to.
 const resultFD = 3
 
 // maxJob bounds a child's job, in bytes.
 const maxJob = 4 << 10
 
-// A job is what a probe's child is told to do.
+// A job is a probe and what it needs to run.
 type job struct {
 	probe string
-	left  time.Duration // until the probe should give up and undo
+	left  time.Duration // until the contexts of Setup and of Act end
 	env   scenarios.Env
 }
 
-// jobEnd ends a job's text. That the pipe is closed after it means: go on.
+// jobEnd ends a job's text. The pipe is closed when the child may act.
 const jobEnd = "\n.\n"
 
-// String is the job as it goes to the child: a line a field.
+// String is the text that the child reads: one line for each field.
 func (j job) String() string {
 	head := j.probe + "\n" + strconv.FormatInt(int64(j.left), 10) + "\n"
 	return head + j.env.Setting.String() + "\n" + string(j.env.Interface) + jobEnd
@@ -58,19 +58,19 @@ func parseJob(text string) (j job, err error) {
 	return j, nil
 }
 
-// childMain is the life of a probe's child, which is to be known as comm: one
-// job from in, one result on fd. To greet is to say with one byte that it is up;
-// where its probe has something to do before the lock, a byte says that this is
-// done.
-func childMain(comm string, greet bool, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
+// childMain runs one probe in a child process named comm: it reads one job from
+// in and writes one result to fd. If signalReady is set it first writes a byte
+// to report that it is ready. If the probe has a Setup, it writes another byte
+// when Setup has finished. It returns the exit status.
+func childMain(ctx context.Context, comm string, signalReady bool, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
 	out := pipe(fd)
 	var err error
-	if greet {
+	if signalReady {
 		_, err = out.Write([]byte{'\n'})
 	}
 	if err == nil {
-		r := guestproto.Result(runJob(comm, in, out, find))
+		r := guestproto.Result(runJob(ctx, comm, in, out, find))
 		err = vport.Write(out, &r)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func childMain(comm string, greet bool, in io.Reader, fd int, find func(string) 
 	return 0
 }
 
-// readJob reads up to the end of a job's text, and no further.
+// readJob reads a job's text, up to its end.
 func readJob(in io.Reader) (string, error) {
 	var text []byte
 	for len(text) < maxJob && !strings.HasSuffix(string(text), jobEnd) {
@@ -97,7 +97,8 @@ func readJob(in io.Reader) (string, error) {
 	return string(text), nil
 }
 
-func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Result {
+// runJob reads a job and runs its probe. What goes wrong is a failed result.
+func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Result {
 	text, err := readJob(in)
 	if err != nil {
 		return failed(fmt.Sprintf("read job: %v", err))
@@ -110,16 +111,15 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 	if !ok {
 		return failed(fmt.Sprintf("unknown probe %q", j.probe))
 	}
-	// The kernel named every thread after the path of the exec; if it did
-	// not, a denial could not be told to be ours.
+	// Denials are attributed by the comm, which exec takes from the path.
 	if got, err := threadName(); err != nil || got != comm {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
 	run := func(ctx context.Context) scenarios.Result { return row.Act(ctx, j.env) }
 	if row.Setup != nil {
-		rest, r := beforehand(row, j)
+		rest, r := row.Setup(within(ctx, j.left), j.env)
 		if _, err := out.Write([]byte{'\n'}); err != nil {
-			return failed(fmt.Sprintf("say that it is prepared: %v", err))
+			return failed(fmt.Sprintf("report end of setup: %v", err))
 		}
 		if _, err := io.Copy(io.Discard, in); err != nil {
 			return failed(fmt.Sprintf("wait for the lock: %v", err))
@@ -129,34 +129,31 @@ func runJob(comm string, in io.Reader, out io.Writer, find func(string) (scenari
 		}
 		run = rest
 	}
-	return run(within(j.left))
+	return run(within(ctx, j.left))
 }
 
-// threadName is the comm of this thread.
+// threadName returns the comm of this thread.
 func threadName() (string, error) {
 	var name [16]byte // TASK_COMM_LEN
 	err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&name)), 0, 0, 0)
 	return unix.ByteSliceToString(name[:]), err
 }
 
-func beforehand(row scenarios.Row, j job) (rest func(context.Context) scenarios.Result, r scenarios.Result) {
-	return row.Setup(within(j.left), j.env)
-}
-
-// A deadline is context.WithTimeout without its timer, which most probes never
-// look at: to start and stop it takes more than they do.
+// A deadline is context.WithTimeout without a timer until Done is called. Most
+// probes do not call it, and the timer takes longer than they do.
 type deadline struct {
 	context.Context
 	at   time.Time
 	done func() <-chan struct{}
 }
 
-// within is a context for the time from now, which ends by its deadline only.
-func within(left time.Duration) context.Context {
-	d := deadline{Context: context.Background(), at: time.Now().Add(left)}
+// within returns a context that ends after the given time from now. It does not
+// end with its parent.
+func within(ctx context.Context, left time.Duration) context.Context {
+	d := deadline{Context: context.WithoutCancel(ctx), at: time.Now().Add(left)}
 	d.done = sync.OnceValue(func() <-chan struct{} {
 		ctx, cancel := context.WithDeadline(d.Context, d.at)
-		context.AfterFunc(ctx, cancel) // the process ends before or with it
+		context.AfterFunc(ctx, cancel) // frees the timer
 		return ctx.Done()
 	})
 	return d
@@ -172,7 +169,7 @@ func (d deadline) Err() error {
 	return context.DeadlineExceeded
 }
 
-// failed is the result of a probe that proves nothing.
+// failed is the result of a run that proves nothing.
 func failed(why string) scenarios.Result {
 	return scenarios.Result{Outcome: scenarios.Failed, Why: why}
 }

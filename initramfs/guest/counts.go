@@ -18,22 +18,22 @@ const (
 	mutateFile = "/sys/kernel/security/ldlab/mutate"
 )
 
-// maxChecks bounds what one frame carries of them.
+// maxChecks bounds the checks in one frame.
 const maxChecks = 512
 
-// takeCounts is readCounts, and has the kernel start anew.
-func takeCounts() (checks []scenarios.Check, ok bool, err error) {
+// drainCounts reads the kernel's counters and resets them.
+func drainCounts() (checks []scenarios.Check, ok bool, err error) {
 	if checks, ok, err = readCounts(); !ok || err != nil {
 		return nil, ok, err
 	}
 	if err = writeWhole(sitesFile, "reset"); err != nil {
-		return nil, false, fmt.Errorf("take counts: %w", err)
+		return nil, false, fmt.Errorf("reset counts: %w", err)
 	}
 	return checks, true, nil
 }
 
-// readCounts reads what the kernel counted of each call site since it last
-// started anew. ok is false where this kernel does not count.
+// readCounts reads what the kernel counted of each call site since the counters
+// were reset. ok is false if this kernel does not count.
 func readCounts() (checks []scenarios.Check, ok bool, err error) {
 	text, err := readBounded(sitesFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,8 +48,8 @@ func readCounts() (checks []scenarios.Check, ok bool, err error) {
 	return checks, true, nil
 }
 
-// parseCounts takes the sites file: a line that says how much was missed, and
-// one a call site, reason and comm.
+// parseCounts parses the sites file: one line with the number of checks that
+// were not counted, and one for each call site, reason and comm.
 func parseCounts(text string) (checks []scenarios.Check, err error) {
 	for line := range strings.Lines(text) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t")

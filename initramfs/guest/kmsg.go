@@ -15,7 +15,7 @@ type record struct {
 	text string
 }
 
-// A kmsg reads the kernel's log, from its oldest record on.
+// A kmsg reads the kernel's log, beginning with its oldest record.
 type kmsg struct {
 	fd  int // -1: not open yet
 	buf [8192]byte
@@ -23,7 +23,7 @@ type kmsg struct {
 
 func newKmsg() *kmsg { return &kmsg{fd: -1} }
 
-// open opens the log, once: not before /dev is mounted.
+// open opens the log on its first use, when /dev is mounted.
 func (k *kmsg) open() (err error) {
 	if k.fd < 0 {
 		if k.fd, err = unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err != nil {
@@ -33,9 +33,9 @@ func (k *kmsg) open() (err error) {
 	return nil
 }
 
-// read gives the records that came since its last call; cut is true where some
-// were overwritten before they could be read.
-func (k *kmsg) read() (records []record, cut bool, err error) {
+// readLog returns the records that were logged since the last call; cut is true
+// if some were overwritten before they could be read.
+func (k *kmsg) readLog() (records []record, cut bool, err error) {
 	if err := k.open(); err != nil {
 		return nil, false, err
 	}
@@ -57,14 +57,15 @@ func (k *kmsg) read() (records []record, cut bool, err error) {
 	}
 }
 
-// skip passes over the records that are there. Where that fails, they are read.
-func (k *kmsg) skip() {
+// skipLog passes over the records that are there. If seeking fails, the next
+// readLog returns them.
+func (k *kmsg) skipLog() {
 	if k.open() == nil {
 		_, _ = unix.Seek(k.fd, 0, unix.SEEK_END)
 	}
 }
 
-// parseRecord takes one record of /dev/kmsg: "prio,seq,µs,flags;text" and
+// parseRecord parses one record of /dev/kmsg: "prio,seq,µs,flags;text" and
 // lines of context after it (Documentation/ABI/testing/dev-kmsg).
 func parseRecord(s string) (record, bool) {
 	head, text, ok := strings.Cut(s, ";")
@@ -94,7 +95,7 @@ const (
 	maxLogLine  = 512 // bytes
 )
 
-// naming keeps the denial lines that name comm.
+// naming returns the denial lines that name comm.
 func naming(records []record, comm string) (lines []string) {
 	for _, r := range records {
 		if strings.Contains(r.text, denialPrefix+comm+": ") && len(lines) < maxLogLines {

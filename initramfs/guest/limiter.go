@@ -9,28 +9,27 @@ import "time"
 const (
 	limitBurst    = 10
 	limitInterval = 5 * time.Second
-	limitMargin   = 250 * time.Millisecond // jiffies, and the log's clock, are not ours
+	limitMargin   = 250 * time.Millisecond // the limit counts in jiffies, which differ from the log's clock
 )
 
-// A limiter knows which denial lines the kernel printed lately. The kernel
-// counts in windows of its own; each of them lies inside the interval that
-// ends now, so that fewer than a burst of lines in that interval means that
-// no line was held back.
+// A limiter knows which denial lines the kernel printed lately. The kernel's
+// current window lies inside the interval that ends now. So if fewer lines than
+// a burst were printed in that interval, the kernel suppressed none.
 type limiter struct {
-	lines []time.Duration // times of the log, ascending, none older than an interval when last asked
+	lines []time.Duration // times of the log, ascending
 }
 
 // printed records a denial line.
 func (l *limiter) printed(at time.Duration) { l.lines = append(l.lines, at) }
 
-// forget drops the lines that count no more.
+// forget drops the lines that are older than an interval.
 func (l *limiter) forget(now time.Duration) {
 	for len(l.lines) > 0 && l.lines[0]+limitInterval+limitMargin <= now {
 		l.lines = l.lines[1:]
 	}
 }
 
-// wait is how long to wait until n more lines would be printed.
+// wait returns how long to wait until the kernel would print n more lines.
 func (l *limiter) wait(now time.Duration, n int) time.Duration {
 	l.forget(now)
 	excess := len(l.lines) + min(max(n, 1), limitBurst) - limitBurst
@@ -40,5 +39,5 @@ func (l *limiter) wait(now time.Duration, n int) time.Duration {
 	return l.lines[excess-1] + limitInterval + limitMargin - now
 }
 
-// full reports whether the kernel may be holding lines back.
+// full reports whether the kernel may be suppressing lines.
 func (l *limiter) full(now time.Duration) bool { return l.wait(now, 1) > 0 }

@@ -7,20 +7,20 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// milestones are lines of the kernel's log that tell how a boot goes: what they
-// begin with, and what they mark. From init/main.c and init/initramfs.c, v6.12.
+// milestones maps what a line of the kernel's log begins with to the mark that
+// it stands for. The lines are from init/main.c and init/initramfs.c, v6.12.
 var milestones = []struct{ prefix, mark string }{
 	{"Trying to unpack rootfs image as initramfs", guestproto.MarkUnpack},
 	{"Freeing initrd memory", guestproto.MarkInitramfs},
 	{"Run /init as init process", guestproto.MarkInit},
 }
 
-// bootMarks reads the whole log of the kernel for milestones. It is called once
-// in a guest's life, so its descriptor stays open.
+// bootMarks searches the kernel's whole log for milestones. It leaves its
+// descriptor open, because it is called once in a guest's life.
 func bootMarks() (marks []scenarios.Mark) {
-	records, _, err := newKmsg().read()
+	records, _, err := newKmsg().readLog()
 	if err != nil {
-		return nil // no timing then: it is no evidence of anything
+		return nil // timing is no evidence, so its absence is no error
 	}
 	for _, r := range records {
 		for _, m := range milestones {

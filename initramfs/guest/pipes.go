@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A pipe is one end of a pipe, by its descriptor. It does not go through Go's
-// poller and has no finalizer: to an emulated guest all of that is new code,
-// and one goroutine that waits with poll(2) needs none of it.
+// A pipe is the descriptor of one end of a pipe. It does not use Go's poller
+// and has no finalizer: an emulated guest would have to translate that code,
+// and the one goroutine that waits uses poll(2).
 type pipe int
 
 func (p pipe) Read(b []byte) (int, error) {
@@ -38,31 +38,31 @@ func (p pipe) Write(b []byte) (done int, err error) {
 	return done, nil
 }
 
-// noPipe is a pipe that is not there, or not any more.
+// noPipe stands for a closed pipe.
 const noPipe pipe = -1
 
-// close closes what is open.
+// close closes the pipe if it is open.
 func (p *pipe) close() {
 	if *p != noPipe {
-		_ = unix.Close(int(*p)) // a pipe has nothing to say when it is closed
+		_ = unix.Close(int(*p)) // close(2) of a pipe reports no lost data
 		*p = noPipe
 	}
 }
 
-// pipes connect a probe's child: one for its job, one for all it says, one for
+// pipes connect a probe's child: one for its job, one for its output, one for
 // its result.
 type pipes struct {
-	job, said, result pipe    // our ends
-	child             [3]pipe // and its own, in this order
-	head              []byte  // of what it said
+	job, output, result pipe    // our ends
+	child               [3]pipe // the child's ends, in this order
+	head                []byte  // the begin of the output
 }
 
-// maxSaid bounds what is kept of a child's output, in bytes.
-const maxSaid = 4 << 10
+// maxOutput bounds what is kept of a child's output, in bytes.
+const maxOutput = 4 << 10
 
 func newPipes() (*pipes, error) {
 	p := &pipes{noPipe, noPipe, noPipe, [3]pipe{noPipe, noPipe, noPipe}, nil}
-	for i, ours := range []*pipe{&p.job, &p.said, &p.result} {
+	for i, ours := range []*pipe{&p.job, &p.output, &p.result} {
 		var ends [2]int
 		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 			p.closeChild()
@@ -70,13 +70,13 @@ func newPipes() (*pipes, error) {
 			return nil, fmt.Errorf("connect child: pipe: %w", err)
 		}
 		if *ours, p.child[i] = pipe(ends[0]), pipe(ends[1]); i == 0 {
-			p.child[i], *ours = *ours, p.child[i] // the job goes the other way
+			p.child[i], *ours = *ours, p.child[i] // the job goes to the child
 		}
 	}
 	return p, nil
 }
 
-// childFiles are the child's descriptors 0 to 3.
+// childFiles are the child's descriptors 0 to 3: job, stdout, stderr, result.
 func (p *pipes) childFiles() []uintptr {
 	return []uintptr{uintptr(p.child[0]), uintptr(p.child[1]), uintptr(p.child[1]), uintptr(p.child[2])}
 }
@@ -89,25 +89,25 @@ func (p *pipes) closeChild() {
 
 func (p *pipes) close() {
 	p.job.close()
-	p.said.close()
+	p.output.close()
 	p.result.close()
 }
 
-// Why a child was not listened to any longer.
+// Errors of a listener.
 var (
 	errLate     = errors.New("late")
 	errCanceled = errors.New("canceled")
 )
 
-// cancelEvery is how often a listener looks whether its context is over.
+// cancelEvery is how often a listener checks whether its context has ended.
 const cancelEvery = 50 * time.Millisecond
 
-// A listener reads a child's result, and takes in what the child says
-// meanwhile, until a time has come or ctx is over: errLate, errCanceled.
+// A listener reads a child's result and keeps the output that comes meanwhile.
+// It returns errLate after until, and errCanceled when ctx has ended.
 type listener struct {
 	*pipes
 	ctx   context.Context
-	until time.Time // zero: for good
+	until time.Time // zero: no limit
 }
 
 func (l *listener) Read(b []byte) (int, error) {
@@ -122,7 +122,7 @@ func (l *listener) Read(b []byte) (int, error) {
 	}
 }
 
-// poll waits for p and for what the child says, and takes the latter in.
+// poll waits for p and for output, and reads the output.
 func (l *listener) poll(p pipe) (ready bool, err error) {
 	wait := -1
 	if l.ctx.Done() != nil {
@@ -140,19 +140,19 @@ func (l *listener) poll(p pipe) (ready bool, err error) {
 	if l.ctx.Err() != nil {
 		return false, errCanceled
 	}
-	set := []unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}, {Fd: int32(l.said), Events: unix.POLLIN}}
+	set := []unix.PollFd{{Fd: int32(p), Events: unix.POLLIN}, {Fd: int32(l.output), Events: unix.POLLIN}}
 	if err := rawPoll(set, wait); err != nil && err != unix.EINTR {
 		return false, fmt.Errorf("wait for child: poll: %w", err)
 	}
 	if set[1].Revents != 0 {
-		l.hear()
+		l.readOutput()
 	}
 	return set[0].Revents != 0, nil
 }
 
-// rawPoll is poll(2), of which Go's scheduler is not told: while it waits, other
-// goroutines get no time of this one's processor. Where cells are run there are
-// none, and to have looked for one costs an emulated guest 2 ms.
+// rawPoll is poll(2) without notice to Go's scheduler: while it waits, no other
+// goroutine runs on this processor. A guest without a shell has none, and
+// looking for one takes an emulated guest 2 ms.
 func rawPoll(set []unix.PollFd, ms int) error {
 	var timeout *unix.Timespec
 	if ms >= 0 {
@@ -166,20 +166,20 @@ func rawPoll(set []unix.PollFd, ms int) error {
 	return nil
 }
 
-// hear takes in some of what the child says. The end of it closes our end:
-// poll(2) passes over descriptors that are not there.
-func (l *listener) hear() {
-	b := make([]byte, maxSaid)
-	n, err := l.said.Read(b)
-	l.head = append(l.head, b[:min(n, maxSaid-len(l.head))]...)
+// readOutput reads some of the child's output. At its end it closes our end of
+// the pipe; poll(2) ignores descriptors that are negative.
+func (l *listener) readOutput() {
+	b := make([]byte, maxOutput)
+	n, err := l.output.Read(b)
+	l.head = append(l.head, b[:min(n, maxOutput-len(l.head))]...)
 	if err != nil {
-		l.said.close()
+		l.output.close()
 	}
 }
 
-// hearAll takes in the rest of what the child said.
-func (l *listener) hearAll() {
-	for l.said != noPipe {
+// drainOutput reads the rest of the child's output.
+func (l *listener) drainOutput() {
+	for l.output != noPipe {
 		if _, err := l.poll(noPipe); err != nil {
 			return
 		}

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A port is a virtio-serial port. Its calls block in the
-// kernel and never go through Go's poller: virtio_console loses a wake-up when
-// a poll and a blocking write race.
+// A port is a virtio-serial port. Its calls block in the kernel and never use
+// Go's poller, because virtio_console loses a wake-up when a poll and a blocking
+// write race.
 type port struct {
 	fd     int
-	closed atomic.Bool // the number may be another file's by now
+	closed atomic.Bool // the descriptor may have been reused
 }
 
 // portNode is the lab's port: the machine has one device for ports, before any
@@ -23,8 +23,8 @@ type port struct {
 // add_port, v6.12).
 const portNode = "/dev/vport0p1"
 
-// openPort opens the port, waiting for it: the device tells what ports it has
-// after it was found.
+// openPort opens the port. It waits until the port exists, because the device
+// reports its ports after it was probed.
 func openPort() (*port, error) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		fd, err := unix.Open(portNode, unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -38,8 +38,9 @@ func openPort() (*port, error) {
 	}
 }
 
-// Read blocks until there is something. The driver reads as ended while the
-// host's side is closed; the host may come back, as it does after a restore.
+// Read blocks until there is data. While the host's side is closed the driver
+// returns 0, which is no end of file: the host may open it again, as it does
+// after a restore.
 func (p *port) Read(b []byte) (int, error) {
 	for {
 		if p.closed.Load() {
@@ -71,7 +72,8 @@ func (p *port) Write(b []byte) (done int, err error) {
 	return done, nil
 }
 
-// Close closes the port once: SSH closes what it has given up, and so may others.
+// Close closes the port. Package ssh closes a connection more than once; all calls
+// but the first return os.ErrClosed.
 func (p *port) Close() error {
 	if p.closed.Swap(true) {
 		return os.ErrClosed

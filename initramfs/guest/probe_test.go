@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 	"os"
+	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,13 +16,31 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-func testProber(t *testing.T, scale float64) prober {
+// start starts a child for a probe. A test that waits for a limit sets a small
+// scale; the others have limits that no machine is too slow for.
+func start(t *testing.T, comm, probe string, scale float64) *probeChild {
+	t.Helper()
+	w, err := startWorker(reaper, t.TempDir(), comm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := childFor(t, w, probe, scale)
+	t.Cleanup(c.close)
+	return c
+}
+
+// childFor has a worker run a probe.
+func childFor(t *testing.T, w *worker, probe string, scale float64) *probeChild {
+	t.Helper()
 	setting, err := lockdown.ParseSetting("integrity@runtime")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return prober{reaper, t.TempDir(), scale, scenarios.Env{Setting: setting, Interface: lockdown.Bitmap}}
+	return newProbeChild(w, probe, newLimits(scale), scenarios.Env{Setting: setting, Interface: lockdown.Bitmap})
 }
+
+// ample is a scale whose limits no test reaches.
+const ample = 100
 
 func TestProbeChild(t *testing.T) {
 	const failed = scenarios.Failed
@@ -30,21 +51,21 @@ func TestProbeChild(t *testing.T) {
 		call    string
 		why     string // part of it
 	}{
-		{"fake/ok", 1, scenarios.Allowed, "integrity@runtime bitmap", ""},
-		{"fake/main-thread", 1, scenarios.Allowed, "true", ""},
-		{"fake/panic", 1, failed, "", "panic: at the disco"},
-		{"fake/exit", 1, failed, "", "child ended without a result: exit 7: bye"},
-		{"fake/killed", 1, failed, "", "child ended without a result: killed by killed"},
+		{"fake/ok", ample, scenarios.Allowed, "integrity@runtime bitmap", ""},
+		{"fake/main-thread", ample, scenarios.Allowed, "true", ""},
+		{"fake/panic", ample, failed, "", "panic: at the disco"},
+		{"fake/exit", ample, failed, "", "child ended without a result: exit 7: bye"},
+		{"fake/killed", ample, failed, "", "child ended without a result: killed by killed"},
 		{"fake/hang", 0.05, failed, "", "no result within 500ms"},
 		{"fake/gives-up", 0.1, failed, "", "gave up"},
-		{"fake/garbage", 1, failed, "", "length 4294967295 exceeds"},
-		{"fake/half", 1, failed, "", "unexpected EOF"},
-		{"fake/flood", 1, scenarios.Denied, "", ""},
-		{"fake/leaves-daemon", 1, scenarios.Allowed, "<nil>", ""},
-		{"fake/none-such", 1, failed, "", `unknown probe "fake/none-such"`},
+		{"fake/garbage", ample, failed, "", "length 4294967295 exceeds"},
+		{"fake/half", ample, failed, "", "unexpected EOF"},
+		{"fake/flood", ample, scenarios.Denied, "", ""},
+		{"fake/leaves-daemon", ample, scenarios.Allowed, "<nil>", ""},
+		{"fake/none-such", ample, failed, "", `unknown probe "fake/none-such"`},
 	} {
 		t.Run(tt.probe, func(t *testing.T) {
-			r := testProber(t, tt.scale).run(t.Context(), "ldp-0001", tt.probe)
+			r := start(t, "ldp-0001", tt.probe, tt.scale).act(t.Context())
 			if r.Outcome != tt.outcome || r.Call != tt.call || !strings.Contains(r.Why, tt.why) {
 				t.Errorf("got %+v, want %+v", r, tt)
 			}
@@ -53,7 +74,7 @@ func TestProbeChild(t *testing.T) {
 }
 
 func TestEveryThreadOfTheChildHasItsComm(t *testing.T) {
-	r := testProber(t, 1).run(t.Context(), "ldp-9999", "fake/comms")
+	r := start(t, "ldp-9999", "fake/comms", ample).act(t.Context())
 	lines := strings.Fields(r.Call)
 	if len(lines) < 2 {
 		t.Fatalf("threads' comms: %q; want those of several threads", lines)
@@ -65,71 +86,107 @@ func TestEveryThreadOfTheChildHasItsComm(t *testing.T) {
 	}
 }
 
+// TestProbeEndsWithItsContext cancels a probe that hangs, long before its limits.
 func TestProbeEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	begin := time.Now()
-	r := testProber(t, 1).run(ctx, "ldp-0001", "fake/hang")
-	if r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, "run canceled") || time.Since(begin) > 5*time.Second {
-		t.Errorf("got %+v after %v", r, time.Since(begin))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := start(t, "ldp-0001", "fake/hang", maxScale).act(ctx); r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, "run canceled") {
+		t.Errorf("got %+v", r)
 	}
 }
 
 func TestChildRefusesAnotherComm(t *testing.T) {
 	j := job{probe: "fake/ok", left: time.Second}
-	r := runJob("ldp-0001", strings.NewReader(j.String()), io.Discard, findFake)
+	r := runJob(t.Context(), "ldp-0001", strings.NewReader(j.String()), io.Discard, findFake)
 	if r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
 		t.Errorf("got %+v", r)
 	}
 }
 
-// TestWorkersWait hires children before there is work: each runs one probe,
-// under its own comm, and then there are new ones.
-func TestWorkersWait(t *testing.T) {
+// TestPrefork starts children before there is work: each runs one probe under
+// its own comm, and when they are used up new ones are started.
+func TestPrefork(t *testing.T) {
 	g := &guest{children: reaper, dir: t.TempDir()}
-	if err := g.hire(2); err != nil {
+	if err := g.prefork(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
 	for i := range 3 {
-		hired := len(g.idle)
+		ready := len(g.ready)
 		w, err := g.worker()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(g.idle) != max(0, hired-1) {
-			t.Errorf("worker %d: %d of %d hired are left", i, len(g.idle), hired)
+		if len(g.ready) != max(0, ready-1) {
+			t.Errorf("worker %d: %d of %d preforked are left", i, len(g.ready), ready)
 		}
-		r := testProber(t, 1).give(t.Context(), w, "fake/comms")
-		if seen[w.comm] || r.Outcome != scenarios.Allowed || !strings.Contains(r.Call, w.comm) {
-			t.Errorf("worker %d, %s: %+v", i, w.comm, r)
+		c := childFor(t, w, "fake/comms", ample)
+		if r := c.act(t.Context()); seen[c.comm()] || r.Outcome != scenarios.Allowed || !strings.Contains(r.Call, c.comm()) {
+			t.Errorf("worker %d, %s: %+v", i, c.comm(), r)
 		}
-		seen[w.comm] = true
-		testProber(t, 1).end(w)
+		seen[c.comm()] = true
+		c.close()
 	}
 }
 
-// TestBefore runs a probe in two parts, with a lock between them.
-func TestBefore(t *testing.T) {
-	p := testProber(t, 1)
+// TestPreforkDropsADeadChild: a child that ends before it is ready is not given
+// to a probe.
+func TestPreforkDropsADeadChild(t *testing.T) {
+	before := openFiles(t)
+	defer func(p string) { program = p }(program)
+	program = "/bin/true"
+	g := &guest{children: reaper, dir: t.TempDir()}
+	if err := g.prefork(t.Context(), 2); err == nil || !strings.Contains(err.Error(), "prefork child: ") {
+		t.Errorf("prefork: %v", err)
+	}
+	if len(g.ready) != 0 || openFiles(t) != before {
+		t.Errorf("%d children are ready; %d files open, %d before", len(g.ready), openFiles(t), before)
+	}
+}
+
+// openFiles counts this process's descriptors.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// TestSetup runs a probe in two parts, with a lock between them.
+func TestSetup(t *testing.T) {
 	for id, want := range map[string]scenarios.Outcome{"fake/before": scenarios.Allowed, "fake/before-refused": scenarios.Denied, "fake/before-crash": scenarios.Failed} {
 		file := orderFile(os.Getpid())
 		_ = os.Remove(file)
 		defer os.Remove(file)
-		w, err := startWorker(reaper, p.dir, "ldp-0007")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.prepare(w, id)
+		c := start(t, "ldp-0007", id, ample)
+		c.setup(t.Context())
 		if id != "fake/before-crash" {
 			appendTo(file, "lock ")
 		}
-		r := p.give(t.Context(), w, id)
-		p.end(w)
+		r := c.act(t.Context())
 		got, _ := os.ReadFile(file)
 		if r.Outcome != want || want == scenarios.Allowed && string(got) != "before lock rest " {
 			t.Errorf("%s: %+v, in the order %q", id, r, got)
 		}
+	}
+}
+
+// TestClosedAfterSetup: a child whose probe never acts leaves neither a process
+// nor a descriptor behind.
+func TestClosedAfterSetup(t *testing.T) {
+	before := openFiles(t)
+	w, err := startWorker(reaper, t.TempDir(), "ldp-0008")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := childFor(t, w, "fake/before", ample)
+	c.setup(t.Context())
+	c.close()
+	_ = os.Remove(orderFile(os.Getpid()))
+	if err := syscall.Kill(w.process.pid, 0); err != syscall.ESRCH || openFiles(t) != before {
+		t.Errorf("child: %v; %d files open, %d before", err, openFiles(t), before)
 	}
 }
 
@@ -139,6 +196,26 @@ func TestWorkersWanted(t *testing.T) {
 	} {
 		if got := workersWanted(cmdline); got != want {
 			t.Errorf("%q: %d workers, want %d", cmdline, got, want)
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	one := newLimits(1)
+	if one.act <= 0 || one.act >= one.killed || one.gone <= 0 || one.output <= 0 {
+		t.Errorf("a probe's context does not end before the probe is killed: %+v", one)
+	}
+	for _, scale := range []float64{0, -1, math.NaN(), math.Inf(-1)} {
+		if got := newLimits(scale); got != one {
+			t.Errorf("scale %v: %+v, want %+v", scale, got, one)
+		}
+	}
+	// Every field is scaled: one that is forgotten is found here.
+	twice, most := reflect.ValueOf(newLimits(2)), reflect.ValueOf(newLimits(math.Inf(1)))
+	for i := range twice.NumField() {
+		base := reflect.ValueOf(one).Field(i).Int()
+		if twice.Field(i).Int() != 2*base || most.Field(i).Int() != maxScale*base {
+			t.Errorf("%s: %d at scale 1, %d at 2, %d at most", twice.Type().Field(i).Name, base, twice.Field(i).Int(), most.Field(i).Int())
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 type ptyRequest struct {
 	Term                         string
 	Columns, Rows, Width, Height uint32
-	Modes                        string // the terminal's own defaults serve
+	Modes                        string // ignored: the terminal keeps its defaults
 }
 
 // A windowChange is the payload of window-change (section 6.7).
@@ -21,14 +21,14 @@ type windowChange struct {
 	Columns, Rows, Width, Height uint32
 }
 
-// A pty is a pseudo-terminal of which the session holds the master.
+// A pty is a pseudo-terminal. The session holds the master.
 type pty struct {
 	master *os.File
 	slave  string // path
 }
 
 func openPTY(size windowChange) (*pty, error) {
-	// O_NONBLOCK lets Go's poller have it, so that a deadline ends a read.
+	// O_NONBLOCK makes os.NewFile use Go's poller, so that a deadline ends a read.
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open terminal: /dev/ptmx: %w", err)
@@ -62,7 +62,7 @@ func (p *pty) resize(w windowChange) error {
 	return err
 }
 
-// openSlave opens the side that becomes a command's terminal.
+// openSlave opens the side that becomes the command's terminal.
 func (p *pty) openSlave() (*os.File, error) {
 	f, err := os.OpenFile(p.slave, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {

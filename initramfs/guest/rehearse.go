@@ -14,36 +14,47 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// rehearsal is the probe that is rehearsed: any one that changes nothing and for
-// which lockdown is not asked.
+// rehearsal is the probe that is rehearsed. It changes nothing, and the kernel
+// does not check lockdown for it.
 const rehearsal = "module/list"
 
-// rehearse answers a request that nobody made, to nobody. A guest that is
-// going to be forked does so once: stacks are then grown, threads started,
-// pages there and files looked up, and no fork has to do it again. It changes
-// nothing in the kernel; what was counted and logged of the boot is kept.
-func (g *guest) rehearse() {
+// rehearsalScale gives the rehearsal more time than the host gives a boot, so
+// that its own limits never end it.
+const rehearsalScale = maxScale
+
+// A rehearsedMachine does not reset the kernel's counters: what they count
+// meanwhile is for the first real request.
+type rehearsedMachine struct{ machine }
+
+func (rehearsedMachine) drainCounts() ([]scenarios.Check, bool, error) { return readCounts() }
+
+// rehearse answers a request to nobody, once, in a guest that is going to be
+// forked. After that stacks have grown, threads have started, pages are present
+// and files are in the kernel's caches, so that no fork has to do it again. It
+// changes nothing in the kernel and keeps the evidence of the boot.
+func (g *guest) rehearse(ctx context.Context) {
 	growStack()
-	taken := *g.taken
-	taken.counted = slices.Clone(taken.counted)
+	boot := *g.boot
+	boot.counted = slices.Clone(boot.counted)
 	var in bytes.Buffer
-	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Probes: []string{rehearsal}})
+	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Scale: rehearsalScale, Probes: []string{rehearsal}})
 	r := newCellRun(g, io.Discard)
-	r.counts = readCounts // what is counted meanwhile is for the first one who asks
-	_ = r.answer(context.Background(), &in)
-	g.taken = &taken
+	r.machine = rehearsedMachine{r.machine}
+	_ = r.answer(ctx, &in)
+	g.boot = &boot
+	g.limits.Store(nil)
 }
 
-// rehearseChild is the same for a probe's child.
-func rehearseChild(comm string) {
+// rehearseChild does the same in a probe's child.
+func rehearseChild(ctx context.Context, comm string) {
 	growStack()
-	j := job{probe: rehearsal, left: probeGivesUp}
-	r := guestproto.Result(runJob(comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
+	j := job{probe: rehearsal, left: newLimits(rehearsalScale).act}
+	r := guestproto.Result(runJob(ctx, comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
 	_ = vport.Write(io.Discard, &r)
 }
 
-// growStack makes the goroutine's stack so large that no probe is likely to have
-// it copied.
+// growStack grows the goroutine's stack so far that a probe is unlikely to have
+// it copied again.
 //
 //go:noinline
 func growStack() byte {

@@ -18,11 +18,11 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
-// serveSSH speaks SSH on the port until the host hangs up.
-func (g *guest) serveSSH(p vport.Preamble, port *port) error {
-	// The one that reads the port blocks in the kernel with its P until the
-	// runtime takes that away, up to 10 ms later. Another P serves the rest at
-	// once: on one CPU this saves 10 to 20 % of the handshake.
+// serveSSH serves SSH on the port until the host hangs up.
+func (g *guest) serveSSH(ctx context.Context, p vport.Preamble, port *port) error {
+	// The goroutine that reads the port blocks in a system call and keeps its P
+	// for up to 10 ms, until sysmon retakes it. Other Ps run the rest at once: on
+	// one CPU this saves 10 to 20 % of the handshake.
 	runtime.GOMAXPROCS(4)
 	g.bootErrors = append(g.bootErrors, mountAll(forShell...)...)
 	go g.children.reapAll()
@@ -30,23 +30,23 @@ func (g *guest) serveSSH(p vport.Preamble, port *port) error {
 	if err != nil {
 		return err
 	}
-	return server.serve(portConn{port})
+	return server.serve(ctx, portConn{port})
 }
 
-// reapAll reaps whoever ends, for as long as the machine runs: what a shell
-// leaves behind does not wait for the shell.
+// reapAll reaps every process that ends, for as long as the machine runs, so that
+// the orphans of a shell are reaped while the shell runs.
 func (c *children) reapAll() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGCHLD)
-	for range ended {
+	for ; ; <-ended { // the first time for what ended before Notify
 		c.mu.Lock()
 		c.reap()
 		c.mu.Unlock()
 	}
 }
 
-// A portConn is a port as a net.Conn, which SSH asks for. Deadlines are the
-// host's business.
+// A portConn makes a port a net.Conn, which package ssh requires. It ignores
+// deadlines; the host has its own.
 type portConn struct{ *port }
 
 type portAddr struct{}
@@ -60,7 +60,7 @@ func (portConn) SetDeadline(time.Time) error      { return nil }
 func (portConn) SetReadDeadline(time.Time) error  { return nil }
 func (portConn) SetWriteDeadline(time.Time) error { return nil }
 
-// A server speaks SSH with the one host that has the key.
+// A server serves SSH to the client that has the key.
 type server struct {
 	g      *guest
 	config *ssh.ServerConfig
@@ -84,23 +84,23 @@ func newServer(g *guest, p vport.Preamble) (*server, error) {
 			return nil, nil
 		},
 	}
-	// One of each, the cheapest to emulate; there is no other client to
-	// agree with.
+	// One algorithm of each kind, the fastest in an emulated guest: the only
+	// client is the lab's.
 	config.KeyExchanges = []string{ssh.KeyExchangeCurve25519}
 	config.Ciphers = []string{ssh.CipherChaCha20Poly1305}
 	config.AddHostKey(signer)
 	return &server{g, config}, nil
 }
 
-// serve speaks with one client until it hangs up.
-func (s *server) serve(conn net.Conn) error {
+// serve serves one client until it hangs up.
+func (s *server) serve(ctx context.Context, conn net.Conn) error {
 	c, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
 		return fmt.Errorf("shake hands: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go ssh.DiscardRequests(requests) // answers keep-alives, too
+	go ssh.DiscardRequests(requests) // replies to keep-alives, too
 	for ch := range channels {
 		if ch.ChannelType() != "session" {
 			_ = ch.Reject(ssh.UnknownChannelType, "only sessions")

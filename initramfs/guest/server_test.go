@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -11,7 +12,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +66,12 @@ type dialed struct {
 	off    chan struct{} // closed when the guest powers off
 }
 
+// A quietMachine is this machine without its log.
+type quietMachine struct{ *realMachine }
+
+func (quietMachine) readLog() ([]record, bool, error) { return nil, false, nil }
+func (quietMachine) skipLog()                         {}
+
 // dial starts a guest's server and logs in.
 func dial(t *testing.T) dialed {
 	t.Helper()
@@ -73,12 +79,13 @@ func dial(t *testing.T) dialed {
 	hostKey, hostPEM := keyPair(t)
 	clientKey, _ := keyPair(t)
 	off := make(chan struct{})
-	g := &guest{started: time.Now(), children: reaper, dir: t.TempDir(), log: func() ([]record, bool, error) { return nil, false, nil }, off: func() { close(off) }}
+	g := &guest{started: time.Now(), children: reaper, dir: t.TempDir(), clock: kernelClock{}, off: func() { close(off) }}
+	g.machine = quietMachine{&realMachine{newKmsg(), g}}
 	s, err := newServer(g, vport.Preamble{HostKey: hostPEM, ClientKey: ssh.MarshalAuthorizedKey(clientKey.PublicKey())})
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = s.serve(portConn{guestEnd}) }()
+	go func() { _ = s.serve(t.Context(), portConn{guestEnd}) }()
 	conn, channels, requests, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, clientKey))
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +112,7 @@ func TestServerTakesOneKeyOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- s.serve(portConn{guestEnd}) }()
+	go func() { served <- s.serve(t.Context(), portConn{guestEnd}) }()
 	if _, _, _, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, stranger)); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
 		t.Errorf("a stranger's key: %v", err)
 	}
@@ -170,11 +177,7 @@ func TestOff(t *testing.T) {
 	if err := s.Run(vport.CommandOff); err != nil {
 		t.Errorf("off: %v", err)
 	}
-	select {
-	case <-d.off:
-	case <-time.After(10 * time.Second):
-		t.Error("guest stays on")
-	}
+	<-d.off // or the test times out
 }
 
 func TestCommands(t *testing.T) {
@@ -216,28 +219,37 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func TestSignalReachesTheCommand(t *testing.T) {
+// startScript starts a shell that reads the script, and returns the first line
+// that it prints.
+func startScript(t *testing.T, script string) (s *ssh.Session, printed string) {
+	t.Helper()
 	s, err := dial(t).client.NewSession()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Start("/bin/sleep 60"); err != nil {
+	in, _ := s.StdinPipe()
+	out, _ := s.StdoutPipe()
+	if err := s.Start("/bin/sh"); err != nil {
 		t.Fatal(err)
 	}
-	// The reply to the start comes before the process is there.
-	done := make(chan error, 1)
-	go func() { done <- s.Wait() }()
-	for {
-		_ = s.Signal(ssh.SIGTERM)
-		select {
-		case err := <-done:
-			var exit *ssh.ExitError
-			if !errors.As(err, &exit) || exit.Signal() != "TERM" {
-				t.Errorf("ended with %v", err)
-			}
-			return
-		case <-time.After(20 * time.Millisecond):
-		}
+	if _, err := io.WriteString(in, script); err != nil {
+		t.Fatal(err)
+	}
+	printed, err = bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, strings.TrimSpace(printed)
+}
+
+func TestSignalReachesTheCommand(t *testing.T) {
+	s, _ := startScript(t, "echo up; read forever\n")
+	if err := s.Signal(ssh.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *ssh.ExitError
+	if err := s.Wait(); !errors.As(err, &exit) || exit.Signal() != "TERM" {
+		t.Errorf("ended with %v", err)
 	}
 }
 
@@ -291,64 +303,54 @@ func TestTerminal(t *testing.T) {
 }
 
 func TestClosedSessionKillsItsCommand(t *testing.T) {
-	d := dial(t)
-	s, err := d.client.NewSession()
-	if err != nil {
-		t.Fatal(err)
-	}
-	marker := t.TempDir() + "/alive"
-	in, _ := s.StdinPipe()
-	if err := s.Start("/bin/sh"); err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.WriteString(in, "echo $$ >"+marker+"; while :; do sleep 1; done\n")
-	var pid string
-	for pid == "" {
-		b, _ := os.ReadFile(marker)
-		pid = strings.TrimSpace(string(b))
-		time.Sleep(5 * time.Millisecond)
-	}
+	s, printed := startScript(t, "echo $$; trap '' HUP; while :; do sleep 60; done\n")
+	_, fd := number(t, printed)
 	s.Close()
-	for i := 0; ; i++ {
-		if _, err := os.Stat("/proc/" + pid); err != nil {
-			return
-		}
-		if i == 1000 {
-			t.Fatal("the command still runs")
-		}
-		time.Sleep(5 * time.Millisecond)
+	awaitEnd(t, fd) // or the test times out
+}
+
+// TestClosedSessionStartsNothing: a client may close a session between the
+// request for a command and its start. Nothing starts then, and a terminal that
+// no command has used is closed.
+func TestClosedSessionStartsNothing(t *testing.T) {
+	before := openFiles(t)
+	s := newSession(&guest{children: reaper}, nil)
+	if ok := s.openTerminal(ptyRequest{Columns: 80, Rows: 25}); !ok {
+		t.Fatal("there is no terminal")
+	}
+	s.close()
+	p, err := s.start([]string{"/bin/true"}, &syscall.ProcAttr{Env: os.Environ()})
+	if err == nil {
+		reaper.wait(p, forGood)
+		t.Error("a command was started in a session that is closed")
+	}
+	if got := openFiles(t); got != before {
+		t.Errorf("%d files are open, %d before", got, before)
 	}
 }
 
 // TestOrphansDoNotWait has a shell's guest reap an orphan while nobody waits.
 func TestOrphansDoNotWait(t *testing.T) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
+	subreaper(t)
 	go reaper.reapAll()
-	pipes, err := newPipes()
-	if err != nil {
-		t.Fatal(err)
+	c, printed := startShell(t, leaveOrphan, false)
+	if !reaper.wait(c, forGood) {
+		t.Fatal("the child did not end")
 	}
-	defer pipes.close()
-	c, err := reaper.start("/bin/sh", []string{"sh", "-c", "sleep 0.2 & echo $!"},
-		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, uintptr(pipes.child[1])}})
-	pipes.closeChild()
-	if err != nil || !reaper.wait(c, 10*time.Second) {
-		t.Fatalf("start: %v, or it did not end", err)
-	}
-	b := make([]byte, 16)
-	n, err := pipes.said.Read(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	orphan, err := strconv.Atoi(strings.TrimSpace(string(b[:n])))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(10 * time.Second); syscall.Kill(orphan, 0) == nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("orphan %d is there still", orphan)
+	orphan, _ := number(t, printed)
+	gone := make(chan struct{})
+	reaper.mu.Lock()
+	reaper.reaped = func(pid int) {
+		if pid == orphan {
+			close(gone)
 		}
 	}
+	reaper.mu.Unlock()
+	if err := syscall.Kill(orphan, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	<-gone // or the test times out
+	reaper.mu.Lock()
+	reaper.reaped = nil
+	reaper.mu.Unlock()
 }

@@ -22,8 +22,9 @@ type session struct {
 	pty     *pty
 	started bool
 
-	mu  sync.Mutex
-	pid int // of the running command, which leads its process group
+	mu      sync.Mutex
+	closed  bool     // the client has closed the session
+	running *process // the command, which leads its process group; nil: none runs
 }
 
 func newSession(g *guest, channel ssh.Channel) *session {
@@ -33,7 +34,7 @@ func newSession(g *guest, channel ssh.Channel) *session {
 }
 
 // serve handles the session's requests (RFC 4254, section 6) until the client
-// closes it; what still runs then is killed.
+// closes it. Then it kills the command and closes the terminal.
 func (s *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -46,10 +47,22 @@ func (s *session) serve(ctx context.Context, requests <-chan *ssh.Request) {
 			go run() // after the reply: it may close the session at once
 		}
 	}
-	s.signal(syscall.SIGKILL)
+	s.close()
 }
 
-// handle answers one request; run is the session's command, once it has one.
+// close ends what the session has left. A command that has not started yet
+// does not start any more.
+func (s *session) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.signal(syscall.SIGKILL)
+	if s.pty != nil {
+		s.pty.master.Close()
+	}
+}
+
+// handle handles one request. run is not nil if the request starts the command.
 func (s *session) handle(ctx context.Context, r *ssh.Request) (ok bool, run func()) {
 	switch r.Type {
 	case "shell":
@@ -80,7 +93,7 @@ func (s *session) handle(ctx context.Context, r *ssh.Request) (ok bool, run func
 	return false, nil
 }
 
-// first takes the session's command, of which there can be one.
+// first starts the session's command; a session has at most one.
 func (s *session) first(run func()) (bool, func()) {
 	if s.started {
 		return false, nil
@@ -109,7 +122,7 @@ func (s *session) exec(ctx context.Context, command string) {
 		}
 		s.exit(0)
 	case vport.CommandOff:
-		s.exit(0) // every write to the port is with the host when it returns
+		s.exit(0) // a write to the port returns when the host has it
 		s.g.off()
 	default:
 		s.shell(command)
@@ -120,10 +133,10 @@ func (s *session) exec(ctx context.Context, command string) {
 func (s *session) signal(sig syscall.Signal) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return sig != 0 && s.pid != 0 && syscall.Kill(-s.pid, sig) == nil
+	return sig != 0 && s.running != nil && s.g.children.signal(s.running, sig)
 }
 
-// exit tells the client how the command ended and closes the session.
+// exit reports to the client how the command ended and closes the session.
 func (s *session) exit(status syscall.WaitStatus) {
 	if status.Signaled() {
 		_, _ = s.channel.SendRequest("exit-signal", false, ssh.Marshal(struct {

@@ -12,16 +12,12 @@ import (
 	"time"
 )
 
-// shellPath is u-root's shell, where the image has u-root's commands.
+// shellPath is u-root's shell. Images without u-root's commands do not have it.
 const shellPath = "/bbin/gosh"
 
-// drainTime is how long output may still come from what a command left
-// behind, once it has ended itself.
-const drainTime = time.Second
-
-// shellArgv is the command line for a command, or for an interactive shell
-// where it is empty. Without u-root's shell a command is run directly, its
-// words separated by space.
+// shellArgv returns the command line for a command, or for an interactive shell
+// if the command is empty. Without u-root's shell a command is executed
+// directly, split at white space.
 func shellArgv(command string, haveShell bool) ([]string, error) {
 	switch {
 	case haveShell && command == "":
@@ -51,33 +47,44 @@ func (s *session) shell(command string) {
 	}
 }
 
-// run starts argv with the files as its descriptors, which it closes here, and
-// waits for its end and for the copies of its output; expire bounds these.
+// run starts argv with the files as its descriptors and closes them here. It
+// waits until the command has ended and its output is copied. A process that the
+// command has left behind may hold the output open, so run then calls expire
+// with the time at which copying stops.
 func (s *session) run(argv []string, files []*os.File, sys *syscall.SysProcAttr, copies *sync.WaitGroup, expire func(time.Time)) error {
 	var fds []uintptr
 	for _, f := range files {
 		fds = append(fds, f.Fd())
 	}
-	s.mu.Lock()
-	process, err := s.g.children.start(argv[0], argv, &syscall.ProcAttr{Dir: "/", Env: s.env, Files: fds, Sys: sys})
-	if err == nil {
-		s.pid = process.pid
-	}
-	s.mu.Unlock()
+	p, err := s.start(argv, &syscall.ProcAttr{Dir: "/", Env: s.env, Files: fds, Sys: sys})
 	for _, f := range files {
 		f.Close()
 	}
 	if err != nil {
 		return err
 	}
-	s.g.children.wait(process, forGood)
+	s.g.children.wait(p, forGood)
 	s.mu.Lock()
-	s.pid = 0
+	s.running = nil
 	s.mu.Unlock()
-	expire(time.Now().Add(drainTime))
+	expire(time.Now().Add(s.g.currentLimits().output))
 	copies.Wait()
-	s.exit(process.status)
+	s.exit(p.status)
 	return nil
+}
+
+// start starts the command, unless the client has closed the session meanwhile.
+func (s *session) start(argv []string, attr *syscall.ProcAttr) (*process, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, fmt.Errorf("start %s: the session is closed", argv[0])
+	}
+	p, err := s.g.children.start(argv[0], argv, attr, false)
+	if err == nil {
+		s.running = p
+	}
+	return p, err
 }
 
 // runTerminal runs argv as the leader of a session on the terminal.
@@ -112,7 +119,7 @@ func (s *session) runPipes(argv []string) error {
 	copies.Go(func() { _, _ = io.Copy(s.channel.Stderr(), errs[0]) })
 	go func() {
 		_, _ = io.Copy(in[1], s.channel)
-		in[1].Close() // the client's end of file is the command's
+		in[1].Close() // passes the client's end of file on
 	}()
 	return s.run(argv, []*os.File{in[0], out[1], errs[1]}, &syscall.SysProcAttr{Setpgid: true},
 		&copies, func(t time.Time) {

@@ -16,7 +16,8 @@ import (
 // maxStateFile bounds what is read of one file, in bytes.
 const maxStateFile = 64 << 10
 
-// readState asks the kernel what it is and what is locked.
+// readState reads the kernel's version, command line and lockdown files. What
+// cannot be read is in Errors.
 func readState(when string) *guestproto.State {
 	s := &guestproto.State{When: when}
 	var u unix.Utsname
@@ -45,7 +46,7 @@ func readState(when string) *guestproto.State {
 	return s
 }
 
-// readBounded reads a small file of the kernel's, as it is.
+// readBounded reads at most maxStateFile bytes of a file of the kernel, unchanged.
 func readBounded(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -65,15 +66,4 @@ func readBounded(path string) (string, error) {
 		}
 	}
 	return string(b[:min(len(b), maxStateFile)]), nil
-}
-
-// lock does the writes of a setting that is delivered at run time, each as
-// one write(2): the kernel takes a whole command at a time.
-func lock(writes []lockdown.Write) error {
-	for _, w := range writes {
-		if err := writeWhole(w.File, w.Data); err != nil {
-			return fmt.Errorf("lock: %w", err)
-		}
-	}
-	return nil
 }

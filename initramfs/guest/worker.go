@@ -17,33 +17,33 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A worker is a child process that waits for its one job.
+// A worker is a child process that gets one job.
 type worker struct {
-	comm    string // under which the kernel's log knows it
-	link    string // its name as a file; empty: it has none any more
-	process *child
-	of      *children
-	pipes   *pipes
-	greets  bool   // it says when it is up, and has not yet
-	handed  bool   // it has its job
-	over    string // how it ended; empty: not known yet
+	name       string // its comm, under which the kernel logs and counts it
+	link       string // the file that it was executed by; empty: removed
+	process    *process
+	of         *children
+	pipes      *pipes
+	unready    bool   // it will signal that it is ready, and has not been heard yet
+	sent       bool   // it has its job
+	exitReason string // how it ended; empty: not known yet
 }
 
-// program is this program: by its own name where that is known.
+// program is the path of this program, which the kernel gave to PID 1.
 var program = "/proc/self/exe"
 
-// warmArg tells a child that it has time until there is a job for it, and has
-// it say when it is up. Others do not: to hear of it would be two switches
-// between address spaces, each some 1 ms of an emulated guest.
-const warmArg = "warm"
+// preforkArg has a child rehearse until it gets a job, and signal that it is
+// ready. Other children do not signal: that would cost two context switches,
+// about 1 ms each in an emulated guest.
+const preforkArg = "prefork"
 
-// startWorker starts a child under the comm. dir is for its name.
+// startWorker starts a child under the comm. Its name is made in dir.
 //
 // The child is this program, executed through a link that is named comm: exec
-// takes the comm from the path's last element, so that all threads of the
-// child have it from their first instruction.
+// takes the comm from the path's last element, so all threads of the child have
+// it from their first instruction.
 func startWorker(c *children, dir, comm string, args ...string) (*worker, error) {
-	w := &worker{comm: comm, link: dir + "/" + comm, of: c, greets: slices.Contains(args, warmArg)}
+	w := &worker{name: comm, link: dir + "/" + comm, of: c, unready: slices.Contains(args, preforkArg)}
 	if err := unix.Symlink(program, w.link); err != nil {
 		return nil, fmt.Errorf("name child: symlink %s: %w", w.link, err)
 	}
@@ -53,12 +53,12 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 		return nil, err
 	}
 	w.process, err = c.start(w.link, append([]string{childName, comm}, args...), &syscall.ProcAttr{
-		// Too short a life to collect garbage in. And no signals between the
-		// threads: they would interrupt the system calls that are the probe.
+		// A child lives too briefly to collect garbage. Signals between its
+		// threads would interrupt the system calls of the probe.
 		Env:   []string{"PATH=/bbin:/bin", "GOGC=off", "GODEBUG=asyncpreemptoff=1"},
 		Files: w.pipes.childFiles(),
 		Sys:   &syscall.SysProcAttr{Setpgid: true},
-	})
+	}, true)
 	w.pipes.closeChild()
 	if err != nil {
 		w.pipes.close()
@@ -68,8 +68,8 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 	return w, nil
 }
 
-// unlink takes the name away that the child was started by. It has no use for
-// it any more, but to take it away can wait until its result is sent.
+// unlink removes the file that the child was executed by. Nothing needs it
+// after exec, but removing it can wait until the result is sent.
 func (w *worker) unlink() {
 	if w.link != "" {
 		_ = unix.Unlink(w.link)
@@ -77,36 +77,35 @@ func (w *worker) unlink() {
 	}
 }
 
-// greet waits until the child is up.
-func (w *worker) greet(from io.Reader) error {
-	if !w.greets {
+// waitReady waits until the child signals that it is ready, if it does so.
+func (w *worker) waitReady(from io.Reader) error {
+	if !w.unready {
 		return nil
 	}
 	var b [1]byte
 	if _, err := io.ReadFull(from, b[:]); err != nil {
 		return err
 	}
-	w.greets = false
+	w.unready = false
 	return nil
 }
 
-// hand gives the child its job.
-func (w *worker) hand(j job, from io.Reader) error {
-	if w.handed {
+// send sends the child its job, once.
+func (w *worker) send(j job, from io.Reader) error {
+	if w.sent {
 		return nil
 	}
-	w.handed = true
+	w.sent = true
 	_, err := w.pipes.job.Write([]byte(j.String()))
 	if err == nil {
-		err = w.greet(from)
+		err = w.waitReady(from)
 	}
 	return err
 }
 
-// prepare gives the child its job and returns when it has done what comes
-// before the lock.
-func (w *worker) prepare(j job, from io.Reader) error {
-	if err := w.hand(j, from); err != nil {
+// setup sends the child its job and returns when it has run the probe's Setup.
+func (w *worker) setup(j job, from io.Reader) error {
+	if err := w.send(j, from); err != nil {
 		return err
 	}
 	var b [1]byte
@@ -114,72 +113,84 @@ func (w *worker) prepare(j job, from io.Reader) error {
 	return err
 }
 
-// result has the child do its job, or the rest of it, and reads the result.
-// io.EOF means that the child ended without one.
+// result lets the child act and reads the result. io.EOF means that the child
+// ended without one.
 func (w *worker) result(j job, from io.Reader, r *scenarios.Result) error {
-	err := w.hand(j, from)
-	w.pipes.job.close() // go
+	err := w.send(j, from)
+	w.pipes.job.close() // the child acts now
 	if err != nil {
 		return err
 	}
 	return vport.Read(from, (*guestproto.Result)(r))
 }
 
-// end kills the child and its process group, waits until it is gone, and says
-// how it ended.
-func (w *worker) end(linger time.Duration) string {
-	if w.over != "" {
-		return w.over
+// end kills the child and its process group, waits until the child is gone, and
+// returns how it ended.
+func (w *worker) end(atMost time.Duration) string {
+	if w.exitReason != "" {
+		return w.exitReason
 	}
 	w.kill()
 	w.unlink()
-	if w.over = "it survives SIGKILL"; w.of.wait(w.process, linger) {
-		w.over = describe(w.process.status)
+	if w.exitReason = "it survives SIGKILL"; w.of.wait(w.process, atMost) {
+		w.exitReason = describe(w.process.status)
 	}
-	return w.over
+	return w.exitReason
 }
 
-// kill kills the child and its process group.
-func (w *worker) kill() { _ = syscall.Kill(-w.process.pid, syscall.SIGKILL) } // ESRCH: all gone
+// kill kills the child and its process group. If the child was reaped, its
+// group was killed then.
+func (w *worker) kill() { w.of.signal(w.process, syscall.SIGKILL) }
 
-// workersWanted reads the number from a kernel command line.
+// workersWanted returns the value of guestproto.ArgWorkers on a kernel command
+// line. A value that is no number counts as 0.
 func workersWanted(cmdline string) int {
 	_, n, _ := strings.Cut(" "+cmdline, " "+guestproto.ArgWorkers)
 	n, _, _ = strings.Cut(strings.TrimSpace(n), " ")
-	wanted, _ := strconv.Atoi(n) // junk is none
+	wanted, _ := strconv.Atoi(n)
 	return max(0, min(wanted, guestproto.MaxWorkers))
 }
 
-// hire starts children that wait, and returns when all are up.
-func (g *guest) hire(n int) error {
+// prefork starts n children that wait for a job, and returns when each is ready
+// or has ended. A later probe without a ready child starts one. The error is
+// the first one.
+func (g *guest) prefork(ctx context.Context, n int) (first error) {
+	var started []*worker
 	for range n {
-		w, err := startWorker(g.children, g.dir, g.newComm(), warmArg)
+		w, err := startWorker(g.children, g.dir, g.newComm(), preforkArg)
 		if err != nil {
-			return fmt.Errorf("start worker: %w", err)
+			first = fmt.Errorf("prefork child: %w", err)
+			break
 		}
-		g.idle = append(g.idle, w)
+		started = append(started, w)
 	}
-	for _, w := range g.idle {
-		if err := w.greet(&listener{pipes: w.pipes, ctx: context.Background()}); err != nil {
-			return fmt.Errorf("wait for worker: %w", err)
+	for _, w := range started {
+		if err := w.waitReady(&listener{pipes: w.pipes, ctx: ctx}); err != nil {
+			if first == nil {
+				first = fmt.Errorf("prefork child: wait until it is ready: %w", err)
+			}
+			w.end(g.currentLimits().gone)
+			w.pipes.close()
+			continue
 		}
 		w.unlink() // now, and not in every fork
+		g.ready = append(g.ready, w)
 	}
-	return nil
+	return first
 }
 
-// newComm is a comm that no child of this boot had: ldp-0001 and so on.
+// newComm returns a comm that no child of this boot had: ldp-0001 and so on.
 func (g *guest) newComm() string {
 	g.serial++
 	n := strconv.Itoa(g.serial)
 	return "ldp-" + "0000"[min(4, len(n)):] + n
 }
 
-// worker gives a child for one probe: one that waits, or a new one.
+// worker returns a child without a job: a preforked one, or a new one.
 func (g *guest) worker() (*worker, error) {
-	if len(g.idle) > 0 {
-		w := g.idle[0]
-		g.idle = g.idle[1:]
+	if len(g.ready) > 0 {
+		w := g.ready[0]
+		g.ready = g.ready[1:]
 		return w, nil
 	}
 	return startWorker(g.children, g.dir, g.newComm())

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A machine is everything outside this program that a cell reads or changes.
+type machine interface {
+	// state reads what the kernel reports about itself. What cannot be read is
+	// in the state's Errors.
+	state(when string) *guestproto.State
+
+	// write does one write(2) of a whole command to a file.
+	write(file, data string) error
+
+	// drainCounts reads the kernel's counters and resets them. ok is false if
+	// the kernel does not count.
+	drainCounts() (checks []scenarios.Check, ok bool, err error)
+
+	// readLog returns what was logged since the last call; cut is true if
+	// records were overwritten before they could be read.
+	readLog() (records []record, cut bool, err error)
+
+	// skipLog passes over what readLog would return.
+	skipLog()
+
+	// child starts a child for one run of a probe.
+	child(probe string, req *guestproto.Request) (child, error)
+}
+
+// A child is a process for one run of one probe. The caller closes it.
+type child interface {
+	// comm is the name under which the kernel logs and counts the child.
+	comm() string
+
+	// setup runs the probe's Setup and returns when it is done. If it fails,
+	// act returns why.
+	setup(ctx context.Context)
+
+	// act runs the probe, or what is left of it after setup. Whatever becomes
+	// of the child is a result.
+	act(ctx context.Context) scenarios.Result
+
+	// close kills the child and its process group, waits for its end, and
+	// frees its descriptors.
+	close()
+}
+
+// A clock is the clock of the kernel's log.
+type clock interface {
+	now() time.Duration
+	sleep(ctx context.Context, d time.Duration) // no longer than ctx lasts
+}
+
+// A realMachine is the machine that this program runs in.
+type realMachine struct {
+	*kmsg
+	g *guest
+}
+
+func (*realMachine) state(when string) *guestproto.State { return readState(when) }
+
+func (*realMachine) write(file, data string) error { return writeWhole(file, data) }
+
+func (*realMachine) drainCounts() ([]scenarios.Check, bool, error) { return drainCounts() }
+
+func (m *realMachine) child(probe string, req *guestproto.Request) (child, error) {
+	w, err := m.g.worker()
+	if err != nil {
+		return nil, err
+	}
+	return newProbeChild(w, probe, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface}), nil
+}
+
+// A kernelClock is CLOCK_MONOTONIC, which the kernel's log counts by.
+type kernelClock struct{}
+
+func (kernelClock) now() time.Duration { return uptime() }
+
+func (kernelClock) sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// uptime is the time since the kernel started its clock.
+func uptime() time.Duration {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // cannot fail: the clock exists and ts is ours
+	return time.Duration(ts.Nano())
+}

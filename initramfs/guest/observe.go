@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// maxRuns bounds how often one probe is observed.
+const maxRuns = 3
+
+// observe runs a probe and collects what the kernel counted or logged about
+// it. If the log is the only evidence, it first waits until the kernel's limit
+// allows another line, and it repeats a denial whose line may have been
+// suppressed. The caller closes the child, which is nil if none could start.
+func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, c child) {
+	row := r.rows[i]
+	o.Probe = row.ID
+	for o.Runs < maxRuns {
+		if !r.counting {
+			r.readLog() // earlier lines are not this probe's
+		}
+		if r.paced(row) {
+			r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+		}
+		o.Runs++
+		begin := time.Now()
+		if c != nil {
+			c.close() // of the run before
+		}
+		o.Comm = ""
+		var failure scenarios.Result
+		if c, failure = r.childOf(i); c == nil {
+			o.Result = failure
+		} else {
+			o.Comm, o.Result = c.comm(), c.act(ctx)
+		}
+		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
+		o.Duration = time.Since(begin).Nanoseconds()
+		records, cut := r.readLog()
+		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
+		if r.counting {
+			r.drainCounts()
+			o.Checks = r.checksOf(o.Comm)
+			break
+		}
+		suppressed := cut || r.g.limit.full(r.g.clock.now())
+		if !checked(row) || row.Setup != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !suppressed || ctx.Err() != nil {
+			break
+		}
+		r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+	}
+	return o, c
+}
+
+// childOf returns the child for a row: the one that ran its Setup, or a new
+// one. If there is none, the result is the reason.
+func (r *cellRun) childOf(i int) (child, scenarios.Result) {
+	s := &r.setUp[i]
+	c, err := s.child, s.err
+	s.child = nil
+	if c == nil && err == nil && r.rows[i].Setup == nil {
+		c, err = r.machine.child(r.rows[i].ID, &r.req)
+	}
+	switch {
+	case err != nil:
+		return nil, failed(err.Error())
+	case c == nil:
+		return nil, failed("setup was not run") // cannot happen: a probe with a Setup is observed once
+	}
+	return c, scenarios.Result{}
+}
+
+// checked reports whether lockdown may check the probe, so that a denial logs a line.
+func checked(row scenarios.Row) bool {
+	return row.Expect == scenarios.Checked || row.Expect == scenarios.Gap
+}
+
+// paced reports whether a probe waits until the kernel's limit allows its lines.
+func (r *cellRun) paced(row scenarios.Row) bool {
+	return checked(row) && !r.counting && len(row.Refusing(r.req.Setting)) > 0 && !row.DeniedAtBoot(r.req.Setting)
+}
+
+// drainBoot takes what the kernel counted and logged of the boot, or what was
+// drained before this guest was forked.
+func (r *cellRun) drainBoot() {
+	if b := r.g.boot; b != nil {
+		r.g.boot = nil
+		r.counting, r.counted, r.lines, r.errs = b.counting, b.counted, b.lines, append(r.errs, b.errs...)
+		return
+	}
+	if r.drainCounts(); r.counting {
+		r.machine.skipLog() // the counters hold everything that the log does
+		return
+	}
+	records, _ := r.readLog()
+	for _, rec := range records {
+		if isDenial(rec.text) && len(r.lines) < maxLogLines {
+			r.lines = append(r.lines, rec.text[:min(len(rec.text), maxLogLine)])
+		}
+	}
+}
+
+// drainCounts moves the kernel's counts to the evidence.
+func (r *cellRun) drainCounts() {
+	checks, ok, err := r.machine.drainCounts()
+	if err != nil {
+		r.errs = append(r.errs, err.Error())
+	}
+	r.counting = ok
+	r.counted = append(r.counted, checks...)
+}
+
+// checksOf removes the comm's checks from the evidence and returns them.
+func (r *cellRun) checksOf(comm string) (checks []scenarios.Check) {
+	var rest []scenarios.Check
+	for _, c := range r.counted {
+		if c.Comm == comm {
+			checks = append(checks, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	r.counted = rest
+	return checks
+}
+
+// readLog returns what the kernel logged since the last call, and counts the
+// denial lines for the limit.
+func (r *cellRun) readLog() (records []record, cut bool) {
+	records, cut, err := r.machine.readLog()
+	if err != nil && !r.g.logError {
+		r.g.logError = true
+		r.errs = append(r.errs, err.Error())
+	}
+	for _, rec := range records {
+		if isDenial(rec.text) {
+			r.g.limit.printed(rec.at)
+		}
+	}
+	return records, cut
+}
