@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,21 +10,15 @@ import (
 	"time"
 )
 
-func TestRunSays(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		script string
-		want   string // in the error
-	}{
-		{"fails", "echo first; echo last >&2; exit 3", "exit status 3: first; last"},
-		{"hangs", "sleep 60", "no end after"},
-	} {
-		_, err := run(t.Context(), command{argv: []string{"sh", "-c", tc.script}, limit: 300 * time.Millisecond})
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
-		}
+func TestRunFails(t *testing.T) {
+	_, err := run(t.Context(), command{argv: []string{"sh", "-c", "echo first; echo last >&2; exit 3"}, limit: time.Hour})
+	if err == nil || !strings.Contains(err.Error(), "exit status 3: first; last") {
+		t.Errorf("a command that fails: %v", err)
 	}
-	if _, err := run(t.Context(), command{argv: []string{"no-such-peer"}, limit: time.Second}); err == nil || !strings.Contains(err.Error(), "not installed") {
+	if _, err := run(t.Context(), command{argv: []string{"sleep", "86400"}, limit: time.Millisecond}); err == nil || !strings.Contains(err.Error(), "no end after") {
+		t.Errorf("a command that hangs: %v", err)
+	}
+	if _, err := run(t.Context(), command{argv: []string{"no-such-peer"}, limit: time.Hour}); err == nil || !strings.Contains(err.Error(), "not installed") {
 		t.Errorf("no program: %v", err)
 	}
 }
@@ -33,7 +26,7 @@ func TestRunSays(t *testing.T) {
 // TestRunLeavesNobody ends a command whose child would stay.
 func TestRunLeavesNobody(t *testing.T) {
 	dir := t.TempDir()
-	_, err := run(t.Context(), command{argv: []string{"sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $! >pid"}, dir: dir, limit: time.Minute})
+	_, err := run(t.Context(), command{argv: []string{"sh", "-c", "sleep 60 >/dev/null 2>&1 & echo $! >pid"}, dir: dir, limit: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,17 +38,15 @@ func TestRunLeavesNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 {
-		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	// The group was killed before run returned, so the process is gone, or a
+	// zombie that init has not reaped yet.
+	if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") && !strings.Contains(string(stat), ") X ") {
+		t.Errorf("process %d lives: %s, %v", pid, stat, syscall.Kill(pid, syscall.SIGKILL))
 	}
-	t.Errorf("process %d lives: %v", pid, errors.Join(syscall.Kill(pid, syscall.SIGKILL)))
 }
 
 func TestTimed(t *testing.T) {
-	c := command{argv: []string{"sh", "-c", "sleep 0.05; echo the answer"}, limit: time.Minute}
+	c := command{argv: []string{"sh", "-c", "sleep 0.05; echo the answer"}, limit: time.Hour}
 	if took, err := timed(t.Context(), c, "the answer"); err != nil || took < 0.05 {
 		t.Errorf("%v s, %v", took, err)
 	}

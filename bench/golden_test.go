@@ -86,7 +86,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(image, published) {
-		t.Errorf("docs/%s is not drawn from docs/%s: go run ./bench -draw", svgFile, jsonFile)
+		t.Errorf("docs/%s is not drawn from docs/%s: make bench ARGS=-draw", svgFile, jsonFile)
 	}
 }
 

@@ -42,8 +42,8 @@ func comparisons() []Row {
 		)
 	}
 	return append(rows,
-		Row{What: "isolation square, x86_64", Ours: "square/forks", Other: "square/cells", Than: "boot per cell", Target: 0.2},
-		Row{What: "isolation square, x86_64", Ours: "square/forks", Other: "square/boots", Than: "boot per setting"},
+		Row{What: "isolation matrix, x86_64", Ours: "isolation/forks", Other: "isolation/cells", Than: "boot per cell", Target: 0.2},
+		Row{What: "isolation matrix, x86_64", Ours: "isolation/forks", Other: "isolation/boots", Than: "boot per setting"},
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/floor", Than: "floor"},
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/kunit", Than: "kunit.py", Target: 1.3},
 		Row{What: "the same to its power-off", Ours: "peers/ldlab-end", Other: "peers/kunit", Than: "kunit.py"},

@@ -17,9 +17,9 @@ import (
 // runSubjects measure whole runs.
 func runSubjects() []subject {
 	return []subject{
-		{id: "square/forks", title: "isolation square of x86_64 by forks", unit: "s", phase: whole, open: square(false)},
-		{id: "square/boots", title: "isolation square of x86_64 by a boot per setting", unit: "s", phase: whole, most: 1, open: square(true)},
-		{id: "square/cells", title: "isolation square of x86_64 by a boot per cell, from the cells of 3 probes", unit: "s", phase: whole, most: 1, open: squareCells},
+		{id: "isolation/forks", title: "isolation matrix of x86_64 by forks", unit: "s", phase: whole, open: isolation(false)},
+		{id: "isolation/boots", title: "isolation matrix of x86_64 by a boot per setting", unit: "s", phase: whole, most: 1, open: isolation(true)},
+		{id: "isolation/cells", title: "isolation matrix of x86_64 by a boot per cell, from the cells of 3 probes", unit: "s", phase: whole, most: 1, open: isolationCells},
 		{id: "run/default", title: "the default run, kernels built", unit: "s", phase: whole, open: defaultRun},
 		{id: "run/guests", title: "guests of the default run", unit: "guests", phase: whole, most: 1, open: defaultGuests},
 		{id: "patch/verdict", title: "a one-line patch to its verdict, x86_64", unit: "s", phase: whole, open: openPatch},
@@ -27,8 +27,8 @@ func runSubjects() []subject {
 	}
 }
 
-// square is every probe under every single reason that a probe asks for.
-func square(boot bool) func(context.Context, *bench) (sampler, error) {
+// isolation runs every probe under every single reason that a probe checks.
+func isolation(boot bool) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		p, err := isolationPlan(ctx, b)
 		if err != nil {
@@ -38,13 +38,13 @@ func square(boot bool) func(context.Context, *bench) (sampler, error) {
 	}
 }
 
-// sampledProbes is of how many probes squareCells boots the cells.
+// sampledProbes is the number of probes whose cells isolationCells boots.
 const sampledProbes = 3
 
-// squareCells boots a guest for each cell, a setting and a probe, as one would
+// isolationCells boots a guest for each cell, a setting and a probe, as one would
 // without forks to be sure that no probe sees what another one did. There are
 // thousands: some probes' are booted, and what they took stands for all.
-func squareCells(ctx context.Context, b *bench) (sampler, error) {
+func isolationCells(ctx context.Context, b *bench) (sampler, error) {
 	p, err := isolationPlan(ctx, b)
 	if err != nil {
 		return nil, err
