@@ -22,7 +22,7 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// modelChecks is how many scripts a kernel gets in "make test". More of them:
+// modelChecks is how many sequences a kernel gets in "make test". More of them:
 //
 //	RAPID_CHECKS=2000 go test ./internal/engine -run TestModelForReal -timeout 2h
 const modelChecks = 40
@@ -31,7 +31,7 @@ const modelChecks = 40
 // line or in the environment stays. seed 0 is a new one every time.
 func setRapid(t *testing.T, checks, seed int) {
 	t.Helper()
-	steps := 20 // the mean of acts in a script; it varies widely
+	steps := 20 // the mean of acts in a sequence; it varies widely
 	if testing.Short() {
 		checks, steps = 5*checks, 2*steps // of which rapid does that much less then
 	}
@@ -39,7 +39,7 @@ func setRapid(t *testing.T, checks, seed int) {
 	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
 	for name, value := range map[string]string{
 		"rapid.checks": strconv.Itoa(checks), "rapid.steps": strconv.Itoa(steps), "rapid.seed": strconv.Itoa(seed),
-		"rapid.nofailfile": "true", // the smallest script is in the log
+		"rapid.nofailfile": "true", // the smallest sequence is in the log
 	} {
 		_, env := os.LookupEnv(strings.ToUpper(strings.ReplaceAll(name, ".", "_")))
 		if asked[name] || env {
@@ -53,8 +53,8 @@ func setRapid(t *testing.T, checks, seed int) {
 	}
 }
 
-// TestModelForReal has real kernels answer random scripts as the model does.
-// Each script has a fork of its own: what is locked stays locked.
+// TestModelForReal has real kernels answer random sequences as the model does.
+// Each sequence has a fork of its own: what is locked stays locked.
 func TestModelForReal(t *testing.T) {
 	for _, tc := range []struct {
 		kernel, arch string
@@ -72,11 +72,11 @@ func TestModelForReal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := &hunt{kind: p.Builds[0].Kernel.Interface, settings: settings, play: f.play}
+			h := &hunt{kind: p.Builds[0].Kernel.Interface, settings: settings, run: f.run}
 			start := time.Now()
 			defer func() {
-				t.Logf("%d scripts of %d steps in %.1f s, %d forks; in %d scripts, those at once came in another order than written",
-					h.scripts, h.steps, time.Since(start).Seconds(), f.forked, h.crossed)
+				t.Logf("%d sequences of %d steps in %.1f s, %d forks; in %d sequences, those at once came in another order than written",
+					h.sequences, h.steps, time.Since(start).Seconds(), f.forked, h.crossed)
 				if t.Failed() {
 					t.Logf("smallest difference: %s", h.report())
 				}
@@ -92,27 +92,27 @@ func TestModelNoticesForReal(t *testing.T) {
 	p := forReal(t, plan.Selection{Arches: []string{"x86_64"}})
 	setRapid(t, modelChecks, 1)
 	f := newForks(t, p)
-	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, play: func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
-		lower := slices.Clone(script)
+	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, run: func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
+		lower := slices.Clone(sequence)
 		for i := range lower {
 			lower[i].Data = strings.ToLower(lower[i].Data)
 		}
-		answers, err := f.play(s, lower)
+		answers, err := f.run(s, lower)
 		for i := range answers {
 			if answers[i].Call == "write" {
-				answers[i].Data = script[i].Data
+				answers[i].Data = sequence[i].Data
 			}
 		}
 		return answers, err
 	}}
 	start := time.Now()
 	if !h.fails(t) || h.found == nil || h.found.To != 1 {
-		t.Fatalf("after %d scripts, %s\nwant one write", h.scripts, h.report())
+		t.Fatalf("after %d sequences, %s\nwant one write", h.sequences, h.report())
 	}
-	t.Logf("%d scripts of %d steps and what follows in %.1f s: %s", h.scripts, h.steps, time.Since(start).Seconds(), h.report())
+	t.Logf("%d sequences of %d steps and what follows in %.1f s: %s", h.sequences, h.steps, time.Since(start).Seconds(), h.report())
 }
 
-// forks plays scripts in forks of a kernel.
+// forks runs sequences in forks of a kernel.
 type forks struct {
 	ctx    context.Context
 	stage  *Stage
@@ -134,7 +134,7 @@ func newForks(t *testing.T, p *plan.Plan) *forks {
 	return &forks{t.Context(), s, s.kernels[keyOf(p.Builds[0])], 0}
 }
 
-func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdown.Op, err error) {
+func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockdown.Op, err error) {
 	config := f.kernel.machine(s)
 	if f.kernel.built.HasConfig("CONFIG_SMP") {
 		config.CPUs = 2 // where they count, writers at once are at once
@@ -154,8 +154,8 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdo
 	}
 	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
 	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
-		answers, err = exchangeScript(port, guestproto.Request{
-			Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: script,
+		answers, err = exchangeSequence(port, guestproto.Request{
+			Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: sequence,
 		})
 		return err
 	})
@@ -164,17 +164,17 @@ func (f *forks) play(s lockdown.Setting, script []lockdown.Op) (answers []lockdo
 		defer cancel()
 		end := m.Wait(settling)
 		next := "the end"
-		if len(answers) < len(script) {
-			next = script[len(answers)].String()
+		if len(answers) < len(sequence) {
+			next = sequence[len(answers)].String()
 		}
 		return nil, fmt.Errorf("%w; %s: %s; next was %s\n%s", err, end.Cause, end.Detail, next, strings.Join(end.Console, "\n"))
 	}
 	return answers, nil
 }
 
-// exchangeScript has the guest play a script. What it says it did must be what
+// exchangeSequence has the guest run a sequence. What it says it did must be what
 // it was asked to do.
-func exchangeScript(port io.ReadWriter, req guestproto.Request) (answers []lockdown.Op, err error) {
+func exchangeSequence(port io.ReadWriter, req guestproto.Request) (answers []lockdown.Op, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return nil, err
 	}

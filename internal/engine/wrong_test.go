@@ -13,7 +13,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// A kernel answers steps; a script's Group says which are at once, and a
+// A kernel answers steps; a sequence's Group says which are at once, and a
 // kernel of these may make of that what it likes.
 type answerer func(lockdown.Op) lockdown.Op
 
@@ -89,12 +89,12 @@ func known(data string) string {
 	return strings.Join(words, ",")
 }
 
-// on has the hunt play scripts on kernels of this process.
+// on has the hunt run sequences on kernels of this process.
 func (h *hunt) on(boot func(lockdown.Interface, lockdown.Setting) answerer) *hunt {
-	h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
+	h.run = func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
 		k := boot(h.kind, s)
 		var answers []lockdown.Op
-		for _, step := range script {
+		for _, step := range sequence {
 			answers = append(answers, k(step))
 		}
 		return answers, nil
@@ -131,14 +131,14 @@ func (h *hunt) fails(t *testing.T) bool {
 }
 
 // TestModelNotices gives the hunt kernels that are wrong in one way. Each must
-// be found, and the script shrunk to what shows it.
+// be found, and the sequence shrunk to what shows it.
 func TestModelNotices(t *testing.T) {
-	setRapid(t, 200, 1) // the same scripts every time: a test of the hunt is no hunt
+	setRapid(t, 200, 1) // the same sequences every time: a test of the hunt is no hunt
 	for _, tc := range []struct {
 		name  string
 		kind  lockdown.Interface
 		boot  func(lockdown.Interface, lockdown.Setting) answerer
-		steps int // of the smallest script, at most
+		steps int // of the smallest sequence, at most
 	}{
 		{"case does not matter", lockdown.Bitmap, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
 		{"case does not matter in the level file", lockdown.Upstream, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
@@ -291,7 +291,7 @@ func TestModelNotices(t *testing.T) {
 			}
 			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
 			if !h.fails(t) || h.found == nil || h.found.To > tc.steps {
-				t.Fatalf("after %d scripts, %s\nwant a difference in %d steps", h.scripts, h.report(), tc.steps)
+				t.Fatalf("after %d sequences, %s\nwant a difference in %d steps", h.sequences, h.report(), tc.steps)
 			}
 			t.Log(h.report())
 		})
@@ -328,19 +328,19 @@ func TestModelAgrees(t *testing.T) {
 			}
 			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
 			seen := map[string]int{}
-			play := h.play
-			h.play = func(s lockdown.Setting, script []lockdown.Op) ([]lockdown.Op, error) {
-				answers, err := play(s, script)
+			run := h.run
+			h.run = func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
+				answers, err := run(s, sequence)
 				account(seen, answers)
 				return answers, err
 			}
 			rapid.Check(t, h.check)
 			for _, what := range tc.seen {
 				if seen[what] == 0 {
-					t.Errorf("never %s in %d scripts of %d steps", what, h.scripts, h.steps)
+					t.Errorf("never %s in %d sequences of %d steps", what, h.sequences, h.steps)
 				}
 			}
-			t.Logf("%d scripts of %d steps: %v", h.scripts, h.steps, seen)
+			t.Logf("%d sequences of %d steps: %v", h.sequences, h.steps, seen)
 		})
 	}
 }

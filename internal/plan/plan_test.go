@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,51 @@ func TestDefaultSettingsFitTheirKind(t *testing.T) {
 			if err := s.CheckInterface(k); err != nil {
 				t.Error(err)
 			}
+		}
+	}
+}
+
+// TestDigest wants a digest that changes with everything that a plan decides,
+// and with nothing else.
+func TestDigest(t *testing.T) {
+	sel := Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{"kexec/load"}}
+	identity := kernels.Identity{Kernel: "bitmap", Arch: "x86_64", Source: "apt:linux-source-6.12", Series: []kernels.SeriesID{{Name: "bitmap", SHA256: "00", Patches: 7}}, Config: "11"}
+	digest := func(change func(*Selection, *kernels.Identity)) string {
+		t.Helper()
+		s, id := sel, identity
+		id.Series = slices.Clone(id.Series)
+		change(&s, &id)
+		p, err := New(tables(t), s, kernels.Resolved{}, func(kernels.Spec) (kernels.Identity, error) { return id, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Digest()
+	}
+	plain := digest(func(*Selection, *kernels.Identity) {})
+	for name, change := range map[string]func(*Selection, *kernels.Identity){
+		"kernel":       func(s *Selection, _ *kernels.Identity) { s.Kernels = []string{"stock"} },
+		"architecture": func(s *Selection, _ *kernels.Identity) { s.Arches = []string{"arm64"} },
+		"setting":      func(s *Selection, _ *kernels.Identity) { s.Settings = []string{"integrity@runtime"} },
+		"probes":       func(s *Selection, _ *kernels.Identity) { s.Probes = append(s.Probes, "msr/write") },
+		"source":       func(_ *Selection, id *kernels.Identity) { id.Source = "git:linux@v6.12" },
+		"series":       func(_ *Selection, id *kernels.Identity) { id.Series[0].SHA256 = "01" },
+		"more series":  func(_ *Selection, id *kernels.Identity) { id.Series = append(id.Series, kernels.SeriesID{Name: "x"}) },
+		"config":       func(_ *Selection, id *kernels.Identity) { id.Config = "12" },
+	} {
+		if digest(change) == plain {
+			t.Errorf("another %s: the same digest", name)
+		}
+	}
+	// A plan is the same before and after its base was fetched, and however it
+	// was spelt.
+	for name, change := range map[string]func(*Selection, *kernels.Identity){
+		"fetched": func(_ *Selection, id *kernels.Identity) { id.Version, id.SHA256 = "6.12.117", "22" },
+		"spelt": func(s *Selection, _ *kernels.Identity) {
+			s.Arches, s.Settings = []string{"amd64"}, []string{"integrity"}
+		},
+	} {
+		if digest(change) != plain {
+			t.Errorf("%s: another digest", name)
 		}
 	}
 }
