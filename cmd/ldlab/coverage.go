@@ -1,8 +1,6 @@
 package main
 
 import (
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/engine"
@@ -26,27 +24,7 @@ security_locked_down() that are in its machine code and in its source. It fails
 if a call that is there was not exercised and the reason is unknown.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
-			if err != nil {
-				return err
-			}
-			done, err := o.start(c)
-			if err != nil {
-				return err
-			}
-			defer done()
-			covered, m, err := engine.Coverage(c.Context(), p, o.Options)
-			done()
-			if err != nil {
-				return o.interrupted("coverage", err)
-			}
-			if err := o.tell(c, asJSON, covered, func(w io.Writer) error { return report.Coverage(w, covered) }); err != nil {
-				return err
-			}
-			if !all(covered, matrix.Coverage.Sound) {
-				return exitError(exitDiffers)
-			}
-			return verdict(m)
+			return siteVerb[matrix.Coverage]{engine.Coverage, report.Coverage, matrix.Coverage.Sound}.run(c, &o, sel, asJSON)
 		},
 	}
 	kernelFlags(c, &sel)

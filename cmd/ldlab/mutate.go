@@ -1,7 +1,7 @@
 package main
 
 import (
-	"io"
+	"context"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +22,7 @@ func newMutate() *cobra.Command {
 		Use:   "mutate",
 		Short: "Show that the probes would notice if a call of security_locked_down() were removed",
 		Long: `Mutate makes one call of security_locked_down() at a time answer 0 whatever is
-locked, and refuse whatever is not, and runs the probes that ask there: the first
+locked, and then deny whatever is locked, and runs the probes that reach it: the first
 must come out as LEAK, the second as OVERBLOCKED. The kernel without a mutant
 must raise no alarm. Needs kernels with the lab series.`,
 		Args: noArgs,
@@ -30,27 +30,10 @@ must raise no alarm. Needs kernels with the lab series.`,
 			if sample < 1 {
 				return &plan.UsageError{Text: "--sample must be at least 1"}
 			}
-			p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
-			if err != nil {
-				return err
+			mutate := func(ctx context.Context, p *plan.Plan, o engine.Options) ([]matrix.Mutation, *matrix.Matrix, error) {
+				return engine.Mutate(ctx, p, o, sample)
 			}
-			done, err := o.start(c)
-			if err != nil {
-				return err
-			}
-			defer done()
-			mutated, m, err := engine.Mutate(c.Context(), p, o.Options, sample)
-			done()
-			if err != nil {
-				return o.interrupted("mutate", err)
-			}
-			if err := o.tell(c, asJSON, mutated, func(w io.Writer) error { return report.Mutation(w, mutated) }); err != nil {
-				return err
-			}
-			if !all(mutated, matrix.Mutation.Sound) {
-				return exitError(exitDiffers)
-			}
-			return verdict(m)
+			return siteVerb[matrix.Mutation]{mutate, report.Mutation, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
 		},
 	}
 	kernelFlags(c, &sel)

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +63,7 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 	return sync.OnceFunc(ui.close), nil
 }
 
-// interrupted says how to go on.
+// interrupted adds how to continue to the error of an interrupted run.
 func (o *runOptions) interrupted(verb string, err error) error {
 	if errors.Is(err, engine.ErrInterrupted) {
 		return fmt.Errorf("%s: %w; continue with the same flags and --resume --out %s", verb, err, o.Out)
@@ -73,25 +71,16 @@ func (o *runOptions) interrupted(verb string, err error) error {
 	return err
 }
 
-// tell writes what a verb found, as JSON or as the writer does, and where the
-// results are.
+// tell writes what a verb found, as JSON or as the writer does, and then the
+// directory of the results.
 func (o *runOptions) tell(c *cobra.Command, asJSON bool, found any, write func(io.Writer) error) error {
 	out := c.OutOrStdout()
 	if asJSON {
-		write = func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "  ")
-			return e.Encode(found)
-		}
+		write = func(w io.Writer) error { return printJSON(w, found) }
 	}
 	if err := write(out); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 	return nil
-}
-
-// all reports whether every element is as wanted.
-func all[T any](list []T, wanted func(T) bool) bool {
-	return !slices.ContainsFunc(list, func(x T) bool { return !wanted(x) })
 }

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// A siteVerb measures call sites and finds one T for each kernel: coverage and
+// mutate.
+type siteVerb[T any] struct {
+	measure func(context.Context, *plan.Plan, engine.Options) ([]T, *matrix.Matrix, error)
+	write   func(io.Writer, []T) error
+	sound   func(T) bool
+}
+
+// run measures, writes what was found, and returns the exit status: everything
+// found must be sound, and every verdict as expected.
+func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, asJSON bool) error {
+	p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
+	if err != nil {
+		return err
+	}
+	done, err := o.start(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	found, m, err := v.measure(c.Context(), p, o.Options)
+	done()
+	if err != nil {
+		return o.interrupted(c.Name(), err)
+	}
+	if err := o.tell(c, asJSON, found, func(w io.Writer) error { return v.write(w, found) }); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {
+		return exitError(exitDiffers)
+	}
+	return verdict(m)
+}
