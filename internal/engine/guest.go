@@ -114,7 +114,7 @@ func (s *Stage) machine(ctx, talking context.Context, k *kernel, j job, p part) 
 // ending finds out how a machine ended, after the exchange with it ended with
 // err.
 func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run matrix.MachineRun, err error) matrix.End {
-	var unable *guestproto.GuestError
+	var unable *guestproto.AbortError
 	switch {
 	case errors.As(err, &unable):
 		return failed(err, run.Command) // alive and well, but not in the setting

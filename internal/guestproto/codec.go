@@ -14,7 +14,7 @@ func setting(c *vport.Codec, field *lockdown.Setting) {
 		t = field.String()
 	}
 	if vport.Text(c, &t); c.Reading() {
-		c.Demand(field.UnmarshalText([]byte(t)) == nil)
+		c.Demand(field.UnmarshalText([]byte(t)) == nil && field.String() == t)
 	}
 }
 
@@ -89,7 +89,7 @@ func request(c *vport.Codec, r *Request) {
 	vport.Text(c, &r.Mutant)
 }
 
-// What a frame carries.
+// The kinds of frames.
 const (
 	frameEmpty = iota
 	frameState
@@ -129,6 +129,7 @@ func frame(c *vport.Codec, f *Frame) {
 		vport.Present(c, &f.Step, step)
 	case frameError:
 		vport.Text(c, &f.Error)
+		c.Demand(f.Error != "") // an empty text is no error
 	case frameEnd:
 		vport.Present(c, &f.End, end)
 	default:
@@ -149,12 +150,14 @@ func (f *Frame) Fields(c *vport.Codec) {
 	frame(c, f)
 }
 
-// Fields makes a Request a vport.Message. One that is read may also be a
-// vport.Off: then it has Off.
+// Fields makes a Request a vport.Message. A vport.Off is decoded as a Request
+// with Off set, which is encoded as one.
 func (r *Request) Fields(c *vport.Codec) {
 	kind := vport.KindRequest
 	if c.Reading() {
 		*r = Request{}
+	} else if r.Off {
+		kind = vport.KindOff
 	}
 	vport.Number(c, &kind)
 	switch kind {

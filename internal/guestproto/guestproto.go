@@ -1,6 +1,9 @@
-// Package guestproto is what host and guest say to each other after the preamble of
-// a cell, or in an SSH session of vport.CommandCell: a request, and a stream of
-// frames.
+// Package guestproto is what host and guest must agree on: the messages that
+// follow the preamble, or run in an SSH session of vport.CommandCell, and the
+// names that both sides use. A request is answered by a stream of frames.
+//
+// The lower part, package vport, is apart so that package vm can send a preamble
+// without knowing what a probe is.
 package guestproto
 
 import (
@@ -13,54 +16,65 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Request asks the guest program to lock something and to run probes.
+// A Request has the guest program lock a setting and run probes.
 type Request struct {
 	Version   uint8              // vport.Version
 	Interface lockdown.Interface // the interface the kernel is expected to have
-	Setting   lockdown.Setting   // what is locked; the guest locks it if it is delivered at run time
-	Probes    []string           // names, in the order in which they are to run
-	Scale     float64            // multiplies the guest's own deadlines
-	Timing    bool               // also look in the kernel's log for how the boot went
-	Sequence  []lockdown.Op      // played after the probes; what lockdown.CheckScript takes
-	Mutant    string             // command for the lab series' mutate file, written before anything is locked
+	Setting   lockdown.Setting   // the guest locks it if it is delivered at run time
+	Probes    []string           // IDs, in the order in which they run
+	Scale     float64            // multiplies the guest's limits; not positive: 1
+	Timing    bool               // the first state has the marks of the kernel's log
+	Sequence  []lockdown.Op      // run after the probes; see lockdown.CheckSequence
+	Mutant    string             // command for the lab series' mutate file, written before the setting is locked
 
-	Off bool // what came was no request but a vport.Off: the guest is to power off
+	Off bool // the message is a vport.Off and no request
 }
 
-// A Frame carries exactly one of its fields.
+// A Frame has a number and exactly one other field.
 type Frame struct {
 	Seq         int // counts from 0; a gap is an error
 	State       *State
 	Observation *scenarios.Observation
-	Step        *lockdown.Op // the next of the script, with its answer
-	Error       string       // the guest cannot go on; ends the stream
-	End         *End         // the stream is complete
+	Step        *lockdown.Op // the next operation of the sequence, with its answer
+	Error       string       // the guest program cannot go on; the last frame
+	End         *End         // the stream is complete; the last frame
 }
 
-// An End closes a stream. A stream without it was cut off.
+// An End closes a stream. A stream without one was cut off.
 type End struct {
 	Observations int // how many were sent
-	Steps        int // and of these
+	Steps        int // how many were sent
 }
 
-// A State is what the guest's kernel says of itself.
+// A State is what the guest's kernel reports about itself.
 type State = scenarios.State
 
-// A Result is what a probe's child sends to the guest program.
+// A Result is the message from a probe's child to the guest program.
 type Result scenarios.Result
 
-// ErrCut is returned by ReadFrames for a stream that ended without its End.
+// ErrCut is the error of ReadFrames for a stream that ends between two frames
+// without an End.
 var ErrCut = errors.New("stream cut off before its end")
 
-// A GuestError is what the guest program itself says it could not do: the
-// guest is alive, and its kernel did not come into the setting.
-type GuestError struct{ Text string }
+// An AbortError is the guest program's reason for ending a stream early: the
+// request was wrong, or the setting could not be locked. The guest is alive.
+type AbortError struct{ Text string }
 
-func (e *GuestError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text) }
+func (e *AbortError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text) }
 
-// ReadFrames hands each frame before the end to visit, and returns nil only
-// for a stream that was complete: numbered without a gap, closed by an End
-// that counts as many observations and steps as came.
+// ReadFrames calls visit for each frame before the last one. It returns at the
+// first of these:
+//
+//   - an End that counts as many observations and steps as came: nil;
+//   - a frame with Error: an *AbortError;
+//   - a frame with a wrong number, an empty frame, or an End with wrong counts;
+//   - an error of visit, unchanged;
+//   - the end of the stream: ErrCut between two frames, else an error that wraps
+//     io.ErrUnexpectedEOF;
+//   - another error of r.
+//
+// It sets no deadline and does not bound the number of frames: close r, or give
+// it a deadline, to end it.
 func ReadFrames(r io.Reader, visit func(Frame) error) error {
 	observations, steps := 0, 0
 	for seq := 0; ; seq++ {
@@ -76,7 +90,7 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 		}
 		switch {
 		case f.Error != "":
-			return &GuestError{f.Error}
+			return &AbortError{f.Error}
 		case f.End != nil:
 			if f.End.Observations != observations {
 				return fmt.Errorf("read frames: end counts %d observations, %d came", f.End.Observations, observations)

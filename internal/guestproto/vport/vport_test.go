@@ -80,13 +80,68 @@ func TestReadIsNotFooled(t *testing.T) {
 	}
 }
 
+// A mix is a message with each kind of field.
+type mix struct {
+	N     int64
+	Small uint8
+	B     bool
+	T     string
+	L     []string
+	P     *word
+}
+
+func (m *mix) Fields(c *Codec) {
+	Number(c, &m.N)
+	Number(c, &m.Small)
+	Bool(c, &m.B)
+	Text(c, &m.T)
+	List(c, &m.L, Text[string])
+	Present(c, &m.P, func(c *Codec, w *word) { w.Fields(c) })
+}
+
+// encoded is a message as Write writes it.
+func encoded(t testing.TB, msg Message) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, msg); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzRead checks that bytes which are a message are its only encoding, and that
+// Read takes no byte after it.
 func FuzzRead(f *testing.F) {
+	some := word("text")
+	f.Add(encoded(f, &Preamble{Version, []byte("host key"), []byte("client key"), bytes.Repeat([]byte{7}, 32), -1}))
+	f.Add(encoded(f, &mix{-1, 255, true, "\xff\x00", []string{"", "a"}, &some}))
+	f.Add(append(encoded(f, new(Off)), "rest"...))
 	f.Add([]byte("\x00\x00\x00\x02{}"))
 	f.Add([]byte("\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		var p Preamble
-		if err := Read(bytes.NewReader(in), &p); err == nil && len(in) < 4 {
-			t.Errorf("%d bytes made a message", len(in))
+		for _, msg := range []Message{new(Preamble), new(mix), new(Off), new(word)} {
+			r := bytes.NewReader(in)
+			err := Read(r, msg)
+			if (err == io.EOF) != (len(in) == 0) {
+				t.Errorf("%T: %d bytes give %v", msg, len(in), err)
+			}
+			if err != nil {
+				continue
+			}
+			read := in[:len(in)-r.Len()]
+			if again := encoded(t, msg); !bytes.Equal(again, read) {
+				t.Errorf("%T: read %x, which is written as %x", msg, read, again)
+			}
 		}
 	})
+}
+
+// TestOneEncoding: a padded number and a truth of 2 are refused, because a
+// message has one encoding.
+func TestOneEncoding(t *testing.T) {
+	for _, in := range []string{"\x00\x00\x00\x03\x82\x00x", "\x00\x00\x00\x05\x81\x80\x80\x00x"} {
+		if err := Read(strings.NewReader(in), new(word)); err == nil {
+			t.Errorf("%x is read as a text", in)
+		}
+	}
 }
