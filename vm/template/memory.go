@@ -55,15 +55,6 @@ func seal(f *os.File) error {
 	return nil
 }
 
-// reopen makes a second description of a file, with an offset of its own.
-func reopen(f *os.File) (*os.File, error) {
-	again, err := os.Open(fdPath(int(f.Fd())))
-	if err != nil {
-		return nil, fmt.Errorf("reopen %s: %w", f.Name(), err)
-	}
-	return again, nil
-}
-
 // fdPath is a path of an open descriptor, for the process that has it.
 func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/ldlab/ldlab/vm"
@@ -14,6 +15,15 @@ import (
 type machine struct {
 	*vm.Machine
 	moved *migration
+	state *os.File // a fork's pipe, until it is loaded; nil for a template's
+}
+
+// close ends a machine.
+func (m *machine) close(ctx context.Context) error {
+	if m.state != nil {
+		m.state.Close() // an empty pipe, or one that load has closed
+	}
+	return m.Machine.Close(ctx)
 }
 
 // startMachine starts QEMU with what l adds to a resolved Config.
@@ -24,7 +34,7 @@ func startMachine(ctx context.Context, config vm.Config, l vm.Launch) (*machine,
 	if err != nil {
 		return nil, err
 	}
-	return &machine{m, moved}, nil
+	return &machine{Machine: m, moved: moved}, nil
 }
 
 // A migration is the one that a template's or a fork's machine goes through.
@@ -93,13 +103,7 @@ func (m *machine) save(ctx context.Context, s *snapshot) error {
 		err = m.Monitor().Run(ctx, "migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil)
 	}
 	if err == nil {
-		err = m.Monitor().RunWithFile(ctx, s.state, "getfd", map[string]any{"fdname": "state"}, nil)
-	}
-	if err == nil {
-		err = m.Monitor().Run(ctx, "migrate", map[string]any{"uri": "fd:state"}, nil)
-	}
-	if err == nil {
-		err = m.awaitMove(ctx)
+		err = m.saveState(ctx, s)
 	}
 	if err != nil {
 		return fmt.Errorf("save machine: %w", m.explain(ctx, err))
@@ -107,20 +111,56 @@ func (m *machine) save(ctx context.Context, s *snapshot) error {
 	return nil
 }
 
-// load reads a snapshot's state from an inherited descriptor; then the guest
-// runs.
-func (m *machine) load(ctx context.Context, fd int, capabilities ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
-	defer cancel()
-	err := m.allow(ctx, capabilities...)
+// saveState has QEMU write the state, and keeps it.
+func (m *machine) saveState(ctx context.Context, s *snapshot) error {
+	limit := int64(maxState)
+	if s.whole {
+		limit += int64(s.memoryMiB) << 20
+	}
+	sink, theirs, err := newSink(s.state, limit)
+	if err != nil {
+		return err
+	}
+	defer sink.close()
+	err = m.Monitor().RunWithFile(ctx, theirs, "getfd", map[string]any{"fdname": "state"}, nil)
+	theirs.Close() // QEMU has its own: the state ends when QEMU closes it
 	if err == nil {
-		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fd)}, nil)
+		err = m.Monitor().Run(ctx, "migrate", map[string]any{"uri": "fd:state"}, nil)
 	}
 	if err == nil {
 		err = m.awaitMove(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("load machine: %w", m.explain(ctx, err))
+		return err
+	}
+	select {
+	case <-sink.done:
+		return sink.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// load has QEMU read a state from the pipe that it inherited as fdState; then
+// the guest runs.
+func (m *machine) load(ctx context.Context, state *os.File, capabilities ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	source := newSource(m.state, state)
+	err := m.allow(ctx, capabilities...)
+	if err == nil {
+		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fdState)}, nil)
+	}
+	if err == nil {
+		err = m.awaitMove(ctx)
+	}
+	sourceErr := source.close()
+	if err != nil {
+		err = m.explain(ctx, err)
+		if sourceErr != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w (%w)", sourceErr, err)
+		}
+		return fmt.Errorf("load machine: %w", err)
 	}
 	m.SetReady()
 	return nil

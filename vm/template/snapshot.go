@@ -86,11 +86,22 @@ func (s snapshot) base() vm.Launch {
 // then lets it. It maps the RAM privately: what its guest writes is copied page
 // by page, and nobody else sees it.
 func (s snapshot) start(ctx context.Context, config vm.Config) (*machine, error) {
-	state, err := reopen(s.state)
+	state, ours, err := newPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	defer state.Close()
+	defer state.Close() // QEMU has its own
+	m, err := s.startFrom(ctx, config, state)
+	if err != nil {
+		ours.Close()
+		return nil, err
+	}
+	m.state = ours
+	return m, nil
+}
+
+// startFrom starts a machine that waits for its state in a pipe.
+func (s snapshot) startFrom(ctx context.Context, config vm.Config, state *os.File) (*machine, error) {
 	l := vm.Launch{}
 	if s.whole {
 		l.Args = s.backend("memory-backend-ram", "")
@@ -120,9 +131,9 @@ func (s snapshot) load(ctx context.Context, m *machine) error {
 	if !s.whole {
 		capabilities = append(capabilities, ignoreShared)
 	}
-	err := m.load(ctx, fdState, capabilities...)
+	err := m.load(ctx, s.state, capabilities...)
 	if err != nil {
-		m.Close(context.WithoutCancel(ctx)) // of the two errors the first one counts
+		m.close(context.WithoutCancel(ctx)) // of the two errors the first one counts
 	}
 	return err
 }

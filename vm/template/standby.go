@@ -69,7 +69,7 @@ func (b *standby) close() {
 	b.mu.Unlock()
 	b.work.Wait()
 	if b.ready != nil {
-		b.ready.Close(context.Background()) // it never ran: nothing to be said of it
+		b.ready.close(context.Background()) // it never ran: nothing to be said of it
 		b.ready = nil
 	}
 }
