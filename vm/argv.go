@@ -32,7 +32,7 @@ func (c Config) Argv() ([]string, error) {
 		// monitor, the port or the console: no path, no TCP port.
 		[]string{
 			"-chardev", withID(socket(fdMonitor), "monitor"),
-			"-mon", "chardev=monitor,mode=control",
+			"-qmp", "chardev:monitor", // QEMU 11 warns about -mon
 			"-chardev", withID(socket(fdConsole), "console"),
 			"-serial", "chardev:console",
 		},

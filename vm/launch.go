@@ -42,10 +42,13 @@ func (m *Machine) SetReady() {
 
 // Adopt makes a machine that was started ahead the caller's: its phases count
 // from now, and it ends with ctx. config must differ from the one with which it
-// was started only in Scale and BootTimeout.
+// was started only in Scale and BootTimeout. Adopt may be called once, before
+// any other method but Monitor and Ended.
 func (m *Machine) Adopt(ctx context.Context, config Config) {
-	m.started, m.config = time.Now(), config
-	context.AfterFunc(ctx, m.proc.cancel)
+	stop := context.AfterFunc(ctx, m.proc.cancel)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.started, m.config, m.disown = time.Now(), config, stop
 }
 
 // Pid is QEMU's process id, which is also that of its process group.

@@ -38,6 +38,7 @@ type Machine struct {
 	ready  time.Time
 	login  time.Time
 	keep   bool
+	disown func() bool // after Adopt: its context no longer ends QEMU
 }
 
 // A QEMUError says that QEMU gave up before its monitor answered.

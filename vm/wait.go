@@ -107,8 +107,11 @@ func (m *Machine) close(ctx context.Context) error {
 		m.serial.Close()
 	}
 	m.mu.Lock()
-	client, keep := m.client, m.keep
+	client, keep, disown := m.client, m.keep, m.disown
 	m.mu.Unlock()
+	if disown != nil {
+		disown()
+	}
 	if client != nil {
 		client.Wait() // ends with the port
 	}

@@ -37,7 +37,7 @@ type fileHead struct {
 // negative where the head can't be right.
 func (h fileHead) size() int64 {
 	total, end, limit := h.State, int64(0), int64(h.MemoryMiB)<<20
-	if h.State < 0 || h.State > limit+maxState || len(h.RAM) > maxExtents {
+	if h.State <= 0 || h.State > limit+maxState || len(h.RAM) > maxExtents {
 		return -1
 	}
 	for _, e := range h.RAM {

@@ -104,14 +104,15 @@ func TestTemplateFile(t *testing.T) {
 // TestTemplateHead: what a head says is not believed.
 func TestTemplateHead(t *testing.T) {
 	for name, h := range map[string]fileHead{
+		"no state":       {MemoryMiB: 1},
 		"negative state": {MemoryMiB: 1, State: -1},
 		"huge state":     {MemoryMiB: 1, State: 1 << 40},
-		"beyond RAM":     {MemoryMiB: 1, RAM: []extent{{1 << 20, 1}}},
-		"overflow":       {MemoryMiB: 1, RAM: []extent{{1 << 62, 1 << 62}}},
-		"before RAM":     {MemoryMiB: 1, RAM: []extent{{-4096, 4096}}},
-		"overlap":        {MemoryMiB: 1, RAM: []extent{{0, 8192}, {4096, 4096}}},
-		"empty extent":   {MemoryMiB: 1, RAM: []extent{{0, 0}}},
-		"negative RAM":   {MemoryMiB: -1, RAM: []extent{{0, 1}}},
+		"beyond RAM":     {MemoryMiB: 1, State: 1, RAM: []extent{{1 << 20, 1}}},
+		"overflow":       {MemoryMiB: 1, State: 1, RAM: []extent{{1 << 62, 1 << 62}}},
+		"before RAM":     {MemoryMiB: 1, State: 1, RAM: []extent{{-4096, 4096}}},
+		"overlap":        {MemoryMiB: 1, State: 1, RAM: []extent{{0, 8192}, {4096, 4096}}},
+		"empty extent":   {MemoryMiB: 1, State: 1, RAM: []extent{{0, 0}}},
+		"negative RAM":   {MemoryMiB: -1, State: 1, RAM: []extent{{0, 1}}},
 	} {
 		if n := h.size(); n >= 0 {
 			t.Errorf("%s: size %d", name, n)

@@ -2,6 +2,8 @@ package template
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"strings"
 	"testing"
@@ -13,7 +15,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-func TestMain(m *testing.M) { os.Exit(vmtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(fakeEnv); kind != "" {
+		os.Exit(playQEMU(kind))
+	}
+	os.Exit(vmtest.Main(m))
+}
 
 // guestConfig is a machine with the test guest, which does as mode says.
 func guestConfig(t testing.TB, a *arch.Arch, mode string) vm.Config {
@@ -67,4 +74,9 @@ func command(t *testing.T, client *ssh.Client, name string) {
 	if err := s.Start(name); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func sumOf(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

@@ -146,8 +146,15 @@ func (m *machine) saveState(ctx context.Context, s *snapshot) error {
 func (m *machine) load(ctx context.Context, state *os.File, capabilities ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
+	n, err := size(state)
+	if err == nil && n == 0 {
+		err = errors.New("state is empty") // QEMU would wait for its first byte for ever
+	}
+	if err != nil {
+		return fmt.Errorf("load machine: %w", err)
+	}
 	source := newSource(m.state, state)
-	err := m.allow(ctx, capabilities...)
+	err = m.allow(ctx, capabilities...)
 	if err == nil {
 		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fdState)}, nil)
 	}

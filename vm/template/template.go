@@ -144,7 +144,7 @@ func (t *Template) fork(ctx context.Context, config vm.Config) (*machine, error)
 		}
 		return nil, err
 	}
-	t.standby.prepare(t.snapshot, config)
+	t.standby.prepare(ctx, t.snapshot, config)
 	return m, nil
 }
 
