@@ -119,3 +119,48 @@ func TestClosedGaps(t *testing.T) {
 		t.Errorf("closed gaps: %q, as expected: %v", got, m.AsExpected())
 	}
 }
+
+// TestRealAbsences has what was absent from the lab's kernels in a run of the
+// default plan: it stays expected with their configuration, and is unproven if
+// the configuration has the symbol on.
+func TestRealAbsences(t *testing.T) {
+	ours := map[string]string{
+		"bpf/rdonly-cast": "CONFIG_DEBUG_INFO_BTF", "kprobes/fprobe": "CONFIG_FPROBE_EVENTS",
+		"tracefs/filter-functions": "CONFIG_DYNAMIC_FTRACE", "tracefs/filter-addresses": "CONFIG_DYNAMIC_FTRACE",
+		"tracefs/graph-function": "CONFIG_FUNCTION_GRAPH_TRACER", "tracefs/function-profile": "CONFIG_FUNCTION_PROFILER", "tracefs/stack-trace": "CONFIG_STACK_TRACER",
+	}
+	config := func(on bool) map[string]bool {
+		c := map[string]bool{}
+		for _, row := range scenarios.Rows() {
+			for _, symbol := range row.Needs {
+				c[symbol] = true
+			}
+		}
+		for _, symbol := range ours {
+			c[symbol] = on
+		}
+		return c
+	}
+	judged := func(arch, probe, why string, on bool) Judgment {
+		g := Guest{Kernel: "bitmap", Arch: arch, Interface: lockdown.Bitmap, Setting: setting(t, "none")}
+		o := absentFor(why)
+		o.Probe = probe
+		r := &Result{Guest: g, Machines: []MachineRun{{Observations: []scenarios.Observation{*o}}}}
+		return JudgeProbe(probe, g, r, r, Kernel{Config: config(on)}).Judgment
+	}
+	for probe, why := range ours {
+		for _, arch := range []string{"x86_64", "arm64"} {
+			if j := judged(arch, probe, why, false); j.Verdict != Unavailable || j.Why != why {
+				t.Errorf("%s %s: %+v, want unavailable", arch, probe, j)
+			}
+			if j := judged(arch, probe, why, true); j.Verdict != Unproven {
+				t.Errorf("%s %s with %s on: %+v, want unproven", arch, probe, why, j)
+			}
+		}
+	}
+	for _, a := range expectedAbsences {
+		if j := judged(a.arch, a.probe, a.why, false); j.Verdict != Unavailable {
+			t.Errorf("%s %s: %+v, want unavailable", a.arch, a.probe, j)
+		}
+	}
+}

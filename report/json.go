@@ -1,35 +1,49 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
+	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
 )
 
 // document is the JSON report: the matrix and what follows from it.
 type document struct {
-	Machine    string
+	Machines   []string
 	AsExpected bool
+	Measured   bool                   // at least one cell shows what a kernel did
 	Counts     map[matrix.Verdict]int // encoding/json sorts the keys
+	ClosedGaps []string               `json:",omitempty"` // the table of gaps is out of date for these
 	Errors     []string               `json:",omitempty"`
-	Squares    []*matrix.Isolation    `json:",omitempty"`
+	Isolation  []*matrix.Isolation    `json:",omitempty"`
 	*matrix.Matrix
 }
 
-// JSON writes a matrix for programs: everything, observations included.
-func JSON(w io.Writer, m *matrix.Matrix) error {
-	doc := document{Machine: Machines(m.Hosts()), AsExpected: m.AsExpected(), Counts: m.Count(), Errors: m.Errors(), Matrix: m}
+// writeJSON writes a matrix for programs: everything, observations included.
+func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
+	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Matrix: m}
+	for _, h := range m.Hosts() {
+		doc.Machines = append(doc.Machines, Machines([]matrix.Host{h}))
+	}
 	for _, t := range m.Tables {
-		if sq := t.Isolation(); sq != nil {
-			doc.Squares = append(doc.Squares, sq)
+		if iso := t.Isolation(); iso != nil {
+			doc.Isolation = append(doc.Isolation, iso)
 		}
 	}
-	enc := json.NewEncoder(w)
+	return JSON(b, doc)
+}
+
+// JSON writes a value as JSON for programs and terminals: no control character
+// of a string is left as it is.
+func JSON(w io.Writer, value any) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return fmt.Errorf("write JSON report: %w", err)
+	if err := enc.Encode(value); err != nil {
+		return err
 	}
-	return nil
+	_, err := io.WriteString(w, escapeJSON(text.String()))
+	return err
 }

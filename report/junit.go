@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
@@ -10,17 +9,22 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// JUnit writes a matrix for CI: a suite a guest, a case a probe. What follows
-// from a kernel is a failure, what follows from the lab an error.
-func JUnit(w io.Writer, m *matrix.Matrix) error {
+// writeJUnit writes a matrix for CI: a suite a guest, a case a probe. What
+// follows from a kernel is a failure, what follows from the lab an error.
+func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 	suites := junit.Testsuites{Name: "ldlab"}
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
-			suite := junit.Testsuite{Name: fmt.Sprintf("%s.%s.%s", t.Kernel, t.Arch, c.Setting), Timestamp: m.Header.Started}
-			suite.AddProperty("machine", Machines(m.Hosts()))
-			suite.AddProperty("kernel", origin(t))
+			suite := junit.Testsuite{Name: clean(fmt.Sprintf("%s.%s.%s", t.Kernel, t.Arch, c.Setting)), Timestamp: clean(m.Header.Started)}
+			if c.Host != (matrix.Host{}) {
+				suite.AddProperty("machine", Machines([]matrix.Host{c.Host}))
+			}
+			suite.AddProperty("kernel", clean(strings.Join(origin(string(t.Interface), t.Origin), ", ")))
 			if c.Command != "" {
-				suite.AddProperty("repeat", c.Command)
+				suite.AddProperty("repeat", clean(c.Command))
+			}
+			if remarkable(c) {
+				suite.AddProperty("guest", clean(guestNote(c)))
 			}
 			for _, r := range t.Rows {
 				suite.AddTestcase(junitCase(suite.Name, r, c, r.Cells[i]))
@@ -28,19 +32,40 @@ func JUnit(w io.Writer, m *matrix.Matrix) error {
 			suites.AddSuite(suite)
 		}
 	}
-	if err := suites.WriteXML(w); err != nil {
-		return fmt.Errorf("write JUnit report: %w", err)
+	if list := notes(m); len(list) > 0 {
+		suites.AddSuite(junitNotes(list, m.Measured()))
 	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	if err := suites.WriteXML(b); err != nil {
+		return err
+	}
+	b.WriteString("\n")
+	return nil
+}
+
+// junitNotes is a suite for sentences about the whole matrix.
+func junitNotes(list []string, measured bool) junit.Testsuite {
+	suite := junit.Testsuite{Name: "ldlab"}
+	tc := junit.Testcase{Name: "notes", Classname: "ldlab", Time: "0"}
+	message := clean(strings.Join(list, "; "))
+	if measured {
+		tc.SystemOut = &junit.Output{Data: message}
+	} else {
+		tc.Failure = &junit.Result{Message: message, Type: "not measured"}
+	}
+	suite.AddTestcase(tc)
+	return suite
 }
 
 func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cell) junit.Testcase {
-	tc := junit.Testcase{Name: r.Probe, Classname: suite, Time: "0"}
+	tc := junit.Testcase{Name: clean(r.Probe), Classname: suite, Time: "0"}
 	if cell.Observed != nil {
 		tc.Time = fmt.Sprintf("%.3f", float64(cell.Observed.Duration)/1e9)
 	}
-	result := &junit.Result{Message: clean(string(cell.Verdict) + ": " + cell.Why), Type: string(cell.Verdict)}
+	message := string(cell.Verdict)
+	if cell.Why != "" {
+		message += ": " + clean(cell.Why)
+	}
+	result := &junit.Result{Message: message, Type: string(cell.Verdict)}
 	switch {
 	case cell.Verdict == matrix.Unavailable:
 		tc.Skipped = result

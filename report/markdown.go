@@ -2,45 +2,55 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// Markdown writes a matrix for a README or a tracker.
-func Markdown(w io.Writer, m *matrix.Matrix) error {
-	b := &strings.Builder{}
-	fmt.Fprintf(b, "%s\n", escape(Machines(m.Hosts())))
+// markdown writes a matrix for a README or a tracker.
+func markdown(b *strings.Builder, m *matrix.Matrix) error {
+	for _, h := range m.Hosts() {
+		fmt.Fprintf(b, "- %s\n", escape(Machines([]matrix.Host{h})))
+	}
 	for _, t := range m.Tables {
-		rows, gaps := apart(t.Rows)
-		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", t.Kernel, t.Arch, escape(origin(t)))
+		rows, gaps := splitGaps(t.Rows)
+		parts := origin(string(t.Interface), t.Origin)
+		for i := range parts {
+			parts[i] = escape(parts[i])
+		}
+		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", escape(t.Kernel), escape(t.Arch), strings.Join(parts, ",\n"))
 		markdownRows(b, t.Columns, rows)
 		if len(gaps) > 0 {
-			fmt.Fprintf(b, "\nKnown gaps: the same power, without asking lockdown.\n\n")
+			fmt.Fprintf(b, "\nKnown gaps: the same power, in a way that lockdown does not check.\n\n")
 			markdownRows(b, t.Columns, gaps)
 		}
-		rs := t.Reasons()
-		fmt.Fprintf(b, "\n%d of the kernel's %d reasons are enforced here.\n", len(rs.Enforced), rs.Of)
-		for i, r := range rs.Beyond {
+		markdownGuests(b, t)
+		fmt.Fprintln(b)
+		for _, line := range reasonLines(t.Reasons()) {
+			fmt.Fprintf(b, "%s.\n", strings.ToUpper(line[:1])+line[1:])
+		}
+		for i, r := range t.Reasons().Beyond {
 			if i == 0 {
 				fmt.Fprintf(b, "\nOut of reach:\n\n")
 			}
 			fmt.Fprintf(b, "- %s: %s\n", r.Reason, escape(r.Why))
 		}
-		if sq := t.Isolation(); sq != nil {
-			markdownSquare(b, sq)
+		if iso := t.Isolation(); iso != nil {
+			markdownIsolation(b, iso)
 		}
 	}
-	if fs := findings(m); len(fs) > 0 {
+	if list := allUnexpected(m); len(list) > 0 {
 		fmt.Fprintf(b, "\n### Not as expected\n\n")
-		for _, f := range fs {
-			fmt.Fprintf(b, "- %s\n", escape(f.String()))
+		for _, u := range list {
+			fmt.Fprintf(b, "- %s\n", escape(u.String()))
 		}
 	}
-	fmt.Fprintf(b, "\n%s\n", counts(m))
-	_, err := io.WriteString(w, b.String())
-	return err
+	fmt.Fprintln(b)
+	for _, n := range notes(m) {
+		fmt.Fprintf(b, "**%s**\n\n", escape(n))
+	}
+	fmt.Fprintln(b, wrap(counts(m)))
+	return nil
 }
 
 func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.TableRow) {
@@ -50,40 +60,52 @@ func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Tab
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(columns)))
 	for _, r := range rows {
-		fmt.Fprintf(b, "| %s |", r.Probe)
+		fmt.Fprintf(b, "| %s |", escape(r.Probe))
 		for _, c := range r.Cells {
-			text := string(c.Verdict)
+			verdict := string(c.Verdict)
 			if !c.Verdict.Expected() {
-				text = "**" + text + "**"
+				verdict = "**" + verdict + "**"
 			}
-			fmt.Fprintf(b, " %s |", text)
+			fmt.Fprintf(b, " %s |", verdict)
 		}
 		fmt.Fprintln(b)
 	}
 }
 
-func markdownSquare(b *strings.Builder, sq *matrix.Isolation) {
-	fmt.Fprintf(b, "\nIsolation: locked alone (down) against the probes of each reason (across), denied/probed.\n\n| |")
-	for _, r := range sq.Reasons {
+// markdownGuests lists guests that were lost, failed or ran again, and why
+// probes are unavailable.
+func markdownGuests(b *strings.Builder, t matrix.Table) {
+	head := "\nGuests that did not run through at once:\n\n"
+	for _, c := range t.Columns {
+		if remarkable(c) {
+			fmt.Fprintf(b, "%s- %s: %s\n", head, escape(c.Setting.String()), escape(guestNote(c)))
+			head = ""
+		}
+	}
+	head = "\nUnavailable:\n\n"
+	for _, a := range absences(t) {
+		fmt.Fprintf(b, "%s- %s: %s\n", head, escape(a.why), escape(strings.Join(a.probes, ", ")))
+		head = ""
+	}
+}
+
+func markdownIsolation(b *strings.Builder, iso *matrix.Isolation) {
+	fmt.Fprintf(b, "\nIsolation matrix: locked alone (down) against the probes of each reason (across), denied/probed.\n\n| |")
+	for _, r := range iso.Reasons {
 		fmt.Fprintf(b, " %s |", r)
 	}
-	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(sq.Reasons)))
-	for i, locked := range sq.Reasons {
+	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(iso.Reasons)))
+	for i, locked := range iso.Reasons {
 		fmt.Fprintf(b, "| %s |", locked)
-		for j := range sq.Reasons {
-			fmt.Fprintf(b, " %s |", escape(share(sq.Cells[i][j])))
+		for j := range iso.Reasons {
+			fmt.Fprintf(b, " %s |", escape(share(iso.Cells[i][j])))
 		}
 		fmt.Fprintln(b)
 	}
-	if len(sq.Dependences) > 0 {
+	if len(iso.Dependences) > 0 {
 		fmt.Fprintf(b, "\n\\* Named dependences:\n\n")
 	}
-	for _, d := range sq.Dependences {
-		fmt.Fprintf(b, "- %s, %s locked: %s\n", d.Probe, d.Locked, escape(d.Why))
+	for _, d := range iso.Dependences {
+		fmt.Fprintf(b, "- %s, %s locked: %s\n", escape(d.Probe), d.Locked, escape(d.Why))
 	}
-}
-
-// escape keeps text that came from a guest from being markup.
-func escape(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "|", "\\|", "*", "\\*", "_", "\\_", "<", "&lt;", "`", "\\`").Replace(clean(s))
 }

@@ -2,67 +2,47 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// short is a verdict in the matrix: lower case where it is as expected.
-var short = map[matrix.Verdict]string{
-	matrix.Enforced:     "deny",
-	matrix.Shadowed:     "shad",
-	matrix.Open:         "ok",
-	matrix.OpenGap:      "gap",
-	matrix.GapClosed:    "shut",
-	matrix.Conforms:     "abi",
-	matrix.Unavailable:  "-",
-	matrix.Leak:         "LEAK",
-	matrix.Overblocked:  "OVER",
-	matrix.Deviates:     "DEV",
-	matrix.Unattributed: "UNATT",
-	matrix.Unproven:     "UNPRV",
-	matrix.Lost:         "LOST",
-	matrix.NotRun:       "...",
-}
-
 // cellWidth is the widest of short, in characters.
 const cellWidth = 5
 
-// Text writes a matrix for a terminal.
-func Text(w io.Writer, m *matrix.Matrix) error {
-	b := &strings.Builder{}
-	fmt.Fprintln(b, Machines(m.Hosts()))
+// text writes a matrix for a terminal.
+func text(b *strings.Builder, m *matrix.Matrix) error {
+	if hosts := m.Hosts(); len(hosts) > 0 {
+		fmt.Fprintln(b, Machines(hosts))
+	}
 	for _, t := range m.Tables {
 		textTable(b, t)
 		textReasons(b, t.Reasons())
-		if sq := t.Isolation(); sq != nil {
-			textSquare(b, sq)
+		if iso := t.Isolation(); iso != nil {
+			textIsolation(b, iso)
 		}
 	}
-	textFindings(b, m)
-	fmt.Fprintf(b, "\n%s\n", counts(m))
-	_, err := io.WriteString(w, b.String())
-	return err
+	textUnexpected(b, m)
+	fmt.Fprintln(b)
+	for _, n := range notes(m) {
+		fmt.Fprintln(b, clean(n))
+	}
+	fmt.Fprintln(b, wrap(counts(m)))
+	return nil
 }
 
 func textTable(b *strings.Builder, t matrix.Table) {
-	fmt.Fprintf(b, "\n%s %s: %s\n", t.Kernel, t.Arch, origin(t))
+	parts := origin(string(t.Interface), t.Origin)
+	fmt.Fprintf(b, "\n%s %s: %s\n", clean(t.Kernel), clean(t.Arch), clean(parts[0]))
+	for _, p := range parts[1:] {
+		fmt.Fprintf(b, "  %s\n", clean(p))
+	}
 	setting := 0
 	for _, c := range t.Columns {
 		setting = max(setting, len(c.Setting.String()))
 	}
 	for i, c := range t.Columns {
-		note := "shows " + c.Shown
-		switch {
-		case c.End.Failed():
-			note = "lab failed: " + c.End.String()
-		case c.End.Lost():
-			note = "lost: " + c.End.Cause
-		case c.Shown == "":
-			note = "not run"
-		}
-		fmt.Fprintf(b, "  %2d  %-*s  %s\n", i+1, setting, c.Setting, clean(note))
+		fmt.Fprintf(b, "  %2d  %-*s  %s\n", i+1, setting, c.Setting, clean(guestNote(c)))
 	}
 	wide := 0
 	for _, r := range t.Rows {
@@ -70,18 +50,27 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	}
 	textByReason(b, t, wide)
 	textHead(b, "probe", wide, len(t.Columns))
-	rows, gaps := apart(t.Rows)
+	rows, gaps := splitGaps(t.Rows)
 	textRows(b, rows, wide)
 	if len(gaps) > 0 {
-		fmt.Fprintf(b, "\n  known gaps: the same power, without asking lockdown\n")
+		fmt.Fprintf(b, "\n  known gaps: the same power, in a way that lockdown does not check\n")
 		textRows(b, gaps, wide)
+	}
+	if list := absences(t); len(list) > 0 {
+		fmt.Fprintf(b, "\n  unavailable\n")
+		for _, a := range list {
+			fmt.Fprintf(b, "  %s: %s\n", clean(a.why), clean(probeList(a.probes)))
+		}
 	}
 }
 
-// textReasons sums up by reason. What no guest can reach is told where the
-// table is about reasons at large.
+// textReasons sums up by reason. Reasons that no guest can reach are listed only
+// if the table is about most of the others.
 func textReasons(b *strings.Builder, rs matrix.Reasons) {
-	fmt.Fprintf(b, "\n  %d of the kernel's %d reasons are enforced here\n", len(rs.Enforced), rs.Of)
+	fmt.Fprintln(b)
+	for _, line := range reasonLines(rs) {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
 	if len(rs.Enforced) < rs.Of/2 {
 		return
 	}
@@ -90,8 +79,8 @@ func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	}
 }
 
-// textByReason is the matrix in short, where more than a handful of reasons
-// are probed.
+// textByReason is the matrix in short, if more than a handful of reasons are
+// probed.
 func textByReason(b *strings.Builder, t matrix.Table, wide int) {
 	rows := t.ByReason()
 	if len(rows) < 8 {
@@ -117,7 +106,7 @@ func textHead(b *strings.Builder, what string, wide, columns int) {
 
 func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 	for _, r := range rows {
-		fmt.Fprintf(b, "  %-*s ", wide, r.Probe)
+		fmt.Fprintf(b, "  %-*s ", wide, clean(r.Probe))
 		for _, c := range r.Cells {
 			fmt.Fprintf(b, "%*s", cellWidth+1, short[c.Verdict])
 		}
@@ -125,69 +114,55 @@ func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 	}
 }
 
-// textSquare prints denied/probed, and a point where nothing was denied and
-// nothing should have been.
-func textSquare(b *strings.Builder, sq *matrix.Isolation) {
-	fmt.Fprintf(b, "\n  isolation, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n", sq.Kernel, sq.Arch)
+// textIsolation prints the isolation matrix.
+func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
+	fmt.Fprintf(b, "\n  isolation matrix, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n", clean(iso.Kernel), clean(iso.Arch))
 	wide := 0
-	for _, r := range sq.Reasons {
+	for _, r := range iso.Reasons {
 		wide = max(wide, len(r))
 	}
 	fmt.Fprintf(b, "  %-*s ", wide+4, "")
-	for i := range sq.Reasons {
+	for i := range iso.Reasons {
 		fmt.Fprintf(b, "%*d", cellWidth+1, i+1)
 	}
 	fmt.Fprintln(b)
-	for i, locked := range sq.Reasons {
+	for i, locked := range iso.Reasons {
 		fmt.Fprintf(b, "  %2d  %-*s ", i+1, wide, locked)
-		for j := range sq.Reasons {
-			fmt.Fprintf(b, "%*s", cellWidth+1, share(sq.Cells[i][j]))
+		for j := range iso.Reasons {
+			fmt.Fprintf(b, "%*s", cellWidth+1, share(iso.Cells[i][j]))
 		}
 		fmt.Fprintln(b)
 	}
-	for _, d := range sq.Dependences {
+	for _, d := range iso.Dependences {
 		fmt.Fprintf(b, "  * %s, %s locked: %s\n", d.Probe, d.Locked, d.Why)
 	}
 }
 
-func share(s matrix.Share) string {
-	text := fmt.Sprintf("%d/%d", s.Denied, s.Probes)
-	switch {
-	case !s.Isolated():
-		return text + "!"
-	case s.Denied == 0:
-		return "."
-	case s.Named:
-		return text + "*"
-	}
-	return text
-}
+// maxUnexpected bounds the list in the text; the other formats have them all.
+const maxUnexpected = 40
 
-// maxFindings bounds the list in the text; the other formats have them all.
-const maxFindings = 40
-
-func textFindings(b *strings.Builder, m *matrix.Matrix) {
-	fs := findings(m)
-	if len(fs) == 0 {
+func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
+	list := allUnexpected(m)
+	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\nnot as expected:\n")
 	guest := ""
-	for i, f := range fs {
-		if i == maxFindings {
-			fmt.Fprintf(b, "  and %d more: --format json has all\n", len(fs)-i)
+	for i, u := range list {
+		if i == maxUnexpected {
+			fmt.Fprintf(b, "  and %d more: --format json has all\n", len(list)-i)
 			break
 		}
-		fmt.Fprintf(b, "  %s\n", f)
-		if f.guest == guest {
+		fmt.Fprintf(b, "  %s\n", u)
+		if u.guest == guest {
 			continue // its boot was shown
 		}
-		guest = f.guest
-		if f.column.Command != "" {
-			fmt.Fprintf(b, "    repeat this boot: %s\n", f.column.Command)
+		guest = u.guest
+		if u.column.Command != "" {
+			fmt.Fprintf(b, "    repeat this boot: %s\n", clean(u.column.Command))
 		}
-		if f.column.End.Lost() {
-			for _, line := range f.column.End.Console {
+		if u.column.End.Lost() {
+			for _, line := range u.column.End.Console {
 				fmt.Fprintf(b, "    | %s\n", clean(line))
 			}
 		}

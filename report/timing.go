@@ -2,18 +2,16 @@ package report
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// Timing writes where the time of the guests went: for each kernel, apart for
-// guests that booted and guests that were forked, the median length of each
+// timing writes how long the phases of guests took: for each kernel, separately
+// for guests that booted and guests that were forked, the median length of each
 // phase in milliseconds.
-func Timing(w io.Writer, m *matrix.Matrix) error {
-	b := &strings.Builder{}
+func timing(b *strings.Builder, m *matrix.Matrix) error {
 	for _, t := range m.Tables {
 		for _, forked := range []bool{false, true} {
 			how := "booted"
@@ -24,20 +22,19 @@ func Timing(w io.Writer, m *matrix.Matrix) error {
 			if len(names) == 0 {
 				continue
 			}
-			fmt.Fprintf(b, "\n%s %s, %d guests %s, ms until for each step, median\n", t.Kernel, t.Arch, len(lengths[names[0]]), how)
+			fmt.Fprintf(b, "\n%s %s, %d guests %s, median length of each phase, ms\n", clean(t.Kernel), clean(t.Arch), len(lengths[names[0]]), how)
 			for _, n := range names {
 				l := lengths[n]
 				slices.Sort(l)
-				fmt.Fprintf(b, "  %-22s %6d\n", n, l[len(l)/2])
+				fmt.Fprintf(b, "  %-22s %6d\n", clean(n), l[len(l)/2])
 			}
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }
 
-// phases lists the phases that guests went through, in the order of the first
-// guest that went furthest, and how long each took.
+// phases lists the phases that guests passed, in the order of the guest that
+// passed most of them, and how long each took.
 func phases(t matrix.Table, forked bool) (names []string, lengths map[string][]int64) {
 	lengths = map[string][]int64{}
 	for _, c := range t.Columns {

@@ -24,7 +24,7 @@ security_locked_down() that are in its machine code and in its source. It fails
 if a call that is there was not exercised and the reason is unknown.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return siteVerb[matrix.Coverage]{engine.Coverage, report.Coverage, matrix.Coverage.Sound}.run(c, &o, sel, asJSON)
+			return siteVerb[matrix.Coverage]{engine.Coverage, "coverage", func(found []matrix.Coverage) report.Measurement { return report.Measurement{Coverage: found} }, matrix.Coverage.Sound}.run(c, &o, sel, asJSON)
 		},
 	}
 	kernelFlags(c, &sel)

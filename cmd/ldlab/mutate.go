@@ -33,7 +33,7 @@ must raise no alarm. Needs kernels with the lab series.`,
 			mutate := func(ctx context.Context, p *plan.Plan, o engine.Options) ([]matrix.Mutation, *matrix.Matrix, error) {
 				return engine.Mutate(ctx, p, o, sample)
 			}
-			return siteVerb[matrix.Mutation]{mutate, report.Mutation, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
+			return siteVerb[matrix.Mutation]{mutate, "mutation", func(found []matrix.Mutation) report.Measurement { return report.Measurement{Mutation: found} }, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
 		},
 	}
 	kernelFlags(c, &sel)

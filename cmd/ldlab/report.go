@@ -40,7 +40,7 @@ func newReport() *cobra.Command {
 				return err
 			}
 			f, _ := report.Find(format)
-			if err := f.Write(c.OutOrStdout(), m); err != nil {
+			if err := f.Write(c.OutOrStdout(), report.Measurement{Matrix: m}); err != nil {
 				return err
 			}
 			return verdict(m)

@@ -44,7 +44,7 @@ and the consoles of guests that failed, stand beside it.`,
 					return werr
 				}
 				if o.Timing && !asJSON {
-					if werr := report.Timing(c.OutOrStdout(), m); werr != nil {
+					if werr := report.Write(c.OutOrStdout(), "timing", report.Measurement{Matrix: m}); werr != nil {
 						return werr
 					}
 				}
@@ -67,11 +67,11 @@ and the consoles of guests that failed, stand beside it.`,
 }
 
 func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool) error {
-	write := report.Text
+	view := "text"
 	if asJSON {
-		write = report.JSON
+		view = "json"
 	}
-	return write(c.OutOrStdout(), m)
+	return report.Write(c.OutOrStdout(), view, report.Measurement{Matrix: m})
 }
 
 // verdict turns a matrix into the exit status.

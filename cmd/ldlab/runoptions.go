@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/report"
 )
 
 // runOptions are what every verb that runs guests takes.
@@ -76,7 +77,7 @@ func (o *runOptions) interrupted(verb string, err error) error {
 func (o *runOptions) tell(c *cobra.Command, asJSON bool, found any, write func(io.Writer) error) error {
 	out := c.OutOrStdout()
 	if asJSON {
-		write = func(w io.Writer) error { return printJSON(w, found) }
+		write = func(w io.Writer) error { return report.JSON(w, found) }
 	}
 	if err := write(out); err != nil {
 		return err

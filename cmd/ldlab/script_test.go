@@ -25,7 +25,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LDLAB_CACHE", e.WorkDir+"/cache")
-			e.Setenv("RECORDED", mustGetwd(t)+"/testdata/recorded")
+			e.Setenv("EXAMPLE", mustGetwd(t)+"/testdata/example")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},

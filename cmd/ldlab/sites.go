@@ -10,13 +10,15 @@ import (
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
 )
 
 // A siteVerb measures call sites and finds one T for each kernel: coverage and
 // mutate.
 type siteVerb[T any] struct {
 	measure func(context.Context, *plan.Plan, engine.Options) ([]T, *matrix.Matrix, error)
-	write   func(io.Writer, []T) error
+	view    string // of package report
+	of      func([]T) report.Measurement
 	sound   func(T) bool
 }
 
@@ -37,7 +39,7 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, as
 	if err != nil {
 		return o.interrupted(c.Name(), err)
 	}
-	if err := o.tell(c, asJSON, found, func(w io.Writer) error { return v.write(w, found) }); err != nil {
+	if err := o.tell(c, asJSON, found, func(w io.Writer) error { return report.Write(w, v.view, v.of(found)) }); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {

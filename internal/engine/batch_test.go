@@ -54,8 +54,8 @@ func TestRunOfASoundKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	var a, b strings.Builder
-	report.Text(&a, m)
-	report.Text(&b, again)
+	report.Write(&a, "text", report.Measurement{Matrix: m})
+	report.Write(&b, "text", report.Measurement{Matrix: again})
 	if a.String() != b.String() {
 		t.Error("the report of the results file differs from the run's")
 	}
@@ -292,15 +292,15 @@ func TestResumeNeverRelabels(t *testing.T) {
 // TestReportsAppearWhole has a report fail half way: the old one stays.
 func TestReportsAppearWhole(t *testing.T) {
 	dir := t.TempDir()
-	format := report.Format{File: "report.x", Write: func(w io.Writer, _ *matrix.Matrix) error { _, err := io.WriteString(w, "old"); return err }}
-	if err := writeReports(dir, nil, []report.Format{format}); err != nil {
+	format := report.View{File: "report.x", Write: func(w io.Writer, _ report.Measurement) error { _, err := io.WriteString(w, "old"); return err }}
+	if err := writeReports(dir, nil, []report.View{format}); err != nil {
 		t.Fatal(err)
 	}
-	format.Write = func(w io.Writer, _ *matrix.Matrix) error {
+	format.Write = func(w io.Writer, _ report.Measurement) error {
 		_, err := io.WriteString(w, "ne")
 		return errors.Join(err, errors.New("then it failed"))
 	}
-	if err := writeReports(dir, nil, []report.Format{format}); err == nil {
+	if err := writeReports(dir, nil, []report.View{format}); err == nil {
 		t.Error("no error")
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, format.File)); err != nil || string(b) != "old" {

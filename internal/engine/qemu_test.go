@@ -67,7 +67,7 @@ func bootWith(t *testing.T, p *plan.Plan, o Options) *matrix.Matrix {
 func dump(t *testing.T, m *matrix.Matrix) {
 	t.Helper()
 	var b strings.Builder
-	report.Text(&b, m)
+	report.Write(&b, "text", report.Measurement{Matrix: m})
 	t.Log("\n" + b.String())
 }
 
@@ -129,7 +129,7 @@ func TestCoverageForReal(t *testing.T) {
 		present, refused, open := c.Count()
 		if 10*(refused+open) < 9*present || !c.Sound() {
 			var b strings.Builder
-			report.Coverage(&b, []matrix.Coverage{c})
+			report.Write(&b, "coverage", report.Measurement{Coverage: []matrix.Coverage{c}})
 			t.Errorf("%s: %d of %d call sites exercised:\n%s", c.Arch, refused+open, present, b.String())
 		}
 	}
@@ -145,7 +145,7 @@ func TestMutantsForReal(t *testing.T) {
 	for _, m := range mutated {
 		if !m.Sound() {
 			var b strings.Builder
-			report.Mutation(&b, []matrix.Mutation{m})
+			report.Write(&b, "mutation", report.Measurement{Mutation: []matrix.Mutation{m}})
 			t.Errorf("%s: %d killed, %d survived:\n%s", m.Arch, m.Count(matrix.Killed), m.Count(matrix.Survived), b.String())
 		}
 	}

@@ -68,10 +68,10 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 
 // writeReports keeps the matrix in every format beside the results. A report
 // appears whole or not at all.
-func writeReports(dir string, m *matrix.Matrix, formats []report.Format) error {
+func writeReports(dir string, m *matrix.Matrix, formats []report.View) error {
 	for _, f := range formats {
 		var b bytes.Buffer
-		if err := f.Write(&b, m); err != nil {
+		if err := f.Write(&b, report.Measurement{Matrix: m}); err != nil {
 			return fmt.Errorf("write report %s: %w", f.File, err)
 		}
 		if err := renameio.WriteFile(filepath.Join(dir, f.File), b.Bytes(), 0o644); err != nil {

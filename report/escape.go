@@ -1,0 +1,86 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// clean replaces what a terminal or an XML reader would interpret: control and
+// format characters, and bytes that are not UTF-8. A tab becomes a space.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case unicode.IsPrint(r):
+			return r
+		}
+		return utf8.RuneError
+	}, s)
+}
+
+// markup is every character that begins markup in Markdown or HTML within a line,
+// a list or a cell of a table.
+const markup = "\\`*{}[]|~#$"
+
+// escape keeps text that came from a guest from being markup in Markdown: also
+// not a link, or a mention of a person or an issue in a tracker.
+func escape(s string) string {
+	s = clean(s)
+	var b strings.Builder
+	word := false // the last character was of a word
+	for i, r := range s {
+		switch {
+		case r == '&':
+			b.WriteString("&amp;")
+		case r == '<':
+			b.WriteString("&lt;")
+		case r == '>':
+			b.WriteString("&gt;")
+		case strings.ContainsRune(markup, r),
+			r == '_' && !(word && startsWord(s[i+1:])), // within a word it is none
+			r == '@' && !word,
+			r == ':' && strings.HasPrefix(s[i:], "://"),
+			r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+		word = startsWord(string(r))
+	}
+	return b.String()
+}
+
+// startsWord reports whether a text begins with a letter or a digit.
+func startsWord(s string) bool {
+	r, _ := utf8.DecodeRuneInString(s)
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
+}
+
+// code is a text as Markdown's code. A backquote cannot be escaped there, so it
+// becomes an apostrophe, and a bar is escaped because it would end the cell of a
+// table.
+func code(s string) string {
+	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(clean(s)) + "`"
+}
+
+// escapeJSON escapes the characters that encoding/json leaves as they are and a
+// terminal would interpret. In a JSON text they occur in strings only.
+func escapeJSON(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+(r>>10), 0xdc00+(r&0x3ff))
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}

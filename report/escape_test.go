@@ -1,0 +1,189 @@
+package report
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// hostile has what a guest may put into a string: escape sequences (ESC and C1),
+// characters that reorder text, bytes that are not UTF-8, and markup of
+// Markdown, HTML and XML.
+const hostile = "\x1b]0;t\a\x9b2J\u009b5n\u202e\u2066\x00\x7f\r\b\xff\ufeff ]]> <b>h</b> &lt; <!--c--> | a | **b** __u__ `c` [l](http://h) ![i](x) @user #12 $m$ ~~s~~ https://x www.y.z\n# h\n- i\n"
+
+// marks are parts of hostile that must not be left in Markdown.
+var marks = []string{"<b>", "<!--", "&lt; ", " | a |", " **b", " __u", "`c`", "[l]", "![i", " @user", " #12", " $m$", " ~~s", "https://", "www.y", "\n# h", "\n- i\n"}
+
+// poison puts text into every string that v leads to, but into those that the
+// lab itself writes and that decide what is printed.
+func poison(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			poison(v.Elem(), text)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			poison(v.Index(i), text)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			poison(v.Field(i), text)
+		}
+	case reflect.String:
+		switch v.Interface().(type) {
+		case matrix.Verdict, matrix.Ending, matrix.Reach, matrix.Status, matrix.Detection, lockdown.Reason, lockdown.Level, lockdown.Delivery, scenarios.Outcome:
+		default:
+			if v.CanSet() {
+				v.SetString(text)
+			}
+		}
+	}
+}
+
+func poisoned(t testing.TB, text string) Measurement {
+	m := measurement(t)
+	poison(reflect.ValueOf(m.Matrix), text)
+	for i := range m.Matrix.Tables[0].Rows {
+		m.Matrix.Tables[0].Rows[i].Expect = scenarios.Checked.String()
+	}
+	poison(reflect.ValueOf(m.Coverage), text)
+	poison(reflect.ValueOf(m.Mutation), text)
+	return m
+}
+
+// plain reports the first character of an output that a terminal would
+// interpret.
+func plain(s string) (rune, bool) {
+	if !utf8.ValidString(s) {
+		return utf8.RuneError, false
+	}
+	for _, r := range s {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) { // the junit library indents with tabs
+			return r, false
+		}
+	}
+	return 0, true
+}
+
+func checkViews(t *testing.T, text string) {
+	t.Helper()
+	lines := map[string]int{}
+	for _, v := range Views() {
+		lines[v.Name] = strings.Count(string(write(t, v, poisoned(t, "x"))), "\n")
+	}
+	for _, v := range Views() {
+		got := string(write(t, v, poisoned(t, text)))
+		if r, ok := plain(got); !ok {
+			t.Errorf("%s lets %q through", v.Name, r)
+		}
+		if n := strings.Count(got, "\n"); v.Name != "junit" && n != lines[v.Name] {
+			t.Errorf("%s: %d lines, want %d: a guest adds lines", v.Name, n, lines[v.Name])
+		}
+		switch v.Name {
+		case "json":
+			if !json.Valid([]byte(got)) {
+				t.Errorf("json is not JSON")
+			}
+		case "junit":
+			d := xml.NewDecoder(strings.NewReader(got))
+			for {
+				token, err := d.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatalf("junit is not XML: %v", err)
+				}
+				if s, ok := token.(xml.StartElement); ok && s.Name.Local == "b" {
+					t.Error("junit: a guest makes an element")
+				}
+			}
+		}
+	}
+}
+
+// TestGuestsCannotWriteMarkup has hostile text in every string of every view.
+func TestGuestsCannotWriteMarkup(t *testing.T) {
+	checkViews(t, hostile)
+	for _, name := range []string{"markdown", "mutation"} {
+		v, _ := Find(name)
+		got := string(write(t, v, poisoned(t, hostile)))
+		if name == "mutation" {
+			got = withoutCode(got)
+		}
+		for _, mark := range marks {
+			if strings.Contains(got, mark) {
+				t.Errorf("%s has %q", name, mark)
+			}
+		}
+	}
+}
+
+// withoutCode takes the code out of Markdown that has no escaped backquotes in
+// code.
+func withoutCode(s string) string {
+	parts := strings.Split(strings.ReplaceAll(s, "\\`", ""), "`")
+	var b strings.Builder
+	for i := 0; i < len(parts); i += 2 {
+		b.WriteString(parts[i])
+	}
+	return b.String()
+}
+
+func TestEscape(t *testing.T) {
+	for in, want := range map[string]string{
+		"dev_mem@boot": "dev_mem@boot", "a@b.c": "a@b.c", "ask @you": `ask \@you`, "<a&b>": "&lt;a&amp;b&gt;",
+		"http://x": `http\://x`, "a: b": "a: b", "_a b_": `\_a b\_`, "__a__": `\_\_a\_\_`, "a_b_c": "a_b_c", "a!": "a!", "WWW.x": `WWW\.x`, "a.b": "a.b", "a\tb\nc": "a b\uFFFDc", "é": "é",
+	} {
+		if got := escape(in); got != want {
+			t.Errorf("escape(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := code("a`b|c\x1b"); got != "`a'b\\|c\uFFFD`" {
+		t.Errorf("code: %q", got)
+	}
+}
+
+// FuzzEscape wants no control character in what a view writes, no markup in
+// Markdown, and JSON that means the same as before.
+func FuzzEscape(f *testing.F) {
+	f.Add(hostile)
+	f.Add("\U000e0001\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		for name, got := range map[string]string{"clean": clean(s), "escape": escape(s), "code": code(s)} {
+			if r, ok := plain(got); !ok || strings.ContainsAny(got, "\n\t") {
+				t.Errorf("%s(%q) lets %q through", name, s, r)
+			}
+		}
+		bare := strings.NewReplacer(`\\`, "", "\\`", "", `\*`, "", `\_`, "", `\{`, "", `\}`, "", `\[`, "", `\]`, "", `\|`, "", `\~`, "", `\#`, "", `\!`, "", `\$`, "", `\@`, "", `\:`, "", `\.`, "").Replace(escape(s))
+		if strings.ContainsAny(bare, markup+"<>") || strings.HasPrefix(bare, "_") || strings.HasSuffix(bare, "_") {
+			t.Errorf("escape(%q) leaves markup: %q", s, bare)
+		}
+		if inner := strings.Trim(code(s), "`"); strings.Contains(inner, "`") {
+			t.Errorf("code(%q) ends early", s)
+		}
+		raw, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var before, after string
+		escaped := escapeJSON(string(raw))
+		if json.Unmarshal(raw, &before) != nil || json.Unmarshal([]byte(escaped), &after) != nil || before != after {
+			t.Errorf("escapeJSON changes %q into %q", before, after)
+		}
+		if r, ok := plain(escaped); !ok {
+			t.Errorf("escapeJSON lets %q through", r)
+		}
+	})
+}

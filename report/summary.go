@@ -1,0 +1,272 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// short is a verdict in a cell: lower case if it is as expected.
+var short = map[matrix.Verdict]string{
+	matrix.Enforced:     "deny",
+	matrix.Shadowed:     "shad",
+	matrix.Open:         "ok",
+	matrix.OpenGap:      "gap",
+	matrix.GapClosed:    "shut",
+	matrix.Conforms:     "abi",
+	matrix.Unavailable:  "-",
+	matrix.Leak:         "LEAK",
+	matrix.Overblocked:  "OVER",
+	matrix.Deviates:     "DEV",
+	matrix.Unattributed: "UNATT",
+	matrix.Unproven:     "UNPRV",
+	matrix.Lost:         "LOST",
+	matrix.NotRun:       "...",
+}
+
+// Machines describes the hosts that ran the guests, a line each.
+func Machines(hosts []matrix.Host) string {
+	var lines []string
+	for _, h := range hosts {
+		version, _, _ := strings.Cut(strings.TrimPrefix(h.QEMU, "QEMU emulator version "), " (")
+		line := fmt.Sprintf("%s: QEMU %s", h.Arch, version)
+		if h.CPU != "" {
+			line += ", CPU " + h.CPU
+		}
+		lines = append(lines, clean(fmt.Sprintf("%s; %s", line, h.Why)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func machines(b *strings.Builder, m *matrix.Matrix) error {
+	fmt.Fprintln(b, Machines(m.Hosts()))
+	return nil
+}
+
+// origin describes what was booted, in parts: the interface and the base, the
+// patch series, the image.
+func origin(face string, o matrix.Origin) []string {
+	base := face
+	if o.Base != "" {
+		base += ", " + o.Base
+	}
+	if o.BaseVersion != "" {
+		base += fmt.Sprintf(" %s (sha256 %.12s)", o.BaseVersion, o.BaseSHA256)
+	}
+	parts := []string{base}
+	for _, s := range o.Series {
+		parts = append(parts, "series "+s)
+	}
+	if o.ImageSHA256 != "" {
+		parts = append(parts, fmt.Sprintf("image sha256 %.12s", o.ImageSHA256))
+	}
+	return parts
+}
+
+// splitGaps splits the probes of known gaps from all others.
+func splitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
+	for _, r := range rows {
+		if r.Expect == scenarios.Gap.String() {
+			gaps = append(gaps, r)
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, gaps
+}
+
+// counts gives the verdicts that occur, in their order, each with its short form
+// in the matrix.
+func counts(m *matrix.Matrix) string {
+	n := m.Count()
+	var parts []string
+	for _, v := range matrix.Verdicts() {
+		if n[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n[v], v, short[v]))
+		}
+	}
+	if len(parts) == 0 {
+		return "no cells"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// notes are sentences about the whole matrix that no reader should miss.
+func notes(m *matrix.Matrix) (list []string) {
+	if !m.Measured() {
+		list = append(list, "nothing was measured: no cell shows what a kernel did")
+	}
+	if gaps := m.ClosedGaps(); len(gaps) > 0 {
+		list = append(list, "the table of gaps is out of date, because these known gaps are closed: "+strings.Join(gaps, ", "))
+	}
+	return list
+}
+
+// guestNote describes how a guest went, in one line.
+func guestNote(c matrix.Column) string {
+	note := "shows " + c.Shown
+	switch {
+	case c.End.Failed():
+		note = "lab failed: " + c.End.String()
+	case c.End.Lost():
+		note = "lost: " + c.End.Cause
+	case c.Shown == "":
+		note = "not run"
+	}
+	if retry := retried(c); retry != "" {
+		note += "; " + retry
+	}
+	return note
+}
+
+// retried says that a guest ran again after it was lost; empty: it did not.
+func retried(c matrix.Column) string {
+	if c.Tries < 2 {
+		return ""
+	}
+	return fmt.Sprintf("try %d, because the guest was lost before", c.Tries)
+}
+
+// remarkable reports whether a guest was lost, failed, was not run or ran again.
+func remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 }
+
+// An absence is why probes of a table are unavailable.
+type absence struct {
+	why    string
+	probes []string // with the numbers of the settings, unless it is all of them
+}
+
+// absences lists why probes of a table are unavailable, in the table's order.
+func absences(t matrix.Table) (list []absence) {
+	for _, r := range t.Rows {
+		settings := map[string][]string{}
+		var order []string
+		for i, c := range r.Cells {
+			if c.Verdict != matrix.Unavailable {
+				continue
+			}
+			if settings[c.Why] == nil {
+				order = append(order, c.Why)
+			}
+			settings[c.Why] = append(settings[c.Why], fmt.Sprint(i+1))
+		}
+		for _, why := range order {
+			probe := r.Probe
+			if n := settings[why]; len(n) < len(r.Cells) {
+				probe += " (" + strings.Join(n, ",") + ")"
+			}
+			i := slices.IndexFunc(list, func(a absence) bool { return a.why == why })
+			if i < 0 {
+				i, list = len(list), append(list, absence{why: why})
+			}
+			list[i].probes = append(list[i].probes, probe)
+		}
+	}
+	return list
+}
+
+// An unexpected is what is not as expected: probes of one guest that got the
+// same verdict for the same reason.
+type unexpected struct {
+	guest  string // kernel, architecture and setting
+	probes []string
+	matrix.Judgment
+	column matrix.Column
+}
+
+func allUnexpected(m *matrix.Matrix) []unexpected {
+	var list []unexpected
+	for _, t := range m.Tables {
+		for i, c := range t.Columns {
+			guest, first := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting), len(list)
+			for _, r := range t.Rows {
+				j := r.Cells[i].Judgment
+				if j.Verdict.Expected() {
+					continue
+				}
+				same := slices.IndexFunc(list[first:], func(u unexpected) bool { return u.Judgment == j })
+				if same < 0 {
+					list = append(list, unexpected{guest, []string{r.Probe}, j, c})
+				} else {
+					list[first+same].probes = append(list[first+same].probes, r.Probe)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// maxNamed is how many of several probes are named.
+const maxNamed = 3
+
+// probeList names the first probes, and counts the rest.
+func probeList(probes []string) string {
+	if n := len(probes) - maxNamed; n > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(probes[:maxNamed], ", "), n)
+	}
+	return strings.Join(probes, ", ")
+}
+
+func (u unexpected) String() string {
+	s := fmt.Sprintf("%s %s: %s", u.guest, probeList(u.probes), u.Verdict)
+	if u.Why != "" {
+		s += ": " + u.Why
+	}
+	return clean(s)
+}
+
+// reasonLines sum up which reasons are enforced.
+func reasonLines(rs matrix.Reasons) []string {
+	lines := []string{fmt.Sprintf("%d of the kernel's %d reasons are enforced here", len(rs.Enforced), rs.Of)}
+	if len(rs.Doubtful) > 0 {
+		var names []string
+		for _, r := range rs.Doubtful {
+			names = append(names, string(r))
+		}
+		lines = append(lines, "not counted, because a cell of the reason is not as expected: "+strings.Join(names, ", "))
+	}
+	return lines
+}
+
+// share prints denied/probed, and a point if nothing was denied and no denial
+// was expected.
+func share(s matrix.Share) string {
+	text := fmt.Sprintf("%d/%d", s.Denied, s.Probes)
+	switch {
+	case !s.Isolated():
+		return text + "!"
+	case s.Denied == 0:
+		return "."
+	case s.Named:
+		return text + "*"
+	}
+	return text
+}
+
+// maxLine is how wide running text is, in characters.
+const maxLine = 100
+
+// wrap breaks running text into lines.
+func wrap(s string) string {
+	var b strings.Builder
+	width := 0
+	for i, word := range strings.Fields(s) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case width+1+n > maxLine:
+			b.WriteString("\n")
+			width = 0
+		default:
+			b.WriteString(" ")
+			width++
+		}
+		b.WriteString(word)
+		width += n
+	}
+	return b.String()
+}

@@ -1,0 +1,101 @@
+// Package report writes down what the lab measured: one table of views. The same
+// measurement gives the same bytes. No view lets text from a guest through as it
+// is: see escape.go.
+package report
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// A Measurement is what views are written from; a view needs one of its fields.
+type Measurement struct {
+	Matrix   *matrix.Matrix
+	Coverage []matrix.Coverage
+	Mutation []matrix.Mutation
+}
+
+// A Subject is the field of a Measurement that a view is written from.
+type Subject string
+
+const (
+	OfMatrix   Subject = "matrix"
+	OfCoverage Subject = "coverage"
+	OfMutation Subject = "mutation"
+)
+
+// A View is one way to write a measurement down.
+type View struct {
+	Name   string
+	Of     Subject
+	Format bool   // a whole matrix, for --format
+	File   string // in which a run keeps it beside its results; empty: it is not kept
+	Golden string // in testdata
+	Write  func(w io.Writer, m Measurement) error
+}
+
+// views is the table. Order is the order of every listing.
+var views = []View{
+	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
+	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
+	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
+	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
+	{"machines", OfMatrix, false, "", "machines.txt", ofMatrix(machines)},
+	{"timing", OfMatrix, false, "", "timing.txt", ofMatrix(timing)},
+	{"coverage", OfCoverage, false, "", "coverage.txt", whole(coverages)},
+	{"mutation", OfMutation, false, "", "mutation.md", whole(mutations)},
+}
+
+// whole writes a view only once all of it is there.
+func whole(write func(*strings.Builder, Measurement) error) func(io.Writer, Measurement) error {
+	return func(w io.Writer, m Measurement) error {
+		b := &strings.Builder{}
+		if err := write(b, m); err != nil {
+			return err
+		}
+		_, err := io.WriteString(w, b.String())
+		return err
+	}
+}
+
+func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer, Measurement) error {
+	return whole(func(b *strings.Builder, m Measurement) error {
+		if m.Matrix == nil {
+			return errors.New("there is no matrix")
+		}
+		return write(b, m.Matrix)
+	})
+}
+
+// Views lists every view.
+func Views() []View { return slices.Clone(views) }
+
+// Formats lists the views of a whole matrix.
+func Formats() []View {
+	return slices.DeleteFunc(Views(), func(v View) bool { return !v.Format })
+}
+
+// Find looks a view up by name.
+func Find(name string) (View, bool) {
+	if i := slices.IndexFunc(views, func(v View) bool { return v.Name == name }); i >= 0 {
+		return views[i], true
+	}
+	return View{}, false
+}
+
+// Write writes the view of that name.
+func Write(w io.Writer, name string, m Measurement) error {
+	v, ok := Find(name)
+	if !ok {
+		return fmt.Errorf("write %s: there is no such view", name)
+	}
+	if err := v.Write(w, m); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// maxGolden bounds a golden file, in bytes: a reviewer reads all of it.
+const maxGolden = 8 << 10
+
+// measurement is made by hand: six probes in four settings, in which each
+// verdict occurs, a guest that was lost and ran again, one that was lost, and
+// one that did not run.
+func measurement(t testing.TB) Measurement {
+	t.Helper()
+	setting := func(text string) lockdown.Setting {
+		s, err := lockdown.ParseSetting(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	host := matrix.Host{Arch: "x86_64", Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2.22 (Debian 1:7.2)", CPU: "max"}
+	panicked := matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "Kernel panic - not syncing", Console: []string{"[ 1.0] <oops> | `x` \x1b[31m ]]>", "[ 1.1] end"}}
+	table := matrix.Table{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap,
+		Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", Series: []string{"bitmap (7 patches)"}, ImageSHA256: "fedcba9876543210"},
+		Columns: []matrix.Column{
+			{Setting: setting("none"), Shown: "[none] integrity confidentiality", Host: host, Command: "qemu -append 'a b'", Tries: 1, Timing: []matrix.Phase{{Name: "qemu", MS: 20}, {Name: "kernel", MS: 520}}},
+			{Setting: setting("integrity@runtime"), Shown: "none [integrity] confidentiality", Command: "qemu 2", Tries: 2, Forked: true, Timing: []matrix.Phase{{Name: "fork", MS: 9}}},
+			{Setting: setting("dev_mem@boot"), Host: host, Command: "qemu 3", Tries: 2, End: panicked},
+			{Setting: setting("kexec@boot")},
+		}}
+	const why = `open("/dev/mem") = EPERM`
+	cells := func(vs ...matrix.Verdict) (list []matrix.Cell) {
+		for _, v := range vs {
+			c := matrix.Cell{Judgment: matrix.Judgment{Verdict: v, Rule: "r"}}
+			switch v {
+			case matrix.NotRun:
+			case matrix.Unavailable:
+				c.Why = "CONFIG_X86_MSR"
+			case matrix.Lost:
+				c.Why = panicked.String()
+			case matrix.Leak, matrix.Overblocked, matrix.Deviates, matrix.Unattributed, matrix.Unproven:
+				c.Why = why
+			}
+			list = append(list, c)
+		}
+		return list
+	}
+	row := func(id string, vs ...matrix.Verdict) {
+		r := matrix.TableRow{Probe: id, Cells: cells(vs...)}
+		if p, ok := scenarios.Find(id); ok {
+			r.Call, r.Reason, r.Expect = p.Call, p.Reason, p.Expect.String()
+		}
+		table.Rows = append(table.Rows, r)
+	}
+	row("devmem/open", matrix.Open, matrix.Enforced, matrix.Lost, matrix.NotRun)
+	row("kexec/load", matrix.Overblocked, matrix.Leak, matrix.Unattributed, matrix.NotRun)
+	row("kprobes/tracefs", matrix.Unproven, matrix.Shadowed, matrix.GapClosed, matrix.NotRun)
+	row("msr/write", matrix.Unavailable, matrix.Unavailable, matrix.Unavailable, matrix.NotRun)
+	row("kept/devmem", matrix.Open, matrix.OpenGap, matrix.GapClosed, matrix.NotRun)
+	row("securityfs/lower", matrix.Conforms, matrix.Deviates, matrix.Lost, matrix.NotRun)
+	table.Rows[0].Cells[1].Observed = &scenarios.Observation{Probe: "devmem/open", Comm: "ldp-1", Runs: 1, Duration: 1500000,
+		Result: scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
+	return Measurement{
+		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
+		Coverage: handMadeCoverage(), Mutation: handMadeMutation(),
+	}
+}
+
+// handMadeCoverage has a site of every reach, one whose source is not known, and
+// everything that is wrong with a coverage.
+func handMadeCoverage() []matrix.Coverage {
+	site := func(name, file, function string, line int) lockdown.Site {
+		return lockdown.Site{Name: name, File: file, Function: function, Line: line}
+	}
+	return []matrix.Coverage{
+		{Kernel: "bitmap", Arch: "x86_64",
+			Sites: []matrix.Covered{
+				{Site: site("open_port+0x2a/0x40", "drivers/char/mem.c", "open_port", 612), Reach: matrix.SiteDenied, Checks: 9, Denials: 4,
+					Probes: []string{"devmem/mmap", "devmem/open", "devmem/open-rdwr", "devmem/port-open", "devmem/read"}},
+				{Site: site("tracer_alloc_buffers+0x9/0x99", "kernel/trace/trace.c", "tracer_alloc_buffers", 10576), Reach: matrix.AllowedOnly, Checks: 1, Boot: true},
+				{Site: site("f+0x1/0x2 [m]", "", "", 0), Reach: matrix.NotReached, Why: "no such device"},
+				{Site: site("g+0x1/0x2", "a.c", "g", 1), Reach: matrix.NotReached},
+			},
+			Absent: []matrix.Absent{{SourceSite: lockdown.SourceSite{File: "arch/powerpc/xmon/xmon.c", Function: "xmon_is_locked_down", Line: 309}, Why: "powerpc only"},
+				{SourceSite: lockdown.SourceSite{File: "b.c", Function: "h", Line: 2}}},
+			WrongSite:          []string{"msr/write"},
+			OutdatedExclusions: []string{"c.c:stale"},
+			UnknownSites:       []string{"who+0x1/0x2\x1b"}},
+		{Kernel: "stock", Arch: "arm64"},
+	}
+}
+
+func handMadeMutation() []matrix.Mutation {
+	return []matrix.Mutation{{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap, Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", ImageSHA256: "fedcba9876543210"},
+		Mutants: []matrix.Mutant{
+			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Allow, Status: matrix.Killed, By: []string{"devmem/open", "devmem/read"}, DetectedBy: matrix.DetectedByEffect, Why: "leak"},
+			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Deny, Status: matrix.Survived, Why: "devmem/open: open"},
+			{Site: "f+0x1/0x2 [m]", Answer: matrix.Allow, Status: matrix.NotCovered, Why: "no probe gets another answer there"},
+			{Site: "g+0x1/0x2", Call: "a.c:g", Answer: matrix.Deny, Status: matrix.MutantError, Why: "panic: a | b"},
+		},
+		Alarms: []string{"msr/write, integrity@boot: LEAK"}}}
+}
+
+// write writes a view twice: the same measurement gives the same bytes.
+func write(t testing.TB, v View, m Measurement) []byte {
+	t.Helper()
+	var first, second bytes.Buffer
+	for _, b := range []*bytes.Buffer{&first, &second} {
+		if err := v.Write(b, m); err != nil {
+			t.Fatalf("%s: %v", v.Name, err)
+		}
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Errorf("%s: two writes of the same measurement differ", v.Name)
+	}
+	return first.Bytes()
+}
+
+// TestGolden compares every view with its golden file. "go test ./report
+// -update" writes them anew.
+func TestGolden(t *testing.T) {
+	for _, v := range Views() {
+		got := write(t, v, measurement(t))
+		golden := filepath.Join("testdata", v.Golden)
+		if *update {
+			if err := os.WriteFile(golden, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s differs from %s (go test ./report -update writes it anew):\n%s", v.Name, golden, got)
+		}
+		if len(want) > maxGolden {
+			t.Errorf("%s has %d bytes, want at most %d", golden, len(want), maxGolden)
+		}
+	}
+	files, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !f.IsDir() && !slices.ContainsFunc(Views(), func(v View) bool { return v.Golden == f.Name() }) {
+			t.Errorf("testdata/%s is of no view", f.Name())
+		}
+	}
+}
+
+// TestGoldenHasEveryVerdict keeps the hand-made matrix complete.
+func TestGoldenHasEveryVerdict(t *testing.T) {
+	n := measurement(t).Matrix.Count()
+	for _, v := range matrix.Verdicts() {
+		if n[v] == 0 || short[v] == "" || len(short[v]) > cellWidth {
+			t.Errorf("%s: %d cells, short form %q", v, n[v], short[v])
+		}
+	}
+}
+
+func TestViewsAreNamedOnce(t *testing.T) {
+	for i, v := range views {
+		for _, o := range views[:i] {
+			if v.Name == o.Name || v.Golden == o.Golden || v.File != "" && v.File == o.File {
+				t.Errorf("%s and %s have a name or a file in common", v.Name, o.Name)
+			}
+		}
+		if _, ok := Find(v.Name); !ok || v.Golden == "" || v.Format != (v.File != "") {
+			t.Errorf("%+v is incomplete", v)
+		}
+	}
+	if err := Write(&bytes.Buffer{}, "none", Measurement{}); err == nil {
+		t.Error("a view that is not there: no error")
+	}
+	if err := Write(&bytes.Buffer{}, "text", Measurement{}); err == nil {
+		t.Error("a text without a matrix: no error")
+	}
+}
+
+// TestEveryFormatTells wants what no reader may miss in every format of a
+// matrix: a guest that ran again, one that was lost, why a probe is unavailable,
+// that a gap is closed, and that nothing was measured.
+func TestEveryFormatTells(t *testing.T) {
+	empty := measurement(t)
+	empty.Matrix.Tables[0].Rows = empty.Matrix.Tables[0].Rows[3:4] // msr/write: unavailable or not run
+	for _, f := range Formats() {
+		got, nothing := string(write(t, f, measurement(t))), string(write(t, f, empty))
+		retry, note := "try 2, because the guest was lost before", "nothing was measured"
+		gap := "the table of gaps is out of date"
+		if f.Name == "json" {
+			retry, note, gap = `"Tries": 2`, `"Measured": false`, `"ClosedGaps": [`
+		}
+		for _, want := range []string{retry, "panic", "CONFIG_X86_MSR", gap} {
+			if !strings.Contains(got, want) && !strings.Contains(got, escape(want)) {
+				t.Errorf("%s does not have %q", f.Name, want)
+			}
+		}
+		if strings.Contains(got, note) || !strings.Contains(nothing, note) {
+			t.Errorf("%s: %q is wrong or missing", f.Name, note)
+		}
+	}
+}
+
+func TestFormatsParse(t *testing.T) {
+	m := measurement(t)
+	var doc struct {
+		AsExpected bool
+		Counts     map[string]int
+		Tables     []struct {
+			Rows []struct{ Cells []struct{ Rule string } }
+		}
+	}
+	json1, _ := Find("json")
+	if err := json.Unmarshal(write(t, json1, m), &doc); err != nil || doc.AsExpected || doc.Counts["LEAK"] == 0 || doc.Tables[0].Rows[0].Cells[0].Rule == "" {
+		t.Errorf("JSON: %v, %+v", err, doc)
+	}
+	var suites struct {
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+		Skipped  int `xml:"skipped,attr"`
+	}
+	junit, _ := Find("junit")
+	n := m.Matrix.Count()
+	failures := n[matrix.Leak] + n[matrix.Overblocked] + n[matrix.Deviates] + n[matrix.Unattributed] + n[matrix.Unproven]
+	if err := xml.Unmarshal(write(t, junit, m), &suites); err != nil || suites.Failures != failures || suites.Errors != n[matrix.Lost]+n[matrix.NotRun] || suites.Skipped != n[matrix.Unavailable] {
+		t.Errorf("JUnit: %v, %+v, want %v", err, suites, n)
+	}
+}
