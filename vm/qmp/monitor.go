@@ -10,19 +10,8 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
-	"time"
-
-	"github.com/digitalocean/go-qemu/qmp"
 )
-
-// dialTimeout limits the connection to a socket of this process.
-const dialTimeout = 10 * time.Second
-
-// socketName is the name of that socket, which exists only for a moment.
-const socketName = "monitor"
 
 // A Monitor runs QMP commands. It owns the connection to QEMU.
 type Monitor struct {
@@ -44,56 +33,49 @@ type Event struct {
 	Data map[string]any `json:"data"`
 }
 
-// New takes over qemu, the lab's end of QEMU's monitor, and negotiates
-// capabilities. It calls event for each event in order; event must not block.
-// dir is an open directory in which New makes a socket for a moment. If New
-// fails, it closes qemu.
+// New takes over qemu, the lab's end of QEMU's monitor, which must be a Unix
+// socket, and negotiates capabilities. It calls event for each event in order;
+// event must not block. dir is an open directory in which New makes a socket for
+// a moment. If New fails, it closes qemu; the error is that of ctx, if ctx ended.
 func New(ctx context.Context, qemu net.Conn, dir *os.File, event func(Event)) (*Monitor, error) {
-	near, c, err := clientPair(dir)
+	m, err := connect(ctx, qemu, dir, event)
 	if err != nil {
 		qemu.Close()
-		return nil, err
-	}
-	m := &Monitor{relay: newRelay(qemu, near, event), client: c, busy: make(chan struct{}, 1)}
-	if err := m.do(ctx, c.Connect); err != nil {
-		// Disconnect would wait for a stream that Connect never made;
-		// the connection is closed when c is collected.
-		m.relay.close()
 		return nil, fmt.Errorf("connect to monitor: %w", err)
 	}
 	return m, nil
 }
 
-// clientPair makes a connection of which go-qemu has one end: it only dials
-// paths. The socket is gone again before this returns.
-func clientPair(dir *os.File) (net.Conn, client, error) {
-	// By way of the open directory: a socket's path has at most 107 bytes.
-	path := filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), socketName)
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("listen for monitor: %w", err)
+func connect(ctx context.Context, qemu net.Conn, dir *os.File, event func(Event)) (*Monitor, error) {
+	conn, ok := qemu.(*net.UnixConn)
+	if !ok {
+		return nil, fmt.Errorf("%T is no Unix socket", qemu)
 	}
-	defer l.Close()
-	q, err := qmp.NewSocketMonitor("unix", path, dialTimeout)
+	r := newRelay(conn, event)
+	greeting, err := r.negotiate(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dial monitor: %w", err)
+		return nil, err
 	}
-	client, err := l.Accept()
+	// Only now, because go-qemu cannot close a connection on which its
+	// Connect failed.
+	near, c, err := newClient(dir, greeting)
 	if err != nil {
-		return nil, nil, fmt.Errorf("accept monitor: %w", err)
+		return nil, err
 	}
-	return client, q, nil
+	r.start(near)
+	return &Monitor{relay: r, client: c, busy: make(chan struct{}, 1)}, nil
 }
 
-// Run runs one command; args and out may be nil. When ctx ends, the monitor
-// is of no more use but for its events.
+// Run runs one command; args and out may be nil. QEMU's refusal is an error. If
+// ctx ends first, the error is that of ctx, and from then on the monitor hands on
+// events but runs no more commands.
 func (m *Monitor) Run(ctx context.Context, command string, args, out any) error {
 	return m.RunWithFile(ctx, nil, command, args, out)
 }
 
-// RunWithFile is Run for a command that takes a descriptor along.
+// RunWithFile is Run for a command that needs a descriptor, such as getfd.
 func (m *Monitor) RunWithFile(ctx context.Context, file *os.File, command string, args, out any) error {
-	body, err := json.Marshal(qmp.Command{Execute: command, Args: args})
+	body, err := json.Marshal(message{Execute: command, Arguments: args})
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", command, err)
 	}
@@ -110,10 +92,17 @@ func (m *Monitor) RunWithFile(ctx context.Context, file *os.File, command string
 	return nil
 }
 
+// message is a command as QEMU reads it.
+type message struct {
+	Execute   string `json:"execute"`
+	Arguments any    `json:"arguments,omitempty"`
+}
+
 // ErrClosed is in the errors of commands whose reply will never come.
 var ErrClosed = errors.New("monitor closed")
 
-// do calls f, which talks to QEMU, alone and not beyond the end of ctx.
+// do calls f, which uses the client, while nobody else does, and makes it fail
+// when ctx ends.
 func (m *Monitor) do(ctx context.Context, f func() error) error {
 	select {
 	case m.busy <- struct{}{}:
@@ -139,7 +128,7 @@ func (m *Monitor) Drain() { m.relay.done.Wait() }
 // Close ends the connection and waits for everything that used it.
 func (m *Monitor) Close() {
 	m.relay.close()
-	m.client.Disconnect() // its peer is closed already: nothing left to fail
+	m.client.Disconnect() // its peer is closed already, so an error has no meaning
 }
 
 // Lost reports whether an error means that the connection to QEMU is lost.

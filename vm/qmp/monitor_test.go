@@ -2,22 +2,29 @@ package qmp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
-	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
+	"testing/iotest"
 
+	"github.com/ldlab/ldlab/internal/testutil"
 	"golang.org/x/sys/unix"
 )
 
 const greeting = `{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}, "capabilities": ["oob"]}}` + "\n"
+
+func TestMain(m *testing.M) {
+	os.Exit(testutil.Main(m, testutil.NoGoroutines(), testutil.NoDescriptors("socket:")))
+}
 
 // A fakeQEMU plays QEMU's end of a monitor.
 type fakeQEMU struct {
@@ -49,28 +56,28 @@ func splitJSON(data []byte, _ bool) (int, []byte, error) {
 }
 
 // socketPair makes a connection with two ends.
-func socketPair(t *testing.T) (a, b net.Conn) {
+func socketPair(t *testing.T) (a, b *net.UnixConn) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ends [2]net.Conn
+	var ends [2]*net.UnixConn
 	for i, fd := range fds {
 		f := os.NewFile(uintptr(fd), "socket")
-		ends[i], err = net.FileConn(f)
+		conn, err := net.FileConn(f)
 		f.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
+		ends[i] = conn.(*net.UnixConn)
 	}
 	return ends[0], ends[1]
 }
 
 // withQEMU runs play as QEMU and returns the monitor that talks to it.
-func withQEMU(t *testing.T, ctx context.Context, event func(Event), play func(*fakeQEMU)) (*Monitor, error) {
+func withQEMU(t *testing.T, ctx context.Context, event func(Event), play func(*fakeQEMU)) (m *Monitor, end func(), err error) {
 	t.Helper()
-	before := runtime.NumGoroutine()
 	lab, qemu := socketPair(t)
 	dir, err := os.Open(t.TempDir())
 	if err != nil {
@@ -86,24 +93,17 @@ func withQEMU(t *testing.T, ctx context.Context, event func(Event), play func(*f
 	if event == nil {
 		event = func(Event) {}
 	}
-	m, err := New(ctx, lab, dir, event)
-	t.Cleanup(func() {
+	m, err = New(ctx, lab, dir, event)
+	end = sync.OnceFunc(func() {
 		if m != nil {
 			m.Close()
 		}
 		qemu.Close()
 		<-played
 		dir.Close()
-		// Everything is joined: nothing may linger but what is just ending.
-		for range 100 {
-			if runtime.NumGoroutine() <= before {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 	})
-	return m, err
+	t.Cleanup(end)
+	return m, end, err
 }
 
 func greet(f *fakeQEMU) {
@@ -126,16 +126,12 @@ func TestMonitorRun(t *testing.T) {
 		{name: "oversized", reply: `{"return": "` + strings.Repeat("y", 1<<20) + `"}` + "\n", err: "reply of 1048591 bytes exceeds 65535"},
 		{name: "wrong type", reply: `{"return": {"status": 1}}` + "\n", err: "cannot unmarshal number"},
 		{name: "event first", reply: `{"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 2}}` + "\n" + `{"return": {"status": "paused"}}` + "\n", want: "paused"},
-		{name: "in two parts", reply: `{"return": {"sta|tus": "running"}}` + "\n", want: "running"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m, err := withQEMU(t, t.Context(), nil, func(f *fakeQEMU) {
+			m, _, err := withQEMU(t, t.Context(), nil, func(f *fakeQEMU) {
 				greet(f)
 				for f.command() == "query-status" {
-					head, rest, _ := strings.Cut(tt.reply, "|")
-					f.say(head)
-					time.Sleep(5 * time.Millisecond)
-					f.say(rest)
+					f.say(tt.reply)
 				}
 			})
 			if err != nil {
@@ -162,42 +158,49 @@ func TestMonitorRun(t *testing.T) {
 	}
 }
 
-func TestMonitorDeadline(t *testing.T) {
+// TestMonitorEnds: whatever QEMU fails to do, the context ends it, and nothing is
+// left open.
+func TestMonitorEnds(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		play func(*fakeQEMU)
+		play func(f *fakeQEMU, stuck func())
 		dial string // the error of New
-		run  string // the error of run
+		run  string // the error of Run
 	}{
-		{"no greeting", func(f *fakeQEMU) { f.command() }, "connect to monitor: context deadline exceeded", ""},
-		{"half a greeting", func(f *fakeQEMU) { f.say(greeting[:20]); f.command() }, "connect to monitor: context deadline exceeded", ""},
-		{"closed at once", func(f *fakeQEMU) { f.Close() }, "connect to monitor: EOF", ""},
-		{"no reply", func(f *fakeQEMU) { greet(f); f.command(); f.command() }, "", "run stop: context deadline exceeded"},
-		{"half a reply", func(f *fakeQEMU) { greet(f); f.command(); f.say(`{"ret`); f.command() }, "", "run stop: context deadline exceeded"},
-		{"half a reply and gone", func(f *fakeQEMU) { greet(f); f.command(); f.say(`{"ret`); f.Close() }, "", "run stop: monitor closed"},
-		{"gone", func(f *fakeQEMU) { greet(f); f.command(); f.Close() }, "", "run stop: monitor closed"},
+		{"no greeting", func(f *fakeQEMU, stuck func()) { stuck(); f.command() }, "connect to monitor: context canceled", ""},
+		{"half a greeting", func(f *fakeQEMU, stuck func()) { f.say(greeting[:20]); stuck(); f.command() }, "connect to monitor: context canceled", ""},
+		{"another greeting", func(f *fakeQEMU, stuck func()) { f.say("SSH-2.0\n"); f.command() }, `connect to monitor: no greeting: "SSH-2.0"`, ""},
+		{"no negotiation", func(f *fakeQEMU, stuck func()) { f.say(greeting); f.command(); stuck(); f.command() }, "connect to monitor: context canceled", ""},
+		{"negotiation refused", func(f *fakeQEMU, stuck func()) {
+			f.say(greeting)
+			f.command()
+			f.say(`{"error": {"class": "GenericError", "desc": "no"}}` + "\n")
+		}, "connect to monitor: negotiate capabilities: no", ""},
+		{"closed at once", func(f *fakeQEMU, stuck func()) { f.Close() }, "connect to monitor: EOF", ""},
+		{"no reply", func(f *fakeQEMU, stuck func()) { greet(f); f.command(); stuck(); f.command() }, "", "run stop: context canceled"},
+		{"half a reply", func(f *fakeQEMU, stuck func()) { greet(f); f.command(); f.say(`{"ret`); stuck(); f.command() }, "", "run stop: context canceled"},
+		{"half a reply and gone", func(f *fakeQEMU, stuck func()) { greet(f); f.command(); f.say(`{"ret`); f.Close() }, "", "run stop: monitor closed"},
+		{"gone", func(f *fakeQEMU, stuck func()) { greet(f); f.command(); f.Close() }, "", "run stop: monitor closed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			left := testutil.NoDescriptors("")
+			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			dial := t.Context()
-			if tt.dial != "" {
-				dial = short
-			}
-			m, err := withQEMU(t, dial, nil, tt.play)
+			m, end, err := withQEMU(t, ctx, nil, func(f *fakeQEMU) { tt.play(f, cancel) })
 			if fmt.Sprint(err) != tt.dial && (err != nil || tt.dial != "") {
 				t.Fatalf("connect: %v, want %q", err, tt.dial)
 			}
-			if err != nil {
-				return
+			if err == nil {
+				if err := m.Run(ctx, "stop", nil, nil); fmt.Sprint(err) != tt.run {
+					t.Errorf("run: %v, want %q", err, tt.run)
+				}
+				if err := m.Run(t.Context(), "cont", nil, nil); err == nil {
+					t.Error("a lost monitor still runs commands")
+				}
 			}
-			short, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
-			defer cancel()
-			if err := m.Run(short, "stop", nil, nil); fmt.Sprint(err) != tt.run {
-				t.Errorf("run: %v, want %q", err, tt.run)
-			}
-			if err := m.Run(t.Context(), "cont", nil, nil); err == nil {
-				t.Error("a lost monitor still runs commands")
+			end()
+			if open := left(); len(open) > 0 {
+				t.Errorf("left open: %v", open)
 			}
 		})
 	}
@@ -208,7 +211,7 @@ func TestMonitorEvents(t *testing.T) {
 	const flood = 20000
 	var events atomic.Int64
 	var last atomic.Value
-	m, err := withQEMU(t, t.Context(), func(e Event) {
+	m, _, err := withQEMU(t, t.Context(), func(e Event) {
 		events.Add(1)
 		last.Store(e.Name)
 	}, func(f *fakeQEMU) {
@@ -230,11 +233,14 @@ func TestMonitorEvents(t *testing.T) {
 	}
 }
 
-// TestMonitorBusy: who waits for another's command does not wait for ever.
+// TestMonitorBusy: whoever waits for another's command waits no longer than its
+// own context.
 func TestMonitorBusy(t *testing.T) {
-	m, err := withQEMU(t, t.Context(), nil, func(f *fakeQEMU) {
+	busy := make(chan struct{})
+	m, _, err := withQEMU(t, t.Context(), nil, func(f *fakeQEMU) {
 		greet(f)
 		f.command()
+		close(busy)
 		f.command()
 	})
 	if err != nil {
@@ -243,16 +249,62 @@ func TestMonitorBusy(t *testing.T) {
 	first, cancelFirst := context.WithCancel(t.Context())
 	result := make(chan error)
 	go func() { result <- m.Run(first, "stop", nil, nil) }()
-	for len(m.busy) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	second, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if err := m.Run(second, "cont", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+	<-busy
+	second, cancel := context.WithCancel(t.Context())
+	go cancel()
+	if err := m.Run(second, "cont", nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("second: %v", err)
 	}
 	cancelFirst()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("first: %v", err)
+	}
+}
+
+// TestLongCommand: a command arrives whole at a QEMU that reads it slowly from a
+// small buffer.
+func TestLongCommand(t *testing.T) {
+	lab, qemu := socketPair(t)
+	from, client := socketPair(t)
+	if err := lab.SetWriteBuffer(1); err != nil { // the kernel's minimum: about 4 KiB
+		t.Fatal(err)
+	}
+	go func() {
+		forward(lab, from)
+		lab.CloseWrite()
+	}()
+	command := bytes.Repeat([]byte("command "), 32<<10)
+	go func() {
+		client.Write(command)
+		client.CloseWrite()
+	}()
+	got := make([]byte, len(command))
+	read := make(chan error)
+	go func() {
+		_, err := io.ReadFull(iotest.OneByteReader(bufio.NewReaderSize(qemu, 16)), got)
+		read <- err
+	}()
+	if err := errors.Join(<-read, lab.Close(), qemu.Close(), from.Close(), client.Close()); err != nil || !bytes.Equal(got, command) {
+		t.Errorf("of %d bytes something else arrived, %v", len(command), err)
+	}
+}
+
+func TestReadLine(t *testing.T) {
+	const text = "one\r\ntwo\n\nthree is too long for it\nfour\nfi"
+	want := []string{"one", "two", "", "line of 25 bytes", "four", "unexpected EOF"}
+	for name, in := range map[string]io.Reader{
+		"at once": strings.NewReader(text), "byte by byte": iotest.OneByteReader(strings.NewReader(text)), "in halves": iotest.HalfReader(strings.NewReader(text)),
+	} {
+		r := bufio.NewReaderSize(in, 16)
+		for _, want := range want {
+			line, err := readLine(r)
+			got := string(line)
+			if err != nil {
+				got = err.Error()
+			}
+			if got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
 	}
 }
