@@ -106,7 +106,7 @@ func TestExpectedAbsencesAreOfProbes(t *testing.T) {
 
 func TestReadyImages(t *testing.T) {
 	if (Origin{}).ready() || (Origin{Base: "apt:linux", BaseVersion: "6.12", BaseSHA256: "1", ImageSHA256: "2"}).ready() || !(Origin{Base: "/boot/vmlinuz", ImageSHA256: "2"}).ready() {
-		t.Error("ready images are not told from kernels that were built")
+		t.Error("a ready image and a kernel that was built are not distinguished")
 	}
 }
 

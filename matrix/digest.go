@@ -54,8 +54,8 @@ func rowsDigest(rows []scenarios.Row) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// OtherRows says, if the results were taken by a lab with other rows than this
-// one's, which rows they were. It is empty if the rows are the same.
+// OtherRows describes the difference if a lab with other rows than this one's ran
+// the probes. It is empty if the rows are the same.
 func (h Header) OtherRows() string {
 	own := RowsDigest(h.Probes)
 	if h.Rows == own {

@@ -37,7 +37,7 @@ type Share struct {
 // were denied.
 func (s Share) Isolated() bool { return s.Sound && s.Probes > 0 && s.Denied == s.ExpectedDenied }
 
-// Isolation makes the isolation isouare of a table; nil where fewer than two
+// Isolation makes the isolation matrix of a table; nil if fewer than two
 // reasons were locked alone.
 func (t Table) Isolation() *Isolation {
 	iso := &Isolation{Kernel: t.Kernel, Arch: t.Arch}

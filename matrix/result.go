@@ -59,7 +59,7 @@ type Guest struct {
 	Setting   lockdown.Setting
 }
 
-// An Origin says what exactly was booted.
+// An Origin is exactly what was booted.
 type Origin struct {
 	Base        string // name of the base, or the path of a ready image
 	BaseVersion string
@@ -92,7 +92,7 @@ type MachineRun struct {
 	Observations []scenarios.Observation
 }
 
-// An Ending is how a guest ended, in one word. It also says whose fault it was.
+// An Ending is how a guest ended, in one word, and whose fault it was.
 type Ending string
 
 const (

@@ -123,7 +123,7 @@ func guestNote(c matrix.Column) string {
 	return note
 }
 
-// retried says that a guest ran again after it was lost; empty: it did not.
+// retried notes that a guest ran again after it was lost; empty: it did not.
 func retried(c matrix.Column) string {
 	if c.Tries < 2 {
 		return ""

@@ -99,7 +99,7 @@ func handMadeCoverage() []matrix.Coverage {
 			Absent: []matrix.Absent{{SourceSite: lockdown.SourceSite{File: "arch/powerpc/xmon/xmon.c", Function: "xmon_is_locked_down", Line: 309}, Why: "powerpc only"},
 				{SourceSite: lockdown.SourceSite{File: "b.c", Function: "h", Line: 2}}},
 			WrongSite:          []string{"msr/write"},
-			OutdatedExclusions: []string{"c.c:stale"},
+			OutdatedExclusions: []string{"c.c:outdated"},
 			UnknownSites:       []string{"who+0x1/0x2\x1b"}},
 		{Kernel: "stock", Arch: "arm64"},
 	}

@@ -11,7 +11,7 @@ func newDoctor() *cobra.Command {
 	var asJSON, packages bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what is missing, and the exact command that installs it",
+		Short: "List what is missing, and print the command that installs it",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d := examine(c.Context())

@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -33,6 +34,7 @@ var lists = []struct {
 	{"settings", listSettings},
 	{"scenarios", listScenarios},
 	{"probes", listProbes},
+	{"rules", listRules},
 }
 
 func newList() *cobra.Command {
@@ -43,7 +45,7 @@ func newList() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List kernels, architectures, settings, scenarios and probes",
+		Short:     "List kernels, architectures, settings, scenarios, probes and the rules of verdicts",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
@@ -151,6 +153,15 @@ func listProbes() ([]listed, error) {
 			text += "; " + strings.Join(r.Only, " ") + " only"
 		}
 		rows = append(rows, listed{r.ID, text})
+	}
+	return rows, nil
+}
+
+// listRules lists the verdict table: the first rule that matches a cell decides.
+func listRules() ([]listed, error) {
+	var rows []listed
+	for _, r := range matrix.Rules() {
+		rows = append(rows, listed{r.Name, fmt.Sprintf("%s: %s", r.Verdict, r.Text)})
 	}
 	return rows, nil
 }

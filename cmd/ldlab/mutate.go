@@ -21,10 +21,11 @@ func newMutate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mutate",
 		Short: "Show that the probes would notice if a call of security_locked_down() were removed",
-		Long: `Mutate makes one call of security_locked_down() at a time answer 0 whatever is
-locked, and then deny whatever is locked, and runs the probes that reach it: the first
-must come out as LEAK, the second as OVERBLOCKED. The kernel without a mutant
-must raise no alarm. Needs kernels with the lab series.`,
+		Long: `Mutate changes one call of security_locked_down() at a time so that it always
+allows, and then so that it always denies, and runs the probes that reach it.
+They must get LEAK for the first and OVERBLOCKED for the second. On the kernel
+without a mutant every verdict must be as expected. The kernels need the lab
+series.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if sample < 1 {

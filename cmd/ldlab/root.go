@@ -24,11 +24,12 @@ func newRoot() *cobra.Command {
 		Use:   "ldlab",
 		Short: "Prove what Linux kernel lockdown really enforces",
 		Long: `ldlab builds and boots x86_64 and arm64 kernels in QEMU under every lockdown
-setting and runs probes that ask for each reason. A verdict needs a control,
-the same act with nothing locked, and the kernel's own word for the refusal.
+setting and runs probes that need each reason unlocked. A denial counts only if
+the same act was allowed with nothing locked and the kernel itself attributes
+the denial to the probe and the reason. "ldlab list rules" lists the verdicts.
 
-Exit status: 0 every verdict as expected, 1 verdicts differ, 2 usage,
-3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
+Exit status: 0 every verdict as expected, 1 verdicts differ or nothing was
+measured, 2 usage, 3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -21,8 +21,9 @@ func newRun() *cobra.Command {
 		Use:   "run",
 		Short: "Boot every guest of a plan, run the probes, print the matrix",
 		Long: `Run builds what is missing, boots every guest of the plan, and prints the
-matrix. Results go to OUT/results.jsonl as they come; reports in every format,
-and the consoles of guests that failed, stand beside it.`,
+matrix. Each result is written to OUT/results.jsonl as soon as its guest ends.
+Reports in every format, and the consoles of guests that failed, are written
+beside it.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := engine.Resolve(c.Context(), sel, "")
@@ -61,7 +62,7 @@ and the consoles of guests that failed, stand beside it.`,
 	probeFlags(c, &sel)
 	o.flags(c)
 	f := c.Flags()
-	f.BoolVar(&o.Timing, "timing", false, "also print where the time of a boot goes")
+	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
 	return c
 }

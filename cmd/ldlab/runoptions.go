@@ -72,14 +72,13 @@ func (o *runOptions) interrupted(verb string, err error) error {
 	return err
 }
 
-// tell writes what a verb found, as JSON or as the writer does, and then the
+// write writes what a verb found, as JSON or as the writer does, and then the
 // directory of the results.
-func (o *runOptions) tell(c *cobra.Command, asJSON bool, found any, write func(io.Writer) error) error {
-	out := c.OutOrStdout()
+func (o *runOptions) write(c *cobra.Command, asJSON bool, found any, view func(io.Writer) error) error {
 	if asJSON {
-		write = func(w io.Writer) error { return report.JSON(w, found) }
+		view = func(w io.Writer) error { return report.JSON(w, found) }
 	}
-	if err := write(out); err != nil {
+	if err := view(c.OutOrStdout()); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)

@@ -39,7 +39,7 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, as
 	if err != nil {
 		return o.interrupted(c.Name(), err)
 	}
-	if err := o.tell(c, asJSON, found, func(w io.Writer) error { return report.Write(w, v.view, v.of(found)) }); err != nil {
+	if err := o.write(c, asJSON, found, func(w io.Writer) error { return report.Write(w, v.view, v.of(found)) }); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {
