@@ -5,6 +5,8 @@ GO ?= go
 BIN := bin/ldlab
 # Flags of "make run" and "make bench": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
+# How long "make nightly" runs each fuzz target.
+FUZZTIME ?= 1m
 
 .PHONY: help deps testdeps build run test nightly docs short check bench clean
 
@@ -32,9 +34,10 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 45m ./... && $(GO) test -C bench -timeout 45m ./...
 
-nightly: test docs ## everything: all tests, every call site, every mutant, many random scripts (an hour)
+nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, fuzzing (hours)
 	LDLAB_REQUIRE=all RAPID_CHECKS=$${RAPID_CHECKS:-500} \
 	LDLAB_EVERY_SETTING=1 $(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot" ./internal/engine
+	scripts/fuzz $(FUZZTIME)
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
 	@mkdir -p docs
