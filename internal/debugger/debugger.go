@@ -1,20 +1,21 @@
-// Package debugger has a guest use the debugger that is built into its kernel.
-// Whoever stops a kernel that way cannot type at it: the other end of the
-// guest's serial port has to. So a program in the guest hands the host a
-// script, stops the kernel, and gets back what the kernel answered when it runs
-// again. What the script says is the guest's business; the host knows neither
-// kdb nor gdb.
+// Package debugger lets a program in a guest use the debugger that is built into
+// its kernel. The kernel stops all programs while its debugger runs, so the
+// commands have to come from the other end of the guest's serial port. The
+// program sends the host a script, stops the kernel, and fetches the outputs when
+// the kernel runs again. The host knows neither kdb nor gdb; the script does.
 //
-// Both ends bound what they read in size and time. The order is
+// Both ends bound what they read in size. The host also bounds the time; the
+// guest's program has the deadline of its port. The order is
 //
-//	guest: a script       host: ready, or what is wrong with it
-//	       (the kernel stops, answers the script, and runs on)
+//	guest: a script       host: ready, or an error
+//	       (the kernel stops, answers the script, and continues)
 //	guest: done           host: the outputs
 package debugger
 
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -27,44 +28,46 @@ const (
 	maxSteps  = 32
 	maxWord   = 256       // of each field of a step
 	maxLook   = 8         // expressions that a step looks for
-	maxOutput = 8 << 10   // of each step
-	maxLine   = 512 << 10 // of a message: outputs with everything in them escaped
+	maxOutput = 8 << 10   // of a step's text
+	maxTotal  = 96 << 10  // of all outputs: texts and what was found in them
+	maxLine   = 512 << 10 // of a message: quoting makes a byte at most four
 )
 
-// A Step is one thing said to the kernel, and what is waited for then.
+// A Step sends a command to the kernel and waits for its output.
 type Step struct {
-	// When is a regular expression: where the output of the last step that
-	// was done does not match, this one is left out. "": it never is.
+	// When is a regular expression. The step is skipped if the output of the
+	// last step that was done does not match it. "": it is never skipped.
 	When string
 
-	// Send is what is written. ${name} stands for what the group of that name
-	// matched last, in any Until; nothing, where none did.
+	// Send is written to the kernel. ${name} is replaced by the last match of
+	// the group of that name in any Until, or by nothing if there was none.
 	Send string
 
-	// Until is a regular expression: what is read, up to and including the
-	// first match, is the step's output. "": there is none, and no waiting.
+	// Until is a regular expression. The step's output is what is read up to
+	// the end of the first match. "": the step has no output.
 	Until string
 
-	// Look are regular expressions to be looked for in the step's output.
+	// Look are regular expressions that are searched for in the output.
 	Look []string
 }
 
-// An Output is what became of a step.
+// An Output is the result of a step.
 type Output struct {
-	Done bool // it was not left out
-	Text string
+	Done bool   // the step was not skipped
+	Text string // at most 8 KiB
 
-	// Found says what each of the step's Look matched: the first group that
-	// has a name, or all of it where none has; "" where it did not match. Only
-	// the host has regular expressions: the guest program is started once for
-	// every probe, and would have to be with them.
+	// Found has an entry for each of the step's Look: the match of its first
+	// named group, or the whole match if no group has a name; "" without a
+	// match. Matching happens on the host, so that the guest program, which is
+	// started for every probe, need not link regexp.
 	Found []string
 }
 
 // Shows reports whether the step's Look number i matched.
 func (o Output) Shows(i int) bool { return i < len(o.Found) && o.Found[i] != "" }
 
-// A message is a line after the mark: quoted as in Go, in ASCII.
+// A message is sent as a line: the mark and the encoded message, quoted as in
+// Go, in ASCII.
 type message struct {
 	Script  []Step
 	Ready   bool
@@ -73,7 +76,7 @@ type message struct {
 	Error   string
 }
 
-// Fields is a vport.Message's.
+// Fields implements vport.Message.
 func (m *message) Fields(c *vport.Codec) {
 	vport.List(c, &m.Script, func(c *vport.Codec, s *Step) {
 		vport.Text(c, &s.When)
@@ -91,29 +94,38 @@ func (m *message) Fields(c *vport.Codec) {
 	vport.Text(c, &m.Error)
 }
 
-// mark is what every message starts with: the kernel and its debugger write to
-// the same line.
+// mark starts every message, because the kernel and its debugger write to the
+// same port.
 const mark = "ldlab-debugger "
 
-func (m message) line() []byte {
+// line returns the message as it is sent. It begins with a line break, because
+// the port may be in the middle of a line.
+func (m message) line() ([]byte, error) {
 	var body bytes.Buffer
 	if err := vport.Write(&body, &m); err != nil {
-		panic(err) // the bounds leave no room for one that is too long
+		return nil, err
 	}
-	// A message is a line of its own, whatever stands before it.
-	return append(strconv.AppendQuoteToASCII([]byte("\n"+mark), body.String()), '\n')
+	line := append(strconv.AppendQuoteToASCII([]byte("\n"+mark), body.String()), '\n')
+	if len(line) > maxLine {
+		return nil, fmt.Errorf("message of %d bytes exceeds %d", len(line), maxLine)
+	}
+	return line, nil
 }
 
 func send(w io.Writer, m message) error {
-	if _, err := w.Write(m.line()); err != nil {
+	line, err := m.line()
+	if err == nil {
+		_, err = w.Write(line)
+	}
+	if err != nil {
 		return fmt.Errorf("send to debugger: %w", err)
 	}
 	return nil
 }
 
-// receive reads the next message, and drops what comes before it.
-func receive(r io.ByteReader) (message, error) {
-	var line []byte
+// receive returns the next message and skips what comes before it. line is what
+// was already read of the current line. An error of r is returned unchanged.
+func receive(line []byte, r io.ByteReader) (message, error) {
 	for {
 		b, err := r.ReadByte()
 		if err != nil {
@@ -121,7 +133,7 @@ func receive(r io.ByteReader) (message, error) {
 		}
 		if b != '\n' {
 			if len(line) == maxLine {
-				line = line[:0] // no message
+				line = line[:0] // too long for a message
 			}
 			line = append(line, b)
 			continue
@@ -133,7 +145,7 @@ func receive(r io.ByteReader) (message, error) {
 	}
 }
 
-// parse reads a message that was quoted.
+// parse decodes a quoted message.
 func parse(body []byte) (m message, err error) {
 	text, err := strconv.Unquote(string(bytes.TrimSpace(body))) // a terminal ends lines with CR LF
 	if err == nil {
@@ -145,31 +157,33 @@ func parse(body []byte) (m message, err error) {
 	return m, nil
 }
 
-// Prepare hands a script to the host, over the guest's end of the serial port,
-// and returns when the host is ready for the kernel to stop.
+// Prepare sends a script to the host, over the guest's end of the serial port,
+// and returns when the host waits for the kernel to stop. An error means that the
+// kernel must not be stopped. Prepare blocks as long as port does.
 func Prepare(port io.ReadWriter, script []Step) error {
 	if err := send(port, message{Script: script}); err != nil {
 		return err
 	}
-	m, err := receive(bufio.NewReader(port)) // the host says no more than one message
+	m, err := receive(nil, bufio.NewReader(port)) // the host sends one message, so the reader keeps nothing back
 	switch {
 	case err != nil:
 		return fmt.Errorf("wait for debugger: %w", err)
 	case m.Error != "":
 		return fmt.Errorf("prepare debugger: %s", m.Error)
 	case !m.Ready:
-		return fmt.Errorf("prepare debugger: it answers something else")
+		return errors.New("prepare debugger: unexpected message")
 	}
 	return nil
 }
 
-// Fetch gets the outputs from the host, an entry a step, once the kernel runs
-// again. An error of the script comes with what there is.
+// Fetch fetches the outputs from the host, one for each step, when the kernel
+// runs again. If the script failed, Fetch returns an error and the outputs until
+// then. Fetch blocks as long as port does.
 func Fetch(port io.ReadWriter) ([]Output, error) {
 	if err := send(port, message{Done: true}); err != nil {
 		return nil, err
 	}
-	m, err := receive(bufio.NewReader(port))
+	m, err := receive(nil, bufio.NewReader(port))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("wait for debugger: %w", err)

@@ -9,24 +9,25 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-const limit = 2 * time.Second
+// limit is on the clock of a bubble, so no test waits for it.
+const limit = time.Minute
 
-// serve serves one end of a connection and gives the other: the guest's.
-func serve(t *testing.T, limit time.Duration) (guest net.Conn, served chan error) {
+// serve serves one end of a connection and returns the other one: the guest's.
+func serve(t *testing.T) (guest net.Conn, served chan error) {
 	t.Helper()
 	host, guest := net.Pipe()
 	served = make(chan error, 1)
 	go func() { served <- Serve(t.Context(), host, limit) }()
 	t.Cleanup(func() { guest.Close() })
-	guest.SetDeadline(time.Now().Add(10 * time.Second))
 	return guest, served
 }
 
-// kernel is one that has stopped: it prompts, and echoes and answers what it is
-// told until that is "go".
+// kernel plays a kernel that has stopped: it prompts, and echoes and answers
+// commands until one is "go".
 func kernel(t *testing.T, port net.Conn, answers map[string]string) (heard []string) {
 	t.Helper()
 	in := bufio.NewReader(port)
@@ -55,52 +56,56 @@ func kernel(t *testing.T, port net.Conn, answers map[string]string) (heard []str
 const prompt = `kdb> $`
 
 func TestScript(t *testing.T) {
-	guest, served := serve(t, limit)
-	script := []Step{
-		{Until: `(?s)current=(?P<task>0x[0-9a-f]+).*` + prompt},
-		{Send: "md ${task}\n", Until: `(?s)(word (?P<value>\d+).*)?` + prompt},
-		{When: "no such", Send: "never\n", Until: prompt},
-		{When: "word", Send: "mm ${task} ${value} ${nothing}$?\n", Until: prompt, Look: []string{`mm (?P<where>\w+) (\d+)`, `\d+`, "absent"}},
-		{When: prompt, Send: "go\n"},
-	}
-	for range 2 { // a port is served more than once
-		io.WriteString(guest, "\xff\xfe noise \n ldlab-debug") // what is no message does not matter
-		if err := Prepare(guest, script); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		guest, served := serve(t)
+		script := []Step{
+			{Until: `(?s)current=(?P<task>0x[0-9a-f]+).*` + prompt},
+			{Send: "md ${task}\n", Until: `(?s)(word (?P<value>\d+).*)?` + prompt},
+			{When: "no such", Send: "never\n", Until: prompt},
+			{When: "word", Send: "mm ${task} ${value} ${nothing}$?\n", Until: prompt, Look: []string{`mm (?P<where>\w+) (\d+)`, `\d+`, "absent"}},
+			{When: prompt, Send: "go\n"},
 		}
-		heard := kernel(t, guest, map[string]string{"md 0xabc": "word 42\r\n"})
-		if got := strings.Join(heard, "; "); got != "md 0xabc; mm 0xabc 42 $?; go" {
-			t.Errorf("the kernel heard %s", got)
+		for range 2 { // a port is served more than once
+			io.WriteString(guest, "\xff\xfe noise \n ldlab-debug") // what is no message does not matter
+			if err := Prepare(guest, script); err != nil {
+				t.Fatal(err)
+			}
+			heard := kernel(t, guest, map[string]string{"md 0xabc": "word 42\r\n"})
+			if got := strings.Join(heard, "; "); got != "md 0xabc; mm 0xabc 42 $?; go" {
+				t.Errorf("the kernel heard %s", got)
+			}
+			outputs, err := Fetch(guest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []Output{
+				{Done: true, Text: "\r\nEntering (current=0xabc) noise\r\nkdb> "}, {Done: true, Text: "md 0xabc\r\nword 42\r\nkdb> "}, {},
+				{Done: true, Text: "mm 0xabc 42 $?\r\nkdb> ", Found: []string{"0xabc", "0", ""}}, {Done: true},
+			}
+			if !reflect.DeepEqual(outputs, want) {
+				t.Errorf("outputs %+v, want %+v", outputs, want)
+			}
 		}
-		outputs, err := Fetch(guest)
-		if err != nil {
-			t.Fatal(err)
+		guest.Close()
+		if err := <-served; err != nil {
+			t.Errorf("the guest hung up: %v", err)
 		}
-		want := []Output{
-			{Done: true, Text: "\r\nEntering (current=0xabc) noise\r\nkdb> "}, {Done: true, Text: "md 0xabc\r\nword 42\r\nkdb> "}, {},
-			{Done: true, Text: "mm 0xabc 42 $?\r\nkdb> ", Found: []string{"0xabc", "0", ""}}, {Done: true},
-		}
-		if !reflect.DeepEqual(outputs, want) {
-			t.Errorf("outputs %+v, want %+v", outputs, want)
-		}
-	}
-	guest.Close()
-	if err := <-served; err != nil {
-		t.Errorf("the guest hung up: %v", err)
-	}
+	})
 }
 
 // TestUnread: what comes after a match is the next step's.
 func TestUnread(t *testing.T) {
-	guest, _ := serve(t, limit)
-	if err := Prepare(guest, []Step{{Until: `#..`}, {Until: `x`}}); err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(guest, "+$OK#9aaftexr")
-	outputs, err := Fetch(guest)
-	if err != nil || len(outputs) != 2 || outputs[0].Text != "+$OK#9a" || outputs[1].Text != "aftex" {
-		t.Errorf("outputs %+v, %v", outputs, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		guest, _ := serve(t)
+		if err := Prepare(guest, []Step{{Until: `#..`}, {Until: `x`}}); err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(guest, "+$OK#9aaftexr")
+		outputs, err := Fetch(guest)
+		if err != nil || len(outputs) != 2 || outputs[0].Text != "+$OK#9a" || outputs[1].Text != "aftex" {
+			t.Errorf("outputs %+v, %v", outputs, err)
+		}
+	})
 }
 
 func TestTrouble(t *testing.T) {
@@ -114,70 +119,120 @@ func TestTrouble(t *testing.T) {
 	}{
 		{name: "empty", prep: "0 steps"},
 		{name: "long", script: make([]Step, maxSteps+1), prep: "33 steps"},
-		{name: "wide", script: []Step{{Send: strings.Repeat("x", maxWord+1)}}, prep: "step 1: more than"},
+		{name: "wide", script: []Step{{Send: strings.Repeat("x", maxWord+1)}}, prep: "step 1: send has more than"},
 		{name: "expression", script: []Step{{}, {Until: "("}}, prep: "step 2: error parsing regexp"},
 		{name: "looks", script: []Step{{Look: []string{"("}}}, prep: "step 1: error parsing regexp"},
-		{name: "looks for nothing", script: []Step{{Look: []string{""}}}, prep: "step 1: looks for nothing"},
+		{name: "looks for nothing", script: []Step{{Look: []string{""}}}, prep: "step 1: looks for an empty expression"},
 		{name: "looks for much", script: []Step{{Look: make([]string, maxLook+1)}}, prep: "step 1: looks for 9 expressions"},
-		{name: "runs on", script: []Step{{Until: "never"}}, play: "noise", fetch: "runs on without an answer", text: "noise"},
+		{name: "runs on", script: []Step{{Until: "never"}}, play: "noise", fetch: "continues without an answer", text: "noise"},
 		{name: "flood", script: []Step{{Until: "never"}}, play: strings.Repeat("flood", maxOutput), fetch: "more than 8192 bytes", text: "flood"},
+		{name: "the flood ends in the message", script: []Step{{Until: "never"}}, play: strings.Repeat("x", maxOutput-5), fetch: "more than 8192 bytes", text: "xxxxx"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			guest, _ := serve(t, limit)
-			err := Prepare(guest, tt.script)
-			if tt.prep != "" {
-				if err == nil || !strings.Contains(err.Error(), tt.prep) {
-					t.Errorf("prepare: %v, want %q", err, tt.prep)
+			synctest.Test(t, func(t *testing.T) {
+				guest, _ := serve(t)
+				err := Prepare(guest, tt.script)
+				if tt.prep != "" {
+					if err == nil || !strings.Contains(err.Error(), tt.prep) {
+						t.Errorf("prepare: %v, want %q", err, tt.prep)
+					}
+					return
 				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			io.WriteString(guest, tt.play)
-			outputs, err := Fetch(guest)
-			if err == nil || !strings.Contains(err.Error(), tt.fetch) {
-				t.Errorf("fetch: %v, want %q", err, tt.fetch)
-			}
-			if len(outputs) != len(tt.script) || !strings.HasPrefix(outputs[len(outputs)-1].Text, tt.text) {
-				t.Errorf("outputs %+v", outputs)
-			}
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.WriteString(guest, tt.play)
+				outputs, err := Fetch(guest)
+				if err == nil || !strings.Contains(err.Error(), tt.fetch) {
+					t.Errorf("fetch: %v, want %q", err, tt.fetch)
+				}
+				if len(outputs) != len(tt.script) || !strings.HasPrefix(outputs[len(outputs)-1].Text, tt.text) {
+					t.Errorf("outputs %+v", outputs)
+				}
+			})
 		})
 	}
 }
 
-// TestStandsStill: a kernel that never answers, and never runs on.
+// TestStandsStill: a kernel that never answers, and never continues.
 func TestStandsStill(t *testing.T) {
-	guest, served := serve(t, 100*time.Millisecond)
-	if err := Prepare(guest, []Step{{Until: "never"}}); err != nil {
-		t.Fatal(err)
-	}
-	err := <-served
-	if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") {
-		t.Errorf("serve: %v", err)
-	}
-	if _, err := guest.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the port is open: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		guest, served := serve(t)
+		if err := Prepare(guest, []Step{{Until: "never"}}); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		err := <-served
+		if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") {
+			t.Errorf("serve: %v", err)
+		}
+		if took := time.Since(begin); took != 2*limit {
+			t.Errorf("serve took %v, want %v for the script and for the guest each", took, limit)
+		}
+		if _, err := guest.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("the port is open: %v", err)
+		}
+	})
 }
 
+// TestLate: the guest comes back after the limit of the script and before its own.
 func TestLate(t *testing.T) {
-	guest, _ := serve(t, 300*time.Millisecond)
-	if err := Prepare(guest, []Step{{Until: "never"}, {Send: "go\n"}}); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(400 * time.Millisecond) // the script is over, the wait for the guest is not
-	outputs, err := Fetch(guest)
-	if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") || outputs[1].Done {
-		t.Errorf("fetch: %+v, %v", outputs, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		guest, _ := serve(t)
+		if err := Prepare(guest, []Step{{Until: "never"}, {Send: "go\n"}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(limit * 3 / 2) // of the bubble's clock
+		outputs, err := Fetch(guest)
+		if err == nil || !strings.Contains(err.Error(), "step 1: no match in time") || outputs[1].Done {
+			t.Errorf("fetch: %+v, %v", outputs, err)
+		}
+	})
 }
 
 func TestCanceled(t *testing.T) {
-	host, _ := net.Pipe()
-	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(10*time.Millisecond, cancel)
-	if err := Serve(ctx, host, limit); !errors.Is(err, context.Canceled) {
-		t.Errorf("serve: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		host, guest := net.Pipe()
+		defer guest.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- Serve(ctx, host, limit) }()
+		synctest.Wait() // it waits for a script
+		cancel()
+		if err := <-served; !errors.Is(err, context.Canceled) {
+			t.Errorf("serve: %v", err)
+		}
+	})
+}
+
+// TestOutputsAreBounded: a guest whose script asks for the most that a step may
+// output and find gets an error, and the host survives.
+func TestOutputsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		guest, _ := serve(t)
+		look := make([]string, maxLook)
+		for i := range look {
+			look[i] = "(?s).*"
+		}
+		script := make([]Step, maxSteps)
+		for i := range script {
+			script[i] = Step{Until: "(?s)z$", Look: look}
+		}
+		if err := Prepare(guest, script); err != nil {
+			t.Fatal(err)
+		}
+		go func() { // ends when the host stops reading outputs
+			flood := []byte(strings.Repeat("\xff", maxOutput-1) + "z")
+			for range script {
+				if _, err := guest.Write(flood); err != nil {
+					return
+				}
+			}
+			_ = send(guest, message{Done: true})
+		}()
+		m, err := receive(nil, bufio.NewReader(guest))
+		if err != nil || !strings.Contains(m.Error, "bytes in all outputs") {
+			t.Errorf("receive: %v, %q", err, m.Error)
+		}
+	})
 }

@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// A step is a Step that was checked.
+// A step is a compiled Step.
 type step struct {
 	when, until *regexp.Regexp // nil: none
 	send        string
 	look        []*regexp.Regexp
 }
 
+// compile checks a script and compiles its expressions.
 func compile(script []Step) ([]step, error) {
 	if len(script) == 0 || len(script) > maxSteps {
-		return nil, fmt.Errorf("%d steps, not 1 to %d", len(script), maxSteps)
+		return nil, fmt.Errorf("script has %d steps, want 1 to %d", len(script), maxSteps)
 	}
 	var steps []step
 	for i, s := range script {
@@ -32,7 +33,7 @@ func compile(script []Step) ([]step, error) {
 
 func (s Step) compile() (c step, err error) {
 	if len(s.Look) > maxLook {
-		return c, fmt.Errorf("looks for %d expressions, not up to %d", len(s.Look), maxLook)
+		return c, fmt.Errorf("looks for %d expressions, want at most %d", len(s.Look), maxLook)
 	}
 	c.send = s.Send
 	if c.when, err = expression(s.When); err != nil {
@@ -47,28 +48,28 @@ func (s Step) compile() (c step, err error) {
 			return c, err
 		}
 		if re == nil {
-			return c, fmt.Errorf("looks for nothing")
+			return c, fmt.Errorf("looks for an empty expression")
 		}
 		c.look = append(c.look, re)
 	}
 	if len(s.Send) > maxWord {
-		return c, fmt.Errorf("more than %d bytes", maxWord)
+		return c, fmt.Errorf("send has more than %d bytes", maxWord)
 	}
 	return c, nil
 }
 
-// expression is what a text means; nil where there is none.
+// expression compiles a regular expression; it is nil if the text is empty.
 func expression(text string) (*regexp.Regexp, error) {
 	switch {
 	case text == "":
 		return nil, nil
 	case len(text) > maxWord:
-		return nil, fmt.Errorf("more than %d bytes", maxWord)
+		return nil, fmt.Errorf("expression has more than %d bytes", maxWord)
 	}
 	return regexp.Compile(text)
 }
 
-// find is what an Output's Found says.
+// find returns an Output's Found.
 func find(look []*regexp.Regexp, text string) (found []string) {
 	for _, re := range look {
 		what := ""
@@ -86,8 +87,8 @@ func find(look []*regexp.Regexp, text string) (found []string) {
 	return found
 }
 
-// Answer is the output of a step that was answered with the text. It panics on
-// a step that cannot be played. It is for tests of those who write scripts.
+// Answer returns the step's Output if the kernel's answer is the text. It panics
+// if the step does not compile. It is for tests of scripts.
 func (s Step) Answer(text string) Output {
 	c, err := s.compile()
 	if err != nil {
@@ -98,8 +99,8 @@ func (s Step) Answer(text string) Output {
 
 var variable = regexp.MustCompile(`\$\{\w+\}`)
 
-// expand puts in for every ${name} what is known of it. A dollar alone is one:
-// gdb's packets start with it.
+// expand replaces each ${name}. A dollar alone stays, because gdb's packets start
+// with it.
 func expand(text string, known map[string]string) string {
 	return variable.ReplaceAllStringFunc(text, func(v string) string {
 		return known[strings.Trim(v, "${}")]

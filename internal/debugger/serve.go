@@ -15,11 +15,13 @@ import (
 	"time"
 )
 
-// Serve plays the scripts that come in on port, the host's end of a guest's
-// serial port, one after the other, until the guest hangs up or ctx ends; then
-// it closes port. limit is for a script to be played, and then again for the
-// guest to come back. A guest that does not come back stands still for good:
-// Serve says so and returns, and the caller should end it.
+// Serve runs the scripts that come in on port, the host's end of a guest's serial
+// port, one after the other, and closes port when it returns. It returns nil when
+// the guest hangs up, and the error of ctx when that ends.
+//
+// A script may take up to limit, and then the guest up to limit again to report
+// that its kernel runs. If it does not, the kernel is stopped for good: Serve
+// returns an error, and the caller should end the machine.
 func Serve(ctx context.Context, port net.Conn, limit time.Duration) error {
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
@@ -37,12 +39,15 @@ func Serve(ctx context.Context, port net.Conn, limit time.Duration) error {
 	}
 }
 
-// doneLine is found in the midst of a step's output, too.
-var doneLine = message{Done: true}.line()
+// doneLine is what a guest sends when its kernel runs again. A step that still
+// waits for an answer finds it in its output.
+var doneLine, _ = message{Done: true}.line() // a message without outputs is short
+
+// serveOne waits for a script, runs it, and sends the outputs.
 
 func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 	port.SetDeadline(time.Time{})
-	m, err := receive(in)
+	m, err := receive(nil, in)
 	if err != nil {
 		return err
 	}
@@ -61,7 +66,8 @@ func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 	}
 	port.SetDeadline(time.Now().Add(limit))
 	for !p.back {
-		m, err := receive(in)
+		m, err := receive(p.line, in)
+		p.line = nil
 		if err != nil && reply.Error != "" {
 			return fmt.Errorf("wait for the guest after %s: %w", reply.Error, err)
 		}
@@ -73,17 +79,19 @@ func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 	return send(port, reply)
 }
 
-// A player plays one script.
+// A player runs one script.
 type player struct {
 	out     io.Writer
 	in      *bufio.Reader
 	outputs []Output
-	known   map[string]string // groups' last matches
-	back    bool              // the guest says that its kernel runs again
+	known   map[string]string // last match of each named group
+	total   int               // bytes of the outputs so far
+	line    []byte            // begin of a line that was read with too long an output
+	back    bool              // the guest has reported that its kernel runs again
 }
 
-// play does the steps. An error ends the script: whoever wrote it did not
-// expect what came.
+// play runs the steps. An error ends the script: an output is not what the script
+// expects, or too large.
 func (p *player) play(steps []step) error {
 	last := ""
 	for i, s := range steps {
@@ -100,6 +108,9 @@ func (p *player) play(steps []step) error {
 			out.Text, err = p.wait(s)
 		}
 		out.Found = find(s.look, out.Text)
+		if p.exceeds(out) && err == nil {
+			err = fmt.Errorf("more than %d bytes in all outputs", maxTotal)
+		}
 		if err != nil {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
@@ -108,12 +119,26 @@ func (p *player) play(steps []step) error {
 	return nil
 }
 
+// exceeds adds an output to the total. If that gets too large, it empties the
+// output and reports true.
+func (p *player) exceeds(out *Output) bool {
+	size := len(out.Text)
+	for _, f := range out.Found {
+		size += len(f)
+	}
+	if p.total += size; p.total <= maxTotal {
+		return false
+	}
+	out.Text, out.Found = "", nil
+	return true
+}
+
 // wait reads until the step's expression matches, and not further.
 func (p *player) wait(s step) (string, error) {
 	var got []byte
 	for {
 		_, err := p.in.Peek(1) // waits
-		chunk, _ := p.in.Peek(p.in.Buffered())
+		chunk, _ := p.in.Peek(min(p.in.Buffered(), maxOutput-len(got)))
 		got = append(got, chunk...)
 		if m := s.until.FindSubmatchIndex(got); m != nil {
 			p.learn(s.until, got, m)
@@ -124,9 +149,11 @@ func (p *player) wait(s step) (string, error) {
 		switch before, _, done := bytes.Cut(got, doneLine); {
 		case done:
 			p.back = true
-			return string(before), errors.New("the kernel runs on without an answer")
+			return string(before), errors.New("the kernel continues without an answer")
 		case len(got) >= maxOutput:
-			return string(got[:maxOutput]), fmt.Errorf("more than %d bytes without a match", maxOutput)
+			// The guest's message may have begun in it.
+			p.line = bytes.Clone(got[bytes.LastIndexByte(got, '\n')+1:])
+			return string(got), fmt.Errorf("more than %d bytes without a match", maxOutput)
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return string(got), errors.New("no match in time")
 		case err != nil:
@@ -135,7 +162,7 @@ func (p *player) wait(s step) (string, error) {
 	}
 }
 
-// learn keeps what the named groups of a match matched.
+// learn stores the matches of the named groups.
 func (p *player) learn(until *regexp.Regexp, got []byte, m []int) {
 	for i, name := range until.SubexpNames() {
 		if name != "" && m[2*i] >= 0 {
