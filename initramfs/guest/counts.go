@@ -66,6 +66,9 @@ func parseCounts(text string) (checks []scenarios.Check, err error) {
 		if c.Checks, err = strconv.Atoi(f[3]); err == nil {
 			c.Denials, err = strconv.Atoi(f[4])
 		}
+		if err == nil && (c.Checks < 0 || c.Denials < 0) {
+			err = strconv.ErrRange
+		}
 		if err != nil {
 			return nil, fmt.Errorf("parse %q: %w", line, err)
 		}

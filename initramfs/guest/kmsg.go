@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,8 @@ func parseRecord(s string) (record, bool) {
 	if !ok || len(fields) < 3 {
 		return record{}, false
 	}
-	us, err := strconv.ParseInt(fields[2], 10, 64)
-	if err != nil {
+	us, err := strconv.ParseUint(fields[2], 10, 64)
+	if err != nil || us > math.MaxInt64/uint64(time.Microsecond) {
 		return record{}, false
 	}
 	text, _, _ = strings.Cut(text, "\n")
