@@ -16,19 +16,19 @@ import (
 // builderName is argv[0] of the process in which u-root's builder runs.
 const builderName = "ldlab-mkuimage"
 
-// builderArgs is what it is told, as JSON in argv[1].
+// builderArgs are its arguments, as JSON in argv[1].
 type builderArgs struct {
 	Dir      string // module in which the packages are looked up
-	Temp     string // for its temporary files; there already
+	Temp     string // directory for its temporary files, which exists
 	Out      string // archive to write
 	GOROOT   string
 	GOARCH   string
 	Packages []string
 }
 
-// u-root's builder is a library that takes no context, reads the environment
-// and logs where it likes. So it gets a process: this program again, which can
-// be ended, is given a clean environment, and is heard by nobody else.
+// u-root's builder is a library that takes no context, reads the environment and
+// logs to standard error. So it runs in a process of its own, which is this
+// program again: that can be ended, and has a clean environment.
 func init() {
 	if os.Args[0] == builderName && len(os.Args) == 2 {
 		os.Exit(builderMain(os.Args[1]))
@@ -52,7 +52,7 @@ func runBuilder(ctx context.Context, tc toolchain, a builderArgs) error {
 	return err
 }
 
-// builderMain is the life of that process.
+// builderMain is the main function of that process. It returns the exit status.
 func builderMain(arg string) int {
 	var a builderArgs
 	err := json.Unmarshal([]byte(arg), &a)
@@ -81,8 +81,8 @@ func callBuilder(a builderArgs) error {
 	)
 }
 
-// builderVersions names the builder's modules as they are linked into this
-// program: they decide the archive's bytes as the sources do.
+// builderVersions are the versions of the builder's modules in this program. The
+// archive's bytes depend on them as they do on the sources.
 func builderVersions() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -9,21 +9,23 @@ import (
 
 	"github.com/ldlab/ldlab"
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 )
 
-// guestFlags make the program small, static and the same wherever it is built.
-// Its Go runtime sends no signals between its threads, for they would interrupt
-// the system calls that are the probes, and does not look for processors that
-// come and go: what GODEBUG would say, had PID 1 somebody to set it.
+// guestFlags make the program small and static, and its bytes independent of
+// where it is built. The linker sets two settings of GODEBUG, because nothing
+// sets the environment of PID 1: the runtime sends no signals between its
+// threads, because these would interrupt the system calls of the probes, and
+// does not watch for processors that come and go.
 var guestFlags = []string{
 	"build", "-mod=readonly", "-trimpath", "-buildvcs=false",
 	"-ldflags=-s -w -buildid= -X=runtime.godebugDefault=asyncpreemptoff=1,updatemaxprocs=0",
 }
 
-// tags are the build tags for an image: lean leaves out what a guest that runs
-// cells does not use, SSH and the host's half of packages that both sides share;
-// nobpf the library that assembles programs for BPF. Each is a fifth of the
-// program or more, and every probe's child would be started with it.
+// tags are the build tags for an image. lean leaves out SSH, and the host's half
+// of packages that both sides share: a guest that runs cells needs neither.
+// nobpf leaves out the library that assembles BPF programs. Each is a fifth of
+// the program or more, which every child of a probe would map and initialize.
 func (c *Config) tags() (tags []string) {
 	if !c.Shell {
 		tags = append(tags, "lean")
@@ -34,17 +36,17 @@ func (c *Config) tags() (tags []string) {
 	return tags
 }
 
-// guestEntry is the guest program for the architecture. It is built from the
-// sources that this program carries, not from a checkout.
-func guestEntry(tc toolchain, a *arch.Arch, tags []string) (entry, error) {
+// guestRecipe makes the guest program for the architecture, from the sources that
+// are embedded in this program.
+func guestRecipe(tc toolchain, a *arch.Arch, tags []string) (recipe, error) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
-		return entry{}, err
+		return recipe{}, err
 	}
 	flags := append(slices.Clip(guestFlags), "-tags="+strings.Join(tags, ","))
 	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
-	return entry{
-		name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...)),
+	return recipe{
+		id:   cache.ID{Kind: cache.Guest, Name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...))},
 		slow: strings.TrimSpace("building the guest program for " + a.Name + " " + strings.Join(tags, " ")),
 		make: func(ctx context.Context, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "src")

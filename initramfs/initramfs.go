@@ -10,34 +10,41 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 )
 
-// A Config says what goes into an image.
+// A Config is what goes into an image. Arch and Cache are required.
 type Config struct {
 	Arch  *arch.Arch
-	Cache string            // directory for all that is built; made if it is not there
+	Cache string            // directory of the cache; made if it is not there
 	Shell bool              // with SSH, and u-root's init, shell and core commands
-	NoBPF bool              // without what only probes that load BPF programs need
-	Files map[string]string // path in the guest -> file on the host, besides; readable by root, not executable
+	NoBPF bool              // without the code that only probes that load BPF programs need
+	Files map[string]string // further files: path in the guest -> file on the host; mode 0600
 
-	Content map[string][]byte // path in the guest -> what is in the file, likewise
+	Content map[string][]byte // further files: path in the guest -> content; mode 0600
 
-	// Progress takes one line for whatever takes longer than a blink, or
-	// is worth knowing; nil for nobody. It is called from one goroutine.
+	// Progress, if set, gets a line before each step that takes a second or more,
+	// and one for each damaged file of the cache. It is not called concurrently.
 	Progress func(string)
 }
 
 // An Image is a root file system that the kernel can boot from.
 type Image struct {
-	Path   string // in the cache; not to be changed
+	Path   string // in the cache; it must not be changed
 	SHA256 string // of the file, in hex
 	Size   int64  // bytes
-	Cached bool   // it was there already
+	Cached bool   // it was in the cache, undamaged
 }
 
-// Build gives the image of the configuration, from the cache where it is
-// there and intact. It needs the Go toolchain, and where something is to be
-// built the modules that go.mod names, from the module cache or a proxy.
+// Build returns the image of the configuration. An image that is in the cache
+// takes 3 ms, the time of its checksum. Otherwise Build needs the Go toolchain
+// and the modules that go.mod names, from the module cache or a proxy: a second
+// for the guest program, and with Shell a minute or two, once, for u-root's
+// commands. If another process builds the same image, Build waits for it as long
+// as that takes, or until ctx ends.
+//
+// The image stays in the cache until this process ends. An error is one line, and
+// wraps the context's cause if ctx ended.
 func Build(ctx context.Context, c Config) (Image, error) {
 	if err := c.check(); err != nil {
 		return Image{}, fmt.Errorf("build initramfs: %w", err)
@@ -56,9 +63,15 @@ func (c *Config) check() error {
 	if c.Cache == "" {
 		return errors.New("no cache directory")
 	}
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(c.Files)), slices.Collect(maps.Keys(c.Content))) {
+	names := slices.Sorted(maps.Keys(c.Files))
+	for _, name := range slices.Concat(names, slices.Sorted(maps.Keys(c.Content))) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" || name == "/init" {
-			return fmt.Errorf("guest path %q: not a clean absolute path of a file of its own", name)
+			return fmt.Errorf("guest path %q: want a clean absolute path, and not /init", name)
+		}
+	}
+	for _, name := range names {
+		if _, twice := c.Content[name]; twice {
+			return fmt.Errorf("guest path %q: it is in Files and in Content", name)
 		}
 	}
 	if c.Progress == nil {
@@ -72,53 +85,66 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	store := store{dir: c.Cache, progress: c.Progress}
-	guest, err := guestEntry(tc, c.Arch, c.tags())
+	opened, err := cache.Open(c.Cache, c.Progress)
 	if err != nil {
 		return Image{}, err
 	}
-	// The image's name says what its programs are built from, not what came of
-	// it: an image that is there is not asked about them again.
-	parts := []string{packVersion, guest.name}
-	var shell *entry
+	store := &store{cache: opened, progress: c.Progress}
+	guest, err := guestRecipe(tc, c.Arch, c.tags())
+	if err != nil {
+		return Image{}, err
+	}
+	// The image's name has a digest of the sources of its programs, not of the
+	// programs: an image that is in the cache needs neither program.
+	parts := []string{packVersion, guest.id.Name}
+	var shell *recipe
 	if c.Shell {
-		e := shellEntry(tc, c.Arch)
-		shell, parts = &e, append(parts, e.name)
+		r := shellRecipe(tc, c.Arch)
+		shell, parts = &r, append(parts, r.id.Name)
 	}
 	files, err := readFiles(c.Files, c.Content)
 	if err != nil {
 		return Image{}, err
 	}
 	for _, f := range files {
-		parts = append(parts, f.name, hashOf(f.data))
+		parts = append(parts, f.name, cache.Sum(f.data))
 	}
-	return store.get(ctx, entry{
-		name: fmt.Sprintf("initramfs-%s-%s.cpio", c.Arch.Name, key(parts...)),
+	image, lease, err := store.get(ctx, recipe{
+		id:   cache.ID{Kind: cache.Initramfs, Name: fmt.Sprintf("initramfs-%s-%s.cpio", c.Arch.Name, key(parts...))},
 		make: func(ctx context.Context, to string) error { return store.pack(ctx, to, shell, guest, files) },
 	})
+	if err != nil {
+		return Image{}, err
+	}
+	lease.Hold()
+	store.tidy(ctx)
+	return image, nil
 }
 
-// pack builds what is missing of the programs and writes the image; without a
-// shell where that is nil.
-func (s store) pack(ctx context.Context, to string, shell *entry, guest entry, files []sourceFile) error {
-	program, err := s.get(ctx, guest)
+// pack builds the programs that are not in the cache and writes the image. A nil
+// shell is an image without u-root's commands.
+func (s *store) pack(ctx context.Context, to string, shell *recipe, guest recipe, files []sourceFile) error {
+	program, lease, err := s.get(ctx, guest)
 	if err != nil {
 		return err
 	}
+	defer lease.Close()
 	var commands Image
 	if shell != nil {
-		if commands, err = s.get(ctx, *shell); err != nil {
+		var lease *cache.Lease
+		if commands, lease, err = s.get(ctx, *shell); err != nil {
 			return err
 		}
+		defer lease.Close()
 	}
 	return pack(to, commands.Path, program.Path, files)
 }
 
-// key makes one name of all that decides an entry's content.
+// key is a digest of all parts.
 func key(parts ...string) string {
 	parts = slices.Clone(parts)
 	for i, p := range parts {
 		parts[i] = fmt.Sprintf("%d:%s", len(p), p)
 	}
-	return hashOf([]byte(strings.Join(parts, "")))[:16]
+	return cache.Sum([]byte(strings.Join(parts, "")))[:16]
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 )
 
-// packVersion changes whenever pack writes something else for the same input.
+// packVersion must change when pack writes other bytes for the same input.
 const packVersion = "2"
 
-// readFiles reads what goes into the image besides, by guest path.
+// readFiles reads the further files of an image, sorted by guest path.
 func readFiles(files map[string]string, content map[string][]byte) ([]sourceFile, error) {
 	var all []sourceFile
 	for name, data := range content {
@@ -32,8 +32,8 @@ func readFiles(files map[string]string, content map[string][]byte) ([]sourceFile
 	return all, nil
 }
 
-// pack writes an image: the archive of u-root's commands, where there is one,
-// and after it the archive with the guest program as /init.
+// pack writes an image to a file: the archive of u-root's commands, if shell is
+// not empty, and after it the archive with the guest program as /init.
 func pack(to, shell, guest string, files []sourceFile) (err error) {
 	f, err := os.Create(to)
 	if err != nil {
@@ -63,16 +63,16 @@ func pack(to, shell, guest string, files []sourceFile) (err error) {
 	return nil
 }
 
-// records are the guest program's archive: what PID 1 needs before it mounts
-// anything, itself, and the files with the directories they lie in.
+// records are the archive of the guest program: the files that PID 1 needs before
+// it mounts anything, PID 1 itself, and the further files with their directories.
 func records(program []byte, files []sourceFile) []cpio.Record {
 	rs := []cpio.Record{
 		cpio.Directory("dev", 0o755),
-		cpio.CharDev("dev/console", 0o600, 5, 1), // the kernel opens it for PID 1's output
+		cpio.CharDev("dev/console", 0o600, 5, 1), // console_on_rootfs opens it for PID 1 (init/main.c, v6.12)
 		cpio.StaticFile("init", string(program), 0o755),
 	}
 	made := map[string]bool{".": true, "dev": true}
-	files = append([]sourceFile{ // u-root's id and ls ask for names
+	files = append([]sourceFile{ // u-root's id and ls look names up
 		{"etc/group", []byte("root:x:0:\n")},
 		{"etc/passwd", []byte("root:x:0:0:root:/:/bbin/gosh\n")},
 	}, files...)
@@ -100,9 +100,9 @@ func writeArchive(w io.Writer, rs []cpio.Record) error {
 	return cpio.WriteTrailer(c)
 }
 
-// appendPadded copies a whole archive and fills its last block: the kernel
-// wants the next archive at a multiple of 4 (unpack_to_rootfs, v6.12), cpio
-// tools at one of 512.
+// appendPadded copies an archive and fills its last block with zeros, because the
+// next archive must start at a multiple of 4 for the kernel (unpack_to_rootfs,
+// init/initramfs.c, v6.12), and of 512 for cpio tools.
 func appendPadded(w io.Writer, archive string) error {
 	f, err := os.Open(archive)
 	if err != nil {

@@ -11,24 +11,29 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 )
 
-// The module in which u-root's commands are built: it pins u-root and all it
-// needs, apart from ldlab's own go.mod, which would grow by thirty lines. The
-// files cannot have their own names here: go:embed leaves out what lies in
-// another module. They come from `go mod tidy` in a directory with these two
-// files and the tools.go of shellSource.
+// The module in which u-root's commands are built. It pins u-root and its
+// dependencies, which would add thirty lines to ldlab's own go.mod. The files
+// have other names here because go:embed leaves out files of another module.
+// `go mod tidy`, in a directory with the files of shellSource, updates them.
 var (
 	//go:embed uroot/go.mod.txt
 	urootMod []byte
 	//go:embed uroot/go.sum.txt
 	urootSum []byte
+	//go:embed uroot/sh/main.go
+	shSource []byte
 )
 
-const urootCommands = "github.com/u-root/u-root/cmds/core/"
+const (
+	urootCommands = "github.com/u-root/u-root/cmds/core/"
+	shPackage     = "ldlab.invalid/uroot/sh" // our own sh, in the module of go.mod.txt
+)
 
-// shellCommands is what somebody who works on the kernel misses most in a
-// guest. Each costs little: they are one binary.
+// shellCommands are u-root's commands that kernel developers use in a guest. All
+// of them are one binary, so that each is small.
 var shellCommands = []string{
 	"init", "gosh",
 	"cat", "chmod", "chroot", "cmp", "cp", "date", "dd", "df", "dmesg", "echo", "false", "find", "free", "grep", "head",
@@ -38,7 +43,7 @@ var shellCommands = []string{
 	"which", "xargs",
 }
 
-// shellCommandsOn are those that only some architectures have.
+// shellCommandsOn are commands that u-root has for some architectures only.
 var shellCommandsOn = map[string][]string{"amd64": {"msr"}}
 
 // shellPackages are the import paths of an architecture's commands.
@@ -49,7 +54,7 @@ func shellPackages(goarch string) (paths []string) {
 	return paths
 }
 
-// shellSource is the module in which u-root's builder looks commands up.
+// shellSource is the module in which u-root's builder finds the packages.
 func shellSource(packages []string) []sourceFile {
 	var tools strings.Builder
 	tools.WriteString("//go:build tools\n\npackage tools\n\nimport (\n")
@@ -57,17 +62,19 @@ func shellSource(packages []string) []sourceFile {
 		fmt.Fprintf(&tools, "\t_ %q\n", p)
 	}
 	tools.WriteString(")\n")
-	return []sourceFile{{"go.mod", urootMod}, {"go.sum", urootSum}, {"tools.go", []byte(tools.String())}}
+	return []sourceFile{{"go.mod", urootMod}, {"go.sum", urootSum}, {"sh/main.go", shSource}, {"tools.go", []byte(tools.String())}}
 }
 
-// shellEntry is the archive of u-root's init, shell and commands. u-root's
-// builder compiles everything anew each time, a minute or more; hence the
-// cache. mkuimage's version stands for the builder's: go.mod pins both.
-func shellEntry(tc toolchain, a *arch.Arch) entry {
+// shellRecipe makes the archive of u-root's init, shell and commands. u-root's
+// builder compiles everything each time, which takes a minute or more, so the
+// archive is cached. The builder's bytes depend on the version of mkuimage, which
+// go.mod pins.
+func shellRecipe(tc toolchain, a *arch.Arch) recipe {
 	packages := shellPackages(a.GOARCH)
 	source := shellSource(packages)
-	return entry{
-		name: fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersions(), tc.version, a.GOARCH)),
+	name := fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersions(), tc.version, a.GOARCH))
+	return recipe{
+		id:   cache.ID{Kind: cache.Shell, Name: name},
 		slow: "building u-root's commands for " + a.Name + " (once; takes a minute or two)",
 		make: func(ctx context.Context, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "uroot")
@@ -78,7 +85,7 @@ func shellEntry(tc toolchain, a *arch.Arch) entry {
 			if err := os.Mkdir(tmp, 0o755); err != nil {
 				return fmt.Errorf("write cache: %w", err)
 			}
-			if err := runBuilder(ctx, tc, builderArgs{Dir: dir, Temp: tmp, Out: to, GOROOT: tc.root, GOARCH: a.GOARCH, Packages: packages}); err != nil {
+			if err := runBuilder(ctx, tc, builderArgs{Dir: dir, Temp: tmp, Out: to, GOROOT: tc.root, GOARCH: a.GOARCH, Packages: append(packages, shPackage)}); err != nil {
 				return fmt.Errorf("build u-root's commands: %w", err)
 			}
 			if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {

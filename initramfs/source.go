@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/ldlab/ldlab/internal/cache"
 )
 
 // A sourceFile is one file of a program's source.
@@ -15,7 +17,7 @@ type sourceFile struct {
 	data []byte
 }
 
-// readSource lists the files of an embedded tree that a build reads, by name.
+// readSource returns the files of an embedded tree, without tests, sorted by name.
 func readSource(fsys fs.FS) (files []sourceFile, err error) {
 	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasSuffix(name, "_test.go") {
@@ -32,11 +34,11 @@ func readSource(fsys fs.FS) (files []sourceFile, err error) {
 	return files, nil
 }
 
-// sourceKey is what the files' names and contents hash to.
+// sourceKey is a digest of the files' names and contents.
 func sourceKey(files []sourceFile) string {
 	var parts []string
 	for _, f := range files {
-		parts = append(parts, f.name, hashOf(f.data))
+		parts = append(parts, f.name, cache.Sum(f.data))
 	}
 	return key(parts...)
 }

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
+
+	"github.com/ldlab/ldlab/internal/proc"
 )
 
 // A toolchain is the Go installation that builds what runs in the guest.
@@ -20,11 +20,11 @@ type toolchain struct {
 	root    string // GOROOT
 }
 
-// toolchains are those that were asked before, by path and environment: to ask
-// takes 15 ms, and each run of a plan builds several images.
+// toolchains are the known toolchains, by path and environment: go env takes
+// 15 ms, and each run of a plan builds several images.
 var toolchains sync.Map
 
-// findToolchain asks the go command of PATH what it is.
+// findToolchain returns the toolchain of the go command in PATH.
 func findToolchain(ctx context.Context) (toolchain, error) {
 	path, err := exec.LookPath("go")
 	if err != nil {
@@ -34,21 +34,21 @@ func findToolchain(ctx context.Context) (toolchain, error) {
 	if known, ok := toolchains.Load(key); ok {
 		return known.(toolchain), nil
 	}
-	tc, err := askToolchain(ctx, path)
+	tc, err := readToolchain(ctx, path)
 	if err == nil {
 		toolchains.Store(key, tc)
 	}
 	return tc, err
 }
 
-func askToolchain(ctx context.Context, path string) (toolchain, error) {
+func readToolchain(ctx context.Context, path string) (toolchain, error) {
 	out, err := runGo(ctx, goCommand{path: path, dir: os.TempDir(), args: []string{"env", "GOVERSION", "GOROOT"}})
 	if err != nil {
-		return toolchain{}, fmt.Errorf("ask go for its version: %w", err)
+		return toolchain{}, fmt.Errorf("run go env: %w", err)
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != 2 || lines[0] == "" || lines[1] == "" {
-		return toolchain{}, fmt.Errorf("ask go for its version: it answered %.80q", out)
+		return toolchain{}, fmt.Errorf("run go env: unexpected output %.80q", out)
 	}
 	return toolchain{path, lines[0], lines[1]}, nil
 }
@@ -62,36 +62,46 @@ type goCommand struct {
 	env  []string // in addition, before what every run has
 }
 
-// runGo runs it and gives its stdout. The error holds the line of its stderr
-// that tells most. A canceled run leaves no process behind.
+// runGo runs the command and returns its standard output. The error has the most
+// useful line of its standard error. It is the context's cause if ctx ended; then
+// the command and all that it started have ended, too.
 func runGo(ctx context.Context, g goCommand) (string, error) {
-	cmd := exec.CommandContext(ctx, g.path, g.args...)
-	if g.argv != nil {
-		cmd.Args = g.argv
+	argv := g.argv
+	if argv == nil {
+		argv = append([]string{g.path}, g.args...)
 	}
-	cmd.Dir = g.dir
-	cmd.Env = append(goEnv(os.Environ()), g.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	var out, errs strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if ctx.Err() != nil {
-		if cmd.Process == nil {
-			return "", context.Cause(ctx)
-		}
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // ESRCH: all gone
+	var errs head
+	out, err := proc.Output(ctx, proc.Command{
+		Path: g.path, Argv: argv, Dir: g.dir, Env: append(goEnv(os.Environ()), g.env...), Stderr: &errs,
+		Family: true, // go build starts compilers, which must not outlive a killed ldlab
+	})
+	var failed *proc.Error
+	switch {
+	case err == nil:
+		return string(out), nil
+	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
+	case errors.As(err, &failed) && failed.State != nil:
+		return "", fmt.Errorf("%w: %s", failed.Cause, tellingLine(string(errs)))
 	}
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, tellingLine(errs.String()))
-	}
-	return out.String(), nil
+	return "", err
 }
 
-// goEnv is the environment without what would change a build: only where
-// modules and compiled packages are kept, and where they come from, stays.
+// head keeps the beginning of what is written to it, because compilers report
+// the cause of further errors first.
+type head []byte
+
+// maxHead is how much of it is kept, in bytes.
+const maxHead = 64 << 10
+
+func (h *head) Write(b []byte) (int, error) {
+	*h = append(*h, b[:min(len(b), maxHead-len(*h))]...)
+	return len(b), nil
+}
+
+// goEnv is the environment without variables that change what is built. Those
+// that say where modules come from, and where the module and build caches are,
+// stay.
 func goEnv(env []string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
@@ -104,9 +114,10 @@ func goEnv(env []string) []string {
 	return append(env, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux")
 }
 
-// tellingLine picks the one line of a build's output that a person needs.
+// tellingLine is the line of a build's output to show: a full disk, or the first
+// line that is neither a heading nor progress.
 func tellingLine(out string) string {
-	last := ""
+	first := ""
 	for _, line := range strings.Split(out, "\n") {
 		line = strings.TrimSpace(line)
 		switch {
@@ -115,12 +126,12 @@ func tellingLine(out string) string {
 		case strings.Contains(line, "no space left on device"):
 			return line
 		}
-		if last == "" {
-			last = line
+		if first == "" {
+			first = line
 		}
 	}
-	if last == "" {
-		return "it said nothing"
+	if first == "" {
+		return "no error message"
 	}
-	return last[:min(len(last), 400)]
+	return first[:min(len(first), 400)]
 }

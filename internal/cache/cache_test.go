@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 const imageName = "initramfs-x86_64-0123456789abcdef.cpio"
@@ -59,11 +60,11 @@ func get(t *testing.T, c *Cache, r Recipe) (*Lease, bool) {
 func TestMadeOnce(t *testing.T) {
 	c, n := open(t)
 	first, cached := get(t, c, Recipe{ID: image, Make: writes("x")})
-	if f, err := CheckFile(first.Path); cached || err != nil || f.Size != 1 || f.SHA256 != Sum([]byte("x")) {
+	if f, err := CheckFile(first.Path); cached || err != nil || f.Size != 1 || f.SHA256 != Sum([]byte("x")) || first.File != f {
 		t.Errorf("first: cached %v, %+v, %v", cached, f, err)
 	}
 	again, cached := get(t, c, Recipe{ID: image, Make: never})
-	if !cached || again.Path != first.Path || filepath.Base(again.Path) != imageName || len(n.lines) > 0 {
+	if !cached || again.Path != first.Path || again.File != first.File || filepath.Base(again.Path) != imageName || len(n.lines) > 0 {
 		t.Errorf("again: cached %v, %s; %q", cached, again.Path, n.lines)
 	}
 	if left, _ := os.ReadDir(filepath.Join(c.Dir(), "tmp")); len(left) > 0 {
@@ -194,6 +195,43 @@ func TestWaitingEndsWithContext(t *testing.T) {
 	}})
 	if !errors.Is(err, cause) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestDamagedInUseIsMadeAgain: users of a damaged entry do not keep others from
+// replacing it.
+func TestDamagedInUseIsMadeAgain(t *testing.T) {
+	c, _ := open(t)
+	l, _ := get(t, c, Recipe{ID: image, Make: writes("good")})
+	l.Hold()
+	if err := os.Truncate(l.Path, 1); err != nil {
+		t.Fatal(err)
+	}
+	if l, cached := get(t, c, Recipe{ID: image, Make: writes("good")}); cached || l.File.Size != 4 {
+		t.Errorf("cached %v, %+v", cached, l.File)
+	}
+}
+
+func TestWaitingIsNoted(t *testing.T) {
+	defer func(old time.Duration) { noticeAfter = old }(noticeAfter)
+	noticeAfter = 0
+	c, _ := open(t)
+	l, _ := get(t, c, Recipe{ID: image, Make: writes("x")})
+	noted := make(chan string, 1)
+	second, err := Open(c.Dir(), func(line string) {
+		l.Close() // only now can the second get its lock
+		noted <- line
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := second.Lock(t.Context(), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.Close()
+	if got, want := <-noted, "waiting for another ldlab that uses initramfs/"+imageName; got != want {
+		t.Errorf("noted %q", got)
 	}
 }
 

@@ -31,24 +31,33 @@ type Recipe struct {
 // cache".
 func (c *Cache) Get(ctx context.Context, r Recipe) (lease *Lease, cached bool, err error) {
 	check := r.Check
+	var file File
 	if check == nil {
-		check = func(path string) error { _, err := CheckFile(path); return err }
+		check = func(path string) (err error) { file, err = CheckFile(path); return err }
 	}
-	if lease, err := c.Use(ctx, r.ID); err == nil {
+	lease, err = c.Use(ctx, r.ID)
+	switch {
+	case err == nil:
 		if check(lease.Path) == nil {
+			lease.File = file
 			return lease, true, nil
 		}
 		lease.Close()
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return nil, false, err
 	}
 	if err := os.MkdirAll(c.dir, 0o755); err != nil {
 		return nil, false, fmt.Errorf("open cache: %w", err)
 	}
-	lease, err = c.Lock(ctx, r.ID)
-	if err != nil {
+	if lease, err = c.lock(ctx, r.ID, lockSuffix, false); err != nil {
 		return nil, false, err
 	}
+	maker, err := c.lock(ctx, r.ID, makeSuffix, true)
+	if err != nil {
+		lease.Close()
+		return nil, false, err
+	}
+	defer maker.Close()
 	// Another process may have made it while this one waited.
 	err = check(lease.Path)
 	cached = err == nil
@@ -56,39 +65,34 @@ func (c *Cache) Get(ctx context.Context, r Recipe) (lease *Lease, cached bool, e
 		c.note(fmt.Sprintf("cache entry %s: %v; made again", r.ID, err))
 	}
 	if !cached {
-		if err := c.make(ctx, r); err != nil {
+		if file, err = c.make(ctx, r); err != nil {
 			lease.Close()
 			return nil, false, err
 		}
 	}
-	// Others may use it from now on. flock(2) gives the old lock up before it
-	// takes the new one, so somebody else may be faster.
-	if ok, err := lease.lock.TryRLock(); err == nil && ok {
-		return lease, cached, nil
-	}
-	lease.Close()
-	again, _, err := c.Get(ctx, r)
-	return again, cached, err
+	lease.File = file
+	return lease, cached, nil
 }
 
-// make makes an entry whose lock is held.
-func (c *Cache) make(ctx context.Context, r Recipe) (err error) {
+// make makes an entry. The caller has its maker's lock.
+func (c *Cache) make(ctx context.Context, r Recipe) (File, error) {
 	tmp := c.tmpPath(r.ID)
 	if err := os.RemoveAll(tmp); err != nil { // of a maker that was killed
-		return fmt.Errorf("write cache: %w", err)
+		return File{}, fmt.Errorf("write cache: %w", err)
 	}
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
-		return fmt.Errorf("write cache: %w", err)
+		return File{}, fmt.Errorf("write cache: %w", err)
 	}
 	defer os.RemoveAll(tmp)
 	made := filepath.Join(tmp, "made")
 	if err := r.Make(ctx, made); err != nil {
-		return err
+		return File{}, err
 	}
-	if err := c.store(r.ID, made, r.Check == nil); err != nil {
-		return fmt.Errorf("write cache: %w", err)
+	file, err := c.store(r.ID, made, r.Check == nil)
+	if err != nil {
+		return File{}, fmt.Errorf("write cache: %w", err)
 	}
-	return nil
+	return file, nil
 }
 
 // tmpPath is the directory in which an entry is made.
@@ -97,36 +101,36 @@ func (c *Cache) tmpPath(id ID) string {
 }
 
 // store gives what was made its name.
-func (c *Cache) store(id ID, made string, sums bool) error {
+func (c *Cache) store(id ID, made string, sums bool) (File, error) {
 	path := c.Path(id)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+		return File{}, err
 	}
 	info, err := os.Stat(made)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	if info.IsDir() {
 		// A directory does not replace another one that has files.
 		if err := os.RemoveAll(path); err != nil {
-			return err
+			return File{}, err
 		}
-		return os.Rename(made, path)
+		return File{}, os.Rename(made, path)
 	}
 	if !sums {
-		return os.Rename(made, path)
+		return File{}, os.Rename(made, path)
 	}
 	// The checksum first: a file without one counts as absent, and one with
 	// another's as damaged, so a crash between the two is noticed.
 	sum, size, err := SumFile(made)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	if err := os.WriteFile(made+".sum", fmt.Appendf(nil, "%s %d\n", sum, size), 0o644); err != nil {
-		return err
+		return File{}, err
 	}
 	if err := os.Rename(made+".sum", c.sumPath(id)); err != nil {
-		return err
+		return File{}, err
 	}
-	return os.Rename(made, path)
+	return File{sum, size}, os.Rename(made, path)
 }

@@ -18,6 +18,7 @@ import (
 // The kernel releases the leases of a process that ends.
 type Lease struct {
 	Path string // of the entry
+	File File   // set by Get if the recipe has no Check
 	lock *flock.Flock
 }
 
@@ -56,12 +57,12 @@ const lockInterval = 50 * time.Millisecond
 
 // noticeAfter is how long a lock is waited for before the user is told. A
 // listing takes each lock for a moment.
-const noticeAfter = time.Second
+var noticeAfter = time.Second
 
 // Lock waits until this is the only user of the entry, which need not exist,
 // and records its use. The error is the context's cause, or says why the lock
 // cannot be taken.
-func (c *Cache) Lock(ctx context.Context, id ID) (*Lease, error) { return c.lock(ctx, id, true) }
+func (c *Cache) Lock(ctx context.Context, id ID) (*Lease, error) { return c.lock(ctx, id, lockSuffix, true) }
 
 // Use waits until nobody makes or removes the entry, and records its use. The
 // error is fs.ErrNotExist if there is no such entry. In a cache that this user
@@ -73,7 +74,7 @@ func (c *Cache) Use(ctx context.Context, id ID) (*Lease, error) {
 	if _, err := os.Stat(c.Path(id)); err != nil {
 		return nil, fmt.Errorf("use cache: %w", err)
 	}
-	l, err := c.lock(ctx, id, false)
+	l, err := c.lock(ctx, id, lockSuffix, false)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
 		return &Lease{Path: c.Path(id)}, nil
 	}
@@ -89,31 +90,32 @@ func (c *Cache) Use(ctx context.Context, id ID) (*Lease, error) {
 
 // lockPath is the file that is locked for an entry. An entry's own directory
 // has no lock: it would be removed together with the entry.
-func (c *Cache) lockPath(id ID) string {
-	return filepath.Join(c.dir, "locks", string(id.Kind), filepath.FromSlash(id.Name)+".lock")
+func (c *Cache) lockPath(id ID) string { return c.lockFile(id, lockSuffix) }
+
+func (c *Cache) lockFile(id ID, suffix string) string {
+	return filepath.Join(c.dir, "locks", string(id.Kind), filepath.FromSlash(id.Name)+suffix)
 }
 
-func (c *Cache) lock(ctx context.Context, id ID, exclusive bool) (*Lease, error) {
+// An entry has two locks. Users share the first, and whoever removes the entry
+// has it alone. A maker is a user that has the second lock alone: it may replace
+// a damaged entry while others still read the old one.
+const (
+	lockSuffix = ".lock"
+	makeSuffix = ".make"
+)
+
+func (c *Cache) lock(ctx context.Context, id ID, suffix string, exclusive bool) (*Lease, error) {
 	if err := id.check(); err != nil {
 		return nil, fmt.Errorf("lock cache: %w", err)
 	}
-	path := c.lockPath(id)
+	path := c.lockFile(id, suffix)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock cache: %w", err)
 	}
-	notice := time.AfterFunc(noticeAfter, func() { c.note("waiting for another ldlab that uses " + id.String()) })
-	defer notice.Stop()
 	for {
 		l := flock.New(path, flock.SetPermissions(0o644))
-		try := l.TryRLockContext
-		if exclusive {
-			try = l.TryLockContext
-		}
-		if _, err := try(ctx, lockInterval); err != nil {
+		if err := c.wait(ctx, l, exclusive, id); err != nil {
 			l.Close()
-			if ctx.Err() != nil {
-				err = context.Cause(ctx)
-			}
 			return nil, fmt.Errorf("lock cache: %w", err)
 		}
 		if stillAt(l, path) {
@@ -122,10 +124,29 @@ func (c *Cache) lock(ctx context.Context, id ID, exclusive bool) (*Lease, error)
 				l.Close()
 				return nil, fmt.Errorf("lock cache: %w", err)
 			}
-			return &Lease{c.Path(id), l}, nil
+			return &Lease{Path: c.Path(id), lock: l}, nil
 		}
 		l.Close() // the entry was removed, and its lock with it
 	}
+}
+
+// wait takes a lock, and tells the user if that takes long.
+func (c *Cache) wait(ctx context.Context, l *flock.Flock, exclusive bool, id ID) error {
+	try := l.TryRLockContext
+	if exclusive {
+		try = l.TryLockContext
+	}
+	soon, cancel := context.WithTimeout(ctx, noticeAfter)
+	defer cancel()
+	_, err := try(soon, lockInterval)
+	if err != nil && soon.Err() != nil && ctx.Err() == nil {
+		c.note("waiting for another ldlab that uses " + id.String())
+		_, err = try(ctx, lockInterval)
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // tryLock locks the entry if nobody uses it. An entry without a lock file was

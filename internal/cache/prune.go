@@ -118,8 +118,10 @@ func (c *Cache) remove(root *os.Root, e Entry, dry bool) (bool, error) {
 		}
 	}
 	// Whoever waits for this lock notices that it is gone, and makes a new one.
-	if err := os.Remove(c.lockPath(e.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return true, err
+	for _, suffix := range []string{makeSuffix, lockSuffix} {
+		if err := os.Remove(c.lockFile(e.ID, suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return true, err
+		}
 	}
 	return true, nil
 }

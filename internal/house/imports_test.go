@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"scenarios":                 {"internal/debugger", "lockdown"},
 	"internal/guestproto/vport": {},
 	"internal/guestproto":       {"internal/guestproto/vport", "lockdown", "scenarios"},
-	"initramfs":                 {".", "internal/arch"},
+	"initramfs":                 {".", "internal/arch", "internal/cache", "internal/proc"},
 	"initramfs/guest":           {"internal/guestproto", "internal/guestproto/vport", "lockdown", "scenarios"},
 	"kernels":                   {"internal/arch", "kernels/build", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/build":             {"internal/arch", "internal/proc", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
