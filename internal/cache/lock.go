@@ -62,7 +62,9 @@ var noticeAfter = time.Second
 // Lock waits until this is the only user of the entry, which need not exist,
 // and records its use. The error is the context's cause, or says why the lock
 // cannot be taken.
-func (c *Cache) Lock(ctx context.Context, id ID) (*Lease, error) { return c.lock(ctx, id, lockSuffix, true) }
+func (c *Cache) Lock(ctx context.Context, id ID) (*Lease, error) {
+	return c.lock(ctx, id, lockSuffix, true)
+}
 
 // Use waits until nobody makes or removes the entry, and records its use. The
 // error is fs.ErrNotExist if there is no such entry. In a cache that this user
