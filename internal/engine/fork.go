@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,15 +108,12 @@ func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Confi
 	}
 	s.mu.Unlock()
 	t.once.Do(func() {
-		made, err := template.Make(ctx, config, filepath.Join(s.options.Cache, "templates"))
+		made, err := template.Make(ctx, config, s.options.Cache, func(line string) { s.note("%s: %s", id.kernel, line) })
 		if err != nil {
 			if ctx.Err() == nil {
 				s.note("%s: %v; guests boot instead", id.kernel, err)
 			}
 			return
-		}
-		for _, n := range made.Notes {
-			s.note("%s: %s", id.kernel, n)
 		}
 		made.StandBy()
 		t.vm = made

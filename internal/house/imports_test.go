@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"vm/internal/vmtest":        {"internal/arch", "internal/testutil"},
 	"vm/internal":               {"internal/arch", "internal/guestproto/vport"},
 	"vm/qmp":                    {},
-	"vm/template":               {"internal/arch", "vm", "vm/qmp"},
+	"vm/template":               {"internal/cache", "vm", "vm/qmp"},
 	"matrix":                    {"internal/guestproto", "lockdown", "scenarios"},
 	"report":                    {"matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},

@@ -78,7 +78,7 @@ type fake struct {
 func playQEMU(kind string) int {
 	dir, args := os.Args[1], os.Args[2:]
 	if slices.Contains(args, "--version") {
-		fmt.Println("QEMU emulator version 99.0 (fake)")
+		fmt.Printf("QEMU emulator version 99.0 (%s)\n", kind)
 		return 0
 	}
 	starts, err := os.OpenFile(filepath.Join(dir, "starts"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

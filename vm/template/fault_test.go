@@ -94,7 +94,7 @@ func TestBadTemplates(t *testing.T) {
 	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "panic")
 		cache := t.TempDir()
-		_, err := Make(t.Context(), c, cache)
+		_, err := Make(t.Context(), c, cache, nil)
 		var guest *vm.GuestError
 		if !errors.As(err, &guest) || guest.End.Cause != vm.Panicked {
 			t.Errorf("panic: %v", err)
@@ -102,11 +102,11 @@ func TestBadTemplates(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		time.AfterFunc(300*time.Millisecond, cancel)
 		c.Append = []string{"ldlab.test=silent"}
-		if _, err = Make(ctx, c, cache); !errors.Is(err, context.Canceled) {
+		if _, err = Make(ctx, c, cache, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancel: %v", err)
 		}
-		for _, dir := range []string{c.Dir, cache} {
-			if left, _ := os.ReadDir(dir); len(left) > 0 {
+		for _, pattern := range []string{c.Dir + "/*", cache + "/templates/*", cache + "/tmp/*"} {
+			if left, _ := filepath.Glob(pattern); len(left) > 0 {
 				t.Errorf("left behind: %v", left)
 			}
 		}

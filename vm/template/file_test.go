@@ -7,9 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -142,93 +140,5 @@ func TestTemplateFullDisk(t *testing.T) {
 func TestNoMemory(t *testing.T) {
 	if _, err := newMemory("ram", -1); err == nil || !strings.HasPrefix(err.Error(), "make memory file") {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestTemplatePart: one maker at a time; what a dead one left is taken over.
-func TestTemplatePart(t *testing.T) {
-	c := templateCache(filepath.Join(t.TempDir(), "new"))
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	makers := 0
-	for range 8 {
-		all.Go(func() {
-			for range 20 {
-				p, err := c.lockPart(t.Context(), "k")
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if !mu.TryLock() {
-					t.Error("two makers at once")
-				} else {
-					makers++
-					mu.Unlock()
-				}
-				p.drop()
-			}
-		})
-	}
-	all.Wait()
-	if left, _ := os.ReadDir(string(c)); len(left) > 0 || makers != 160 {
-		t.Errorf("left behind: %v; %d makers", left, makers)
-	}
-	if err := os.WriteFile(c.path("k", partSuffix), []byte("half of it, and longer than what comes"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p, err := c.lockPart(t.Context(), "k")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.store(p, "k", "x", someSnapshot(t)); err != nil {
-		t.Fatal(err)
-	}
-	p.drop()
-	tpl := &Template{key: "k"}
-	if found, err := tpl.open(c, "x"); !found || err != nil || len(tpl.Notes) > 0 {
-		t.Errorf("open: %v, %v, %v", found, err, tpl.Notes)
-	}
-	tpl.Close()
-}
-
-func TestPruneTemplates(t *testing.T) {
-	c := templateCache(t.TempDir())
-	for i, name := range []string{"new", "old", "older", "ours"} {
-		path := c.path(name, templateSuffix)
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		// Sparse: three of them are more than maxTemplates.
-		if err := os.Truncate(path, maxTemplates*2/5); err != nil {
-			t.Fatal(err)
-		}
-		at := time.Now().Add(-time.Duration(i) * time.Hour)
-		if name == "ours" {
-			at = at.Add(-2 * maxTemplateIdle)
-		}
-		if err := os.Chtimes(path, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	alive, err := c.lockPart(t.Context(), "alive")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer alive.drop()
-	for _, name := range []string{"dead.part", "foreign"} {
-		if err := os.WriteFile(filepath.Join(string(c), name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.prune("ours"); err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	entries, _ := os.ReadDir(string(c))
-	for _, e := range entries {
-		left = append(left, e.Name())
-	}
-	if got, want := fmt.Sprint(left), "[alive.part foreign new.template old.template ours.template]"; got != want {
-		t.Errorf("left %s, want %s", got, want)
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 func makeTemplateFor(t *testing.T, c vm.Config, cacheDir string) *Template {
 	t.Helper()
-	tpl, err := Make(t.Context(), c, cacheDir)
+	tpl, err := Make(t.Context(), c, cacheDir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,7 @@ func BenchmarkFork(b *testing.B) {
 	for _, a := range arch.All() {
 		b.Run(a.Name, func(b *testing.B) {
 			c := guestConfig(b, a, "serve")
-			tpl, err := Make(b.Context(), c, "")
+			tpl, err := Make(b.Context(), c, "", nil)
 			if err != nil {
 				b.Fatal(err)
 			}

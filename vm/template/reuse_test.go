@@ -14,13 +14,39 @@ import (
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
 
-// The tests of this file boot real machines, to be found in a cache.
+// notes collects lines for the user.
+type notes struct {
+	sync.Mutex
+	lines []string
+}
 
-// cached makes a template by way of a cache and says whether it was booted.
+func (n *notes) add(line string) {
+	n.Lock()
+	defer n.Unlock()
+	n.lines = append(n.lines, line)
+}
+
+// noted makes a template with a cache. It reports whether it was booted, and
+// what the user was told.
+func noted(t *testing.T, c vm.Config, dir string) (tpl *Template, booted bool, lines []string) {
+	t.Helper()
+	var n notes
+	tpl, err := Make(t.Context(), c, dir, n.add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tpl.Close() })
+	return tpl, tpl.Phases.Ready > 0, n.lines
+}
+
+// cached is noted for a test in which there is nothing to note.
 func cached(t *testing.T, c vm.Config, dir string) (tpl *Template, booted bool) {
 	t.Helper()
-	tpl = makeTemplateFor(t, c, dir)
-	return tpl, tpl.Phases.Ready > 0
+	tpl, booted, lines := noted(t, c, dir)
+	if len(lines) > 0 {
+		t.Errorf("notes %q", lines)
+	}
+	return tpl, booted
 }
 
 // worksOnce logs in to a fork.
@@ -31,56 +57,89 @@ func worksOnce(t *testing.T, tpl *Template, c vm.Config) {
 
 func onlyTemplate(t *testing.T, dir string) string {
 	t.Helper()
-	found, _ := filepath.Glob(filepath.Join(dir, "*"))
-	if len(found) != 1 || !strings.HasSuffix(found[0], templateSuffix) {
+	found, _ := filepath.Glob(filepath.Join(dir, "templates", "*"))
+	if len(found) != 1 || !strings.HasSuffix(found[0], ".template") {
 		t.Fatalf("the cache has %v", found)
 	}
 	return found[0]
 }
 
-func TestTemplateCache(t *testing.T) {
+// TestReuse boots a real machine, and finds it in the cache.
+func TestReuse(t *testing.T) {
 	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
-		dir := filepath.Join(t.TempDir(), "templates")
-		tpl, booted := cached(t, c, dir)
-		if !booted || len(tpl.Notes) > 0 {
-			t.Fatalf("booted %v, %v", booted, tpl.Notes)
-		}
-		path := onlyTemplate(t, dir)
-		for _, tt := range []struct {
-			name   string
-			damage func() error
-			notes  int
-		}{
-			{"none", func() error { return nil }, 0},
-			{"truncated", func() error { return os.Truncate(path, 1<<20) }, 1},
-			{"empty", func() error { return os.Truncate(path, 0) }, 1},
-			{"RAM", func() error { return overwrite(path, "damage", 4<<20) }, 1},
-			{"none again", func() error { return nil }, 0},
-		} {
-			if err := tt.damage(); err != nil {
-				t.Fatal(err)
-			}
+		dir := t.TempDir()
+		for _, want := range []bool{true, false} {
 			tpl, booted := cached(t, c, dir)
-			if booted != (tt.notes > 0) || len(tpl.Notes) != tt.notes {
-				t.Errorf("%s: booted %v, %v", tt.name, booted, tpl.Notes)
+			if booted != want {
+				t.Errorf("booted %v, want %v", booted, want)
 			}
-			t.Logf("%s: %v %v", tt.name, tpl.Took, tpl.Notes)
+			t.Logf("booted %v: %v", booted, tpl.Took)
 			worksOnce(t, tpl, c)
 			onlyTemplate(t, dir)
 		}
+	})
+}
 
-		// Another QEMU, by its own account.
-		script := "#!/bin/sh\n[ $1 = --version ] && exec echo QEMU emulator version 99\nexec " + a.QEMU + ` "$@"` + "\n"
-		other := c
-		other.QEMU = filepath.Join(t.TempDir(), "qemu")
-		if err := os.WriteFile(other.QEMU, []byte(script), 0o755); err != nil {
+// The tests below need no QEMU.
+
+func TestDamagedTemplate(t *testing.T) {
+	c, dir := fakeConfig(t, arch.All()[0], fakeGood)
+	if _, booted := cached(t, c, dir); !booted {
+		t.Fatal("a template out of nothing")
+	}
+	path := onlyTemplate(t, dir)
+	for _, tt := range []struct {
+		name   string
+		damage func() error
+		note   string // "": none, and the template is used
+	}{
+		{"none", func() error { return nil }, ""},
+		{"truncated", func() error { return os.Truncate(path, 1<<20) }, "bytes, not"},
+		{"empty", func() error { return os.Truncate(path, 0) }, "read head"},
+		{"state", func() error { return overwrite(path, "damage", 1<<20) }, "SHA-256"},
+		{"removed", func() error { return os.Remove(path) }, "no note"},
+		{"none again", func() error { return nil }, ""},
+	} {
+		if err := tt.damage(); err != nil {
 			t.Fatal(err)
 		}
-		if tpl, booted := cached(t, other, dir); !booted || len(tpl.Notes) > 0 {
-			t.Errorf("other QEMU: booted %v, %v", booted, tpl.Notes)
+		tpl, booted, lines := noted(t, c, dir)
+		said := strings.Join(lines, "\n")
+		if said == "" && tt.note != "" {
+			said = "no note"
 		}
-	})
+		if booted != (tt.note != "") || !strings.Contains(said, tt.note) || len(lines) > 1 {
+			t.Errorf("%s: booted %v, %q", tt.name, booted, lines)
+		}
+		fork(t, tpl, c)
+		onlyTemplate(t, dir)
+	}
+}
+
+// TestOtherVersion: a QEMU that was replaced has no template, even if its file
+// has the same size and time.
+func TestOtherVersion(t *testing.T) {
+	c, dir := fakeConfig(t, arch.All()[0], fakeGood)
+	cached(t, c, dir)
+	script, err := os.ReadFile(c.QEMU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(c.QEMU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(string(script), "='good'", "='GOOD'", 1) // --version prints it
+	if err := os.WriteFile(c.QEMU, []byte(other), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(c.QEMU, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if _, booted := cached(t, c, dir); !booted {
+		t.Error("the template of another QEMU was used")
+	}
 }
 
 func overwrite(path, text string, at int64) error {
@@ -95,76 +154,71 @@ func overwrite(path, text string, at int64) error {
 
 // TestTemplateSwapped: one architecture's template under the other's name.
 func TestTemplateSwapped(t *testing.T) {
-	t.Parallel()
 	all := arch.All()
-	x, y := guestConfig(t, all[0], "serve"), guestConfig(t, all[1], "serve")
-	dirs := []string{t.TempDir(), t.TempDir()}
-	cached(t, x, dirs[0])
-	cached(t, y, dirs[1])
-	if err := os.Rename(onlyTemplate(t, dirs[0]), onlyTemplate(t, dirs[1])); err != nil {
+	x, dirX := fakeConfig(t, all[0], fakeGood)
+	y, dirY := fakeConfig(t, all[1], fakeGood)
+	cached(t, x, dirX)
+	cached(t, y, dirY)
+	if err := os.Rename(onlyTemplate(t, dirX), onlyTemplate(t, dirY)); err != nil {
 		t.Fatal(err)
 	}
-	tpl, booted := cached(t, y, dirs[1])
-	if !booted || len(tpl.Notes) != 1 || !strings.Contains(tpl.Notes[0], `it is of "arch x86_64", not of "arch arm64"`) {
-		t.Errorf("booted %v, %v", booted, tpl.Notes)
+	tpl, booted, lines := noted(t, y, dirY)
+	if !booted || len(lines) != 1 || !strings.Contains(lines[0], `it is of "arch x86_64", not of "arch arm64"`) {
+		t.Errorf("booted %v, %q", booted, lines)
 	}
-	worksOnce(t, tpl, y)
+	fork(t, tpl, y)
 }
 
 // TestTemplateTwice: two labs make the same template at once.
 func TestTemplateTwice(t *testing.T) {
-	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
-		c := guestConfig(t, a, "serve")
-		dir := t.TempDir()
-		var boots [2]bool
-		var all sync.WaitGroup
-		for i := range boots {
-			all.Go(func() {
-				tpl, err := Make(t.Context(), c, dir)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				boots[i] = tpl.Phases.Ready > 0
-				if len(tpl.Notes) > 0 {
-					t.Error(tpl.Notes)
-				}
-				tpl.Close()
-			})
-		}
-		all.Wait()
-		if boots[0] == boots[1] {
-			t.Errorf("booted: %v", boots)
-		}
-		onlyTemplate(t, dir)
-	})
+	c, dir := fakeConfig(t, arch.All()[0], fakeGood)
+	var boots [2]bool
+	var all sync.WaitGroup
+	for i := range boots {
+		all.Go(func() {
+			tpl, err := Make(t.Context(), c, dir, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			boots[i] = tpl.Phases.Ready > 0
+			tpl.Close()
+		})
+	}
+	all.Wait()
+	if boots[0] == boots[1] {
+		t.Errorf("booted: %v", boots)
+	}
+	onlyTemplate(t, dir)
 }
 
-// TestTemplateCacheFull: no room on the disk, or no right to use it.
+// TestTemplateCacheFull: a disk without room, and a cache that cannot be, cost
+// no more than a boot.
 func TestTemplateCacheFull(t *testing.T) {
-	t.Parallel()
-	a := arch.All()[0]
-	c := guestConfig(t, a, "serve")
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mount tmpfs: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	c, _ := fakeConfig(t, arch.All()[0], fakeGood)
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for cache, want := range map[string]string{dir: "no space left on device", file: "not a directory"} {
-		tpl, booted := cached(t, c, cache)
-		if !booted || len(tpl.Notes) == 0 || !strings.Contains(strings.Join(tpl.Notes, "\n"), want) {
-			t.Errorf("booted %v, %v", booted, tpl.Notes)
+	caches := map[string]string{file: "use no template cache: "}
+	full := t.TempDir()
+	if err := unix.Mount("tmpfs", full, "tmpfs", 0, "size=1m"); err != nil {
+		t.Logf("without a full disk: mount tmpfs: %v", err) // TestTemplateFullDisk is for everybody
+	} else {
+		t.Cleanup(func() {
+			if err := unix.Unmount(full, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		caches[full] = "store template: write template: "
+	}
+	for cache, want := range caches {
+		tpl, booted, lines := noted(t, c, cache)
+		if !booted || len(lines) != 1 || !strings.HasPrefix(lines[0], want) {
+			t.Errorf("booted %v, %q", booted, lines)
 		}
-		worksOnce(t, tpl, c)
-		if left, _ := os.ReadDir(cache); len(left) > 0 {
+		fork(t, tpl, c)
+		if left, _ := filepath.Glob(filepath.Join(cache, "t*", "*")); len(left) > 0 { // templates/ and tmp/
 			t.Errorf("left behind: %v", left)
 		}
 	}

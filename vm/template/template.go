@@ -9,34 +9,33 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/vm"
 )
 
-// ErrCannotFork is in the errors of Make and Template.Fork that are no
-// fault of the guest or of the vm.Config: QEMU or the host can't, and a boot may
-// well work.
+// ErrCannotFork is in the errors of Make, Check and Template.Fork that are the
+// fault of neither the guest nor the Config: QEMU or the host cannot do it. A
+// boot may well work.
 var ErrCannotFork = errors.New("cannot fork")
 
 func cannotFork(err error) error { return fmt.Errorf("%w: %w", ErrCannotFork, err) }
 
-// A Template is a machine that booted once up to the guest program's first
-// word, and stands still to be forked. Nobody has logged in to it, and nothing
-// in it was changed since it booted. It is in memory files that the kernel
-// keeps from being changed, and that are gone with the last process which has
-// them. Its methods may be called from several goroutines.
+// A Template is a machine that booted until its guest program was ready, and was
+// saved to be forked. Nobody has logged in to it, and nothing in it was changed
+// since it booted. It is in memory files, which the kernel keeps from being
+// changed, and which disappear with the last process that has them open. Its
+// methods may be called from several goroutines.
 type Template struct {
-	// Phases are those of the boot; zero where it came from the cache.
+	// Phases are those of the boot; zero if it came from the cache.
 	Phases vm.Phases
 	// Took is how long Make took.
 	Took time.Duration
-	// Notes are for the user, a line each: a cached template that was
-	// thrown away and why, a cache that can't be used.
-	Notes []string
 
 	config vm.Config
 	argv   []string
 	inputs []stamp
-	key    string // of the cache; "": not cached
+	key    string       // of the cache; "": not cached
+	note   func(string) // gets lines for the user
 
 	standby standby
 
@@ -45,51 +44,51 @@ type Template struct {
 	closed   bool
 }
 
-// Make boots a machine, and saves it when its guest program is ready.
-// Where cacheDir is not "" it opens the template that an earlier call left
-// there for the very same kernel, initrd, QEMU and arguments, or leaves one; of
-// two calls at once the second waits for the first. The directory holds
-// templates and nothing else; what was not used for a week is removed from it,
-// and the oldest beyond 4 GiB.
+// Make boots a machine, and saves it when its guest program is ready. If cacheDir
+// is not "", Make looks into the lab's cache there for the template of exactly
+// the same kernel, initrd, QEMU and arguments, and stores it if it is missing; of
+// two calls at once the second waits for the first. note may be nil; it gets
+// lines for the user, such as that a cached template was damaged, or that the
+// cache cannot be used.
 //
-// Where ctx is canceled the error is ctx's. After any other error boots can be
-// tried instead: a *GuestError is the guest's own doing, an ErrCannotFork the
-// host's.
-func Make(ctx context.Context, config vm.Config, cacheDir string) (*Template, error) {
+// If ctx is canceled, the error is that of ctx. After any other error boots can
+// be tried instead: a *vm.GuestError is the guest's own fault, an ErrCannotFork
+// that of the host.
+func Make(ctx context.Context, config vm.Config, cacheDir string, note func(string)) (*Template, error) {
 	began := time.Now()
-	t, err := makeTemplate(ctx, config, cacheDir)
-	if err != nil {
+	if note == nil {
+		note = func(string) {}
+	}
+	t := &Template{config: config, note: note}
+	if err := t.make(ctx, cacheDir); err != nil {
 		return nil, fmt.Errorf("make template: %w", err)
 	}
 	t.Took = time.Since(began)
 	return t, nil
 }
 
-func makeTemplate(ctx context.Context, config vm.Config, cacheDir string) (*Template, error) {
-	config, err := config.Resolve()
-	if err != nil {
-		return nil, err
+func (t *Template) make(ctx context.Context, cacheDir string) (err error) {
+	if t.config, err = t.config.Resolve(); err != nil {
+		return err
 	}
-	t := &Template{config: config}
-	if t.argv, err = config.Argv(); err != nil {
-		return nil, err
+	if t.argv, err = t.config.Argv(); err != nil {
+		return err
 	}
-	inputs := []string{config.Kernel, config.Initrd, config.QEMU}
-	if config.Firmware != "" {
-		inputs = append(inputs, config.Firmware)
+	inputs := []string{t.config.Kernel, t.config.Initrd, t.config.QEMU}
+	if t.config.Firmware != "" {
+		inputs = append(inputs, t.config.Firmware)
 	}
 	if t.inputs, err = stampAll(inputs...); err != nil {
-		return nil, err
+		return err
 	}
-	if cacheDir != "" {
-		err = t.throughCache(ctx, templateCache(cacheDir))
-	} else {
-		err = t.boot(ctx)
+	if cacheDir == "" {
+		return t.boot(ctx)
 	}
+	c, err := cache.Open(cacheDir, t.note)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t, nil
+	return t.throughCache(ctx, c)
 }
 
 func (t *Template) boot(ctx context.Context) (err error) {
@@ -97,16 +96,13 @@ func (t *Template) boot(ctx context.Context) (err error) {
 	return err
 }
 
-func (t *Template) note(format string, args ...any) {
-	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
-}
-
-// Fork starts a machine that goes on where the template stands; Connect then
-// makes it differ from other forks. config must be the template's but for
-// Console, Dir, Scale and BootTimeout. The fork's console and Phases start with
-// the fork. It shares with the template and with other forks the memory that
-// it does not write to, and nothing that it writes. When ctx ends, so does
-// QEMU; Close must still be called. A fork may outlive the template.
+// Fork starts a machine that continues from the template; Connect then makes it
+// differ from other forks. config must be the template's but for Console, Dir,
+// Scale and BootTimeout. The fork's console and Phases start with the fork. It
+// shares with the template and with other forks the memory to which it does not
+// write, and nothing to which it does. When ctx ends, so does QEMU; Close must
+// still be called. A fork may outlive the template. The error is that of ctx,
+// an ErrCannotFork, or that of a config that does not fit.
 func (t *Template) Fork(ctx context.Context, config vm.Config) (*vm.Machine, error) {
 	m, err := t.fork(ctx, config)
 	if err != nil {
@@ -127,8 +123,7 @@ func (t *Template) fork(ctx context.Context, config vm.Config) (*machine, error)
 	if got, want, same := firstDifference(argv, t.argv); !same {
 		return nil, fmt.Errorf("config has %q where the template has %q", got, want)
 	}
-	// QEMU loads these files once more. What is in them now is not what
-	// the guest runs, and a caller would report it as if it were.
+	// The caller reports what is in these files as what the guest ran.
 	if err := checkStamps(t.inputs); err != nil {
 		return nil, cannotFork(err)
 	}
@@ -148,8 +143,8 @@ func (t *Template) fork(ctx context.Context, config vm.Config) (*machine, error)
 	return m, nil
 }
 
-// start gives a machine that goes on. One that stood by, and failed for
-// whatever befell it meanwhile, is not the last word.
+// start returns a machine that runs. If the one that stood by cannot be loaded,
+// perhaps because somebody ended it, another one is started.
 func (t *Template) start(ctx context.Context, config vm.Config) (*machine, error) {
 	if m := t.standby.take(ctx, config); m != nil && t.snapshot.load(ctx, m) == nil {
 		return m, nil
@@ -164,8 +159,8 @@ func (t *Template) start(ctx context.Context, config vm.Config) (*machine, error
 	return m, nil
 }
 
-// Close gives the template up, and with its last fork also its memory. What is
-// in the cache stays there.
+// Close releases the template; its memory is free when its last fork has ended.
+// What is in the cache stays there.
 func (t *Template) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +172,7 @@ func (t *Template) Close() error {
 	return nil
 }
 
-// firstDifference finds where two argument lists part.
+// firstDifference returns the first words in which two lists differ.
 func firstDifference(a, b []string) (inA, inB string, same bool) {
 	for i := range max(len(a), len(b)) {
 		switch {
@@ -192,7 +187,7 @@ func firstDifference(a, b []string) (inA, inB string, same bool) {
 	return "", "", true
 }
 
-// A stamp is what tells that a file was replaced, short of reading it.
+// A stamp shows whether a file was replaced, without reading it.
 type stamp struct {
 	path string
 	info os.FileInfo
@@ -203,7 +198,7 @@ func stampAll(paths ...string) ([]stamp, error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("look at input: %w", err)
+			return nil, fmt.Errorf("stat input: %w", err)
 		}
 		list = append(list, stamp{path, info})
 	}
