@@ -131,7 +131,7 @@ func TestDamagedEntry(t *testing.T) {
 		if _, ok, err := b.builder().Lookup(context.Background(), b.spec("plain")); ok || err != nil {
 			t.Errorf("%s: found %v, %v", name, ok, err)
 		}
-		if !b.saw(Noting, "damaged") {
+		if !b.saw(progress.Noting, "cache entry kernels/") {
 			t.Errorf("%s: not said", name)
 		}
 		if built, text := b.build(b.spec("plain")); built.Cached || text != "a b c" {

@@ -3,10 +3,9 @@ package kernels
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/build"
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
@@ -46,36 +45,20 @@ type Spec struct {
 	Series []Series // users', on top of the kernel's own
 }
 
-// DefaultCache is where kernels are kept: $LDLAB_CACHE, or ldlab in the user's
-// cache directory.
-func DefaultCache() (string, error) {
-	if dir := os.Getenv("LDLAB_CACHE"); dir != "" {
-		return filepath.Abs(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("find cache: %w; set LDLAB_CACHE", err)
-	}
-	return filepath.Join(dir, "ldlab"), nil
-}
+// DefaultCache is where kernels are kept; see cache.DefaultDir.
+func DefaultCache() (string, error) { return cache.DefaultDir() }
 
 // resolve gives the builder of the room below, and what it is to build.
 func (b *Builder) resolve(spec Spec) (*build.Builder, build.Recipe, error) {
-	cache, err := b.Cache, error(nil)
-	if cache == "" {
-		cache, err = DefaultCache()
-	} else {
-		cache, err = filepath.Abs(cache) // make runs elsewhere
-	}
 	tables := b.Tables
-	if err == nil && tables == nil {
-		tables, err = Load()
-	}
-	if err != nil {
-		return nil, build.Recipe{}, err
+	if tables == nil {
+		var err error
+		if tables, err = Load(); err != nil {
+			return nil, build.Recipe{}, err
+		}
 	}
 	recipe, err := tables.recipe(spec)
-	return &build.Builder{Cache: cache, Jobs: b.Jobs, Refresh: b.Refresh, Events: b.Events}, recipe, err
+	return &build.Builder{Cache: b.Cache, Jobs: b.Jobs, Refresh: b.Refresh, Events: b.Events}, recipe, err
 }
 
 // Build gives the kernel, out of the cache or newly built. Errors are one line

@@ -145,11 +145,13 @@ func TestTarballURL(t *testing.T) {
 	b.clean()
 }
 
-func TestGit(t *testing.T) {
+// repository is a git repository with the fake tree in its first commit.
+func repository(t *testing.T) (repo string, run func(args ...string)) {
+	t.Helper()
 	git := testutil.RequireProgram(t, "git")
 	testutil.RequireProgram(t, "tar")
-	repo := tree(t, fakeTree)
-	run := func(args ...string) {
+	repo = tree(t, fakeTree)
+	run = func(args ...string) {
 		t.Helper()
 		cmd := exec.Command(git, append([]string{"-C", repo, "-c", "user.name=t", "-c", "user.email=t@example.org"}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -159,6 +161,11 @@ func TestGit(t *testing.T) {
 	run("init", "-q")
 	run("add", "-A")
 	run("commit", "-q", "-m", "one")
+	return repo, run
+}
+
+func TestGit(t *testing.T) {
+	repo, run := repository(t)
 	write(t, filepath.Join(repo, "a.c"), "not committed\n")
 	b := newBench(t, "git:"+repo+"@HEAD")
 	built, text := b.build(b.spec("plain"))

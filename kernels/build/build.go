@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/host"
@@ -19,48 +20,70 @@ import (
 	"github.com/ldlab/ldlab/kernels/source"
 )
 
-// build builds the kernel in the working tree of its source and architecture.
-func (j *job) build(ctx context.Context) (Built, error) {
-	name := j.origin.Slot + "-" + j.Arch.Name
-	if j.Tree != "" {
-		name += "-" + host.Fit(j.Tree)
+// build makes the result in a new directory: it builds the kernel in the
+// working tree of its source and architecture.
+func (j *job) build(ctx context.Context, fresh string) error {
+	if err := checkRequirements(ctx, j.Arch); err != nil {
+		return err
 	}
-	dir := filepath.Join(j.Cache, "trees", name)
-	unlock, err := host.Lock(ctx, dir, j.emit)
-	if err != nil {
-		return Built{}, err
-	}
-	defer unlock()
-	if built, ok := j.cached(); ok { // built while we waited
-		return built, nil
+	if err := j.needTree(ctx); err != nil {
+		return err
 	}
 	o, err := j.patched(j.origin)
 	if err != nil {
-		return Built{}, err
+		return err
 	}
-	w, err := source.OpenTree(ctx, dir, j.origin, j.emit)
+	lease, err := j.store.Lock(ctx, j.treeID())
+	if err != nil {
+		return err
+	}
+	defer lease.Close()
+	w, err := source.OpenTree(ctx, lease.Path, j.origin, j.emit)
 	if err == nil {
 		err = w.Sync(o)
 	}
 	if err != nil {
-		return Built{}, fmt.Errorf("prepare tree: %w", err)
+		return fmt.Errorf("prepare tree: %w", err)
 	}
 	if err := j.compile(ctx, w, o); err != nil {
 		var failed *MakeError
 		if errors.As(err, &failed) {
-			return Built{}, err
+			return err
 		}
-		return Built{}, fmt.Errorf("build kernel %s for %s: %w", j.Kernel, j.Arch.Name, err)
+		return fmt.Errorf("build kernel %s for %s: %w", j.Kernel, j.Arch.Name, err)
 	}
 	j.emit(progress.Event{Phase: progress.Storing})
-	if err := j.store(ctx, w, o); err != nil {
-		return Built{}, fmt.Errorf("store kernel %s for %s: %w", j.Kernel, j.Arch.Name, err)
+	if err := j.collect(ctx, w, o, fresh); err != nil {
+		return fmt.Errorf("store kernel %s for %s: %w", j.Kernel, j.Arch.Name, err)
 	}
-	built, err := j.openEntry(j.entry())
+	return nil
+}
+
+// treeID names the working tree that the kernel is built in.
+func (j *job) treeID() cache.ID {
+	name := j.origin.Slot + "-" + j.Arch.Name
+	if j.Tree != "" {
+		name += "-" + host.Fit(j.Tree)
+	}
+	return cache.ID{Kind: cache.Trees, Name: name}
+}
+
+// needTree fetches a source again whose tree was removed from the cache. The
+// error is errMoved if it has another content now.
+func (j *job) needTree(ctx context.Context) error {
+	if j.origin.Root != "" {
+		return nil
+	}
+	o, err := j.sources(false).Get(ctx, j.Source)
 	if err != nil {
-		return Built{}, fmt.Errorf("store kernel: %w", err)
+		return err
 	}
-	return built, nil
+	if o.SHA256 != j.origin.SHA256 {
+		o.Close()
+		return errMoved
+	}
+	j.origin = o
+	return nil
 }
 
 // compile configures and makes.
@@ -106,37 +129,12 @@ func (j *job) compile(ctx context.Context, w *source.WorkTree, o *patchset.Overl
 	return errors.Join(err, w.Save())
 }
 
-// store puts the result into the cache, all of it or nothing.
-func (j *job) store(ctx context.Context, w *source.WorkTree, o *patchset.Overlay) error {
-	fresh := filepath.Join(w.Dir, "result")
-	if err := os.RemoveAll(fresh); err != nil {
-		return err
-	}
-	defer os.RemoveAll(fresh)
+// collect copies what was built to the new directory of a result, makes the
+// files that probes need, and sums all up.
+func (j *job) collect(ctx context.Context, w *source.WorkTree, o *patchset.Overlay, fresh string) error {
 	if err := os.Mkdir(fresh, 0o755); err != nil {
 		return err
 	}
-	if err := j.collect(ctx, w, o, fresh); err != nil {
-		return err
-	}
-	if err := j.writeProvenance(fresh); err != nil {
-		return err
-	}
-	if err := writeSums(fresh); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(j.entry()), 0o755); err != nil {
-		return err
-	}
-	if err := os.RemoveAll(j.entry()); err != nil { // a damaged one
-		return err
-	}
-	return os.Rename(fresh, j.entry())
-}
-
-// collect copies what was built to the directory of a result, and makes the
-// files that probes need.
-func (j *job) collect(ctx context.Context, w *source.WorkTree, o *patchset.Overlay, fresh string) error {
 	file := filepath.Join(fresh, imageFile)
 	if err := j.strip(ctx, filepath.Join(w.Build(), j.Arch.Image), file); err != nil {
 		return err
@@ -169,7 +167,13 @@ func (j *job) collect(ctx context.Context, w *source.WorkTree, o *patchset.Overl
 			return err
 		}
 	}
-	return nil
+	if err := j.writeProvenance(fresh); err != nil {
+		return err
+	}
+	if err := cache.WriteSums(fresh); err != nil {
+		return err
+	}
+	return j.check(fresh)
 }
 
 // writeProvenance keeps what the result is made of beside it, for people.

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/kernels/patchset"
@@ -20,7 +22,7 @@ import (
 // A Builder builds kernels into a cache. It may be used from several
 // goroutines; builds in the same source tree wait for each other.
 type Builder struct {
-	Cache   string               // directory, absolute
+	Cache   string               // directory; empty: cache.DefaultDir
 	Jobs    int                  // of make; 0: one a processor
 	Refresh bool                 // look for a newer source even if one is in the cache
 	Events  func(progress.Event) // progress; nil: none
@@ -41,43 +43,47 @@ type Recipe struct {
 	Steps     int                // lines of output of a cold build; 0: not known
 }
 
-// withDefaults fills in what the zero value leaves open.
-func (b *Builder) withDefaults() *Builder {
-	c := *b
-	if c.Jobs <= 0 {
-		c.Jobs = runtime.NumCPU()
+// Build gives the kernel, out of the cache or newly built. It stays in the
+// cache until this process ends. Errors are one line each: that of a compiler
+// is a *MakeError, which also has the end of the log; a source or a series that
+// does not fit is a *VersionError, a *patchset.ApplyError or a
+// *source.InvalidError; and when ctx ends, its cause is in the error.
+func (b *Builder) Build(ctx context.Context, r Recipe) (Built, error) {
+	for {
+		built, err := b.buildOnce(ctx, r)
+		if !errors.Is(err, errMoved) {
+			return built, err
+		}
 	}
-	if c.Events == nil {
-		c.Events = func(progress.Event) {}
-	}
-	return &c
 }
 
-// Build gives the kernel, out of the cache or newly built. Errors are one line
-// each; that of a compiler is a *MakeError, which also has the end of the log.
-func (b *Builder) Build(ctx context.Context, r Recipe) (Built, error) {
-	b = b.withDefaults()
-	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
-		return Built{}, fmt.Errorf("use cache: %w", err)
-	}
+// errMoved says that a source that had to be fetched again has another content
+// by now, so that the key is another one.
+var errMoved = errors.New("the source has changed")
+
+func (b *Builder) buildOnce(ctx context.Context, r Recipe) (Built, error) {
 	j, err := b.prepare(ctx, r, true)
 	if err != nil {
 		return Built{}, err
 	}
-	if built, ok := j.cached(); ok {
-		return built, nil
-	}
-	if err := checkRequirements(ctx, r.Arch); err != nil {
+	defer j.close()
+	lease, cached, err := j.store.Get(ctx, cache.Recipe{ID: j.id(), Check: j.check, Make: j.build})
+	if err != nil {
 		return Built{}, err
 	}
-	return j.build(ctx)
+	lease.Hold() // guests boot it
+	if !cached {
+		j.close() // what is not needed any more may be removed
+		if err := j.store.Tidy(ctx); err != nil {
+			j.note(fmt.Sprintf("prune cache: %v", err))
+		}
+	}
+	return j.built(lease.Path, cached)
 }
 
 // Lookup gives the kernel if it is in the cache. It fetches and builds
-// nothing, and takes a fraction of a second.
+// nothing, and takes a fraction of a second. Errors are those of Build.
 func (b *Builder) Lookup(ctx context.Context, r Recipe) (built Built, ok bool, err error) {
-	b = b.withDefaults()
-	b.Refresh = false
 	j, err := b.prepare(ctx, r, false)
 	if errors.Is(err, source.ErrNotFetched) || errors.Is(err, errNoKey) {
 		return Built{}, false, nil
@@ -85,25 +91,48 @@ func (b *Builder) Lookup(ctx context.Context, r Recipe) (built Built, ok bool, e
 	if err != nil {
 		return Built{}, false, err
 	}
-	built, ok = j.cached()
-	return built, ok, nil
+	defer j.close()
+	lease, err := j.store.Use(ctx, j.id())
+	if errors.Is(err, fs.ErrNotExist) {
+		return Built{}, false, nil
+	}
+	if err != nil {
+		return Built{}, false, err
+	}
+	if err := j.check(lease.Path); err != nil {
+		lease.Close()
+		if !errors.Is(err, fs.ErrNotExist) {
+			j.note(fmt.Sprintf("cache entry %s: %v", j.id(), err))
+		}
+		return Built{}, false, nil
+	}
+	lease.Hold()
+	built, err = j.built(lease.Path, true)
+	return built, err == nil, err
 }
 
-// Origin gives the source of a recipe if it is in the cache, and otherwise
-// source.ErrNotFetched. It checks that the source has the right version and
-// that the series apply; such errors are a *VersionError and a
-// *patchset.ApplyError.
+// Origin gives the source of a recipe as far as it is known without a network,
+// and otherwise source.ErrNotFetched. It checks that the source has the right
+// version and, if its tree is in the cache, that the series apply; such errors
+// are a *VersionError and a *patchset.ApplyError.
 func (b *Builder) Origin(ctx context.Context, r Recipe) (source.Origin, error) {
-	b = b.withDefaults()
-	origin, err := source.Cache{Dir: b.Cache, Events: b.Events}.Get(ctx, r.Source, false)
-	if err != nil {
+	j := b.job(r)
+	if err := j.open(); err != nil {
 		return source.Origin{}, err
 	}
-	if err := r.checkVersions(origin.Version); err != nil {
+	defer j.close()
+	var err error
+	if j.origin, err = j.sources(false).Find(ctx, r.Source); err != nil {
 		return source.Origin{}, err
 	}
-	_, err = r.patched(origin)
-	return origin, err
+	if err := r.checkVersions(j.origin.Version); err != nil {
+		return source.Origin{}, err
+	}
+	if j.origin.Root == "" {
+		return j.origin, nil
+	}
+	_, err = r.patched(j.origin)
+	return j.origin, err
 }
 
 // patched applies the series to a source.
@@ -119,13 +148,40 @@ func (r Recipe) patched(origin source.Origin) (*patchset.Overlay, error) {
 
 // A job is one kernel on its way through the builder.
 type job struct {
-	*Builder
+	Builder
 	Recipe
-	origin source.Origin
-	tools  toolchain
-	lab    labKey
-	other  labKey // that of the stranger
-	key    string // of the result, by everything that goes into it
+	store     *cache.Cache
+	origin    source.Origin
+	tools     toolchain
+	lab       labKey
+	untrusted labKey
+	key       string            // of the result, by everything that goes into it
+	sums      map[string]string // digests of the result's files
+}
+
+func (b *Builder) job(r Recipe) *job {
+	j := &job{Builder: *b, Recipe: r}
+	if j.Jobs <= 0 {
+		j.Jobs = runtime.NumCPU()
+	}
+	if j.Events == nil {
+		j.Events = func(progress.Event) {}
+	}
+	return j
+}
+
+// open opens the cache.
+func (j *job) open() (err error) {
+	j.store, err = cache.Open(j.Cache, j.note)
+	return err
+}
+
+// close gives up what the job locked. It may be called twice.
+func (j *job) close() { j.origin.Close() }
+
+// sources is the cache of sources.
+func (j *job) sources(refresh bool) source.Cache {
+	return source.Cache{Store: j.store, Refresh: refresh, Events: j.emit}
 }
 
 // emit sends an event in the kernel's name.
@@ -134,29 +190,53 @@ func (j *job) emit(e progress.Event) {
 	j.Events(e)
 }
 
+// note sends a line for the user.
+func (j *job) note(text string) { j.emit(progress.Event{Phase: progress.Noting, Message: text}) }
+
 // prepare finds out everything that goes into the kernel. With fetch, it gets
-// what is not there yet; without, that is source.ErrNotFetched.
-func (b *Builder) prepare(ctx context.Context, r Recipe, fetch bool) (*job, error) {
-	j := &job{Builder: b, Recipe: r}
-	var err error
-	if j.tools, err = findToolchain(ctx, r.Arch); err != nil {
+// what was never fetched; without, that is source.ErrNotFetched.
+func (b *Builder) prepare(ctx context.Context, r Recipe, fetch bool) (j *job, err error) {
+	j = b.job(r)
+	if err := j.open(); err != nil {
 		return nil, err
 	}
-	sources := source.Cache{Dir: b.Cache, Refresh: b.Refresh, Events: j.emit}
-	if j.origin, err = sources.Get(ctx, r.Source, fetch); err != nil {
+	if err := j.prepare(ctx, fetch); err != nil {
+		j.close()
 		return nil, err
 	}
-	if err := r.checkVersions(j.origin.Version); err != nil {
-		return nil, err
+	return j, nil
+}
+
+func (j *job) prepare(ctx context.Context, fetch bool) (err error) {
+	if fetch {
+		if err := os.MkdirAll(j.store.Dir(), 0o755); err != nil {
+			return fmt.Errorf("use cache: %w", err)
+		}
 	}
-	if j.lab, err = b.labKey(ctx, labKeyFile, fetch); err != nil {
-		return nil, err
+	if j.tools, err = findToolchain(ctx, j.Arch); err != nil {
+		return err
 	}
-	if j.other, err = b.labKey(ctx, strangerKeyFile, fetch); err != nil {
-		return nil, err
+	refresh := fetch && j.Refresh
+	if !refresh {
+		j.origin, err = j.sources(false).Find(ctx, j.Source)
+	}
+	if fetch && (refresh || errors.Is(err, source.ErrNotFetched)) {
+		j.origin, err = j.sources(refresh).Get(ctx, j.Source)
+	}
+	if err != nil {
+		return err
+	}
+	if err := j.checkVersions(j.origin.Version); err != nil {
+		return err
+	}
+	if j.lab, err = j.labKey(labKeyFile, fetch); err != nil {
+		return err
+	}
+	if j.untrusted, err = j.labKey(untrustedKeyFile, fetch); err != nil {
+		return err
 	}
 	j.key = j.computeKey()
-	return j, nil
+	return nil
 }
 
 // A VersionError is a source with a version that its base, or a series, is not

@@ -1,19 +1,13 @@
 package build
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/host"
-	"github.com/ldlab/ldlab/kernels/internal/progress"
 	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -36,7 +30,6 @@ const (
 	configFile     = "config"
 	provenanceFile = "provenance.json"
 	sitesFile      = "sites.json" // lockdown.Sites
-	sumsFile       = "SHA256SUMS"
 )
 
 // Built is a kernel that can be booted.
@@ -107,45 +100,32 @@ type PatchUsed struct {
 	SHA256 string
 }
 
-// entry is the directory of the job's result.
-func (j *job) entry() string {
-	return filepath.Join(j.Cache, "kernels", fmt.Sprintf("%s-%s-%s", host.Fit(j.Kernel), j.Arch.Name, j.key[:16]))
+// id names the job's result in the cache.
+func (j *job) id() cache.ID {
+	return cache.ID{Kind: cache.Kernels, Name: fmt.Sprintf("%s-%s-%s", host.Fit(j.Kernel), j.Arch.Name, j.key[:16])}
 }
 
-// cached gives the result if it is in the cache and unharmed.
-func (j *job) cached() (Built, bool) {
-	built, err := j.openEntry(j.entry())
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
-			j.emit(progress.Event{Phase: progress.Noting, Message: fmt.Sprintf("cached kernel is damaged and will be built again: %v", err)})
-		}
-		return Built{}, false
-	}
-	built.Cached = true
-	return built, true
+// check verifies a result: each of its files must be what it was when it was
+// stored. The error is fs.ErrNotExist if there is no result at all.
+func (j *job) check(dir string) (err error) {
+	j.sums, err = cache.CheckSums(dir, imageFile, configFile, provenanceFile, sitesFile, KexecSigned, KexecUnsigned)
+	return err
 }
 
-// openEntry reads a result. Each of its files must be what it was when it was
-// stored. What the key does not cover (the interface, names of series and
-// patches) is the job's, not what another job stored. The error is
-// fs.ErrNotExist if there is no result at all.
-func (j *job) openEntry(dir string) (Built, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return Built{}, err
-	}
-	sums, err := checkSums(dir)
-	if err != nil {
-		return Built{}, err
-	}
+// built describes a result that was checked. What the key does not cover (the
+// interface, names of series and patches) is the job's, not what another job
+// stored.
+func (j *job) built(dir string, cached bool) (Built, error) {
 	b := Built{
-		Name: j.Kernel, Arch: j.Arch, Interface: j.Interface, Provenance: j.provenance(sums[configFile], sums[imageFile]),
-		Image: filepath.Join(dir, imageFile), Config: filepath.Join(dir, configFile), Files: map[string]string{},
+		Name: j.Kernel, Arch: j.Arch, Interface: j.Interface, Provenance: j.provenance(j.sums[configFile], j.sums[imageFile]),
+		Image: filepath.Join(dir, imageFile), Config: filepath.Join(dir, configFile), Files: map[string]string{}, Cached: cached,
 	}
-	for name := range sums {
+	for name := range j.sums {
 		if name != imageFile && name != configFile && name != provenanceFile {
 			b.Files[name] = filepath.Join(dir, name)
 		}
 	}
+	var err error
 	b.config, err = kconfig.ReadFile(b.Config)
 	return b, err
 }
@@ -171,55 +151,4 @@ func (j *job) provenance(config, image string) Provenance {
 		p.Fragments = append(p.Fragments, f.Name)
 	}
 	return p
-}
-
-// writeSums writes SHA256SUMS, which sha256sum -c takes, over all other files.
-func writeSums(dir string) error {
-	files, err := os.ReadDir(dir) // sorted
-	if err != nil {
-		return err
-	}
-	var text strings.Builder
-	for _, f := range files {
-		s, err := host.SumFile(filepath.Join(dir, f.Name()))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&text, "%s  %s\n", s, f.Name())
-	}
-	return os.WriteFile(filepath.Join(dir, sumsFile), []byte(text.String()), 0o644)
-}
-
-// checkSums verifies the files that SHA256SUMS lists, and that it lists those
-// a result must have. It gives the sums by file name. No error of it is fs.ErrNotExist:
-// a file that lacks is damage.
-func checkSums(dir string) (map[string]string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, sumsFile))
-	if err != nil {
-		return nil, fmt.Errorf("read checksums: %v", err)
-	}
-	want := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		s, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		if !ok || len(s) != 64 || name != filepath.Base(name) {
-			return nil, fmt.Errorf("read checksums: %s is damaged", filepath.Join(dir, sumsFile))
-		}
-		want[name] = s
-	}
-	for _, name := range []string{imageFile, configFile, provenanceFile, sitesFile, KexecSigned, KexecUnsigned} {
-		if want[name] == "" {
-			return nil, fmt.Errorf("read checksums: %s lacks %s", filepath.Join(dir, sumsFile), name)
-		}
-	}
-	names := slices.Sorted(maps.Keys(want))
-	for _, name := range names {
-		got, err := host.SumFile(filepath.Join(dir, name))
-		if err != nil {
-			return nil, fmt.Errorf("read checksums: %v", err)
-		}
-		if got != want[name] {
-			return nil, fmt.Errorf("%s has changed since it was stored", filepath.Join(dir, name))
-		}
-	}
-	return want, nil
 }

@@ -31,6 +31,6 @@ func (j *job) computeKey() string {
 	put("compiler", []byte(j.tools.prefix+" "+j.tools.compiler))
 	put("linker", []byte(j.tools.linker))
 	put("lab key", []byte(j.lab.fingerprint()))
-	put("stranger's key", []byte(j.other.fingerprint()))
+	put("untrusted key", []byte(j.untrusted.fingerprint()))
 	return fmt.Sprintf("%x", h.Sum(nil))
 }

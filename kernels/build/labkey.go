@@ -2,7 +2,6 @@ package build
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -16,11 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/google/renameio/v2"
-
-	"github.com/ldlab/ldlab/kernels/internal/host"
-	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
 // A labKey signs what probes load. It is made once for a cache and never leaves
@@ -32,14 +26,14 @@ type labKey struct {
 }
 
 // Each kernel has the certificate of the first key built in
-// (CONFIG_MODULE_SIG_KEY). That of the second no kernel knows.
+// (CONFIG_MODULE_SIG_KEY). No kernel has that of the second.
 const (
-	labKeyFile      = "lab_key.pem"
-	strangerKeyFile = "stranger_key.pem"
+	labKeyFile       = "lab_key.pem"
+	untrustedKeyFile = "untrusted_key.pem"
 )
 
 // keyNames are the subjects: a kernel looks for the key of a signature by it.
-var keyNames = map[string]string{labKeyFile: "ldlab", strangerKeyFile: "ldlab stranger"}
+var keyNames = map[string]string{labKeyFile: "ldlab", untrustedKeyFile: "ldlab untrusted"}
 
 // fingerprint tells keys apart. It is of the public part.
 func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.cert.Raw)) }
@@ -47,19 +41,16 @@ func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.
 // errNoKey says that a cache has no key yet.
 var errNoKey = errors.New("read lab key: there is none yet")
 
-// labKey reads one of the cache's keys, or makes it where there is none yet.
-func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey, error) {
-	file := filepath.Join(b.Cache, "key", name)
+// labKey reads one of the cache's keys. With create, it makes one if there is
+// none.
+func (j *job) labKey(name string, create bool) (labKey, error) {
+	file := filepath.Join(j.store.Dir(), "key", name)
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) && create {
-		var unlock func()
-		if unlock, err = host.Lock(ctx, filepath.Join(b.Cache, "key"), func(progress.Event) {}); err != nil {
-			return labKey{}, err
+		if err := makeLabKey(file, keyNames[name]); err != nil {
+			return labKey{}, fmt.Errorf("make lab key: %w", err)
 		}
-		defer unlock()
-		if data, err = os.ReadFile(file); errors.Is(err, fs.ErrNotExist) {
-			data, err = makeLabKey(file, keyNames[name])
-		}
+		data, err = os.ReadFile(file) // it may be that of another ldlab, which was faster
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return labKey{}, errNoKey
@@ -76,14 +67,14 @@ func (b *Builder) labKey(ctx context.Context, name string, create bool) (labKey,
 
 // makeLabKey makes a key with a certificate that does not expire in anyone's
 // lab. The extensions are those that certs/default_x509.genkey of v6.12 asks for.
-func makeLabKey(file, subject string) ([]byte, error) {
+func makeLabKey(file, subject string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 159))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	id := sha256.Sum256(x509.MarshalPKCS1PublicKey(&key.PublicKey))
 	template := &x509.Certificate{
@@ -99,16 +90,37 @@ func makeLabKey(file, subject string) ([]byte, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var b bytes.Buffer
 	pem.Encode(&b, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return b.Bytes(), renameio.WriteFile(file, b.Bytes(), 0o600)
+	return writeNew(file, b.Bytes())
+}
+
+// writeNew makes a file that only its owner may read, whole, unless there is
+// one of that name.
+func writeNew(file string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), file); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 func parseLabKey(data []byte) (labKey, error) {

@@ -23,7 +23,7 @@ var moduleFiles = []struct {
 }{
 	{ModuleUnsigned, "ldlab_nop", nil},
 	{ModuleSigned, "ldlab_nop", func(j *job) *labKey { return &j.lab }},
-	{ModuleWrongKey, "ldlab_nop", func(j *job) *labKey { return &j.other }},
+	{ModuleWrongKey, "ldlab_nop", func(j *job) *labKey { return &j.untrusted }},
 	{MmiotraceSigned, "testmmiotrace", func(j *job) *labKey { return &j.lab }},
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
@@ -100,6 +101,16 @@ func TestStallCancelled(t *testing.T) {
 	})
 }
 
+// open is an empty cache.
+func open(t *testing.T) *cache.Cache {
+	t.Helper()
+	c, err := cache.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // Whoever waits for a server sees for what.
 func TestStallSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -108,8 +119,8 @@ func TestStallSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		var seen []progress.Event
-		c := Cache{Dir: t.TempDir(), Events: func(e progress.Event) { seen = append(seen, e) }, dial: serve("")}
-		if _, err := c.Get(t.Context(), s, true); err == nil || !strings.Contains(err.Error(), "fetch tarball:http://example.org/x") {
+		c := Cache{Store: open(t), Events: func(e progress.Event) { seen = append(seen, e) }, dial: serve("")}
+		if _, err := c.Get(t.Context(), s); err == nil || !strings.Contains(err.Error(), "fetch tarball:http://example.org/x") {
 			t.Error(err)
 		}
 		if len(seen) == 0 || seen[0].Message != "connecting to http://example.org/x" {

@@ -14,77 +14,109 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
-// A Cache keeps sources. Fetch gets what is not in it.
+// A Cache keeps sources. It is used by one builder at a time.
 type Cache struct {
-	Dir     string               // the cache's directory
-	Refresh bool                 // look for a newer source even if one is in the cache
+	Store   *cache.Cache
+	Refresh bool                 // Get looks for a newer source even if one is in the cache
 	Events  func(progress.Event) // progress
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // for tests; nil: the network
 }
 
-// An Origin is a source tree as it was given to us, never written to.
+// An Origin is a source as it was given to us, never written to. Close it when
+// its tree is not needed any more.
 type Origin struct {
-	Root string    `json:"-"` // the tree
-	Slot string    `json:"-"` // names working trees of it; fit for make, which dislikes spaces and colons
-	dir  *dirIndex // what is in the tree, where that can change; nil where it can't
+	Root string `json:"-"` // the tree; empty if it was removed from the cache
+	Slot string `json:"-"` // names working trees of it; fit for make, which dislikes spaces and colons
 
 	Version string // the kernel's: 6.12.117
 	Detail  string // package version, commit or path
 	SHA256  string // of the .deb, the tarball, the git archive or the listing of the directory
+
+	dir   *dirIndex    // what is in the tree, if that can change; nil otherwise
+	lease *cache.Lease // keeps the tree in the cache
 }
 
-// ErrNotFetched says that a source is not in the cache.
+// Close lets the cache remove the tree.
+func (o Origin) Close() { o.lease.Close() }
+
+// ErrNotFetched says that a source was never fetched.
 var ErrNotFetched = errors.New("source is not in the cache")
 
 // A job is one source on its way into the cache.
 type job struct {
 	Cache
 	source Source
+	slot   string // directory of the source in the cache
 }
 
-// Get gives the source tree. With fetch, what is not in the cache is fetched;
-// without, that is ErrNotFetched.
+func (c Cache) job(s Source) *job {
+	return &job{c, s, filepath.Join(c.Store.Dir(), string(cache.Sources), slotName(s))}
+}
+
+// Find tells what is known of a source without a network. Its tree may have
+// been removed from the cache. The error is ErrNotFetched if the source was
+// never fetched, and an *InvalidError if a fetch would fail.
 //
-// The cache has a directory a source, with a lock: in it, one directory for
-// each content that the source had, complete or not there at all.
-func (c Cache) Get(ctx context.Context, s Source, fetch bool) (Origin, error) {
-	j := &job{c, s}
-	slot := filepath.Join(c.Dir, "sources", slotName(s))
+// The cache has a directory a source: in it, one entry for each content that
+// the source had, and a file beside the entry with what is known of it.
+func (c Cache) Find(ctx context.Context, s Source) (Origin, error) {
+	j := c.job(s)
 	if s.Kind == Dir {
-		return j.indexDir(ctx, slot, fetch)
+		return j.indexDir(ctx, false)
 	}
-	id, err := currentID(ctx, s, slot)
-	if err == nil && id != "" && !j.Refresh {
-		if o, err := openOrigin(slot, id); err == nil {
-			return o, nil
-		}
-	}
-	switch {
-	case err != nil:
-		return Origin{}, err
-	case !fetch:
-		return Origin{}, missing(s)
-	}
-	unlock, err := host.Lock(ctx, slot, j.Events)
+	id, err := j.currentID(ctx)
 	if err != nil {
 		return Origin{}, err
 	}
-	defer unlock()
-	if id, _ := currentID(ctx, s, slot); id != "" && !j.Refresh { // another ldlab may have fetched it meanwhile
-		if o, err := openOrigin(slot, id); err == nil {
-			return o, nil
+	if id != "" {
+		if o, err := j.open(ctx, id); !errors.Is(err, ErrNotFetched) {
+			return o, err
 		}
 	}
-	o, err := j.fetch(ctx, slot)
+	return Origin{}, missing(s)
+}
+
+// Get gives the source with its tree, and fetches what is not in the cache.
+func (c Cache) Get(ctx context.Context, s Source) (Origin, error) {
+	j := c.job(s)
+	if s.Kind == Dir {
+		return j.indexDir(ctx, true)
+	}
+	if o, err := j.present(ctx); err != nil || o.Root != "" {
+		return o, err
+	}
+	lock, err := c.Store.Lock(ctx, cache.ID{Kind: cache.Sources, Name: filepath.Base(j.slot)})
+	if err != nil {
+		return Origin{}, err
+	}
+	defer lock.Close()
+	if o, err := j.present(ctx); err != nil || o.Root != "" { // another ldlab fetched it meanwhile
+		return o, err
+	}
+	o, err := j.fetch(ctx)
 	if err != nil {
 		return Origin{}, fmt.Errorf("fetch %s: %w", s, err)
 	}
 	return o, nil
+}
+
+// present gives the source if its tree is in the cache, and else none.
+func (j *job) present(ctx context.Context) (Origin, error) {
+	id, err := j.currentID(ctx)
+	if err != nil || id == "" || j.Refresh {
+		return Origin{}, err
+	}
+	o, err := j.open(ctx, id)
+	if errors.Is(err, ErrNotFetched) {
+		return Origin{}, nil
+	}
+	return o, err
 }
 
 // missing is ErrNotFetched, or says why a fetch would fail as far as a look at
@@ -99,8 +131,8 @@ func missing(s Source) error {
 }
 
 // fetch gets the source into the slot, whose lock is held.
-func (j *job) fetch(ctx context.Context, slot string) (Origin, error) {
-	fresh := filepath.Join(slot, "new")
+func (j *job) fetch(ctx context.Context) (Origin, error) {
+	fresh := filepath.Join(j.slot, "new")
 	if err := os.RemoveAll(fresh); err != nil {
 		return Origin{}, err
 	}
@@ -114,7 +146,7 @@ func (j *job) fetch(ctx context.Context, slot string) (Origin, error) {
 	var err error
 	switch j.source.Kind {
 	case Apt:
-		o, id, err = j.fetchApt(ctx, slot, fresh)
+		o, id, err = j.fetchApt(ctx, fresh)
 	case Tarball:
 		o, id, err = j.fetchTarball(ctx, fresh)
 	case Git:
@@ -126,45 +158,97 @@ func (j *job) fetch(ctx context.Context, slot string) (Origin, error) {
 	if o.Version, err = kernelVersion(tree); err != nil {
 		return Origin{}, err
 	}
+	if err := j.store(ctx, fresh, id, o); err != nil {
+		return Origin{}, err
+	}
+	return j.open(ctx, id)
+}
+
+// store makes what was fetched the source's content. A tree that is there
+// already stays as it is, because others may use it.
+func (j *job) store(ctx context.Context, fresh, id string, o Origin) error {
+	entry := j.entry(id)
+	lock, err := j.Store.Lock(ctx, entry)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	meta, err := json.MarshalIndent(o, "", "\t")
 	if err != nil {
-		return Origin{}, err
+		return err
 	}
-	if err := os.WriteFile(filepath.Join(fresh, "origin.json"), meta, 0o644); err != nil {
-		return Origin{}, err
+	if err := os.WriteFile(filepath.Join(fresh, originFile), meta, 0o644); err != nil {
+		return err
 	}
-	if err := os.RemoveAll(filepath.Join(slot, id)); err != nil {
-		return Origin{}, err
+	if old, err := readOrigin(filepath.Join(j.Store.Path(entry), originFile)); err != nil || old.SHA256 != o.SHA256 {
+		if err := os.RemoveAll(j.Store.Path(entry)); err != nil {
+			return err
+		}
+		if err := os.Rename(fresh, j.Store.Path(entry)); err != nil {
+			return err
+		}
 	}
-	if err := os.Rename(fresh, filepath.Join(slot, id)); err != nil {
-		return Origin{}, err
+	if err := renameio.WriteFile(j.metaFile(id), meta, 0o644); err != nil {
+		return err
 	}
-	if err := renameio.WriteFile(filepath.Join(slot, "current"), []byte(id), 0o644); err != nil {
-		return Origin{}, err
+	return renameio.WriteFile(filepath.Join(j.slot, "current"), []byte(id), 0o644)
+}
+
+// originFile is the file of an entry with its Origin.
+const originFile = "origin.json"
+
+func (j *job) entry(id string) cache.ID {
+	return cache.ID{Kind: cache.Sources, Name: filepath.Base(j.slot) + "/" + id}
+}
+
+// metaFile has the Origin of an entry, and stays when the entry is removed.
+func (j *job) metaFile(id string) string { return filepath.Join(j.slot, id+".json") }
+
+func readOrigin(file string) (Origin, error) {
+	var o Origin
+	meta, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(meta, &o)
 	}
-	return openOrigin(slot, id)
+	if err == nil && o.SHA256 == "" {
+		err = fmt.Errorf("%s is damaged", file)
+	}
+	return o, err
 }
 
 // currentID names the content that the source has now, as far as can be told
-// without a network; empty where it was never fetched.
-func currentID(ctx context.Context, s Source, slot string) (string, error) {
-	if s.Kind == Git { // the revision may have moved
-		return gitCommit(ctx, s)
+// without a network; empty if it was never fetched.
+func (j *job) currentID(ctx context.Context) (string, error) {
+	if j.source.Kind == Git { // the revision may have moved
+		return gitCommit(ctx, j.source)
 	}
-	id, err := os.ReadFile(filepath.Join(slot, "current"))
+	id, err := os.ReadFile(filepath.Join(j.slot, "current"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	return string(id), err
 }
 
-func openOrigin(slot, id string) (Origin, error) {
-	o := Origin{Root: filepath.Join(slot, id, "tree"), Slot: filepath.Base(slot) + "-" + id}
-	meta, err := os.ReadFile(filepath.Join(slot, id, "origin.json"))
-	if err == nil {
-		err = json.Unmarshal(meta, &o)
+// open gives a content of the source, with a lease of its tree if that is in
+// the cache. The error is ErrNotFetched if nothing is known of it.
+func (j *job) open(ctx context.Context, id string) (Origin, error) {
+	lease, err := j.Store.Use(ctx, j.entry(id))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Origin{}, err
 	}
-	return o, err
+	if err == nil {
+		if o, err := readOrigin(filepath.Join(lease.Path, originFile)); err == nil {
+			o.Root, o.lease, o.Slot = filepath.Join(lease.Path, "tree"), lease, filepath.Base(j.slot)+"-"+id
+			return o, nil
+		}
+		lease.Close() // damaged: it is fetched again
+	}
+	o, err := readOrigin(j.metaFile(id))
+	if err != nil {
+		return Origin{}, ErrNotFetched
+	}
+	o.Slot = filepath.Base(j.slot) + "-" + id
+	return o, nil
 }
 
 // slotName names a source's place in the cache.

@@ -19,8 +19,8 @@ import (
 // configured with. apt gets a state and a cache of its own inside ours: neither
 // root nor a change to the machine's is needed. Signatures and checksums are
 // apt's to verify.
-func (j *job) fetchApt(ctx context.Context, slot, fresh string) (Origin, string, error) {
-	state := filepath.Join(slot, "apt")
+func (j *job) fetchApt(ctx context.Context, fresh string) (Origin, string, error) {
+	state := filepath.Join(j.slot, "apt")
 	for _, dir := range []string{"state/lists/partial", "cache/archives/partial", "log"} {
 		if err := os.MkdirAll(filepath.Join(state, dir), 0o755); err != nil {
 			return Origin{}, "", err

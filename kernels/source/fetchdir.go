@@ -43,7 +43,7 @@ const racy = time.Second
 // indexDir takes stock of a directory. Nothing is written there; build products
 // and .git are no part of the source. The index is kept for the next time; with
 // write, it is an error if it can't be.
-func (j *job) indexDir(ctx context.Context, slot string, write bool) (Origin, error) {
+func (j *job) indexDir(ctx context.Context, write bool) (Origin, error) {
 	root := j.source.Name
 	if _, err := os.Stat(root); err != nil {
 		return Origin{}, invalidf("use source %s: %w", j.source, err)
@@ -56,7 +56,7 @@ func (j *job) indexDir(ctx context.Context, slot string, write bool) (Origin, er
 	if err != nil {
 		return Origin{}, fmt.Errorf("use source %s: %w", j.source, err)
 	}
-	file := filepath.Join(slot, "index")
+	file := filepath.Join(j.slot, "index")
 	old := readIndex(file)
 	index := &dirIndex{Taken: time.Now(), Files: make(map[string]stamp, len(names))}
 	var listing bytes.Buffer
@@ -79,7 +79,7 @@ func (j *job) indexDir(ctx context.Context, slot string, write bool) (Origin, er
 		}
 	}
 	return Origin{
-		Root: root, Slot: filepath.Base(slot), dir: index,
+		Root: root, Slot: filepath.Base(j.slot), dir: index,
 		Version: version, Detail: root, SHA256: host.Sum(listing.Bytes()),
 	}, nil
 }

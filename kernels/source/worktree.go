@@ -65,6 +65,9 @@ func (w *WorkTree) index() string { return filepath.Join(w.Dir, "index") }
 // be. The caller holds the directory's lock.
 func OpenTree(ctx context.Context, dir string, o Origin, events func(progress.Event)) (*WorkTree, error) {
 	w := &WorkTree{Dir: dir, events: events}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	if err := w.load(); err != nil {
 		return nil, err
 	}

@@ -31,10 +31,10 @@ func write(t *testing.T, dir string, files map[string]string) {
 func TestState(t *testing.T) {
 	origin, dir := t.TempDir(), t.TempDir()
 	write(t, origin, map[string]string{"a.c": "a\n"})
-	open := func() (*WorkTree, error) {
+	reopen := func() (*WorkTree, error) {
 		return OpenTree(context.Background(), dir, Origin{Root: origin, SHA256: "0"}, quiet)
 	}
-	w, err := open()
+	w, err := reopen()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestState(t *testing.T) {
 	if err := w.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if w, err = open(); err != nil || len(w.State.Overlaid) != 1 {
+	if w, err = reopen(); err != nil || len(w.State.Overlaid) != 1 {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	state := filepath.Join(dir, "state.json")
@@ -53,14 +53,14 @@ func TestState(t *testing.T) {
 	if err := os.Mkdir(state, 0o755); err != nil { // reading it is an error for root, too
 		t.Fatal(err)
 	}
-	if _, err := open(); err == nil || !strings.Contains(err.Error(), "state.json") {
+	if _, err := reopen(); err == nil || !strings.Contains(err.Error(), "state.json") {
 		t.Errorf("an unreadable state: %v", err)
 	}
 	if err := os.Remove(state); err != nil {
 		t.Fatal(err)
 	}
 	write(t, dir, map[string]string{"state.json": "junk"})
-	if w, err = open(); err != nil || len(w.State.Overlaid) != 0 {
+	if w, err = reopen(); err != nil || len(w.State.Overlaid) != 0 {
 		t.Fatalf("%+v, %v", w, err)
 	}
 	if _, err := os.Stat(filepath.Join(w.Source(), "b.c")); err == nil {
@@ -73,8 +73,8 @@ func TestSyncOrder(t *testing.T) {
 	for range 20 {
 		root, dir := t.TempDir(), t.TempDir()
 		write(t, root, map[string]string{"Makefile": "VERSION = 6\nPATCHLEVEL = 12\n", "Kconfig": "", "a": "1", "b": "1", "c": "1", "d": "1"})
-		c := Cache{Dir: t.TempDir(), Events: quiet}
-		o, err := c.Get(context.Background(), Source{Kind: Dir, Name: root}, true)
+		c := Cache{Store: open(t), Events: quiet}
+		o, err := c.Get(context.Background(), Source{Kind: Dir, Name: root})
 		if err != nil {
 			t.Fatal(err)
 		}
