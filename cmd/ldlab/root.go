@@ -37,7 +37,7 @@ measured, 2 usage, 3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
-	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newReport(), newMan())
+	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newReport(), newCache(), newMan())
 	return root
 }
 

@@ -25,6 +25,7 @@ type Pruned struct {
 	Removed []Entry // in the order of removal: last used longest ago first
 	InUse   []Entry // over a limit, and kept because somebody uses them
 	Size    int64   // bytes on disk that stay
+	Total   int     // entries that were there
 }
 
 // Prune removes entries until the limits are kept: those used longest ago
@@ -45,7 +46,7 @@ func (c *Cache) Prune(ctx context.Context, limits Limits) (Pruned, error) {
 		return Pruned{}, err
 	}
 	defer root.Close()
-	var p Pruned
+	p := Pruned{Total: len(list.Entries)}
 	var errs []error
 	now := time.Now()
 	left := newTally(list.Entries)
@@ -178,15 +179,25 @@ func (c *Cache) Tidy(ctx context.Context, kinds ...Kind) error {
 	if !all {
 		return nil
 	}
-	limit := int64(DefaultMax)
-	if text := os.Getenv("LDLAB_CACHE_MAX"); text != "" {
-		var err error
-		if limit, err = ParseSize(text); err != nil {
-			return fmt.Errorf("read LDLAB_CACHE_MAX: %w", err)
-		}
+	limit, err := MaxSize()
+	if err == nil {
+		_, err = c.Prune(ctx, Limits{Max: limit})
 	}
-	_, err := c.Prune(ctx, Limits{Max: limit})
 	return err
+}
+
+// MaxSize is the size to which Tidy prunes the cache, in bytes; negative: no
+// limit. The error is that of a bad $LDLAB_CACHE_MAX.
+func MaxSize() (int64, error) {
+	text := os.Getenv("LDLAB_CACHE_MAX")
+	if text == "" {
+		return DefaultMax, nil
+	}
+	limit, err := ParseSize(text)
+	if err != nil {
+		return 0, fmt.Errorf("read LDLAB_CACHE_MAX: %w", err)
+	}
+	return limit, nil
 }
 
 // ParseSize reads a size in bytes, or with a suffix: K, M, G or T, with or
