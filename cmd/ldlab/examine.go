@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels"
 )
 
@@ -92,7 +92,7 @@ func examine(ctx context.Context) diagnosis {
 }
 
 func gocheck(ctx context.Context) check {
-	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	out, err := proc.Output(ctx, proc.Command{Argv: []string{"go", "version"}})
 	if err != nil {
 		return check{"missing", "go", "builds the guest's programs: https://go.dev/dl"}
 	}

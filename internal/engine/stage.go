@@ -13,6 +13,7 @@ import (
 	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -294,7 +295,7 @@ func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) 
 	if err != nil {
 		return host, fmt.Errorf("find %s: install the Debian package %s", a.QEMU, a.QEMUPackage)
 	}
-	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	out, err := proc.Output(ctx, proc.Command{Argv: []string{qemu, "--version"}})
 	if err != nil {
 		return host, fmt.Errorf("run %s --version: %w", a.QEMU, err)
 	}
