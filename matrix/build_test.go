@@ -164,3 +164,43 @@ func TestRealAbsences(t *testing.T) {
 		}
 	}
 }
+
+// TestControls wants a control of the same host, of a guest that the lab did not
+// fail; and a ready image's absences accepted as it states them.
+func TestControls(t *testing.T) {
+	const probe, symbol = "devmem/open", "CONFIG_DEVMEM"
+	run := func(o *scenarios.Observation, host Host, end End) *Result {
+		own := *o
+		own.Probe = probe
+		return &Result{Host: host, End: end, Machines: []MachineRun{{Observations: []scenarios.Observation{own}}}}
+	}
+	tcg, kvm := Host{Accel: "tcg", Why: "no KVM"}, Host{Accel: "kvm"}
+	again := Host{Accel: "tcg", Why: "chosen"}
+	failed, lost := End{Ending: FailedByLab}, End{Ending: LostByGuest}
+	allowed, absent := saw(scenarios.Allowed), absentFor(symbol)
+	ready := Kernel{Origin: Origin{Base: "vmlinuz", ImageSHA256: "1"}}
+	for _, tc := range []struct {
+		name       string
+		r, control *Result
+		kernel     Kernel
+		want       Verdict
+	}{
+		{"same host", run(allowed, tcg, End{}), run(allowed, tcg, End{}), Kernel{}, Open},
+		{"same host, chosen for another reason", run(allowed, tcg, End{}), run(allowed, again, End{}), Kernel{}, Open},
+		{"another host", run(allowed, tcg, End{}), run(allowed, kvm, End{}), Kernel{}, Unproven},
+		{"the lab failed the control", run(allowed, tcg, End{}), run(allowed, tcg, failed), Kernel{}, Unproven},
+		{"the control was lost after the probe", run(allowed, tcg, End{}), run(allowed, tcg, lost), Kernel{}, Open},
+		{"no control", run(allowed, tcg, End{}), nil, Kernel{}, Unproven},
+		{"not run", nil, run(allowed, tcg, End{}), Kernel{}, NotRun},
+		{"absent from a ready image", run(absent, tcg, End{}), run(absent, tcg, End{}), ready, Unavailable},
+		{"absent from a kernel that was built", run(absent, tcg, End{}), run(absent, tcg, End{}), Kernel{}, Unproven},
+	} {
+		g := Guest{Kernel: "k", Arch: "x86_64", Setting: setting(t, "none")}
+		if c := JudgeProbe(probe, g, tc.r, tc.control, tc.kernel); c.Verdict != tc.want || (tc.r != nil) != (c.Observed != nil) {
+			t.Errorf("%s: %+v, want %s", tc.name, c.Judgment, tc.want)
+		}
+	}
+	if c := JudgeProbe("no/such", Guest{Arch: "x86_64"}, nil, nil, Kernel{}); c.Verdict != Unproven {
+		t.Errorf("a probe that this lab does not have: %+v", c.Judgment)
+	}
+}

@@ -287,6 +287,15 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 	for _, call := range []string{sited.Site, "kernel/trace/trace.c:register_tracer", "fs/other.c:other", "fs/third.c:third", "q.c:q"} {
 		calls[call] = call
 	}
+	sitedShadowed, behindSited := sited, behind
+	sitedShadowed.ShadowedBy, behindSited.Site = behind.ShadowedBy, sited.Site
+	shadowedLater := counted(scenarios.Denied, trace)
+	shadowedLater.Checks = append(shadowedLater.Checks, scenarios.Check{Site: sited.Site, Label: mem, Comm: "ldp-1", Checks: 1})
+	elsewhereOnly := counted(scenarios.Denied, core)
+	elsewhereOnly.Checks[0].Site = "fs/other.c:other"
+	bootOther := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "kernel/trace/trace.c:register_tracer", Label: trace, Comm: "ldp-1", Checks: 1, Denials: 1}}}
+	twice := counted(scenarios.Denied, mem)
+	twice.Checks[0].Site, twice.Checks[0].Checks = sited.Site, 2
 	letAndFailed := at(sited.Site, 0)
 	letAndFailed.Outcome = scenarios.Failed
 	wentOn := counted(scenarios.Allowed, mem)
@@ -343,6 +352,11 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 		{"gap behind a shadow that leaks", behind, "tracefs@runtime", allowed, &counts, Leak},
 		{"gap behind a shadow that is not locked", behind, "kcore@runtime", allowed, &counts, OpenGap},
 		{"older than the lock", older, "kcore@runtime", allowed, &counts, OpenGap},
+		{"let through at its own, which is not locked, and shadowed", sitedShadowed, "tracefs@runtime", shadowedLater, &counts, Shadowed},
+		{"shadowed gap, its own reason named at another site", behindSited, "confidentiality@runtime", elsewhereOnly, &counts, Enforced},
+		{"a probe was refused during boot, unlocked", atBootSite, "none", allowed, &bootOther, Open},
+		{"checked before the lock and after it", olderSited, "integrity@runtime", twice, &counts, Enforced},
+		{"checked before the lock, denied at another site after it", olderSited, "integrity@runtime", at("fs/third.c:third", 1), &counts, Unattributed},
 		{"the lock is older, at another site", olderSited, "integrity", at("fs/third.c:third", 1), &counts, Enforced},
 		{"the lock is older", older, "kcore@boot", counted(scenarios.Denied, core), &counts, Enforced},
 		{"the lock is older and leaks", older, "kcore@boot", allowed, &counts, Leak},

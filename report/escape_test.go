@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -186,4 +187,24 @@ func FuzzEscape(f *testing.F) {
 			t.Errorf("escapeJSON lets %q through", r)
 		}
 	})
+}
+
+// TestLinesAreShort wants long lists broken between items, and a long reason cut
+// off in the line of a machine.
+func TestLinesAreShort(t *testing.T) {
+	items := slices.Repeat([]string{"12 of something"}, 20)
+	got := wrap(items)
+	if strings.ReplaceAll(got, ",\n", ", ") != strings.Join(items, ", ") {
+		t.Errorf("wrap changes the list: %q", got)
+	}
+	hosts := []matrix.Host{{Arch: "x86_64", QEMU: "QEMU emulator version 7.2.22 (Debian)", CPU: "max", Why: strings.Repeat("é ", 300)}, {Arch: "arm64"}}
+	machines := Machines(hosts)
+	if n := strings.Count(machines, "\n"); n != 1 || !strings.HasPrefix(machines, "x86_64: QEMU 7.2.22, CPU max; é é") {
+		t.Errorf("machines: %q", machines)
+	}
+	for _, line := range strings.Split(got+"\n"+machines, "\n") {
+		if n := utf8.RuneCountInString(line); n > maxLine {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
 }

@@ -49,7 +49,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 	for _, n := range notes(m) {
 		fmt.Fprintf(b, "**%s**\n\n", escape(n))
 	}
-	fmt.Fprintln(b, wrap(counts(m)))
+	fmt.Fprintln(b, counts(m))
 	return nil
 }
 

@@ -28,7 +28,8 @@ var short = map[matrix.Verdict]string{
 	matrix.NotRun:       "...",
 }
 
-// Machines describes the hosts that ran the guests, a line each.
+// Machines describes the hosts that ran the guests, a line each. The reason for
+// the accelerator is cut off if the line is too wide; the JSON has all of it.
 func Machines(hosts []matrix.Host) string {
 	var lines []string
 	for _, h := range hosts {
@@ -37,7 +38,7 @@ func Machines(hosts []matrix.Host) string {
 		if h.CPU != "" {
 			line += ", CPU " + h.CPU
 		}
-		lines = append(lines, clean(fmt.Sprintf("%s; %s", line, h.Why)))
+		lines = append(lines, shorten(clean(fmt.Sprintf("%s; %s", line, h.Why))))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -92,7 +93,7 @@ func counts(m *matrix.Matrix) string {
 	if len(parts) == 0 {
 		return "no cells"
 	}
-	return strings.Join(parts, ", ")
+	return wrap(parts)
 }
 
 // notes are sentences about the whole matrix that no reader should miss.
@@ -247,26 +248,35 @@ func share(s matrix.Share) string {
 	return text
 }
 
-// maxLine is how wide running text is, in characters.
+// maxLine is how wide lines are, in characters.
 const maxLine = 100
 
-// wrap breaks running text into lines.
-func wrap(s string) string {
+// wrap joins the items of a list with commas, and breaks it into lines between
+// items.
+func wrap(items []string) string {
 	var b strings.Builder
 	width := 0
-	for i, word := range strings.Fields(s) {
-		n := utf8.RuneCountInString(word)
+	for i, item := range items {
+		n := utf8.RuneCountInString(item)
 		switch {
 		case i == 0:
-		case width+1+n > maxLine:
-			b.WriteString("\n")
+		case width+len(", ")+n >= maxLine:
+			b.WriteString(",\n")
 			width = 0
 		default:
-			b.WriteString(" ")
-			width++
+			b.WriteString(", ")
+			width += len(", ")
 		}
-		b.WriteString(word)
+		b.WriteString(item)
 		width += n
 	}
 	return b.String()
+}
+
+// shorten cuts a line that is too wide.
+func shorten(s string) string {
+	if r := []rune(s); len(r) > maxLine {
+		return string(r[:maxLine-len("...")]) + "..."
+	}
+	return s
 }

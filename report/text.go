@@ -27,7 +27,7 @@ func text(b *strings.Builder, m *matrix.Matrix) error {
 	for _, n := range notes(m) {
 		fmt.Fprintln(b, clean(n))
 	}
-	fmt.Fprintln(b, wrap(counts(m)))
+	fmt.Fprintln(b, counts(m))
 	return nil
 }
 
