@@ -17,7 +17,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A guest is what this program knows for as long as the machine runs.
+// A guest is the state of this program that lasts from one request to the next.
 type guest struct {
 	machine    machine
 	clock      clock

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
@@ -18,134 +17,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A lab is a machine whose kernel denies, logs and limits like the real one. It
-// is its own clock.
-type lab struct {
-	time    time.Duration
-	kernel  ratelimit
-	pending []record
-	deny    map[string]bool // probes
-	mute    bool            // the kernel logs nothing
-	cut     bool            // the log is always overrun
-	logErr  error
-	counts  bool // it counts checks
-	counted []scenarios.Check
-	ran     []string
-	slept   time.Duration
-	written []lockdown.Write
-	refuse  string // a file that cannot be written
-	serial  int
-	started map[string]int     // children that are not closed, by probe
-	onAct   func(probe string) // called before a child acts
-	onClose func(probe string) // called when a child is closed
-}
-
-func (l *lab) guest() *guest { return &guest{started: time.Now(), machine: l, clock: l} }
-
-func (l *lab) run(out *bytes.Buffer) *cellRun { return l.runOn(l.guest(), out) }
-
-func (l *lab) runOn(g *guest, out *bytes.Buffer) *cellRun {
-	r := newCellRun(g, out)
-	r.find = func(id string) (scenarios.Row, bool) {
-		p := scenarios.Probe{}
-		p.Reason = "kexec"
-		if strings.HasPrefix(id, "free/") {
-			p.Expect = scenarios.Unchecked
-		}
-		if strings.HasPrefix(id, "setup/") {
-			p.Setup = fakesBefore["fake/before"] // not called
-		}
-		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
-	}
-	return r
-}
-
-func (l *lab) state(when string) *guestproto.State { return &guestproto.State{When: when} }
-
-func (l *lab) write(file, data string) error {
-	if file == l.refuse {
-		return errors.New("refused")
-	}
-	l.written = append(l.written, lockdown.Write{File: file, Data: data})
-	return nil
-}
-
-func (l *lab) drainCounts() ([]scenarios.Check, bool, error) {
-	c := l.counted
-	l.counted = nil
-	return c, l.counts, nil
-}
-
-func (l *lab) readLog() ([]record, bool, error) {
-	p := l.pending
-	l.pending = nil
-	return p, l.cut, l.logErr
-}
-
-func (l *lab) skipLog() { l.pending = nil }
-
-func (l *lab) now() time.Duration { return l.time }
-
-func (l *lab) sleep(_ context.Context, d time.Duration) {
-	l.time += max(d, 0)
-	l.slept += max(d, 0)
-}
-
-func (l *lab) child(probe string, _ *guestproto.Request) (child, error) {
-	l.serial++
-	if l.started == nil {
-		l.started = map[string]int{}
-	}
-	l.started[probe]++
-	return &labChild{l, probe, fmt.Sprintf("ldp-%04d", l.serial)}, nil
-}
-
-// open counts the children that are not closed.
-func (l *lab) open() (n int) {
-	for _, c := range l.started {
-		n += c
-	}
-	return n
-}
-
-// A labChild is a lab's child.
-type labChild struct {
-	l           *lab
-	probe, name string
-}
-
-func (c *labChild) comm() string          { return c.name }
-func (c *labChild) setup(context.Context) {}
-
-func (c *labChild) close() {
-	c.l.started[c.probe]--
-	if c.l.onClose != nil {
-		c.l.onClose(c.probe)
-	}
-}
-
-func (c *labChild) act(context.Context) scenarios.Result {
-	l := c.l
-	if l.onAct != nil {
-		l.onAct(c.probe)
-	}
-	l.time += 50 * time.Millisecond
-	l.ran = append(l.ran, c.probe)
-	if !l.deny[c.probe] {
-		return scenarios.Result{Outcome: scenarios.Allowed}
-	}
-	l.say(c.name)
-	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: c.name, Checks: 1, Denials: 1})
-	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
-}
-
-func (l *lab) say(comm string) {
-	if !l.mute && l.kernel.allow(l.time) {
-		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
-	}
-}
-
-// ask answers one request and gives the stream's frames.
+// ask answers one request and returns the stream's frames.
 func ask(t *testing.T, l *lab, setting string, probes ...string) (states []string, obs []scenarios.Observation, err error) {
 	t.Helper()
 	s, perr := lockdown.ParseSetting(setting)
@@ -211,12 +83,12 @@ func TestCellRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if err := guestproto.ReadFrames(&out, nil); err == nil || !strings.HasPrefix(err.Error(), "guest: read request: ") {
-			t.Errorf("%s: stream says %v", name, err)
+			t.Errorf("%s: stream ends with %v", name, err)
 		}
 	}
 }
 
-func TestCellTellsOfAWriteThatTheKernelRefused(t *testing.T) {
+func TestWriteWholeReportsARefusal(t *testing.T) {
 	err := writeWhole("/dev/full", "integrity")
 	if err == nil || err.Error() != `write("/dev/full", "integrity"): ENOSPC` {
 		t.Errorf("got %v", err)
@@ -234,7 +106,7 @@ func TestCellPacesItself(t *testing.T) {
 		l.deny[id] = true
 	}
 	for range 4 {
-		l.say("swapper") // lines of the boot count, too
+		l.logDenial("swapper") // lines of the boot count, too
 	}
 	_, obs, err := ask(t, l, "integrity", probes...)
 	if err != nil {
@@ -250,7 +122,8 @@ func TestCellPacesItself(t *testing.T) {
 	}
 }
 
-// A kernel that counts is not waited for, and nobody's checks are another's.
+// A cell does not wait for a kernel that counts, and gives each observation the
+// checks of its own comm.
 func TestCellCounts(t *testing.T) {
 	l := &lab{deny: map[string]bool{}, counts: true, counted: []scenarios.Check{{Site: "g+0x1/0x2", Comm: "swapper", Checks: 3}}}
 	var probes []string
@@ -270,7 +143,8 @@ func TestCellCounts(t *testing.T) {
 	}
 }
 
-// What a kernel that counts logged while it booted is passed over.
+// A kernel that counts has logged nothing new while it booted, so its log is
+// skipped.
 func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
 	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
 	var in, out bytes.Buffer
@@ -280,7 +154,7 @@ func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
 	}
 	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
 		if f.State != nil && len(f.State.Log) > 0 {
-			t.Errorf("state %s says %q", f.State.When, f.State.Log)
+			t.Errorf("state %s has the log %q", f.State.When, f.State.Log)
 		}
 		return nil
 	}); err != nil || len(l.pending) > 0 {
@@ -402,12 +276,12 @@ func TestParseCounts(t *testing.T) {
 	}
 }
 
-func TestCellObservesAgainWhereTheLineMayBeLost(t *testing.T) {
+func TestCellObservesAgainIfTheLineMayBeLost(t *testing.T) {
 	// The probe's own pacing is bypassed: its reason is not locked by the
 	// setting, yet it is denied.
 	l := &lab{deny: map[string]bool{"a/x": true}}
 	for range limitBurst {
-		l.say("other")
+		l.logDenial("other")
 	}
 	_, obs, err := ask(t, l, "none", "a/x")
 	if err != nil || obs[0].Runs != 2 || len(obs[0].Log) != 1 {
@@ -415,7 +289,7 @@ func TestCellObservesAgainWhereTheLineMayBeLost(t *testing.T) {
 	}
 }
 
-func TestCellRunsNoProbeMoreThanThrice(t *testing.T) {
+func TestCellRunsAProbeAtMostThreeTimes(t *testing.T) {
 	for name, l := range map[string]*lab{
 		"silent kernel": {mute: true},
 		"log cut":       {mute: true, cut: true},
@@ -429,10 +303,10 @@ func TestCellRunsNoProbeMoreThanThrice(t *testing.T) {
 	}
 }
 
-func TestCellNeverWaitsWhereNothingIsLocked(t *testing.T) {
+func TestCellNeverWaitsIfNothingIsLocked(t *testing.T) {
 	l := &lab{}
 	for range limitBurst {
-		l.say("swapper")
+		l.logDenial("swapper")
 	}
 	_, _, err := ask(t, l, "none", "a/x", "a/y")
 	if err != nil || l.slept != 0 {
@@ -440,7 +314,7 @@ func TestCellNeverWaitsWhereNothingIsLocked(t *testing.T) {
 	}
 }
 
-func TestCellTellsOnceOfAMissingLog(t *testing.T) {
+func TestCellReportsAMissingLogOnce(t *testing.T) {
 	l := &lab{logErr: errors.New("open /dev/kmsg: gone")}
 	var out bytes.Buffer
 	r := l.run(&out)
@@ -456,12 +330,12 @@ func TestCellTellsOnceOfAMissingLog(t *testing.T) {
 		}
 		return nil
 	}); err != nil || !reflect.DeepEqual(errs, []string{"open /dev/kmsg: gone"}) {
-		t.Errorf("states say %q, %v", errs, err)
+		t.Errorf("states report %q, %v", errs, err)
 	}
 }
 
-// A script is played after the setting is locked, and every step is a frame.
-func TestCellPlaysAScript(t *testing.T) {
+// A sequence runs after the setting is locked, and each operation is a frame.
+func TestCellRunsASequence(t *testing.T) {
 	var l lab
 	play := func(script ...lockdown.Op) (answers []lockdown.Op, err error) {
 		var in, out bytes.Buffer

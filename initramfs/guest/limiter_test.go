@@ -24,8 +24,8 @@ func (r *ratelimit) allow(now time.Duration) bool {
 	return true
 }
 
-// Whenever the limiter sees no need to wait, the kernel prints; and a line
-// that the kernel held back never looks as if it had not been.
+// If the limiter does not wait, the kernel prints the line. If the kernel
+// suppresses a line, the limiter reports that it may have.
 func TestLimiterAgreesWithKernel(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
@@ -47,9 +47,9 @@ func TestLimiterAgreesWithKernel(t *testing.T) {
 				if kernel.allow(now) {
 					l.printed(now)
 				} else if polite {
-					t.Fatalf("seed %d: a line was held back at %v", seed, now)
+					t.Fatalf("seed %d: a line was suppressed at %v", seed, now)
 				} else if !l.full(now) {
-					t.Fatalf("seed %d: a line was held back at %v unnoticed", seed, now)
+					t.Fatalf("seed %d: a line was suppressed at %v unnoticed", seed, now)
 				}
 			}
 		}
@@ -69,7 +69,7 @@ func TestLimiterWaits(t *testing.T) {
 		{0, 0}, {1, 0}, {2, 0},
 		{3, limitInterval + limitMargin - now},
 		{4, 100*time.Millisecond + limitInterval + limitMargin - now},
-		{99, 700*time.Millisecond + limitInterval + limitMargin - now}, // no more than a burst can be had
+		{99, 700*time.Millisecond + limitInterval + limitMargin - now}, // a burst is the most that fits
 	} {
 		if got := l.wait(now, tt.lines); got != tt.want {
 			t.Errorf("wait for %d lines: %v, want %v", tt.lines, got, tt.want)

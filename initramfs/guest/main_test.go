@@ -15,7 +15,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// reaper is the one that may wait for processes in this test binary.
+// reaper is the only one that waits for processes in this test binary.
 var reaper *children
 
 func TestMain(m *testing.M) {
@@ -23,16 +23,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Children of this test binary find fakes: variables come before init.
+// Children of this test binary find fakes, because variables are initialised
+// before init runs.
 var _ = func() bool { find = findFake; return true }()
 
-// fakes are probes that behave in ways in which a probe must not harm the run.
+// fakes are probes. Whatever they do, the run must go on.
 var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 	"fake/ok": func(_ context.Context, e scenarios.Env) scenarios.Result {
 		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Interface)}
 	},
 	"fake/comms": func(context.Context, scenarios.Env) scenarios.Result {
-		// Every thread: the runtime's, too.
+		// All threads, those of the runtime included.
 		var all bytes.Buffer
 		tasks, _ := os.ReadDir("/proc/self/task")
 		for _, t := range tasks {
@@ -82,7 +83,7 @@ var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 		return scenarios.Result{Outcome: scenarios.Denied}
 	},
 	"fake/leaves-daemon": func(context.Context, scenarios.Env) scenarios.Result {
-		// Out of the process group, with the result's pipe in its hands.
+		// A session of its own, which holds the result's pipe open.
 		_, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "30"}, &syscall.ProcAttr{
 			Files: []uintptr{0, 1, 2, resultFD}, Sys: &syscall.SysProcAttr{Setsid: true},
 		})
@@ -90,7 +91,7 @@ var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 	},
 }
 
-// fakesBefore are probes that do something before the lock.
+// fakesBefore are probes with a Setup.
 var fakesBefore = map[string]func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result){
 	"fake/before": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
 		file := orderFile(os.Getppid())
@@ -109,8 +110,8 @@ var fakesBefore = map[string]func(context.Context, scenarios.Env) (func(context.
 	},
 }
 
-// orderFile is where probes of the process's tests say when they ran: their
-// environment is the guest program's to choose.
+// orderFile is the file to which the probes of a test process append when they
+// run. It has a fixed name because the guest program sets their environment.
 func orderFile(pid int) string { return fmt.Sprintf("/tmp/ldlab-test-order-%d", pid) }
 
 func appendTo(file, text string) {

@@ -16,37 +16,43 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// start starts a child for a probe. A test that waits for a limit sets a small
-// scale; the others have limits that no machine is too slow for.
-func start(t *testing.T, comm, probe string, scale float64) *probeChild {
+// start starts a child for a probe. A test that waits for a limit makes that one
+// short; the others are ample.
+func start(t *testing.T, comm, probe string, l limits) *probeChild {
 	t.Helper()
 	w, err := startWorker(reaper, t.TempDir(), comm)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := childFor(t, w, probe, scale)
+	c := childFor(t, w, probe, l)
 	t.Cleanup(c.close)
 	return c
 }
 
 // childFor has a worker run a probe.
-func childFor(t *testing.T, w *worker, probe string, scale float64) *probeChild {
+func childFor(t *testing.T, w *worker, probe string, l limits) *probeChild {
 	t.Helper()
 	setting, err := lockdown.ParseSetting("integrity@runtime")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newProbeChild(w, probe, newLimits(scale), scenarios.Env{Setting: setting, Interface: lockdown.Bitmap})
+	return newProbeChild(w, probe, l, scenarios.Env{Setting: setting, Interface: lockdown.Bitmap})
 }
 
-// ample is a scale whose limits no test reaches.
-const ample = 100
+// ample are limits that no test reaches.
+var ample = newLimits(maxScale)
+
+// Limits of which one is reached.
+var (
+	shortAct    = limits{act: time.Millisecond, killed: ample.killed, gone: ample.gone, output: ample.output}
+	shortKilled = limits{act: ample.act, killed: 50 * time.Millisecond, gone: ample.gone, output: ample.output}
+)
 
 func TestProbeChild(t *testing.T) {
 	const failed = scenarios.Failed
 	for _, tt := range []struct {
 		probe   string
-		scale   float64
+		limits  limits
 		outcome scenarios.Outcome
 		call    string
 		why     string // part of it
@@ -56,8 +62,8 @@ func TestProbeChild(t *testing.T) {
 		{"fake/panic", ample, failed, "", "panic: at the disco"},
 		{"fake/exit", ample, failed, "", "child ended without a result: exit 7: bye"},
 		{"fake/killed", ample, failed, "", "child ended without a result: killed by killed"},
-		{"fake/hang", 0.05, failed, "", "no result within 500ms"},
-		{"fake/gives-up", 0.1, failed, "", "gave up"},
+		{"fake/hang", shortKilled, failed, "", "no result within 50ms"},
+		{"fake/gives-up", shortAct, failed, "", "gave up"},
 		{"fake/garbage", ample, failed, "", "length 4294967295 exceeds"},
 		{"fake/half", ample, failed, "", "unexpected EOF"},
 		{"fake/flood", ample, scenarios.Denied, "", ""},
@@ -65,7 +71,7 @@ func TestProbeChild(t *testing.T) {
 		{"fake/none-such", ample, failed, "", `unknown probe "fake/none-such"`},
 	} {
 		t.Run(tt.probe, func(t *testing.T) {
-			r := start(t, "ldp-0001", tt.probe, tt.scale).act(t.Context())
+			r := start(t, "ldp-0001", tt.probe, tt.limits).act(t.Context())
 			if r.Outcome != tt.outcome || r.Call != tt.call || !strings.Contains(r.Why, tt.why) {
 				t.Errorf("got %+v, want %+v", r, tt)
 			}
@@ -90,7 +96,7 @@ func TestEveryThreadOfTheChildHasItsComm(t *testing.T) {
 func TestProbeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r := start(t, "ldp-0001", "fake/hang", maxScale).act(ctx); r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, "run canceled") {
+	if r := start(t, "ldp-0001", "fake/hang", ample).act(ctx); r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, "run canceled") {
 		t.Errorf("got %+v", r)
 	}
 }

@@ -30,7 +30,7 @@ func shellArgv(command string, haveShell bool) ([]string, error) {
 	return strings.Fields(command), nil
 }
 
-// shell runs a command, on a terminal if one was asked for.
+// shell runs a command, on a terminal if the client has requested one.
 func (s *session) shell(command string) {
 	_, err := os.Stat(shellPath)
 	argv, err := shellArgv(command, err == nil)

@@ -113,7 +113,7 @@ func TestTrouble(t *testing.T) {
 		name   string
 		script []Step
 		prep   string // the error of Prepare
-		play   string // what the kernel says
+		play   string // what the kernel writes
 		fetch  string // the error of Fetch
 		text   string // the last output
 	}{
@@ -205,8 +205,8 @@ func TestCanceled(t *testing.T) {
 	})
 }
 
-// TestOutputsAreBounded: a guest whose script asks for the most that a step may
-// output and find gets an error, and the host survives.
+// TestOutputsAreBounded: a guest whose script outputs and finds the most that each
+// step may gets an error, and the host survives.
 func TestOutputsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		guest, _ := serve(t)

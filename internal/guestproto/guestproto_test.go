@@ -75,8 +75,8 @@ func TestReadFramesGarbage(t *testing.T) {
 	}
 }
 
-// TestRoundTrip draws messages and has them come back as they were: a field
-// that is forgotten on the way is found here.
+// TestRoundTrip draws messages and checks that they are decoded as they were
+// encoded, so that a field that Fields leaves out is found.
 func TestRoundTrip(t *testing.T) {
 	t.Run("frame", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
@@ -128,7 +128,7 @@ func drawSetting(t *rapid.T) lockdown.Setting {
 	return s
 }
 
-// comesBack sends a message and reads it into another of its type.
+// comesBack writes a message and reads it into another one of its type.
 func comesBack(t *rapid.T, sent, got vport.Message) {
 	var b bytes.Buffer
 	if err := vport.Write(&b, sent); err != nil {
@@ -139,7 +139,7 @@ func comesBack(t *rapid.T, sent, got vport.Message) {
 	}
 }
 
-// emptyIsNil makes lists without elements equal.
+// emptyIsNil returns a text in which empty and nil slices are equal.
 func emptyIsNil(msg vport.Message) string {
 	text, err := json.Marshal(msg)
 	if err != nil {
@@ -148,7 +148,8 @@ func emptyIsNil(msg vport.Message) string {
 	return strings.ReplaceAll(string(text), "[]", "null")
 }
 
-// TestOff has the guest program told to power off in the place of a request.
+// TestOff: an Off is decoded as a request with Off set, and clears the other
+// fields.
 func TestOff(t *testing.T) {
 	var b bytes.Buffer
 	r := Request{Mutant: "left from before"}

@@ -14,7 +14,7 @@ type word string
 
 func (w *word) Fields(c *Codec) { Text(c, w) }
 
-// TestPreamble has a preamble, full and empty, come back as it was.
+// TestPreamble reads a preamble, full and empty, as it was written.
 func TestPreamble(t *testing.T) {
 	for _, p := range []Preamble{{}, {Version, []byte("host key"), []byte("client key"), bytes.Repeat([]byte{7}, 32), 1 << 62}, {UnixNano: -1}} {
 		var b bytes.Buffer
@@ -55,8 +55,8 @@ func TestWriteBounds(t *testing.T) {
 	}
 }
 
-// TestReadIsNotFooled gives Read what a hostile or broken guest may send.
-func TestReadIsNotFooled(t *testing.T) {
+// TestReadRefuses gives Read what a hostile or broken guest may send.
+func TestReadRefuses(t *testing.T) {
 	head := func(n uint32) string { return string(binary.BigEndian.AppendUint32(nil, n)) }
 	for _, tc := range []struct{ name, in, want string }{
 		{"half a length", "\x00\x00", "length"},
@@ -136,7 +136,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestOneEncoding: a padded number and a truth of 2 are refused, because a
+// TestOneEncoding: a number that is padded with zeros is refused, because a
 // message has one encoding.
 func TestOneEncoding(t *testing.T) {
 	for _, in := range []string{"\x00\x00\x00\x03\x82\x00x", "\x00\x00\x00\x05\x81\x80\x80\x00x"} {

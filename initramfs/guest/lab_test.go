@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A lab is a machine whose kernel denies, logs and limits like the real one. It
+// is its own clock.
+type lab struct {
+	time    time.Duration
+	kernel  ratelimit
+	pending []record
+	deny    map[string]bool // probes
+	mute    bool            // the kernel logs nothing
+	cut     bool            // the log is always overrun
+	logErr  error
+	counts  bool // it counts checks
+	counted []scenarios.Check
+	ran     []string
+	slept   time.Duration
+	written []lockdown.Write
+	refuse  string // a file that cannot be written
+	serial  int
+	started map[string]int     // children that are not closed, by probe
+	onAct   func(probe string) // called before a child acts
+	onClose func(probe string) // called when a child is closed
+}
+
+func (l *lab) guest() *guest { return &guest{started: time.Now(), machine: l, clock: l} }
+
+func (l *lab) run(out *bytes.Buffer) *cellRun { return l.runOn(l.guest(), out) }
+
+func (l *lab) runOn(g *guest, out *bytes.Buffer) *cellRun {
+	r := newCellRun(g, out)
+	r.find = func(id string) (scenarios.Row, bool) {
+		p := scenarios.Probe{}
+		p.Reason = "kexec"
+		if strings.HasPrefix(id, "free/") {
+			p.Expect = scenarios.Unchecked
+		}
+		if strings.HasPrefix(id, "setup/") {
+			p.Setup = fakesBefore["fake/before"] // not called
+		}
+		return scenarios.Row{ID: id, Probe: p}, !strings.HasPrefix(id, "none/")
+	}
+	return r
+}
+
+func (l *lab) state(when string) *guestproto.State { return &guestproto.State{When: when} }
+
+func (l *lab) write(file, data string) error {
+	if file == l.refuse {
+		return errors.New("refused")
+	}
+	l.written = append(l.written, lockdown.Write{File: file, Data: data})
+	return nil
+}
+
+func (l *lab) drainCounts() ([]scenarios.Check, bool, error) {
+	c := l.counted
+	l.counted = nil
+	return c, l.counts, nil
+}
+
+func (l *lab) readLog() ([]record, bool, error) {
+	p := l.pending
+	l.pending = nil
+	return p, l.cut, l.logErr
+}
+
+func (l *lab) skipLog() { l.pending = nil }
+
+func (l *lab) now() time.Duration { return l.time }
+
+func (l *lab) sleep(_ context.Context, d time.Duration) {
+	l.time += max(d, 0)
+	l.slept += max(d, 0)
+}
+
+func (l *lab) child(probe string, _ *guestproto.Request) (child, error) {
+	l.serial++
+	if l.started == nil {
+		l.started = map[string]int{}
+	}
+	l.started[probe]++
+	return &labChild{l, probe, fmt.Sprintf("ldp-%04d", l.serial)}, nil
+}
+
+// open counts the children that are not closed.
+func (l *lab) open() (n int) {
+	for _, c := range l.started {
+		n += c
+	}
+	return n
+}
+
+// A labChild is a lab's child.
+type labChild struct {
+	l           *lab
+	probe, name string
+}
+
+func (c *labChild) comm() string          { return c.name }
+func (c *labChild) setup(context.Context) {}
+
+func (c *labChild) close() {
+	c.l.started[c.probe]--
+	if c.l.onClose != nil {
+		c.l.onClose(c.probe)
+	}
+}
+
+func (c *labChild) act(context.Context) scenarios.Result {
+	l := c.l
+	if l.onAct != nil {
+		l.onAct(c.probe)
+	}
+	l.time += 50 * time.Millisecond
+	l.ran = append(l.ran, c.probe)
+	if !l.deny[c.probe] {
+		return scenarios.Result{Outcome: scenarios.Allowed}
+	}
+	l.logDenial(c.name)
+	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: c.name, Checks: 1, Denials: 1})
+	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
+}
+
+func (l *lab) logDenial(comm string) {
+	if !l.mute && l.kernel.allow(l.time) {
+		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
+	}
+}
