@@ -28,7 +28,7 @@ const (
 	Guest     Kind = "guest"     // the guest's program
 	Shell     Kind = "shell"     // commands of the guest that ldlab shell boots
 	Templates Kind = "templates" // a booted guest that others are forked from
-	Verdicts  Kind = "verdicts"  // whether KVM works on this host
+	Verdicts  Kind = "verdicts"  // whether KVM and forks work on this host
 )
 
 // An ID names an entry. Two slashes or more, and names that begin with a dot,
@@ -62,7 +62,7 @@ var layouts = map[Kind]layout{
 	Guest:     {dir: ".", name: regexp.MustCompile(`^guest-[a-z0-9_]+-[0-9a-f]{16}$`), max: 1 << 30, idle: 30 * day},
 	Shell:     {dir: ".", name: regexp.MustCompile(`^u-root-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
 	Templates: {dir: "templates", name: regexp.MustCompile(`^[0-9a-f]{32}\.template$`), max: 4 << 30, idle: 7 * day},
-	Verdicts:  {dir: ".", name: regexp.MustCompile(`^kvm-[a-z0-9_]+\.json$`)},
+	Verdicts:  {dir: ".", name: regexp.MustCompile(`^(kvm|forks)-[a-z0-9_]+\.json$`)},
 }
 
 // Kinds are all kinds, in the order in which they are listed.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/template"
@@ -36,10 +37,28 @@ func (s *Stage) workers(p part) int {
 	return specialWorkers
 }
 
-// forkable reports whether the part of a guest may be forked: its setting, and
-// its mutant if it has one, do not come from the kernel command line.
+// forkable reports whether the part of a guest may be forked: QEMU can, and its
+// setting, and its mutant if it has one, do not come from the kernel command line.
 func (s *Stage) forkable(g matrix.Guest, p part) bool {
-	return !s.options.Boot && len(g.Setting.KernelArgs()) == 0 && !p.mutant.atBoot
+	return !s.options.Boot && !s.boots[g.Arch] && len(g.Setting.KernelArgs()) == 0 && !p.mutant.atBoot
+}
+
+// chooseForks finds out, before any guest runs, whether QEMU can fork guests of
+// the kernel's architecture. If it cannot, the user is told once, and they boot.
+func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
+	a := k.build.Arch
+	forks := func(g matrix.Guest) bool { return g.Arch == a.Name && s.forkable(g, part{}) }
+	if s.shell || !slices.ContainsFunc(s.plan.Guests, forks) {
+		return nil
+	}
+	err := s.checkForks(ctx, k.machine(lockdown.Setting{}), s.options.Cache)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if s.boots[a.Name] = err != nil; err != nil {
+		s.note("%s: every guest boots, which takes longer, because this QEMU cannot fork guests (%v)", a.Name, err)
+	}
+	return nil
 }
 
 // forkConfig is a part's machine as its template boots it.

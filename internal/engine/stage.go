@@ -35,7 +35,10 @@ type Stage struct {
 	mu        sync.Mutex
 	templates map[templateKey]*sharedTemplate
 
+	boots map[string]bool // QEMU cannot fork guests of the architecture; set before guests run
+
 	// What needs QEMU; a test puts something else in its place.
+	checkForks   func(ctx context.Context, c vm.Config, cacheDir string) error
 	makeTemplate func(context.Context, *kernel, part, vm.Config) *template.Template
 	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
 }
@@ -77,8 +80,8 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	if read == nil {
 		read = func(Event) {}
 	}
-	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}}
-	s.makeTemplate, s.runMachine = s.template, s.machine
+	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
+	s.checkForks, s.makeTemplate, s.runMachine = template.Check, s.template, s.machine
 	return s
 }
 
@@ -131,6 +134,11 @@ func (s *Stage) prepare(ctx context.Context) error {
 		}
 		k.host = host
 		s.kernels[keyOf(build)] = k
+		if !known {
+			if err := s.chooseForks(ctx, k); err != nil {
+				return interrupted(ctx, err)
+			}
+		}
 	}
 	return nil
 }

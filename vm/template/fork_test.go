@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 	"golang.org/x/crypto/ssh"
@@ -111,7 +112,7 @@ func TestFork(t *testing.T) {
 
 func sum(t *testing.T, f *os.File) string {
 	t.Helper()
-	s, err := sumFile(fdPath(int(f.Fd())))
+	s, _, err := cache.SumFile(fdPath(int(f.Fd())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/testutil"
@@ -37,6 +38,11 @@ func TestOtherQEMU(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			began := time.Now()
+			if err := Check(t.Context(), c, ""); err != nil {
+				t.Error(err)
+			}
+			took := time.Since(began)
 			made, booted := cached(t, c, cache)
 			if other := keys[made.key]; other != "" || !booted {
 				t.Errorf("%s: booted %v; its template is that of %s", version, booted, other)
@@ -49,7 +55,7 @@ func TestOtherQEMU(t *testing.T) {
 			}
 			m := fork(t, made, c)
 			connect(t, m)
-			t.Logf("%s: boot %v, fork %v", version, made.Phases.Ready, m.Phases().Ready)
+			t.Logf("%s: check %v, boot %v, fork %v", version, took, made.Phases.Ready, m.Phases().Ready)
 			if end := m.PowerOff(t.Context()); end.Cause != vm.PoweredOff {
 				t.Errorf("%s: end %v", version, end)
 			}

@@ -138,8 +138,21 @@ func (s snapshot) load(ctx context.Context, m *machine) error {
 	return err
 }
 
-// take boots a machine up to the guest program's first word and saves it.
+// take boots a machine until its guest program is ready, and saves it.
 func take(ctx context.Context, config vm.Config) (s snapshot, phases vm.Phases, err error) {
+	return takeWhen(ctx, config, func(m *machine) error {
+		err := m.AwaitReady(ctx)
+		if err == nil {
+			settle(ctx, config.Scale)
+		}
+		return err
+	})
+}
+
+// takeWhen starts a machine and saves it when ready returns. Extra arguments are
+// QEMU's. An error of ready is returned as it is; all others but that of ctx are
+// an ErrCannotFork.
+func takeWhen(ctx context.Context, config vm.Config, ready func(*machine) error, args ...string) (s snapshot, phases vm.Phases, err error) {
 	if s, err = newSnapshot(config.MemoryMiB); err != nil {
 		return s, phases, cannotFork(err)
 	}
@@ -148,21 +161,22 @@ func take(ctx context.Context, config vm.Config) (s snapshot, phases vm.Phases, 
 			s.close()
 		}
 	}()
-	m, err := startMachine(ctx, config, s.base())
+	l := s.base()
+	l.Args = append(l.Args, args...)
+	m, err := startMachine(ctx, config, l)
 	if err != nil {
 		if ctx.Err() == nil {
-			err = cannotFork(err) // there may be no such thing as a memory backend
+			err = cannotFork(err) // this QEMU may have no memory backends
 		}
 		return s, phases, err
 	}
-	if err = m.AwaitReady(ctx); err == nil {
-		settle(ctx, config.Scale)
+	if err = ready(m); err == nil {
 		if err = m.save(ctx, &s); err != nil && ctx.Err() == nil {
 			err = cannotFork(err)
 		}
 	}
 	phases = m.Phases()
-	if err = errors.Join(err, m.Close(context.WithoutCancel(ctx))); err != nil {
+	if err = errors.Join(err, m.close(context.WithoutCancel(ctx))); err != nil {
 		return s, phases, err
 	}
 	if err = s.seal(); err != nil {
@@ -171,6 +185,7 @@ func take(ctx context.Context, config vm.Config) (s snapshot, phases vm.Phases, 
 	return s, phases, nil
 }
 
+// settle gives a guest time for what it does when it is idle.
 func settle(ctx context.Context, scale float64) {
 	select {
 	case <-ctx.Done():

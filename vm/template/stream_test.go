@@ -61,6 +61,39 @@ func TestCannotFork(t *testing.T) {
 	}
 }
 
+// TestCheck: it starts QEMU twice, runs no guest, and repeats what QEMU says.
+func TestCheck(t *testing.T) {
+	for kind, want := range map[string]string{
+		fakeGood: "", fakeWhole: "",
+		fakeRefuses: "State blocked by non-migratable device",
+		fakeBadLoad: "load of migration failed",
+	} {
+		t.Run(kind, func(t *testing.T) {
+			vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
+				c, dir := fakeConfig(t, a, kind)
+				err := Check(t.Context(), c, dir)
+				if want == "" && err != nil || want != "" && (!errors.Is(err, ErrCannotFork) || !strings.Contains(err.Error(), want)) {
+					t.Errorf("got %v, want %q", err, want)
+				}
+				// A QEMU that can fork is remembered, one that cannot is tried again.
+				before := starts(dir)
+				if again := Check(t.Context(), c, dir); (again == nil) != (err == nil) || (starts(dir) == before) != (err == nil) {
+					t.Errorf("again: %v; %d starts, then %d", again, before, starts(dir))
+				}
+				if left, _ := os.ReadDir(c.Dir); len(left) > 0 {
+					t.Errorf("left behind: %v", left)
+				}
+			})
+		})
+	}
+	c, _ := fakeConfig(t, arch.All()[0], fakeHalfDead)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Check(ctx, c, ""); !errors.Is(err, context.Canceled) || errors.Is(err, ErrCannotFork) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
 // TestMoveEndsWithContext: a QEMU that does nothing is given up.
 func TestMoveEndsWithContext(t *testing.T) {
 	for _, kind := range []string{fakeDeaf, fakeHalfDead} {
@@ -99,6 +132,12 @@ func makeAndFork(t *testing.T, ctx context.Context, c vm.Config) error {
 		t.Errorf("left behind: %v", left)
 	}
 	return err
+}
+
+// starts is how often the fake was started.
+func starts(dir string) int {
+	b, _ := os.ReadFile(filepath.Join(dir, "starts"))
+	return strings.Count(string(b), "\n")
 }
 
 // awaitStarts waits until the fake was started so often, and returns the last

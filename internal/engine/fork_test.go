@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
+)
+
+// TestCannotFork: a QEMU that cannot fork is reported once, before any guest
+// runs, and no guest tries it.
+func TestCannotFork(t *testing.T) {
+	for name, tt := range map[string]struct {
+		setting string
+		boot    bool
+		err     error
+		notes   int
+		forks   bool
+	}{
+		"can":          {"integrity@runtime", false, nil, 0, true},
+		"cannot":       {"integrity@runtime", false, template.ErrCannotFork, 1, false},
+		"not asked to": {"integrity@runtime", true, template.ErrCannotFork, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var notes []string
+			s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{tt.setting}}),
+				Options{Boot: tt.boot, Event: func(e Event) { notes = append(notes, e.Note) }})
+			build := s.plan.Builds[0]
+			k := &kernel{build: build, host: tcg}
+			s.kernels[keyOf(build)] = k
+			s.checkForks = func(context.Context, vm.Config, string) error { return tt.err }
+			if err := s.chooseForks(t.Context(), k); err != nil {
+				t.Error(err)
+			}
+			for _, g := range s.plan.Guests {
+				if got := s.forkable(g, part{}); got != tt.forks {
+					t.Errorf("%s: forkable %v, want %v", g.ID(), got, tt.forks)
+				}
+			}
+			s.Close() // waits for the reader of events
+			if len(notes) != tt.notes || len(notes) > 0 && !strings.Contains(notes[0], "x86_64: every guest boots") {
+				t.Errorf("notes %q", notes)
+			}
+		})
+	}
+}
+
+// TestForkCheckInterrupted: an interrupt is not taken for a QEMU that cannot fork.
+func TestForkCheckInterrupted(t *testing.T) {
+	s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}}), Options{})
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	s.checkForks = func(ctx context.Context, _ vm.Config, _ string) error { cancel(); return ctx.Err() }
+	k := &kernel{build: s.plan.Builds[0], host: tcg}
+	if err := s.chooseForks(ctx, k); !errors.Is(err, context.Canceled) || s.boots["x86_64"] {
+		t.Errorf("%v, boots %v", err, s.boots)
+	}
+}
