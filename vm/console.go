@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -16,8 +17,10 @@ const (
 	maxTailLine = 1 << 10  // bytes of each
 )
 
-// panicMark is in the line with which panic() starts, kernel/panic.c, v6.12.
-var panicMark = []byte("Kernel panic - not syncing")
+// panicLine matches the line with which panic() starts (kernel/panic.c, v6.12),
+// with the time and caller that printk puts before it (CONFIG_PRINTK_TIME,
+// CONFIG_PRINTK_CALLER). What programs write to the console has no time.
+var panicLine = regexp.MustCompile(`\[ *[0-9]+\.[0-9]{6}\](\[ *[TC][0-9]+\])? Kernel panic - not syncing`)
 
 // A log is a file that takes everything and keeps the first maxLog bytes. Its
 // last lines are in memory too, so that a flood cannot hide how it ended.
@@ -30,7 +33,7 @@ type log struct {
 	last    time.Time // when the last one came
 	line    []byte    // the line that has no end yet, cut at maxTailLine
 	tail    []string  // the lines before it
-	panicAt string    // the first line with panicMark
+	panicAt string    // the first line that panicLine matches
 }
 
 func newLog(path string) (*log, error) {
@@ -85,7 +88,7 @@ func (l *log) split(b []byte) {
 
 func (l *log) endLine() {
 	line := string(bytes.TrimRight(l.line, "\r"))
-	if l.panicAt == "" && bytes.Contains(l.line, panicMark) {
+	if l.panicAt == "" && panicLine.Match(l.line) {
 		l.panicAt = line
 	}
 	if len(l.tail) == tailLines {

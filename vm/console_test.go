@@ -35,8 +35,17 @@ func TestLogTail(t *testing.T) {
 		{name: "empty lines", in: "\n\n", n: 5, want: []string{"", ""}},
 		{
 			name: "first panic counts", n: 1, want: []string{"x"},
-			in:       "[ 1.0] Kernel panic - not syncing: one\nKernel panic - not syncing: two\nx\n",
-			panicked: "[ 1.0] Kernel panic - not syncing: one",
+			in:       "Kernel panic - not syncing: a program's\n[    1.000000] Kernel panic - not syncing: one\n[    1.000001] Kernel panic - not syncing: two\nx\n",
+			panicked: "[    1.000000] Kernel panic - not syncing: one",
+		},
+		{
+			name: "panic with its caller after an open line", n: 0,
+			in:       "prompt# [   11.000000][    T1] Kernel panic - not syncing: one\n",
+			panicked: "prompt# [   11.000000][    T1] Kernel panic - not syncing: one",
+		},
+		{
+			name: "panics of programs", n: 0,
+			in: "Kernel panic - not syncing\n[x] Kernel panic - not syncing\n[1] Kernel panic - not syncing\n",
 		},
 		{
 			name: "long line", in: strings.Repeat("x", 3*maxTailLine) + "\ny\n", n: 5,

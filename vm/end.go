@@ -81,20 +81,26 @@ func (e *evidence) observe(event qmp.Event) {
 	}
 }
 
-// judge says what the evidence amounts to. The guest's own end comes before
-// the lab's: a guest that panics while it is being stopped has panicked.
+// judge derives the cause from the evidence. QEMU's events outrank the console,
+// on which a guest's programs can write what they like: a clean shutdown is one
+// whatever the console reads, and a line of a panic counts only if the guest
+// then stopped. The guest's own end comes before the lab's: a guest that panics
+// while it is being stopped has panicked.
 func (e evidence) judge() (Cause, string) {
 	switch {
-	case e.panicAt != "":
-		// Also with QEMU still running, or long since stopped by us: a
-		// guest that can't restart after its panic stays as it is.
-		return Panicked, strings.TrimSpace(e.panicAt)
-	case e.pvpanic || e.shutdown == guestPanic:
-		return Panicked, "reported by pvpanic"
-	case e.state == nil:
-		return Hung, e.standing()
 	case e.shutdown == guestShutdown:
 		return PoweredOff, ""
+	case e.pvpanic || e.shutdown == guestPanic:
+		if e.panicAt != "" {
+			return Panicked, strings.TrimSpace(e.panicAt)
+		}
+		return Panicked, "reported by pvpanic"
+	case e.panicAt != "":
+		// Also if QEMU still runs, or was stopped by the lab: a guest that
+		// cannot restart after its panic stays as it is.
+		return Panicked, strings.TrimSpace(e.panicAt)
+	case e.state == nil:
+		return Hung, e.standing()
 	case e.shutdown == guestReset && e.off:
 		return PoweredOff, "by a reset"
 	case e.shutdown == guestReset:

@@ -43,6 +43,8 @@ func TestJudge(t *testing.T) {
 		{"panic while powering off", with(shutdown("guest-reset"), func(e *evidence) { e.off, e.panicAt = true, "Kernel panic" }), Panicked, "Kernel panic", true},
 		{"panic, then stopped", with(shutdown("host-qmp-quit"), func(e *evidence) { e.stopping, e.panicAt = true, "Kernel panic" }), Panicked, "Kernel panic", true},
 		{"panic, still running", evidence{panicAt: "Kernel panic", status: `"running"`}, Panicked, "Kernel panic", true},
+		{"power-off after a line of a panic", with(shutdown("guest-shutdown"), func(e *evidence) { e.off, e.panicAt = true, "[    1.000000] Kernel panic - not syncing: no" }), PoweredOff, "", true},
+		{"power-off from inside after a line of a panic", with(shutdown("guest-shutdown"), func(e *evidence) { e.panicAt = "Kernel panic" }), PoweredOff, "", true},
 		{"hang", evidence{status: `"running"`, bytes: 10, silent: 90 * time.Second}, Hung, `QEMU says "running"; console said 10 bytes, the last 90.0 s ago`, true},
 		{"silence", evidence{status: `"running"`}, Hung, "never said anything", true},
 		{"stopped", with(shutdown("host-qmp-quit"), func(e *evidence) { e.stopping = true }), Stopped, "", false},

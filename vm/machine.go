@@ -62,7 +62,7 @@ func Start(ctx context.Context, config Config) (*Machine, error) {
 
 // startResolved is Start for a Config that was resolved.
 func startResolved(ctx context.Context, config Config, l Launch) (*Machine, error) {
-	dir, err := newDir(config.Dir)
+	dir, err := newDir(ctx, config.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}

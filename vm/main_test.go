@@ -2,6 +2,7 @@ package vm
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
@@ -20,7 +21,7 @@ func guestConfig(t testing.TB, a *arch.Arch, mode string) Config {
 	t.Helper()
 	g := vmtest.Needs(t, a)
 	return Config{
-		Arch: a, Kernel: g.Kernel, Initrd: g.Initrd, QEMU: g.QEMU, Dir: t.TempDir(),
+		Arch: a, Kernel: g.Kernel, Initrd: g.Initrd, QEMU: g.QEMU, Dir: filepath.Join(t.TempDir(), "machines"),
 		Append: []string{"ldlab.test=" + mode},
 	}
 }

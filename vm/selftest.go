@@ -13,10 +13,13 @@ import (
 	"strings"
 )
 
-// A Choice is an accelerator, and one sentence that says why.
+// A Choice is an accelerator, and one sentence that gives the reason.
 type Choice struct {
 	Accel Accel
 	Why   string
+	// CacheErr is why the choice was not kept, so that it is made anew next
+	// time; nil: it was kept, or need not be.
+	CacheErr error
 }
 
 const (
@@ -30,8 +33,8 @@ const (
 // verdict is kept in cacheDir until the host boots again or QEMU changes.
 //
 // config needs a kernel and an initrd that are known to work: a broken one
-// would be held against KVM. An error is the lab's or ctx's; one of the cache
-// comes with a Choice that is good all the same.
+// would be held against KVM. An error is the lab's or ctx's, and then there is no
+// Choice. A cache that cannot be written is no error: see Choice.CacheErr.
 func SelfTest(ctx context.Context, config Config, cacheDir string) (Choice, error) {
 	config, err := config.Resolve()
 	if err != nil {
@@ -51,22 +54,30 @@ func SelfTest(ctx context.Context, config Config, cacheDir string) (Choice, erro
 		return Choice{}, err
 	}
 	cache := filepath.Join(cacheDir, "kvm-"+config.Arch.Name+".json")
-	if trouble, ok := cachedTrouble(cache, key); ok {
+	return cachedChoice(cache, key, func() (string, error) { return tryKVM(ctx, config) })
+}
+
+// cachedChoice is the choice that the file has for the key, or else the one
+// that follows from try, which it keeps.
+func cachedChoice(file, key string, try func() (trouble string, err error)) (Choice, error) {
+	if trouble, ok := cachedTrouble(file, key); ok {
 		return choose(trouble), nil
 	}
-	trouble, err := tryKVM(ctx, config)
+	trouble, err := try()
 	if err != nil {
 		return Choice{}, err
 	}
-	return choose(trouble), storeTrouble(cache, verdict{key, trouble})
+	choice := choose(trouble)
+	choice.CacheErr = storeTrouble(file, verdict{key, trouble})
+	return choice, nil
 }
 
 // choose turns what is wrong with KVM, or "", into a choice.
 func choose(trouble string) Choice {
 	if trouble == "" {
-		return Choice{KVM, "KVM: a Linux guest said hello under it"}
+		return Choice{Accel: KVM, Why: "KVM: a Linux guest said hello under it"}
 	}
-	return Choice{TCG, "TCG: " + trouble}
+	return Choice{Accel: TCG, Why: "TCG: " + trouble}
 }
 
 // tryKVM boots config under KVM and says what is wrong with it; "": nothing.

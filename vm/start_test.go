@@ -58,7 +58,7 @@ func TestStartErrors(t *testing.T) {
 		{name: "other kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "Image") }, want: "image is for arm64, not x86_64"},
 		{name: "empty kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "empty") }, want: "neither an ELF vmlinux nor a bzImage"},
 		{name: "empty initrd", change: func(c *Config) { c.Initrd = filepath.Join(filepath.Dir(c.Initrd), "empty") }, want: "file is empty"},
-		{name: "unwritable directory", change: func(c *Config) { c.Dir = c.Kernel }, want: "make directory: "},
+		{name: "unwritable directory", change: func(c *Config) { c.Dir = c.Kernel }, want: "is not a directory but a file"},
 		{name: "nothing set", change: func(c *Config) { *c = Config{} }, want: "no architecture"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,6 +113,35 @@ func TestChoiceCache(t *testing.T) {
 	}
 	if err := storeTrouble(filepath.Join(path, "x"), verdict{}); err == nil {
 		t.Error("no error for an unwritable cache")
+	}
+}
+
+// TestChoiceUncached: a cache that cannot be written costs time, and nothing
+// else.
+func TestChoiceUncached(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cache := filepath.Join(file, "kvm.json") // below a file
+	for range 2 {
+		tried := 0
+		c, err := cachedChoice(cache, "k", func() (string, error) { tried++; return "no", nil })
+		if err != nil || c.Accel != TCG || c.CacheErr == nil || tried != 1 {
+			t.Errorf("got %+v, %v, tried %d times", c, err, tried)
+		}
+	}
+	failed := errors.New("failed")
+	if c, err := cachedChoice(cache, "k", func() (string, error) { return "", failed }); err != failed || c.Accel != "" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	cache = filepath.Join(t.TempDir(), "kvm.json")
+	for _, want := range []int{1, 0} {
+		tried := 0
+		c, err := cachedChoice(cache, "k", func() (string, error) { tried++; return "", nil })
+		if err != nil || c.Accel != KVM || c.CacheErr != nil || tried != want {
+			t.Errorf("got %+v, %v, tried %d times, want %d", c, err, tried, want)
+		}
 	}
 }
 

@@ -38,7 +38,12 @@ func (m *Machine) PowerOff(ctx context.Context) End {
 	// Errors here are of no use: a guest that is off can't answer. How the
 	// machine ends is the answer.
 	if bare {
+		// A guest that does not read must not keep the lab beyond ctx.
+		deadline, _ := ctx.Deadline()
+		m.port.SetWriteDeadline(deadline)
+		stop := context.AfterFunc(ctx, func() { m.port.SetWriteDeadline(time.Unix(1, 0)) })
 		vport.Write(m.port, &vport.Off{})
+		stop()
 	}
 	if client != nil {
 		stop := context.AfterFunc(ctx, func() { client.Close() })

@@ -115,7 +115,7 @@ func (s *Stage) prepare(ctx context.Context) error {
 	if err := s.preflight(); err != nil {
 		return err
 	}
-	if err := vm.Sweep(vm.DefaultDir()); err != nil {
+	if err := vm.Sweep(ctx, vm.DefaultDir()); err != nil {
 		s.note("%v", err)
 	}
 	hosts := map[*arch.Arch]matrix.Host{}
@@ -315,11 +315,11 @@ func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) 
 		host.Accel, host.Why = s.options.Accel, "chosen by --accel"
 	default:
 		choice, err := vm.SelfTest(ctx, k.machine(lockdown.Setting{}), s.selfTestCache(a))
-		if choice.Accel == "" && err != nil {
+		if err != nil {
 			return host, err
 		}
-		if err != nil {
-			s.note("%v", err) // the choice is good, and is made anew next time
+		if choice.CacheErr != nil {
+			s.note("%v", choice.CacheErr)
 		}
 		host.Accel, host.Why = string(choice.Accel), choice.Why
 	}

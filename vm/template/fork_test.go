@@ -36,7 +36,7 @@ func makeTemplateFor(t *testing.T, c vm.Config, cacheDir string) *Template {
 
 func fork(t *testing.T, tpl *Template, c vm.Config) *vm.Machine {
 	t.Helper()
-	c.Dir = t.TempDir()
+	c.Dir = filepath.Join(t.TempDir(), "machines")
 	m, err := tpl.Fork(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func sum(t *testing.T, f *os.File) string {
 func TestStandBy(t *testing.T) {
 	a := arch.All()[0]
 	c := guestConfig(t, a, "serve")
-	c.Dir = t.TempDir()
+	c.Dir = filepath.Join(t.TempDir(), "machines")
 	tpl := makeTemplateFor(t, c, "")
 	tpl.StandBy()
 	forkIt := func(ctx context.Context) *vm.Machine {

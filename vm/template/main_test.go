@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func guestConfig(t testing.TB, a *arch.Arch, mode string) vm.Config {
 	t.Helper()
 	g := vmtest.Needs(t, a)
 	return vm.Config{
-		Arch: a, Kernel: g.Kernel, Initrd: g.Initrd, QEMU: g.QEMU, Dir: t.TempDir(),
+		Arch: a, Kernel: g.Kernel, Initrd: g.Initrd, QEMU: g.QEMU, Dir: filepath.Join(t.TempDir(), "machines"),
 		Append: []string{"ldlab.test=" + mode},
 	}
 }
