@@ -24,9 +24,9 @@ var siteNeeds = sync.OnceValues(func() (map[string][]string, error) {
 	return f.Needs, nil
 })
 
-// WhyAbsent says why a kernel lacks the calls of a file:function of the source:
-// "CONFIG_XEN_PRIVCMD is off", "powerpc only". It is empty where nothing is
-// known that keeps them out.
+// WhyAbsent is the reason why a kernel lacks the calls in a file:function of the
+// source: "CONFIG_XEN_PRIVCMD is off", "powerpc only". It is empty if no reason
+// is known, or if the kernel's configuration is not.
 func WhyAbsent(call string, b Built) string {
 	needs, err := siteNeeds()
 	if err != nil {
@@ -35,10 +35,10 @@ func WhyAbsent(call string, b Built) string {
 	return whyAbsent(needs[call], b.ConfigValue, b.Arch.Name)
 }
 
-func whyAbsent(needs []string, config func(string) string, arch string) string {
+func whyAbsent(needs []string, config func(string) (value string, known bool), arch string) string {
 	for _, n := range needs {
 		if strings.HasPrefix(n, "CONFIG_") {
-			if config(n) == "n" {
+			if value, known := config(n); known && value == "n" {
 				return n + " is off"
 			}
 		} else if one := strings.Split(n, "|"); !slices.Contains(one, arch) {

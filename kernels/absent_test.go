@@ -10,6 +10,7 @@ import (
 
 func TestWhyAbsent(t *testing.T) {
 	config := kconfig.Config{"CONFIG_ON": "y", "CONFIG_MODULE": "m"}
+	known := func(symbol string) (string, bool) { return config.Get(symbol), true }
 	for _, c := range []struct {
 		needs []string
 		want  string
@@ -21,9 +22,13 @@ func TestWhyAbsent(t *testing.T) {
 		{[]string{"sparc|x86_64", "CONFIG_OFF"}, "sparc, x86_64 only"},
 		{[]string{"sparc|arm64"}, ""},
 	} {
-		if got := whyAbsent(c.needs, config.Get, "arm64"); got != c.want {
+		if got := whyAbsent(c.needs, known, "arm64"); got != c.want {
 			t.Errorf("%q: %q, want %q", c.needs, got, c.want)
 		}
+	}
+	unknown := func(string) (string, bool) { return "n", false }
+	if got := whyAbsent([]string{"CONFIG_OFF"}, unknown, "arm64"); got != "" {
+		t.Errorf("of a configuration that is not known: %q", got)
 	}
 	built := Built{Arch: arch.Get("arm64")}
 	if got := WhyAbsent("arch/powerpc/kernel/rtas.c:rtas_call", built); got != "powerpc only" {

@@ -82,7 +82,7 @@ func TestTarballFails(t *testing.T) {
 	file, sha := archive(t)
 	other := strings.Repeat("0", 64)
 	b := newBench(t, "tarball:"+file+"#sha256="+other)
-	b.fails(context.Background(), b.spec("plain"), "fetch tarball:"+file, "sha256 is "+sha+", not the one asked for")
+	b.fails(context.Background(), b.spec("plain"), "fetch tarball:"+file, "sha256 is "+sha+", not the expected one")
 	b.clean()
 
 	whole, err := os.ReadFile(file)

@@ -1,10 +1,12 @@
-// Package kernels builds the columns of the matrix: kernels out of a base
-// source, a patch series and config fragments, for one architecture each.
+// Package kernels has the kernels that the lab can build: from a base source,
+// patch series and config fragments, for one architecture each. They are data:
+// bases/, table/, config/ and patches/.
 //
-// What there is to build is data: bases/, table/, config/ and patches/. A
-// [Builder] fetches, patches, configures and builds it into a cache; nothing
-// that is in the cache is built again, and nothing in it is believed without
-// its checksum.
+// It is the facade of kernels/source, patchset, kconfig, build and image.
+// [Resolve] reads what a user gives, [Builder.Identify] tells kernels apart
+// before they are built, and a [Builder] fetches, patches, configures and builds
+// them into the cache. What is in the cache is not built again, and is not used
+// without a check of its checksums.
 package kernels
 
 import (
@@ -48,8 +50,8 @@ func (k Kernel) On(a *arch.Arch) bool {
 type Base struct {
 	Name     string         `toml:"-"`
 	Title    string         `toml:"title"`
-	Source   string         `toml:"source"`   // where it is taken from; see ParseSource
-	Versions string         `toml:"versions"` // what version it may have; see ParseVersions
+	Source   string         `toml:"source"`   // where it is taken from; see source.Parse
+	Versions string         `toml:"versions"` // what version it may have; see patchset.ParseVersions
 	Steps    map[string]int `toml:"steps"`    // lines of output of a cold build, by architecture
 }
 
@@ -155,7 +157,7 @@ func (t *Tables) Names() []string {
 	return names
 }
 
-// Kernel looks a kernel up; ok is false where there is none of that name.
+// Kernel looks a kernel up; ok is false if there is none of that name.
 func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
 	for _, k := range t.kernels {
 		if k.Name == name {
@@ -165,7 +167,7 @@ func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
 	return Kernel{}, false
 }
 
-// Base looks a base up; ok is false where there is none of that name.
+// Base looks a base up; ok is false if there is none of that name.
 func (t *Tables) Base(name string) (b Base, ok bool) {
 	b, ok = t.bases[name]
 	return b, ok

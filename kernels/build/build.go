@@ -193,8 +193,8 @@ func (j *job) writeProvenance(fresh string) error {
 	return os.WriteFile(filepath.Join(fresh, provenanceFile), append(text, '\n'), 0o644)
 }
 
-// strip copies the image without its symbols, which are half of an ELF file
-// and which nobody reads: the kernel has kallsyms. Other formats have none.
+// strip copies the image without its symbols. They are half of an ELF file, and
+// are not needed because the kernel has kallsyms. Other formats have none.
 func (j *job) strip(ctx context.Context, from, to string) error {
 	head, err := host.ReadHead(from, 4)
 	if err != nil {

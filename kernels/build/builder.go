@@ -57,8 +57,8 @@ func (b *Builder) Build(ctx context.Context, r Recipe) (Built, error) {
 	}
 }
 
-// errMoved says that a source that had to be fetched again has another content
-// by now, so that the key is another one.
+// errMoved is a source that had to be fetched again and has another content now,
+// so that the key is another one.
 var errMoved = errors.New("the source has changed")
 
 func (b *Builder) buildOnce(ctx context.Context, r Recipe) (Built, error) {

@@ -12,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Files of a result that probes use. Modules are only there where the
+// Files of a result that probes use. Modules are only there if the
 // configuration has them.
 const (
 	KexecUnsigned = "kexec-unsigned" // an image that kexec_file_load takes, without a signature
@@ -38,7 +38,7 @@ type Built struct {
 	Arch       *arch.Arch
 	Interface  lockdown.Interface
 	Image      string            // file
-	Config     string            // file; empty where a ready image came without
+	Config     string            // file; empty if that of a ready image is not known
 	Files      map[string]string // other files, by name: KexecUnsigned, ModuleSigned, ..., System.map, build.log
 	Provenance Provenance
 	Cached     bool // it was there, and nothing was built
@@ -47,16 +47,18 @@ type Built struct {
 }
 
 // HasConfig reports whether the configuration has the symbol (CONFIG_X) on, be
-// it as a module. It is false where the configuration is not known.
+// it as a module. It is false if the configuration is not known.
 func (b Built) HasConfig(symbol string) bool {
 	return b.config.On(symbol)
 }
 
-// ConfigValue is a symbol's value (CONFIG_X) as .config has it; n where it is
-// not set, or where the configuration is not known.
-func (b Built) ConfigValue(symbol string) string { return b.config.Get(symbol) }
+// ConfigValue returns a symbol's value (CONFIG_X) as .config has it, or n if it is
+// not set. known is false if the configuration is not known.
+func (b Built) ConfigValue(symbol string) (value string, known bool) {
+	return b.config.Get(symbol), b.config != nil
+}
 
-// OfImage takes a ready image for a kernel that was built.
+// OfImage describes a ready image as a kernel that can be booted.
 func OfImage(i image.Image) Built {
 	name := filepath.Base(i.Path)
 	return Built{
@@ -67,7 +69,7 @@ func OfImage(i image.Image) Built {
 	}
 }
 
-// Provenance says what a kernel was really made of.
+// Provenance is what a kernel was made of.
 type Provenance struct {
 	Kernel       string
 	Arch         string
@@ -130,8 +132,7 @@ func (j *job) built(dir string, cached bool) (Built, error) {
 	return b, err
 }
 
-// provenance says what went into a result, given the digests of two of its
-// files.
+// provenance is that of a result with these digests of two of its files.
 func (j *job) provenance(config, image string) Provenance {
 	p := Provenance{
 		Kernel: j.Kernel, Arch: j.Arch.Name, Interface: j.Interface,

@@ -35,10 +35,10 @@ const (
 // keyNames are the subjects: a kernel looks for the key of a signature by it.
 var keyNames = map[string]string{labKeyFile: "ldlab", untrustedKeyFile: "ldlab untrusted"}
 
-// fingerprint tells keys apart. It is of the public part.
+// fingerprint identifies a key. It is the SHA-256 of the certificate, in hex.
 func (k labKey) fingerprint() string { return fmt.Sprintf("%x", sha256.Sum256(k.cert.Raw)) }
 
-// errNoKey says that a cache has no key yet.
+// errNoKey is a cache without a key.
 var errNoKey = errors.New("read lab key: there is none yet")
 
 // labKey reads one of the cache's keys. With create, it makes one if there is
@@ -65,8 +65,8 @@ func (j *job) labKey(name string, create bool) (labKey, error) {
 	return k, nil
 }
 
-// makeLabKey makes a key with a certificate that does not expire in anyone's
-// lab. The extensions are those that certs/default_x509.genkey of v6.12 asks for.
+// makeLabKey makes a key with a certificate that is valid until 2099. The
+// extensions are those of certs/default_x509.genkey, v6.12.
 func makeLabKey(file, subject string) error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 // A MakeError is a kernel build that failed.
 type MakeError struct {
 	Kernel, Arch string
-	Cause        error    // one line: the compiler's first complaint
-	Log          string   // file with everything that make said
-	Tail         []string // its last lines
+	Cause        error    // one line: the compiler's first error
+	Log          string   // file with the whole output of make
+	Tail         []string // its last lines, printable
 }
 
 func (e *MakeError) Error() string {
@@ -35,15 +35,16 @@ func (e *MakeError) Unwrap() error { return e.Cause }
 // tailLines is how much of a failed build's log its error has.
 const tailLines = 25
 
-// make runs make in the working tree, everything it says in the log. Each line
-// that announces a step is passed on.
+// make runs make in the working tree and writes its output to the log. It calls
+// step for each line that announces a step. The error is a *MakeError, or
+// *stopped if ctx ended.
 func (j *job) make(ctx context.Context, w *source.WorkTree, log io.Writer, step func(string), targets ...string) error {
 	args := []string{
 		"-C", w.Source(), "O=" + source.BuildDir, "-j" + strconv.Itoa(j.Jobs),
 		"ARCH=" + j.Arch.Make, "CROSS_COMPILE=" + j.tools.prefix,
-		// The same bytes whoever builds, when and where.
+		// The image does not depend on the user, the time and the host.
 		"KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=ldlab", "KBUILD_BUILD_HOST=ldlab", "KBUILD_BUILD_VERSION=1",
-		"LOCALVERSION=", // nor whether the tree lies in someone's git repository
+		"LOCALVERSION=", // nor on a git repository that the tree is in
 	}
 	if j.tools.ccache {
 		args = append(args, "CC=ccache "+j.tools.prefix+"gcc", "HOSTCC=ccache gcc")
@@ -124,8 +125,8 @@ var (
 // are long.
 const maxLine = 500
 
-// follow copies make's output into the log. It gives the last lines, fit for a
-// terminal, and the first one that looks like a complaint.
+// follow copies make's output to the log. It returns the last lines, printable,
+// and the first line that looks like an error.
 func follow(r io.Reader, log io.Writer, step func(string)) (tail []string, complaint string) {
 	in := bufio.NewReaderSize(io.TeeReader(r, log), 64<<10)
 	for {

@@ -15,7 +15,7 @@ type Requirement struct {
 	Package string // Debian package that has it
 	Why     string // one line
 	header  bool
-	better  bool // builds are slower without it, that's all
+	better  bool // builds work without it, but are slower
 }
 
 // Optional reports whether a build works without it.
@@ -27,7 +27,7 @@ func (r Requirement) Met(ctx context.Context) bool {
 		_, err := exec.LookPath(r.Name)
 		return err == nil
 	}
-	// The compiler knows best where its headers are: Debian has some of them
+	// Only the compiler knows its header directories: Debian has some headers
 	// in a directory of the architecture.
 	return proc.Run(ctx, proc.Command{Argv: []string{"gcc", "-fsyntax-only", "-include", r.Name, "-x", "c", "/dev/null"}}) == nil
 }

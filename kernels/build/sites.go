@@ -14,8 +14,8 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Sites lists where the kernel asks lockdown. Of a ready image that is not
-// known: the list is empty.
+// Sites lists the call sites of security_locked_down() in the kernel. For a
+// ready image they are not known, and the list is empty.
 func (b Built) Sites() (lockdown.Sites, error) {
 	var s lockdown.Sites
 	file, ok := b.Files[sitesFile]

@@ -18,7 +18,7 @@ type toolchain struct {
 	linker   string // first line of ld --version
 }
 
-// findToolchain asks the compiler and the linker what they are.
+// findToolchain finds the compiler and the linker, and their versions.
 func findToolchain(ctx context.Context, a *arch.Arch) (toolchain, error) {
 	t := toolchain{}
 	if !a.Native() {

@@ -1,5 +1,5 @@
-// Package image reads ready kernel images. It is never trusted to be one what a
-// user points at.
+// Package image reads ready kernel images. A file that a user names is never
+// trusted to be one.
 package image
 
 import (
@@ -22,15 +22,16 @@ type Image struct {
 	Arch   *arch.Arch
 	SHA256 string
 
-	ConfigPath   string         // its configuration; empty where that is not known
-	Config       kconfig.Config // nil where that is not known
+	ConfigPath   string         // its configuration; empty if that is not known
+	Config       kconfig.Config // nil if that is not known
 	ConfigSHA256 string
-	Interface    lockdown.Interface // told from the configuration; without one, it is taken for mainline's
+	Interface    lockdown.Interface // by the configuration; upstream if that is not known
 }
 
-// Open takes a ready kernel image for the architecture, with its configuration
-// where that is known (config may be empty). With a nil architecture the
-// image's header decides which it is.
+// Open reads a ready kernel image for an architecture, and its configuration
+// (config may be empty: not known). If the architecture is nil, the image's
+// header decides. Errors begin with "read image", "check image" or "read
+// config".
 func Open(image string, a *arch.Arch, config string) (Image, error) {
 	if a == nil {
 		var err error
@@ -60,7 +61,7 @@ func Open(image string, a *arch.Arch, config string) (Image, error) {
 	return i, nil
 }
 
-// archOf tells for which architecture an image is.
+// archOf returns the architecture of an image, by its header.
 func archOf(image string) (*arch.Arch, error) {
 	head, err := host.ReadHead(image, arch.HeadSize)
 	if err != nil {

@@ -56,7 +56,8 @@ func ReadFile(file string) (Config, error) {
 	return c, nil
 }
 
-// Get gives a symbol's value; n where it is not set.
+// Get returns a symbol's value (y, m, a number or a quoted string), or n if it is
+// not set.
 func (c Config) Get(symbol string) string {
 	if v, ok := c[symbol]; ok {
 		return v
@@ -76,8 +77,9 @@ func Append(text []byte, want []Option) []byte {
 	return all
 }
 
-// Check says which line of the fragments did not survive olddefconfig,
-// and why, as far as the Kconfig files of the tree tell.
+// Check compares a .config after olddefconfig with the options that it should
+// have. The error names each option that was not taken, and the reason if the
+// Kconfig files of the tree show it.
 func Check(got Config, want []Option, tree Tree) error {
 	var bad []Option
 	for _, s := range want {
@@ -106,7 +108,7 @@ func (c Config) Modular() bool {
 	return false
 }
 
-// On reports whether a symbol is on, be it as a module. It is false where the
+// On reports whether a symbol is on, be it as a module. It is false if the
 // configuration is not known.
 func (c Config) On(symbol string) bool {
 	v := c.Get(symbol)

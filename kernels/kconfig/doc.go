@@ -1,4 +1,3 @@
-// Package kconfig reads kernel configurations, the fragments that they are made
-// of, and as much of a tree's Kconfig files as it takes to tell why an option
-// was not taken.
+// Package kconfig reads kernel configurations and the fragments that they are
+// made of. It also reads Kconfig files, to explain why an option was not taken.
 package kconfig

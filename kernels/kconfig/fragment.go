@@ -60,8 +60,7 @@ func ParseFragment(name string, data []byte) (Fragment, error) {
 	return f, nil
 }
 
-// Merge is what fragments ask for together: the last one that names a symbol
-// decides.
+// Merge joins fragments. If several set a symbol, the last one decides.
 func Merge(frags []Fragment) []Option {
 	last := map[string]int{}
 	var all []Option

@@ -30,8 +30,8 @@ func SrcArch(tree fs.FS, make string) string {
 	return best
 }
 
-// A kconfig is what the Kconfig files of a tree say of their symbols: as much
-// as it takes to tell why one could not be set. It is not a solver.
+// A kconfig has the symbols of a tree's Kconfig files, with what is needed to
+// explain why one could not be set. It is not a solver.
 type kconfig struct {
 	symbols map[string][]definition // by name without CONFIG_
 	selects map[string][]selection  // by the selected symbol
@@ -177,7 +177,7 @@ func (p *parser) word(word, rest, where string) {
 
 var symbolWord = regexp.MustCompile(`[A-Z0-9_]*[A-Z][A-Z0-9_]*`)
 
-// explain says in one line why the option may not have been taken.
+// explain is one line on why the option may not have been taken.
 func (k *kconfig) explain(s Option, got Config) string {
 	name := strings.TrimPrefix(s.Symbol, "CONFIG_")
 	if s.Value == "n" {

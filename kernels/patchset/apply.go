@@ -139,7 +139,7 @@ func (o *Overlay) applyFile(f *gitdiff.File) error {
 }
 
 // stripPrefix takes the a/ or b/ off a name. gitdiff did so for git's own
-// patches, where the first component of a name in the kernel is never a or b.
+// patches, in which the first component of a name in the kernel is never a or b.
 func stripPrefix(name string) string {
 	if len(name) > 2 && (name[0] == 'a' || name[0] == 'b') && name[1] == '/' {
 		return name[2:]
@@ -156,7 +156,7 @@ func (o *Overlay) inTree(name string) bool {
 // applyHunks applies the hunks of one file in order. The error names the hunk.
 func applyHunks(data []byte, hunks []*gitdiff.TextFragment) ([]byte, error) {
 	lines := splitLines(data)
-	shift := 0 // how far the previous hunk was from where it said
+	shift := 0 // distance of the previous hunk from its stated line
 	done := 0  // lines up to here are written by previous hunks
 	for i, h := range hunks {
 		var old, new []string

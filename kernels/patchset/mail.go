@@ -57,7 +57,8 @@ func parseMail(data []byte) (mail, error) {
 	return m, nil
 }
 
-// isMail tells a mail from a patch file that happens to start with a colon.
+// isMail reports whether a header is that of a mail. A patch file may happen to
+// start with something like a field.
 func isMail(h *message.Header) bool {
 	return h.Has("Subject") || h.Has("From") || h.Has("Date")
 }
@@ -65,8 +66,8 @@ func isMail(h *message.Header) bool {
 // maxDepth is how deep parts may lie in parts.
 const maxDepth = 8
 
-// textOf gives the text of a message: of all its parts that are text, attached
-// patches included.
+// textOf returns the text of a message: all its parts that are text, including
+// attached patches.
 func textOf(e *message.Entity, depth int) ([]byte, error) {
 	parts := e.MultipartReader()
 	if parts == nil {

@@ -15,9 +15,9 @@ type found struct {
 
 // arrange picks the patches of a series out of messages and brings them into
 // their order. Replies, cover letters and copies of the same message are left
-// out. It is an error if the messages do not tell which patches belong to the
-// series: if there are several versions of one, or if one is missing. With
-// partial, one may be missing: the user chose the files.
+// out. It is an error if the series is ambiguous or incomplete: if a patch is
+// there in several versions, or is missing. With partial, patches may be
+// missing, because the user chose the files.
 func arrange(all []found, partial bool) ([]Patch, error) {
 	list := slices.DeleteFunc(slices.Clone(all), func(f found) bool { return f.reply || f.number == 0 })
 	if slices.ContainsFunc(list, func(f found) bool { return f.tagged }) {

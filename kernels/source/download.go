@@ -29,7 +29,7 @@ func httpClient(dial func(ctx context.Context, network, address string) (net.Con
 }
 
 // download gives a file of a server, and its size in bytes, 0 if the server
-// does not tell. Reading fails if no byte comes for stallTime.
+// does not send it. Reading fails if no byte comes for stallTime.
 func download(ctx context.Context, client *http.Client, url string) (io.ReadCloser, int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

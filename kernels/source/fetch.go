@@ -45,7 +45,7 @@ type Origin struct {
 // Close lets the cache remove the tree.
 func (o Origin) Close() { o.lease.Close() }
 
-// ErrNotFetched says that a source was never fetched.
+// ErrNotFetched is a source that was never fetched.
 var ErrNotFetched = errors.New("source is not in the cache")
 
 // A job is one source on its way into the cache.
@@ -59,7 +59,7 @@ func (c Cache) job(s Source) *job {
 	return &job{c, s, filepath.Join(c.Store.Dir(), string(cache.Sources), slotName(s))}
 }
 
-// Find tells what is known of a source without a network. Its tree may have
+// Find returns what is known of a source without a network. Its tree may have
 // been removed from the cache. The error is ErrNotFetched if the source was
 // never fetched, and an *InvalidError if a fetch would fail.
 //
@@ -119,8 +119,8 @@ func (j *job) present(ctx context.Context) (Origin, error) {
 	return o, err
 }
 
-// missing is ErrNotFetched, or says why a fetch would fail as far as a look at
-// local files can tell.
+// missing is ErrNotFetched, or an *InvalidError if a look at local files shows
+// that a fetch would fail.
 func missing(s Source) error {
 	if s.Kind == Tarball && !s.remote() {
 		if _, err := os.Stat(s.Name); err != nil {
@@ -216,7 +216,7 @@ func readOrigin(file string) (Origin, error) {
 	return o, err
 }
 
-// currentID names the content that the source has now, as far as can be told
+// currentID names the content that the source has now, as far as that is known
 // without a network; empty if it was never fetched.
 func (j *job) currentID(ctx context.Context) (string, error) {
 	if j.source.Kind == Git { // the revision may have moved

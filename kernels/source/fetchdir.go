@@ -26,7 +26,7 @@ type dirIndex struct {
 	Files map[string]stamp // by slash-separated path
 }
 
-// A stamp says what a file was when it was read.
+// A stamp describes a file as it was read.
 type stamp struct {
 	Size  int64
 	Mtime int64 // ns
@@ -37,7 +37,7 @@ type stamp struct {
 }
 
 // racy is how near a change may be to the reading of a file for its time
-// stamps not to tell: clocks of file systems tick that seldom.
+// stamps to be the same: clocks of file systems tick that seldom.
 const racy = time.Second
 
 // indexDir takes stock of a directory. Nothing is written there; build products

@@ -17,7 +17,7 @@ import (
 )
 
 // fetchTarball takes a tarball from a file or a URL, and only unpacks it if
-// its checksum is the one asked for.
+// its checksum is the expected one.
 func (j *job) fetchTarball(ctx context.Context, fresh string) (Origin, string, error) {
 	r, size, err := j.openTarball(ctx)
 	if err != nil {
@@ -38,7 +38,7 @@ func (j *job) fetchTarball(ctx context.Context, fresh string) (Origin, string, e
 		return Origin{}, "", fmt.Errorf("got %d of %d bytes", n, size)
 	}
 	if got := fmt.Sprintf("%x", h.Sum(nil)); got != j.source.SHA256 {
-		return Origin{}, "", invalidf("sha256 is %s, not the one asked for", got)
+		return Origin{}, "", invalidf("sha256 is %s, not the expected one", got)
 	}
 	if err := j.extract(ctx, file, filepath.Join(fresh, "tree")); err != nil {
 		return Origin{}, "", err
@@ -46,7 +46,7 @@ func (j *job) fetchTarball(ctx context.Context, fresh string) (Origin, string, e
 	return Origin{Detail: j.source.Name, SHA256: j.source.SHA256}, "tree", os.Remove(file)
 }
 
-// openTarball gives the tarball and its size in bytes, 0 where unknown.
+// openTarball returns the tarball and its size in bytes, 0 if unknown.
 func (j *job) openTarball(ctx context.Context) (io.ReadCloser, int64, error) {
 	if !j.source.remote() {
 		f, err := os.Open(j.source.Name)

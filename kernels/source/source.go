@@ -18,7 +18,7 @@ const (
 	Tarball Kind = "tarball" // a file or URL with its checksum
 )
 
-// A Source says where a kernel source is taken from.
+// A Source names a kernel source.
 type Source struct {
 	Kind   Kind
 	Name   string // package, path or URL
@@ -26,7 +26,7 @@ type Source struct {
 	SHA256 string // Tarball: of the file, in lower-case hex
 }
 
-// An InvalidError says that a source does not name a kernel tree: there is no
+// An InvalidError is a source that does not name a kernel tree: there is no
 // such file, directory or revision, it has another checksum, or something else
 // is in it. Errors of the network and of the cache are none.
 type InvalidError struct{ Err error }

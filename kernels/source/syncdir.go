@@ -56,7 +56,7 @@ func (w *WorkTree) syncDir(ctx context.Context, o Origin) error {
 }
 
 // syncFile copies one file if it is not there as it should be. The copy must
-// be what the index says: a key was made of it.
+// be what the index has, because a key was made of that.
 func syncFile(from, to string, s stamp) error {
 	if info, err := os.Lstat(to); err == nil {
 		if s.Mode.IsRegular() && info.Mode()&(fs.ModeType|fs.ModePerm) == s.Mode {

@@ -18,9 +18,9 @@ import (
 	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
-// BuildDir is where a kernel is built: a child of the source tree, for then
-// kbuild names all files relative to it, and neither objects nor what ccache
-// keeps of them depends on where the cache is.
+// BuildDir is the directory in which a kernel is built. It is in the source
+// tree, because kbuild then uses relative names of all files, so that neither
+// objects nor ccache's keys depend on the path of the cache.
 const BuildDir = "build"
 
 // A WorkTree is a source tree in which kernels are built, one after the
@@ -41,7 +41,7 @@ type State struct {
 	Scan     Scan
 }
 
-// Configured says what a .config was made of and what came out, as digests.
+// Configured has the digests of what a .config was made of, and of the .config.
 type Configured struct{ Inputs, Output string }
 
 // A Scan is what was found in an origin without patches.
@@ -123,7 +123,7 @@ func (w *WorkTree) Save() error {
 }
 
 // linkTree copies a tree by hard links, which take no space and keep the
-// files' times; where the file system has none, it copies files.
+// files' times. If the file system has no hard links, it copies files.
 func linkTree(ctx context.Context, from, to string) error {
 	return filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {
 		if err == nil && ctx.Err() != nil {
@@ -166,10 +166,10 @@ func copyEntry(from, to string, mode fs.FileMode) error {
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
 
-// Sync makes the tree what the overlay asks for. Files that are right stay
-// untouched; others are written anew under their name, for they may be hard
-// links into the origin, and with the time of now, for make must see them
-// change, also when they change back.
+// Sync applies the overlay to the tree. Files that are right stay untouched.
+// Others are replaced, not written in place, because they may be hard links into
+// the origin. They get the present time, because make must see them change, even
+// if they change back.
 func (w *WorkTree) Sync(o *patchset.Overlay) error {
 	want := o.Paths()
 	paths := slices.Concat(w.State.Overlaid, want)

@@ -1,4 +1,4 @@
-// Package callsites finds where a kernel asks lockdown: the calls of
+// Package callsites finds the lockdown checks of a kernel: the calls of
 // security_locked_down() in its machine code, named as the kernel itself names
 // them, and in its source.
 package callsites

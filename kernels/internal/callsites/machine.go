@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// A machine is how calls look in an architecture's code. Both tell a call, in
-// an object by its relocation and in a linked file by where it leads.
+// A machine is how calls look in an architecture's code. Both recognize a
+// call: in an object by its relocation, in a linked file by its target.
 type machine struct {
 	// relocated looks at the instruction that a relocation is for.
 	relocated func(code []byte, r relocation) (call, bool)

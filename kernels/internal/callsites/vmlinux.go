@@ -10,7 +10,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Vmlinux lists the call sites of a built kernel. vmlinux says where they are.
+// Vmlinux lists the call sites of a built kernel. vmlinux has their addresses.
 // But bytes that lead to the callee may be part of another instruction: which
 // ones are calls is told by the relocations of vmlinux.o, which it was linked
 // from. Each call there must be found here.

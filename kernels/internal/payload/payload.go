@@ -1,7 +1,7 @@
-// Package payload makes what probes load, signed and not. It crafts the smallest
-// files that kexec_file_load(2) takes for a kernel, for a real one would be
-// megabytes to hash under emulation; there is no code in them: they are loaded
-// and unloaded, never started. And it signs modules.
+// Package payload makes what probes load, signed and unsigned. It makes the
+// smallest files that kexec_file_load(2) accepts as a kernel, because the guest
+// would have to hash megabytes of a real one. They have no code: they are loaded
+// and unloaded, never started. The package also signs modules.
 package payload
 
 import (
@@ -87,7 +87,7 @@ func craft(s shape) []byte {
 }
 
 // Sizes of PE structures in bytes, and the place of the directory entry that
-// says where the signature is.
+// has the offset of the signature.
 const (
 	coffSize = 24
 	optSize  = 112
@@ -103,7 +103,7 @@ func fillX86(image []byte) {
 	image[0x1f1] = headerSize/512 - 1                 // setup_sects
 	le.PutUint32(image[0x1f4:], sectionSize/16)       // syssize
 	le.PutUint16(image[0x1fe:], 0xaa55)               // boot_flag
-	copy(image[0x200:], "\xeb\x6a")                   // jump over the header: its second byte says where that ends, 0x26c
+	copy(image[0x200:], "\xeb\x6a")                   // jump over the header: its second byte is the distance to its end, 0x26c
 	copy(image[0x202:], "HdrS")                       // header
 	le.PutUint16(image[0x206:], 0x020f)               // version 2.15
 	image[0x211] = 1                                  // loadflags: LOADED_HIGH

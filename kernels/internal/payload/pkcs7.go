@@ -48,11 +48,11 @@ type issuerAndSerial struct {
 	Serial *big.Int
 }
 
-// A message is what a PKCS#7 signature says beside the signature.
+// A message is a PKCS#7 signature without the signature itself.
 type message struct {
-	content      contentInfo   // what is signed, or its type where that is elsewhere
-	certificates asn1.RawValue // that come along; none for a kernel that has them
-	attributes   asn1.RawValue // that are signed in place of the content; none: the content is
+	content      contentInfo   // what is signed; only its type if the content is detached
+	certificates asn1.RawValue // included certificates; none if the kernel has them
+	attributes   asn1.RawValue // signed in place of the content; if empty, the content is signed
 }
 
 // pkcs7 is the signature of a message. The digest is of what is signed.

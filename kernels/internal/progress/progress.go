@@ -9,14 +9,13 @@ type Phase string
 
 // The phases, in the order in which a build goes through them.
 const (
-	Waiting     Phase = "wait"      // for another ldlab that works on the same part of the cache
 	Fetching    Phase = "fetch"     // Done and Total are bytes
 	Extracting  Phase = "extract"   // Done and Total are bytes of the archive
 	Patching    Phase = "patch"     // Done and Total are files
 	Configuring Phase = "configure" // no numbers
 	Building    Phase = "build"     // Done and Total are steps of make
 	Storing     Phase = "store"     // no numbers
-	Noting      Phase = "note"      // something the user should read: Message says it
+	Noting      Phase = "note"      // Message is something that the user should read
 )
 
 // An Event is one step of progress. Events of one build come one after the
@@ -25,12 +24,12 @@ type Event struct {
 	Kernel, Arch string
 	Phase        Phase
 	Message      string        // one line; may be empty
-	Done, Total  int64         // Total is 0 where it is not known, or turned out wrong
-	ETA          time.Duration // of this phase; 0 where it is not known
+	Done, Total  int64         // Total is 0 if it is not known, or turned out wrong
+	ETA          time.Duration // of this phase; 0 if it is not known
 }
 
-// Fraction is how much of the phase is done, from 0 to 1; -1 where that is
-// not known.
+// Fraction is how much of the phase is done, from 0 to 1, or -1 if that is not
+// known.
 func (e Event) Fraction() float64 {
 	if e.Total <= 0 {
 		return -1
@@ -54,7 +53,7 @@ func NewMeter(emit func(Event), p Phase, total int64) *Meter {
 
 const meterInterval = 200 * time.Millisecond
 
-// Set says how much is done, and on what.
+// Set reports how much is done, and with what.
 func (m *Meter) Set(done int64, message string) {
 	m.event.Done, m.event.Message = done, message
 	if done > m.event.Total {

@@ -10,7 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Decode takes TOML strictly: a key nobody reads is a mistake.
+// Decode reads TOML. A key that v does not have is an error, with its line.
 func Decode(data []byte, v any) error {
 	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(v)
 	var strict *toml.StrictMissingError
