@@ -6,12 +6,16 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"os"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -75,35 +79,49 @@ func archOf(image string) (*arch.Arch, error) {
 	return nil, fmt.Errorf("check image %s: it is for none of %s", image, strings.Join(arch.Names(), ", "))
 }
 
-// Check says why a file is no whole image for the architecture.
+// Check reports why a file is no whole image for the architecture. Errors begin
+// with "read image" or "check image".
 func Check(image string, a *arch.Arch) error {
-	head, err := host.ReadHead(image, arch.HeadSize)
+	f, err := os.Open(image)
 	if err != nil {
 		return fmt.Errorf("read image: %w", err)
 	}
-	if err := a.CheckImage(head); err != nil {
-		return fmt.Errorf("check image %s: %w", image, err)
-	}
-	info, err := os.Stat(image)
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("read image: %w", err)
 	}
-	need, err := imageSize(image, head)
-	if err != nil {
-		return fmt.Errorf("check image %s: %w", image, err)
-	}
-	if info.Size() < need {
-		return fmt.Errorf("check image %s: it is truncated: %d bytes, where its header speaks of %d", image, info.Size(), need)
+	if err := check(f, info.Size(), a); err != nil {
+		return strict.Error(fmt.Errorf("check image %s: %w", image, err))
 	}
 	return nil
 }
 
-// imageSize is how many bytes an image has at least, as far as its header
-// tells; 0 where it does not.
-func imageSize(image string, head []byte) (int64, error) {
+// check is Check of a file of a size in bytes.
+func check(r io.ReaderAt, size int64, a *arch.Arch) error {
+	head, err := io.ReadAll(io.NewSectionReader(r, 0, arch.HeadSize))
+	if err != nil {
+		return err
+	}
+	if err := a.CheckImage(head); err != nil {
+		return err
+	}
+	need, err := imageSize(r, head)
+	if err != nil {
+		return err
+	}
+	if size < need {
+		return fmt.Errorf("it is truncated: %d bytes, and its header needs %d", size, need)
+	}
+	return nil
+}
+
+// imageSize is how many bytes an image has at least, by its header; 0 if the
+// header does not have it.
+func imageSize(r io.ReaderAt, head []byte) (int64, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte("\x7fELF")):
-		return elfSize(image)
+		return elfSize(r)
 	case len(head) >= 0x206 && string(head[0x202:0x206]) == "HdrS":
 		// Documentation/arch/x86/boot.rst, v6.12: setup_sects at 0x1f1 in
 		// sectors of 512 bytes, 0 for 4; syssize at 0x1f4 in 16 bytes.
@@ -117,17 +135,20 @@ func imageSize(image string, head []byte) (int64, error) {
 }
 
 // elfSize is the end of the last segment.
-func elfSize(image string) (int64, error) {
-	f, err := elf.Open(image)
+func elfSize(r io.ReaderAt) (int64, error) {
+	f, err := elf.NewFile(r)
 	if err != nil {
-		return 0, fmt.Errorf("it is truncated or no ELF file: %v", err)
+		return 0, fmt.Errorf("it is truncated or no ELF file: %w", err)
 	}
 	defer f.Close()
-	var end int64
+	var end uint64
 	for _, p := range f.Progs {
-		end = max(end, int64(p.Off+p.Filesz))
+		if p.Off > math.MaxInt64-p.Filesz || p.Filesz > math.MaxInt64 {
+			return 0, errors.New("a segment ends behind the end of any file")
+		}
+		end = max(end, p.Off+p.Filesz)
 	}
-	return end, nil
+	return int64(end), nil
 }
 
 // peSize is the end of the last section of an image with an EFI stub, which

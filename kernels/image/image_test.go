@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -23,7 +24,7 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-func testKey(t *testing.T) (*rsa.PrivateKey, *x509.Certificate) {
+func testKey(t testing.TB) (*rsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -70,7 +71,7 @@ func TestOpen(t *testing.T) {
 			size       int64
 			config     string
 		}{
-			{"cut", "it is truncated: 5119 bytes, where its header speaks of 5120", a, 5119, ""},
+			{"cut", "it is truncated: 5119 bytes, and its header needs 5120", a, 5119, ""},
 			{"other", "image is for " + a.Name + ", not " + other.Name, other, 5119, ""},
 			{"empty", "check image ", a, 0, ""},
 		} {
@@ -92,19 +93,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenImageELF(t *testing.T) {
-	elf := make([]byte, 64+56+100)
-	copy(elf, "\x7fELF\x02\x01\x01")
-	le := binary.LittleEndian
-	le.PutUint16(elf[16:], 2)   // executable
-	le.PutUint16(elf[18:], 62)  // x86-64
-	le.PutUint32(elf[20:], 1)   // version
-	le.PutUint64(elf[32:], 64)  // program headers
-	le.PutUint16(elf[52:], 64)  // size of this header
-	le.PutUint16(elf[54:], 56)  // size of a program header
-	le.PutUint16(elf[56:], 1)   // number of them
-	le.PutUint32(elf[64:], 1)   // loaded
-	le.PutUint64(elf[72:], 120) // from
-	le.PutUint64(elf[96:], 100) // so many bytes
+	elf := smallELF()
 	file := filepath.Join(t.TempDir(), "vmlinux")
 	write(t, file, string(elf))
 	a := arch.All()[0]
@@ -122,4 +111,59 @@ func TestOpenImageELF(t *testing.T) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
+}
+
+// smallELF is an x86-64 executable with a segment of 100 bytes at its end.
+func smallELF() []byte {
+	elf := make([]byte, 64+56+100)
+	copy(elf, "\x7fELF\x02\x01\x01")
+	le := binary.LittleEndian
+	le.PutUint16(elf[16:], 2)   // executable
+	le.PutUint16(elf[18:], 62)  // x86-64
+	le.PutUint32(elf[20:], 1)   // version
+	le.PutUint64(elf[32:], 64)  // program headers
+	le.PutUint16(elf[52:], 64)  // size of this header
+	le.PutUint16(elf[54:], 56)  // size of a program header
+	le.PutUint16(elf[56:], 1)   // number of them
+	le.PutUint32(elf[64:], 1)   // loaded
+	le.PutUint64(elf[72:], 120) // from
+	le.PutUint64(elf[96:], 100) // so many bytes
+	return elf
+}
+
+// FuzzCheck reads anything as an image. What is whole is not whole without its
+// last byte that the header needs, and stays whole with more bytes.
+func FuzzCheck(f *testing.F) {
+	f.Add(smallELF())
+	f.Add([]byte("MZ"))
+	key, cert := testKey(f)
+	for _, a := range arch.All() {
+		whole, signed, err := payload.Kexec(a, key, cert)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(whole)
+		f.Add(signed)
+	}
+	huge := smallELF()
+	binary.LittleEndian.PutUint64(huge[96:], 1<<63) // a segment that ends before it starts
+	f.Add(huge)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, a := range arch.All() {
+			err := check(bytes.NewReader(data), int64(len(data)), a)
+			if err != nil {
+				continue
+			}
+			need, err := imageSize(bytes.NewReader(data), data[:min(len(data), arch.HeadSize)])
+			if err != nil || need > int64(len(data)) || need < 0 {
+				t.Errorf("%s: %d bytes were taken, and %d are needed; %v", a.Name, len(data), need, err)
+			}
+			if need > arch.HeadSize && check(bytes.NewReader(data[:need-1]), need-1, a) == nil {
+				t.Errorf("%s: it is whole without its last byte", a.Name)
+			}
+			if err := check(bytes.NewReader(append(bytes.Clone(data), 0)), int64(len(data))+1, a); err != nil {
+				t.Errorf("%s: with one more byte: %v", a.Name, err)
+			}
+		}
+	})
 }

@@ -25,7 +25,8 @@ func Source(ctx context.Context, tree string) ([]lockdown.SourceSite, error) {
 	files := make(chan string)
 	var mu sync.Mutex
 	var sites []lockdown.SourceSite
-	var failed error
+	var failed error // that of the first file by name, whoever read it
+	var failedFile string
 	var wg sync.WaitGroup
 	for range 4 { // most of the time is the disk's
 		wg.Go(func() {
@@ -33,7 +34,9 @@ func Source(ctx context.Context, tree string) ([]lockdown.SourceSite, error) {
 				data, err := os.ReadFile(filepath.Join(tree, file))
 				found := File(filepath.ToSlash(file), data)
 				mu.Lock()
-				failed = cmp.Or(failed, err)
+				if err != nil && (failed == nil || file < failedFile) {
+					failed, failedFile = err, file
+				}
 				sites = append(sites, found...)
 				mu.Unlock()
 			}
@@ -66,9 +69,10 @@ func Source(ctx context.Context, tree string) ([]lockdown.SourceSite, error) {
 	return sites, nil
 }
 
-// SortSource puts sites in the order of files and lines.
+// SortSource puts sites in the order of files and lines. Those of one line stay
+// in their order.
 func SortSource(sites []lockdown.SourceSite) {
-	slices.SortFunc(sites, func(a, b lockdown.SourceSite) int {
+	slices.SortStableFunc(sites, func(a, b lockdown.SourceSite) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 }
