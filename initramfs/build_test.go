@@ -91,7 +91,7 @@ func TestBuildWithShell(t *testing.T) {
 	for _, c := range append(shellCommands, "sh") {
 		all[0].Check(t, testutil.HasRecord("bbin/"+c))
 	}
-	all[0].Check(t, testutil.HasRecord("bin/sh"))
+	all[0].Check(t, testutil.HasLink("bin/sh", "../bbin/sh"))
 	all[1].Check(t, testutil.HasRecord("init"))
 	if testArch.Native() {
 		t.Run("sh", func(t *testing.T) { testShells(t, all[0].Content("bbin/bb")) })
@@ -105,8 +105,11 @@ func testShells(t *testing.T, busybox string) {
 	if err := os.Chmod(dir+"/bb", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"gosh", "sh"} {
-		if err := os.Symlink("bb", filepath.Join(dir, name)); err != nil {
+	if err := os.Mkdir(dir+"/bin", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"gosh": "bb", "sh": "bb", "bin/sh": "../sh"} {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,6 +124,7 @@ func testShells(t *testing.T, busybox string) {
 		{dir + "/sh -c 'exit 4'", "", "", 4},
 		{"sh " + dir + "/script one", "", "script one\n", 6},
 		{"sh", "echo from stdin; exit 5\n", "from stdin\n", 5},
+		{dir + "/bin/sh -lc 'exit 9'", "", "", 9},
 		{"sh -c 'ldlab-no-such-command'", "", "", 127},
 		{"exit 8", "", "", 8},
 	} {

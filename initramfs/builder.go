@@ -13,6 +13,10 @@ import (
 	"github.com/u-root/uio/llog"
 )
 
+// builderVersion must change when callBuilder writes other bytes for the same
+// arguments.
+const builderVersion = "2"
+
 // builderName is argv[0] of the process in which u-root's builder runs.
 const builderName = "ldlab-mkuimage"
 
@@ -75,8 +79,8 @@ func callBuilder(a builderArgs) error {
 		uimage.WithBusyboxCommands(a.Packages...),
 		uimage.WithBusyboxBuildOpts(&golang.BuildOpts{}),
 		uimage.WithInit("init"),
-		uimage.WithShell("gosh"),
-		uimage.WithSkipLDD(), // all static
+		uimage.WithShell("sh"), // /bin/sh
+		uimage.WithSkipLDD(),   // all static
 		uimage.WithCPIOOutput(a.Out),
 	)
 }

@@ -72,7 +72,7 @@ func shellSource(packages []string) []sourceFile {
 func shellRecipe(tc toolchain, a *arch.Arch) recipe {
 	packages := shellPackages(a.GOARCH)
 	source := shellSource(packages)
-	name := fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersions(), tc.version, a.GOARCH))
+	name := fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersion, builderVersions(), tc.version, a.GOARCH))
 	return recipe{
 		id:   cache.ID{Kind: cache.Shell, Name: name},
 		slow: "building u-root's commands for " + a.Name + " (once; takes a minute or two)",

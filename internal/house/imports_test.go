@@ -114,6 +114,9 @@ func checkPackage(t *testing.T, pkg, goarch string, imports []string) {
 		if imp != module && !strings.HasPrefix(imp, module+"/") {
 			continue
 		}
+		if imp == module+"/internal/testutil" && !slices.Contains(rooms[room], "internal/testutil") {
+			t.Errorf("%s (%s) imports %s outside of its tests", pkg, goarch, imp)
+		}
 		other := roomOf(strings.TrimPrefix(strings.TrimPrefix(imp, module), "/"))
 		if other != room && !slices.Contains(rooms[room], other) && !slices.Contains(rooms[room], "*") {
 			t.Errorf("%s (%s) imports %s: room %s may not import room %s", pkg, goarch, imp, room, other)
