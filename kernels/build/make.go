@@ -56,7 +56,7 @@ func (j *job) make(ctx context.Context, w *source.WorkTree, log io.Writer, step 
 	defer r.Close()
 	p, err := proc.Start(ctx, proc.Command{
 		Argv:   append([]string{"make"}, append(args, targets...)...),
-		Env:    append(cleanEnv(proc.Environ()), "CCACHE_NOHASHDIR=1"), // objects hold no directory: the build has no debug info
+		Env:    append(cleanEnv(proc.Environ()), ccacheEnv...),
 		Stdout: pw, Stderr: pw, WaitDelay: stopTime, Family: true,
 	})
 	pw.Close()
@@ -98,6 +98,15 @@ type stopped struct {
 
 func (e *stopped) Error() string { return e.cause.Error() }
 func (e *stopped) Unwrap() error { return e.cause }
+
+// ccacheEnv is how ccache works if it is installed.
+var ccacheEnv = []string{
+	"CCACHE_NOHASHDIR=1", // objects hold no directory, because the build has no debug info
+	// The compiler lists the headers of each file for make, and ccache takes
+	// that list. Otherwise it preprocesses each file once more, which made a
+	// build without hits a third more expensive.
+	"CCACHE_DEPEND=1",
+}
 
 // cleanEnv drops variables that would leak the caller's make or kernel build
 // into ours.
