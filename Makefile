@@ -28,15 +28,16 @@ run: build ## build what is missing, boot everything, print the matrix
 
 test: build check ## run every test, real QEMU on both architectures included
 	$(BIN) build --kernel bitmap >out/bitmap
-	$(BIN) build --kernel stock --kernel posted --kernel kunit --arch x86_64 >out/others
+	$(BIN) build --kernel stock --kernel posted --arch x86_64 >out/others
 	LDLAB_REQUIRE=all \
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 45m ./... && $(GO) test -C bench -timeout 45m ./...
 
-nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, fuzzing (hours)
-	LDLAB_REQUIRE=all RAPID_CHECKS=$${RAPID_CHECKS:-500} \
-	LDLAB_EVERY_SETTING=1 $(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot" ./internal/engine
+nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
+	$(BIN) build --kernel kunit --arch x86_64 >out/kunit
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
+	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal" ./internal/engine
 	scripts/fuzz $(FUZZTIME)
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
