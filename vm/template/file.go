@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// A template's file is: magic; the size of the head in 4 bytes, big endian;
-// the head as JSON; the state; the RAM's extents; SHA-256 of all before. It is
-// copied to memory to be used, and checked on the way: what runs is what was
-// checked, whatever becomes of the file.
+// A template's file has: magic; the size of the head in 4 bytes, big endian; the
+// head as JSON; the state; the RAM's extents; the SHA-256 of everything before
+// it. It is read into memory and checked while it is read, so that forks run what
+// was checked, whatever happens to the file afterwards.
 const (
 	magic       = "ldlab template\n"
 	maxHead     = 1 << 20 // bytes
@@ -33,8 +33,8 @@ type fileHead struct {
 	RAM         []extent
 }
 
-// size is that of all that follows the head but for the sum, in bytes. It is
-// negative where the head can't be right.
+// size is the number of bytes between the head and the checksum. It is negative
+// if the head cannot be right.
 func (h fileHead) size() int64 {
 	total, end, limit := h.State, int64(0), int64(h.MemoryMiB)<<20
 	if h.State <= 0 || h.State > limit+maxState || len(h.RAM) > maxExtents {
@@ -50,7 +50,7 @@ func (h fileHead) size() int64 {
 	return total
 }
 
-// maxState bounds what devices' states may take beyond RAM, in bytes.
+// maxState bounds the state without RAM, in bytes.
 const maxState = 1 << 30
 
 // writeTemplate writes a snapshot.
@@ -92,8 +92,8 @@ func writeTemplate(w io.Writer, ingredients string, s snapshot) error {
 	return nil
 }
 
-// readTemplate reads a snapshot into memory. Any doubt about the file is an
-// error, and leaves nothing.
+// readTemplate reads a snapshot into memory. If anything about the file is wrong,
+// it returns an error and no snapshot.
 func readTemplate(f *os.File, ingredients string) (snapshot, error) {
 	sum := sha256.New()
 	in := io.TeeReader(f, sum)
@@ -153,7 +153,7 @@ func readHead(in io.Reader) (h fileHead, err error) {
 	return h, nil
 }
 
-// fill copies what follows the head to where it belongs.
+// fill copies the state and the RAM from a template's file.
 func (s snapshot) fill(in io.Reader, h fileHead) error {
 	buf := make([]byte, copyBufSize)
 	copyTo := func(f *os.File, e extent) error {
@@ -171,14 +171,15 @@ func (s snapshot) fill(in io.Reader, h fileHead) error {
 	return nil
 }
 
-// checkSum compares what was read with the sum that comes next.
+// checkSum compares the checksum of what was read with the one that follows in
+// the file.
 func checkSum(in io.Reader, sum hash.Hash) error {
 	want := make([]byte, sha256.Size)
 	if _, err := io.ReadFull(in, want); err != nil {
 		return fmt.Errorf("read sum: %w", err)
 	}
 	if !bytes.Equal(sum.Sum(nil), want) {
-		return errors.New("its content has another SHA-256 than it says")
+		return errors.New("its content does not match its SHA-256")
 	}
 	return nil
 }

@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newMemory makes a file of size bytes that is nowhere but in memory. It has
-// no name and is on no mount, so that there is no tmpfs to be full, and
-// nothing to clear away after a lab that was killed: the file goes with the
-// last process that has it.
+// newMemory makes a file of size bytes in memory. It has no name and is on no
+// mount, so no tmpfs can be full, and a lab that is killed leaves nothing: the
+// file disappears with the last process that has it open.
 func newMemory(name string, size int64) (*os.File, error) {
 	fd, err := unix.MemfdCreate("ldlab-"+name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -26,7 +25,7 @@ func newMemory(name string, size int64) (*os.File, error) {
 	return f, nil
 }
 
-// newMemoryOf makes a file in memory with that content, sealed.
+// newMemoryOf makes a sealed file in memory with that content.
 func newMemoryOf(name string, content []byte) (*os.File, error) {
 	f, err := newMemory(name, 0)
 	if err != nil {
@@ -43,10 +42,9 @@ func newMemoryOf(name string, content []byte) (*os.File, error) {
 	return f, nil
 }
 
-// seal makes a memory file what it is now for ever: the kernel refuses every
-// change, root's too. Private mappings stay possible, and writable. It fails
-// where someone still maps the file shared, which is what a QEMU that is not
-// gone would do.
+// seal makes the kernel refuse every change of a memory file, by root too
+// (memfd_create(2)). Private mappings stay possible, and writable. It fails while
+// somebody maps the file shared and writable, as QEMU does until it has exited.
 func seal(f *os.File) error {
 	const all = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, all); err != nil {
@@ -55,13 +53,13 @@ func seal(f *os.File) error {
 	return nil
 }
 
-// fdPath is a path of an open descriptor, for the process that has it.
+// fdPath is the path of an open descriptor, for the process that has it.
 func fdPath(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
 
 // An extent is a part of a file that is not a hole, in bytes.
 type extent struct{ Offset, Size int64 }
 
-// extents lists the parts of a file that hold data.
+// extents lists the parts of a file that have data.
 func extents(f *os.File) ([]extent, error) {
 	var list []extent
 	for end := int64(0); ; {
@@ -79,14 +77,14 @@ func extents(f *os.File) ([]extent, error) {
 	}
 }
 
-// size is that of a file, in bytes.
+// size returns the size of a file, in bytes.
 func size(f *os.File) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("look at %s: %w", f.Name(), err)
+		return 0, fmt.Errorf("stat %s: %w", f.Name(), err)
 	}
 	return info.Size(), nil
 }
 
-// section reads one part of a file and leaves the file's offset alone.
+// section reads one part of a file without moving the file's offset.
 func section(f *os.File, e extent) io.Reader { return io.NewSectionReader(f, e.Offset, e.Size) }

@@ -6,22 +6,24 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/qmp"
 )
 
-// A machine is a template's, to be saved, or a fork, to be loaded.
+// A machine is one that will be saved or loaded.
 type machine struct {
 	*vm.Machine
 	moved *migration
-	state *os.File // a fork's pipe, until it is loaded; nil for a template's
+	limit time.Duration // for saving or loading
+	state *os.File      // the pipe from which a fork will be loaded; nil for others
 }
 
 // close ends a machine.
 func (m *machine) close(ctx context.Context) error {
 	if m.state != nil {
-		m.state.Close() // an empty pipe, or one that load has closed
+		m.state.Close() // an error means that load has closed it
 	}
 	return m.Machine.Close(ctx)
 }
@@ -34,19 +36,20 @@ func startMachine(ctx context.Context, config vm.Config, l vm.Launch) (*machine,
 	if err != nil {
 		return nil, err
 	}
-	return &machine{Machine: m, moved: moved}, nil
+	limit := time.Duration(float64(moveTimeout) * max(1, config.Scale))
+	return &machine{Machine: m, moved: moved, limit: limit}, nil
 }
 
-// A migration is the one that a template's or a fork's machine goes through.
+// A migration is how QEMU saves or loads a machine.
 type migration struct {
 	once   sync.Once
-	over   chan struct{} // closed when QEMU said how it went
-	status string        // what it said
+	over   chan struct{} // closed when it has ended
+	status string        // QEMU's MigrationStatus, once over is closed
 }
 
 func newMigration() *migration { return &migration{over: make(chan struct{})} }
 
-// observe takes note of an event: MIGRATION in qapi/migration.json, QEMU 7.2.
+// observe handles an event: MIGRATION in qapi/migration.json, QEMU 7.2.
 func (g *migration) observe(e qmp.Event) {
 	if e.Name != "MIGRATION" {
 		return
@@ -60,15 +63,15 @@ func (g *migration) observe(e qmp.Event) {
 	}
 }
 
-// Capabilities of migration. The first leaves the RAM that is a shared file
-// out of the state: experimental by name, there since QEMU 4.0. The second
-// makes QEMU say when it is done.
+// Capabilities of migration. The first leaves RAM in a shared file out of the
+// state; QEMU 4.0 and newer have it, although its name says experimental. The
+// second makes QEMU send MIGRATION events.
 const (
 	ignoreShared    = "x-ignore-shared"
 	migrationEvents = "events"
 )
 
-// allow switches capabilities of migration on.
+// allow turns capabilities of migration on.
 func (m *machine) allow(ctx context.Context, names ...string) error {
 	type capability struct {
 		Name  string `json:"capability"`
@@ -82,10 +85,10 @@ func (m *machine) allow(ctx context.Context, names ...string) error {
 }
 
 // save writes the machine's state to a snapshot, without the RAM if QEMU can
-// leave that out. The guest need not be stopped for it: migration does that
-// itself at its end, and a fork then runs on as soon as it is loaded.
+// leave it out. The guest still runs: QEMU stops it at the end of the migration,
+// and a fork of a guest that ran continues as soon as it is loaded.
 func (m *machine) save(ctx context.Context, s *snapshot) error {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
 	var err error
 	if !s.whole {
@@ -99,7 +102,7 @@ func (m *machine) save(ctx context.Context, s *snapshot) error {
 		err = m.allow(ctx, migrationEvents)
 	}
 	if err == nil && s.whole {
-		// All of RAM, as fast as it goes: the default is 128 MiB/s.
+		// The default limit is 128 MiB/s, too little for all of RAM.
 		err = m.Monitor().Run(ctx, "migrate-set-parameters", map[string]any{"max-bandwidth": int64(1) << 40}, nil)
 	}
 	if err == nil {
@@ -111,7 +114,7 @@ func (m *machine) save(ctx context.Context, s *snapshot) error {
 	return nil
 }
 
-// saveState has QEMU write the state, and keeps it.
+// saveState makes QEMU write the state to a pipe, and copies it to the snapshot.
 func (m *machine) saveState(ctx context.Context, s *snapshot) error {
 	limit := int64(maxState)
 	if s.whole {
@@ -141,10 +144,10 @@ func (m *machine) saveState(ctx context.Context, s *snapshot) error {
 	}
 }
 
-// load has QEMU read a state from the pipe that it inherited as fdState; then
+// load makes QEMU read a state from the pipe that it inherited as fdState; then
 // the guest runs.
 func (m *machine) load(ctx context.Context, state *os.File, capabilities ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
 	n, err := size(state)
 	if err == nil && n == 0 {
@@ -190,8 +193,8 @@ func (m *machine) awaitMove(ctx context.Context) error {
 	}
 }
 
-// explain finds what is behind an error of save or load. QEMU exits where a
-// state does not load, and says why.
+// explain finds the cause of an error of save or load. If a state does not load,
+// QEMU prints the reason and exits.
 func (m *machine) explain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()

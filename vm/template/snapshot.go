@@ -11,14 +11,14 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// Descriptors of templates and forks, after those of every machine.
+// Descriptors that QEMU inherits, after those of every machine.
 const (
 	fdRAM = vm.FirstFile + iota
 	fdState
 	fdForkKernel
 )
 
-// A snapshot is a machine that stands still, in memory files.
+// A snapshot is a saved machine, in memory files.
 type snapshot struct {
 	memoryMiB int
 	ram       *os.File // the guest's RAM
@@ -26,8 +26,7 @@ type snapshot struct {
 	whole     bool     // the state has the RAM too, and ram is nil
 }
 
-// newSnapshot makes room for a machine's snapshot. What is in no use costs no
-// memory.
+// newSnapshot makes the files of a snapshot. They take memory as they are filled.
 func newSnapshot(memoryMiB int) (s snapshot, err error) {
 	s.memoryMiB = memoryMiB
 	if s.ram, err = newMemory("ram", int64(memoryMiB)<<20); err != nil {
@@ -40,16 +39,16 @@ func newSnapshot(memoryMiB int) (s snapshot, err error) {
 	return s, nil
 }
 
-// close gives the files up. Machines that have them keep them.
+// close closes the files. Machines that have them open keep them.
 func (s snapshot) close() {
 	for _, f := range []*os.File{s.ram, s.state} {
 		if f != nil {
-			f.Close() // of memory: it has nothing to say
+			f.Close() // nothing is written back, so nothing can fail
 		}
 	}
 }
 
-// seal is for a snapshot that is complete, with QEMU gone.
+// seal protects a complete snapshot from changes, after QEMU has exited.
 func (s *snapshot) seal() error {
 	if s.whole && s.ram != nil {
 		s.ram.Close()
@@ -66,15 +65,15 @@ func (s *snapshot) seal() error {
 	return nil
 }
 
-// backend is the guest's RAM as an object of its own, so that it can be a file.
+// backend makes the guest's RAM an object of QEMU's, which can be a file.
 func (s snapshot) backend(kind, options string) []string {
 	return []string{
 		"-object", kind + ",id=ram,size=" + strconv.Itoa(s.memoryMiB) + "M" + options,
-		"-machine", "memory-backend=ram", // adds to the -machine before
+		"-machine", "memory-backend=ram", // is added to the first -machine
 	}
 }
 
-// base is a machine whose RAM is the snapshot's, to be saved.
+// base is for the machine that will be saved: its RAM is the snapshot's file.
 func (s snapshot) base() vm.Launch {
 	return vm.Launch{
 		Args:  s.backend("memory-backend-file", ",share=on,mem-path="+fdPath(fdRAM)),
@@ -82,15 +81,14 @@ func (s snapshot) base() vm.Launch {
 	}
 }
 
-// start starts a machine that waits to go on where the snapshot stands; load
-// then lets it. It maps the RAM privately: what its guest writes is copied page
-// by page, and nobody else sees it.
+// start starts a machine that waits for load. It maps the RAM privately: the
+// kernel copies each page to which its guest writes, and no other fork sees it.
 func (s snapshot) start(ctx context.Context, config vm.Config) (*machine, error) {
 	state, ours, err := newPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	defer state.Close() // QEMU has its own
+	defer state.Close() // QEMU has a copy
 	m, err := s.startFrom(ctx, config, state)
 	if err != nil {
 		ours.Close()
@@ -105,14 +103,14 @@ func (s snapshot) startFrom(ctx context.Context, config vm.Config, state *os.Fil
 	l := vm.Launch{}
 	if s.whole {
 		l.Args = s.backend("memory-backend-ram", "")
-		l.Files = []*os.File{state, state} // at the same place as below
+		l.Files = []*os.File{state, state} // twice, so that fdState is the same as below
 	} else {
 		l.Args = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
 		l.Files = []*os.File{s.ram, state}
 	}
-	l.Args = append(l.Args, "-incoming", "defer") // until the capabilities are set
+	l.Args = append(l.Args, "-incoming", "defer") // migrate-incoming comes after the capabilities
 	if header := config.Arch.ForkKernel; header != nil {
-		// Each option replaces the one that came before.
+		// QEMU uses the last -kernel and -initrd.
 		file, err := newMemoryOf("fork-kernel", header)
 		if err != nil {
 			return nil, fmt.Errorf("start machine: %w", err)
@@ -124,8 +122,8 @@ func (s snapshot) startFrom(ctx context.Context, config vm.Config, state *os.Fil
 	return startMachine(ctx, config, l)
 }
 
-// load has a machine that start started go on. Where it cannot, the machine is
-// closed.
+// load makes a machine from start continue from the snapshot. If it cannot, the
+// machine is closed.
 func (s snapshot) load(ctx context.Context, m *machine) error {
 	capabilities := []string{migrationEvents}
 	if !s.whole {

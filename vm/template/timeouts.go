@@ -3,14 +3,14 @@ package template
 import "time"
 
 const (
-	// moveTimeout is for QEMU to save or to load a machine's state.
+	// moveTimeout limits saving or loading a machine; times Config.Scale.
 	moveTimeout = 30 * time.Second
-	// settleTimeout is for QEMU to exit after its monitor has closed.
+	// settleTimeout is how long QEMU has to exit after its monitor has closed.
 	settleTimeout = 5 * time.Second
-	// queryTimeout is for QEMU to give the reason of a failure.
+	// queryTimeout is how long QEMU has to give the reason of a failure.
 	queryTimeout = 2 * time.Second
-	// settleBeforeSave is how long a guest is left alone after its first word, before
-	// the scale: what it put off until it has nothing else to do (RCU's callbacks,
-	// timers, threads that go to sleep) is then done, and not left to every fork.
+	// settleBeforeSave is how long a guest is left idle after its guest program is
+	// ready; times Config.Scale. The guest then does once what it deferred (RCU
+	// callbacks, timers, threads that go to sleep), and no fork has to.
 	settleBeforeSave = 100 * time.Millisecond
 )
