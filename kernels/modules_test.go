@@ -29,7 +29,7 @@ func TestBuildModules(t *testing.T) {
 		}
 	}
 	if bytes.Equal(signed, wrong) {
-		t.Error("the stranger's signature is the lab's")
+		t.Error("the untrusted signature is the lab's")
 	}
 	if file, ok := built.Files[build.MmiotraceSigned]; ok {
 		t.Errorf("%s, and no such module", file)

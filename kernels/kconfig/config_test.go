@@ -56,22 +56,22 @@ func TestMerged(t *testing.T) {
 func TestCheckConfig(t *testing.T) {
 	tree := tree(map[string]string{
 		"Kconfig": "source \"a/Kconfig\"\n",
-		"a/Kconfig": `menu "doors"
+		"a/Kconfig": `menu "gates"
 	depends on SECURITY
 
 if NET
-config DOOR
-	bool "A door"
+config GATE
+	bool "A gate"
 	depends on HINGES && \
 		!WALL
 	help
 	  select this if you
-	  depends on doors.
+	  depends on gates.
 endif
 
 config HIDDEN
 	bool
-	default y if DOOR
+	default y if GATE
 
 config FORCED
 	bool "Forced"
@@ -89,14 +89,14 @@ config FREE
 	})
 	got := Config{"CONFIG_SECURITY": "y", "CONFIG_WALL": "y", "CONFIG_FORCED": "y", "CONFIG_FORCER": "y", "CONFIG_FREE": "y", "CONFIG_N": "17"}
 	for line, want := range map[string]string{
-		"CONFIG_DOOR=y":   "x.config:1: CONFIG_DOOR=y did not stick: it is n; depends on SECURITY && NET && HINGES &&  !WALL (NET is not set, HINGES is not set) at a/Kconfig:5",
+		"CONFIG_GATE=y":   "x.config:1: CONFIG_GATE=y did not stick: it is n; depends on SECURITY && NET && HINGES &&  !WALL (NET is not set, HINGES is not set) at a/Kconfig:5",
 		"CONFIG_HIDDEN=y": "only another symbol can select it",
 		"CONFIG_FORCED=n": "x.config:1: CONFIG_FORCED=n did not stick: selected by FORCER=y (a/Kconfig:23)",
 		"CONFIG_NOSUCH=y": "no such symbol in this tree",
 		"CONFIG_N=18":     "no such symbol",
 		"CONFIG_BOTH=y":   "it is n; depends on TSC (TSC is not set) at arch/x86/Kconfig:1",
 		"CONFIG_FREE=y":   "",
-		"CONFIG_DOOR=n":   "",
+		"CONFIG_GATE=n":   "",
 		"CONFIG_N=17":     "",
 	} {
 		f, err := ParseFragment("x.config", []byte(line+" # why\n"))

@@ -111,7 +111,7 @@ func TestMailboxFails(t *testing.T) {
 		"one missing":                 {numbered(4, 1, 4), "patch 2, 3 of 4 is missing"},
 		"the end missing":             {numbered(4, 1, 2), "patch 3, 4 of 4 is missing"},
 		"two series, mixed":           {numbered(2, 1) + numbered(3, 1, 2, 3) + mailOf("[PATCH 2/2] z", "z", ""), "patches of several series, out of order"},
-		"a stranger among unordered":  {numbered(2, 2, 1) + mailOf("[PATCH] z", "z", ""), "x.mbox#3 has no number"},
+		"one without a number":        {numbered(2, 2, 1) + mailOf("[PATCH] z", "z", ""), "x.mbox#3 has no number"},
 		"replies only":                {mailOf("Re: [PATCH 1/2] one", "a", "") + mailOf("RE: [PATCH] one", "b", ""), "its only changes are in replies"},
 		"a cover letter only":         {mailOf("[PATCH 0/2] one", "a", ""), "in a cover letter"},
 		"no change":                   {"From: A <a@example.org>\nSubject: x\n\nhello\n", "no change in it"},

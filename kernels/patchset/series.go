@@ -75,7 +75,7 @@ func Read(name string, r io.Reader) (Series, error) {
 	}
 	all, err := parse(path.Base(name), data)
 	if err != nil {
-		return Series{}, err
+		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
 	patches, err := arrange(all, false)
 	if err != nil {
@@ -109,7 +109,7 @@ func ReadDir(fsys fs.FS, name string) (Series, error) {
 		left -= len(data)
 		more, err := parse(file, data)
 		if err != nil {
-			return Series{}, err
+			return Series{}, fmt.Errorf("read series %s: %w", name, err)
 		}
 		all = append(all, more...)
 	}
