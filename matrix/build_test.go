@@ -37,7 +37,7 @@ func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observ
 			h.Plan = append(h.Plan, g)
 			r := Result{Guest: g, Origin: origin, Machines: []MachineRun{{}}}
 			for _, row := range scenarios.Rows() {
-				o := scenarios.Observation{Probe: row.ID, Comm: "ldp-1", Result: scenarios.Result{Outcome: scenarios.Unavailable, Call: row.Call}}
+				o := scenarios.Observation{Probe: row.ID, Comm: "ldp-1", Report: scenarios.Report{Outcome: scenarios.Unavailable, Call: row.Call}}
 				answer(row, &o)
 				r.Machines[0].Observations = append(r.Machines[0].Observations, o)
 			}

@@ -25,7 +25,7 @@ func sitesOf() lockdown.Sites {
 }
 
 func observed(probe string, outcome scenarios.Outcome, site string, checks, denials int) scenarios.Observation {
-	o := scenarios.Observation{Probe: probe, Comm: "ldp-1", Result: scenarios.Result{Outcome: outcome}}
+	o := scenarios.Observation{Probe: probe, Comm: "ldp-1", Report: scenarios.Report{Outcome: outcome}}
 	if site != "" {
 		o.Checks = []scenarios.Check{{Site: site, Comm: "ldp-1", Checks: checks, Denials: denials}}
 	}
@@ -131,7 +131,7 @@ func TestMutationIsSound(t *testing.T) {
 
 func TestDetectionOf(t *testing.T) {
 	saw := func(o scenarios.Outcome) *scenarios.Observation {
-		return &scenarios.Observation{Result: scenarios.Result{Outcome: o}}
+		return &scenarios.Observation{Report: scenarios.Report{Outcome: o}}
 	}
 	for _, tc := range []struct {
 		answer string

@@ -28,7 +28,7 @@ func TestRowsDigest(t *testing.T) {
 		case f.Name == "Setup":
 			v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) []reflect.Value { panic("not run") }))
 		case f.Name == "Act":
-			row.Act = func(context.Context, scenarios.Env) scenarios.Result { panic("not run") }
+			row.Act = func(context.Context, scenarios.Env) scenarios.Report { panic("not run") }
 		default:
 			change(t, v)
 		}

@@ -14,7 +14,7 @@ import (
 const denialLine = "Lockdown: ldp-1: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"
 
 func saw(o scenarios.Outcome, log ...string) *scenarios.Observation {
-	return &scenarios.Observation{Probe: "p", Comm: "ldp-1", Log: log, Result: scenarios.Result{Outcome: o, Call: "act"}}
+	return &scenarios.Observation{Probe: "p", Comm: "ldp-1", Log: log, Report: scenarios.Report{Outcome: o, Call: "act"}}
 }
 
 func absentFor(why string) *scenarios.Observation {
@@ -261,8 +261,8 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 	shadowed := scenarios.Probe{Reason: "kprobes", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs", Why: "the file is in tracefs"}}}
 	gap := scenarios.Probe{Reason: "kcore", Expect: scenarios.Gap, Source: "v6.12"}
 	older := gap
-	older.Setup = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
-		return nil, scenarios.Result{}
+	older.Setup = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report) {
+		return nil, scenarios.Report{}
 	}
 	behind := gap
 	behind.ShadowedBy = []scenarios.Shadow{{Reason: "tracefs", Why: "the entry point"}}

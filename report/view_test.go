@@ -74,7 +74,7 @@ func measurement(t testing.TB) Measurement {
 	row("kept/devmem", matrix.Open, matrix.OpenGap, matrix.GapClosed, matrix.NotRun)
 	row("securityfs/lower", matrix.Conforms, matrix.Deviates, matrix.Lost, matrix.NotRun)
 	table.Rows[0].Cells[1].Observed = &scenarios.Observation{Probe: "devmem/open", Comm: "ldp-1", Runs: 1, Duration: 1500000,
-		Result: scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
+		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
 		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
 		Coverage: handMadeCoverage(), Mutation: handMadeMutation(),

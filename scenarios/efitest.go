@@ -2,18 +2,11 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sys/unix"
-)
 
-const (
-	efiTest = "/dev/efi_test"
-
-	// EFI_RUNTIME_GET_SUPPORTED_MASK, _IOR('p', 0x0C, unsigned int):
-	// drivers/firmware/efi/test/efi_test.h, v6.12. The only command that calls
-	// no firmware, of which a guest mostly has none.
-	ioctlEFIMask = 0x8004700c
+	"github.com/ldlab/ldlab/scenarios/internal/efi"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
 func init() { register("efitest", efitestScenario) }
@@ -28,43 +21,34 @@ func efitestScenario() Scenario {
 		Title: "call EFI runtime services through /dev/efi_test",
 		Probes: []Probe{
 			{
-				Name: "open", Call: openAct(efiTest, unix.O_RDONLY),
+				Name: "open", Call: observe.OpenCall(efi.TestDevice, unix.O_RDONLY),
 				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, nil) },
+				Act: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDONLY, nil) },
 			},
 			{
-				Name: "open-rdwr", Call: openAct(efiTest, unix.O_RDWR),
+				Name: "open-rdwr", Call: observe.OpenCall(efi.TestDevice, unix.O_RDWR),
 				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDWR, nil) },
+				Act: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDWR, nil) },
 			},
 			{
 				Name: "ioctl", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`,
 				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Result { return efiTestFile(unix.O_RDONLY, efiMask) },
+				Act: func(context.Context, Env) Report {
+					return efi.WithTestDevice(unix.O_RDONLY, efi.GetMask)
+				},
 			},
 			{
 				Name: "path", Call: `open("/dev/efi_test", O_PATH)`, Expect: Unchecked,
 				// A handle on the node, without the driver's open.
 				Reason: "efi_test", Site: "fs/open.c:do_dentry_open", Needs: needs,
-				Act: func(context.Context, Env) Result {
-					fd, err := unix.Open(efiTest, unix.O_PATH|unix.O_CLOEXEC, 0)
+				Act: func(context.Context, Env) Report {
+					fd, err := unix.Open(efi.TestDevice, unix.O_PATH|unix.O_CLOEXEC, 0)
 					if err == nil {
 						unix.Close(fd)
 					}
-					return noEFITest(judge(`open("/dev/efi_test", O_PATH)`, err))
+					return efi.NoTestDevice(observe.FromError(`open("/dev/efi_test", O_PATH)`, err))
 				},
 			},
 		},
 	}
-}
-
-func efiTestFile(flags int, act func(fd int) Result) Result {
-	return noEFITest(with(efiTest, flags, act))
-}
-
-func noEFITest(r Result) Result { return absent(r, "CONFIG_EFI_TEST", unix.ENOENT, unix.ENXIO) }
-
-func efiMask(fd int) Result {
-	mask, err := unix.IoctlGetUint32(fd, ioctlEFIMask)
-	return judge(fmt.Sprintf("ioctl(%q, EFI_RUNTIME_GET_SUPPORTED_MASK, [%#x])", efiTest, mask), err)
 }

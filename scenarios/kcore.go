@@ -2,12 +2,12 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
 
 	"golang.org/x/sys/unix"
-)
 
-const kcoreFile = "/proc/kcore"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/physmem"
+)
 
 func init() { register("kcore", kcoreScenario) }
 
@@ -21,52 +21,38 @@ func kcoreScenario() Scenario {
 		Title: "read kernel memory through /proc/kcore",
 		Probes: []Probe{
 			{
-				Name: "open", Call: openAct(kcoreFile, unix.O_RDONLY),
+				Name: "open", Call: observe.OpenCall(physmem.KcoreFile, unix.O_RDONLY),
 				Reason: "kcore", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Result { return kcore(nil) },
+				Act: func(context.Context, Env) Report { return physmem.WithKcore(nil) },
 			},
 			{
 				Name: "read", Call: `pread("/proc/kcore", ELF header)`,
 				Reason: "kcore", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Result { return kcore(kcoreHeader) },
+				Act: func(context.Context, Env) Report { return physmem.WithKcore(physmem.ReadKcoreHeader) },
 			},
 			{
 				Name: "stat", Call: `stat("/proc/kcore")`, Expect: Unchecked,
 				// How much there would be to read may be known.
 				Reason: "kcore", Site: "fs/proc/generic.c:proc_getattr", Needs: needs,
-				Act: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Report {
 					var st unix.Stat_t
-					return noKcore(judge(`stat("/proc/kcore")`, unix.Stat(kcoreFile, &st)))
+					return physmem.NoKcore(observe.FromError(`stat("/proc/kcore")`, unix.Stat(physmem.KcoreFile, &st)))
 				},
 			},
 			{
 				Name: "kallsyms", Call: `read("/proc/kallsyms")`, Expect: Unchecked,
 				// Addresses of kernel memory, but none of its contents.
 				Reason: "kcore", Site: "kernel/kallsyms.c:kallsyms_open", Needs: []string{"CONFIG_KALLSYMS"},
-				Act: func(context.Context, Env) Result {
-					_, r := readText("/proc/kallsyms")
-					return absent(r, "CONFIG_KALLSYMS", unix.ENOENT)
+				Act: func(context.Context, Env) Report {
+					_, r := observe.ReadText("/proc/kallsyms")
+					return observe.UnavailableIf(r, "CONFIG_KALLSYMS", unix.ENOENT)
 				},
 			},
 			{
 				Name: "iomem", Call: `read("/proc/iomem")`, Expect: Unchecked,
 				Reason: "kcore", Site: "kernel/resource.c:iomem_open",
-				Act: func(context.Context, Env) Result { _, r := readText("/proc/iomem"); return r },
+				Act: func(context.Context, Env) Report { _, r := observe.ReadText("/proc/iomem"); return r },
 			},
 		},
 	}
-}
-
-func kcore(act func(fd int) Result) Result { return noKcore(with(kcoreFile, unix.O_RDONLY, act)) }
-
-func noKcore(r Result) Result { return absent(r, "CONFIG_PROC_KCORE", unix.ENOENT) }
-
-func kcoreHeader(fd int) Result {
-	var b [4]byte
-	_, err := unix.Pread(fd, b[:], 0)
-	act := fmt.Sprintf("pread(%q, %q, 4, 0)", kcoreFile, b[:])
-	if err == nil && string(b[:]) != "\x7fELF" {
-		return Result{Outcome: Failed, Call: call(act, nil), Why: "that is no ELF header"}
-	}
-	return judge(act, err)
 }

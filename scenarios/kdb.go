@@ -2,125 +2,62 @@ package scenarios
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	"github.com/ldlab/ldlab/internal/debugger"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios/internal/kdb"
 )
 
-// What kdb says, as regular expressions. On entry it tells, whatever is locked,
-// where the task is that it was entered from: kdb_main.c:kdb_local, v6.12. To
-// read and write back the first word there changes nothing, for the kernel
-// stands still; nor does it matter in a register that the trap has saved.
-const (
-	kdbPrompt   = `(\[[0-9]+\])?kdb> $` // with several processors it names one
-	kdbEntry    = `(?s)current=0x(?P<task>[0-9a-f]+).*` + kdbPrompt
-	kdbWord     = `\n0x[0-9a-f]+ (?P<value>[0-9a-f]{16}) `
-	kdbRegister = `\b(?P<register>bx|x19): (?P<value>[0-9a-f]{16})` // of x86_64, of arm64
-	kdbRefused  = `diag: -22: Permission denied`                    // KDB_NOPERM
-	kdbMore     = `diag: -[0-9]+: Improper argument count`          // KDB_ARGCOUNT
-)
+func init() { register("kgdb", kgdbScenario) }
 
-var (
-	kdbRead      = kdbCommand{say: "md8c1 0x${task}", shows: kdbWord}
-	kdbRegisters = kdbCommand{say: "rd", shows: kdbRegister}
-	kdbWrite     = kdbCommand{
-		look: kdbRead.say, value: kdbWord,
-		say: "mm8 0x${task} 0x${value}", blind: "mm8 0x${task}", shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`,
+// Entering kdb asks for both reasons, and takes from its commands the rights to
+// write and to read. The kernel runs on after each probe, so that they share a
+// machine; but those of gdb leave kdb before the lock, and kdb is what the others
+// enter. Which command needs which right is in
+// kernel/debug/kdb/kdb_main.c:maintab, v6.12.
+func kgdbScenario() Scenario {
+	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
+	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}
+	s := Scenario{Name: "kgdb", Title: "stop the kernel and use the debugger that is built into it"}
+	for _, p := range []struct {
+		name   string
+		reason lockdown.Reason
+		expect Expectation
+		cmd    kdb.Command
+	}{
+		{"read", "dbg_read_kernel", Checked, kdb.Read},
+		{"registers", "dbg_read_kernel", Checked, kdb.Registers},
+		{"write", "dbg_write_kernel", Checked, kdb.Write},
+		{"set-register", "dbg_write_kernel", Checked, kdb.SetRegister},
+		{"breakpoints", "dbg_write_kernel", Checked, kdb.Command{Say: "bl", Shows: `bl\s+` + kdb.Prompt}}, // there are none
+		{"backtrace", "dbg_read_kernel", Unchecked, kdb.Command{Say: "bt", Shows: `Stack traceback for pid`}},
+		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Say: "lsmod", Shows: `Module +Size`}},
+	} {
+		s.Probes = append(s.Probes, Probe{
+			Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g"), kdb> ` + p.cmd.Name(),
+			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger,
+			Act: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, p.cmd, false) },
+		})
 	}
-	kdbSetRegister = kdbCommand{
-		look: kdbRegisters.say, value: kdbRegister,
-		say: "rm ${register} 0x${value}", blind: "rm", shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + kdbPrompt,
-	}
-)
-
-// kdbGo has the kernel run on, where kdb waits.
-var kdbGo = debugger.Step{When: kdbPrompt, Send: "go\n"}
-
-// A kdbCommand is a command given to kdb.
-type kdbCommand struct {
-	say   string
-	shows string // what its answer matches where it was allowed
-
-	// A command that writes back what is there looks for the value first.
-	// Where looking is refused nobody knows it, and the blind command lacks it:
-	// kdb looks at a command's rights first, and at its arguments then
-	// (kdb_main.c:kdb_parse, v6.12).
-	look, value, blind string
-}
-
-// name is the command without what differs from run to run.
-func (c kdbCommand) name() string {
-	return strings.NewReplacer("0x${task}", "CURRENT", "${register}", "REGISTER", "0x${value}", "VALUE").Replace(c.say)
-}
-
-// What is looked for in the answer to a command, by place in its Look.
-const (
-	lookRefused = iota
-	lookShows
-	lookMore
-)
-
-// answered is a step to which a command's answer may be the last.
-func (c kdbCommand) answered(s debugger.Step) debugger.Step {
-	s.Look = []string{lookRefused: kdbRefused, lookShows: c.shows, lookMore: kdbMore}
-	return s
-}
-
-// script enters kdb, gives the command and has the kernel run on. The last of
-// its answers is the command's.
-func (c kdbCommand) script() []debugger.Step {
-	script := []debugger.Step{{Until: kdbEntry}, {Send: "set LINES 999\n", Until: kdbPrompt}} // no pager
-	if c.look == "" {
-		return append(script, c.answered(debugger.Step{Send: c.say + "\n", Until: kdbPrompt}), kdbGo)
-	}
-	return append(script,
-		debugger.Step{Send: c.look + "\n", Until: `(?s)(` + c.value + `.*)?` + kdbPrompt},
-		c.answered(debugger.Step{When: kdbRefused, Send: c.blind + "\n", Until: kdbPrompt}),
-		c.answered(debugger.Step{When: c.value, Send: c.say + "\n", Until: kdbPrompt}),
-		kdbGo,
+	s.Probes = append(s.Probes,
+		Probe{
+			Name: "enable-again", Call: `write("` + kdb.EnableFile + `", "1") after kdb was refused, kdb> ` + kdb.Read.Name(),
+			// The rights that kdb took are a parameter; the next entry takes
+			// them again.
+			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger,
+			Act: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, kdb.Read, true) },
+		},
+		Probe{
+			Name: "gdb", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`,
+			Reason: "dbg_write_kernel", Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
+			Setup: kdb.AttachGDB,
+		},
+		Probe{
+			Name: "gdb-read", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
+			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
+			ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
+			Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
+			Setup:      kdb.AttachGDB,
+		},
 	)
-}
-
-// kdb gives the command to kdb; again, where root then gives kdb all its rights
-// back.
-func kdb(ctx context.Context, c kdbCommand, again bool) Result {
-	s, r := startDebugSession(ctx)
-	if r.Outcome != Allowed {
-		return r
-	}
-	outputs, err := s.play(c.script())
-	if err == nil && again {
-		// KDB_ENABLE_ALL, what it is at boot (CONFIG_KDB_DEFAULT_ENABLE).
-		if err = writeWhole(kdbFile, "1"); err == nil {
-			outputs, err = s.play(c.script())
-		}
-	}
-	if end := s.end(); err == nil {
-		err = end
-	}
-	if err != nil {
-		return failed("kdb> "+c.name(), err)
-	}
-	return c.judge(outputs)
-}
-
-// judge says what the last answer means.
-func (c kdbCommand) judge(outputs []debugger.Output) Result {
-	var answer debugger.Output
-	for _, o := range outputs {
-		if o.Text != "" {
-			answer = o
-		}
-	}
-	call := "kdb> " + c.name()
-	switch {
-	case answer.Shows(lookRefused):
-		return Result{Outcome: Denied, Errno: "KDB_NOPERM", Call: call + " = KDB_NOPERM"}
-	case answer.Shows(lookShows):
-		return Result{Outcome: Allowed, Call: call + " = ok"}
-	case c.blind != "" && answer.Shows(lookMore):
-		return Result{Outcome: Allowed, Call: call + " = KDB_ARGCOUNT: allowed, but what is there could not be read"}
-	}
-	return Result{Outcome: Failed, Call: call, Why: fmt.Sprintf("kdb answers %.200q", answer.Text)}
+	return s
 }

@@ -4,15 +4,9 @@ import (
 	"context"
 
 	"golang.org/x/sys/unix"
-)
 
-// The images that are loaded carry headers and no kernel: nothing here ever
-// starts what it loads.
-
-// Flags of kexec_file_load: include/uapi/linux/kexec.h, v6.12.
-const (
-	kexecFileUnload      = 1
-	kexecFileNoInitramfs = 4
+	"github.com/ldlab/ldlab/scenarios/internal/kexec"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
 func init() { register("kexec", kexecScenario) }
@@ -29,50 +23,31 @@ func kexecScenario() Scenario {
 				Name: "load", Call: "kexec_load(0, 0, NULL, 0)",
 				Reason: "kexec", Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"},
 				// No segments: it unloads what was loaded, which is nothing.
-				Act: func(context.Context, Env) Result {
+				Act: func(context.Context, Env) Report {
 					_, _, e := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
 					var err error
 					if e != 0 {
 						err = e
 					}
-					return absent(judge("kexec_load(0, 0, NULL, 0)", err), "CONFIG_KEXEC", unix.ENOSYS)
+					return observe.UnavailableIf(observe.FromError("kexec_load(0, 0, NULL, 0)", err), "CONFIG_KEXEC", unix.ENOSYS)
 				},
 			},
 			{
 				Name: "file-unsigned", Call: "kexec_file_load(unsigned image)",
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Act: func(context.Context, Env) Result {
-					return kexecFile("unsigned image", KexecUnsigned, noImage)
+				Act: func(context.Context, Env) Report {
+					return kexec.LoadFile("unsigned image", KexecUnsigned, observe.NoImage)
 				},
 			},
 			{
 				Name: "file-signed", Call: "kexec_file_load(image signed with the lab's key)", Expect: Unchecked,
 				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
 				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Act: func(context.Context, Env) Result {
-					return kexecFile("image signed with the lab's key", KexecSigned, noTrustedImage)
+				Act: func(context.Context, Env) Report {
+					return kexec.LoadFile("image signed with the lab's key", KexecSigned, observe.NoTrustedImage)
 				},
 			},
 		},
 	}
-}
-
-func kexecFile(what, path, missing string) Result {
-	act := "kexec_file_load(" + what + ")"
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		return Result{Outcome: Unavailable, Call: call(openAct(path, unix.O_RDONLY), err), Why: missing}
-	}
-	if err != nil {
-		return failed(openAct(path, unix.O_RDONLY), err)
-	}
-	defer unix.Close(fd)
-	err = unix.KexecFileLoad(fd, -1, "", kexecFileNoInitramfs)
-	if err == nil {
-		if err := unix.KexecFileLoad(-1, -1, "", kexecFileUnload); err != nil {
-			return failed("kexec_file_load(KEXEC_FILE_UNLOAD)", err)
-		}
-	}
-	return absent(judge(act, err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
 }

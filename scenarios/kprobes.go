@@ -5,6 +5,11 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/debugfs"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/perf"
+	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
 
 func init() { register("kprobes", kprobesScenario) }
@@ -14,67 +19,55 @@ func init() { register("kprobes", kprobesScenario) }
 // probes where they like, and uprobes are no kprobes.
 func kprobesScenario() Scenario {
 	const site = "kernel/trace/trace_kprobe.c:__register_trace_kprobe"
-	perf := []string{"CONFIG_KPROBE_EVENTS", "CONFIG_PERF_EVENTS"}
+	needsPerf := []string{"CONFIG_KPROBE_EVENTS", "CONFIG_PERF_EVENTS"}
 	masks := []Shadow{{Reason: "tracefs", Why: "the file does not open", AbsentIfLockedAtBoot: true}}
 	return Scenario{
 		Name:  "kprobes",
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
 			{
-				Name: "perf", Call: perfAct(fmt.Sprintf("kprobe %q", probedFunction)),
-				Reason: "kprobes", Site: site, Needs: perf,
-				Act: func(context.Context, Env) Result { return perfKprobe() },
+				Name: "perf", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)),
+				Reason: "kprobes", Site: site, Needs: needsPerf,
+				Act: func(context.Context, Env) Report { return perf.OpenKprobe() },
 			},
 			{
-				Name: "events-file", Call: fmt.Sprintf("write(%q, %q)", tracefs+"/kprobe_events", "p:ldlab/kprobe "+probedFunction),
+				Name: "events-file", Call: fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction),
 				Reason: "kprobes", Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}, ShadowedBy: masks,
-				Act: func(context.Context, Env) Result {
-					return dynamicEvent("kprobe_events", "p:ldlab/kprobe "+probedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
+				Act: func(context.Context, Env) Report {
+					return tracefs.DefineEvent("kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
 				},
 			},
 			{
-				Name: "fprobe", Call: fmt.Sprintf("write(%q, %q)", tracefs+"/dynamic_events", "f:ldlab/fprobe "+probedFunction),
+				Name: "fprobe", Call: fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction),
 				Reason: "kprobes", Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe",
 				Needs: []string{"CONFIG_FPROBE_EVENTS"}, ShadowedBy: masks,
-				Act: func(context.Context, Env) Result {
-					r := dynamicEvent("dynamic_events", "f:ldlab/fprobe "+probedFunction, "-:ldlab/fprobe", "CONFIG_DYNAMIC_EVENTS")
-					return absent(r, "CONFIG_FPROBE_EVENTS", unix.EINVAL) // no such kind of event
+				Act: func(context.Context, Env) Report {
+					r := tracefs.DefineEvent("dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction, "-:ldlab/fprobe", "CONFIG_DYNAMIC_EVENTS")
+					return observe.UnavailableIf(r, "CONFIG_FPROBE_EVENTS", unix.EINVAL) // no such kind of event
 				},
 			},
 			{
-				Name: "perf-before", Call: perfAct(fmt.Sprintf("kprobe %q", probedFunction)) + " before the lock, hits read after it",
-				Reason: "kprobes", Site: site, Needs: perf, Expect: Gap,
+				Name: "perf-before", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)) + " before the lock, hits read after it",
+				Reason: "kprobes", Site: site, Needs: needsPerf, Expect: Gap,
 				Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe asks once, and nothing unregisters a probe, v6.12",
-				Setup:  func(context.Context, Env) (func(context.Context) Result, Result) { return perfKprobeEarly() },
+				Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
+					return perf.KprobeForLater()
+				},
 			},
 			{
-				Name: "uprobe", Call: perfAct("uprobe of a file of its own"), Expect: Unchecked,
+				Name: "uprobe", Call: perf.OpenCall("uprobe of a file of its own"), Expect: Unchecked,
 				Reason: "kprobes", Site: "kernel/trace/trace_uprobe.c:__register_trace_uprobe",
 				Needs: []string{"CONFIG_UPROBE_EVENTS", "CONFIG_PERF_EVENTS"},
-				Act:   func(context.Context, Env) Result { return perfUprobe() },
+				Act:   func(context.Context, Env) Report { return perf.OpenUprobe() },
 			},
 			{
-				Name: "list", Call: openAct(debugfs+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked,
+				Name: "list", Call: observe.OpenCall(debugfs.Dir+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked,
 				// Mode 0400 and never written: debugfs lets it pass, too.
 				Reason: "kprobes", Site: "kernel/kprobes.c:debugfs_kprobe_init", Needs: []string{"CONFIG_KPROBES", "CONFIG_DEBUG_FS"},
-				Act: func(context.Context, Env) Result {
-					return absent(with(debugfs+"/kprobes/list", unix.O_RDONLY, nil), "CONFIG_KPROBES", unix.ENOENT)
+				Act: func(context.Context, Env) Report {
+					return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/kprobes/list", unix.O_RDONLY, nil), "CONFIG_KPROBES", unix.ENOENT)
 				},
 			},
 		},
 	}
-}
-
-// dynamicEvent writes the definition of an event, and takes it back.
-func dynamicEvent(file, define, remove, config string) Result {
-	path := tracefs + "/" + file
-	return traced(with(path, unix.O_WRONLY, func(fd int) Result {
-		_, err := unix.Write(fd, []byte(define))
-		if err == nil {
-			if _, err := unix.Write(fd, []byte(remove)); err != nil {
-				return failed(fmt.Sprintf("write(%q, %q)", path, remove), err)
-			}
-		}
-		return judge(fmt.Sprintf("write(%q, %q)", path, define), err)
-	}), config)
 }

@@ -1,6 +1,8 @@
 package scenarios
 
-import "github.com/ldlab/ldlab/lockdown"
+import (
+	"github.com/ldlab/ldlab/lockdown"
+)
 
 // unreached says why no probe gets to a call of security_locked_down(), by
 // file:function (Linux v6.12) and architecture; "" is every one. A run whose

@@ -1,5 +1,9 @@
 package scenarios
 
+import (
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
 // Files that the guest carries for probes, where the kernel's build gave them:
 // the builder knows each by the last part of its name.
 const (
@@ -16,12 +20,7 @@ func Payloads() []string {
 	return []string{KexecUnsigned, KexecSigned, ModuleUnsigned, ModuleSigned, ModuleWrongKey, MmiotraceSigned}
 }
 
-// Why a probe is unavailable if the guest lacks its payload.
-const (
-	noImage        = "the guest carries no image to load"
-	noTrustedImage = "the guest carries no image that this kernel trusts"
-	noModule       = "the guest carries no such module"
-)
-
 // MissingPayloads lists what probes report if the guest lacks a payload.
-func MissingPayloads() []string { return []string{noImage, noTrustedImage, noModule} }
+func MissingPayloads() []string {
+	return []string{observe.NoImage, observe.NoTrustedImage, observe.NoModule}
+}

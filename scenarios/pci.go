@@ -5,14 +5,9 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-)
 
-// Commands of /proc/bus/pci: include/uapi/linux/pci.h, v6.12.
-const (
-	pciController   = 'P'<<24 | 'C'<<16 | 'I'<<8
-	pciMmapIsIO     = pciController | 1
-	pciMmapIsMem    = pciController | 2
-	pciWriteCombine = pciController | 3
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/pci"
 )
 
 func init() { register("pci", pciScenario) }
@@ -31,29 +26,29 @@ func pciScenario() Scenario {
 			{
 				Name: "config-write", Call: `pwrite(".../config", the same byte, 0x3c)`,
 				Reason: "pci_access", Site: sysfs + "pci_write_config", Needs: needs,
-				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("config"), pciInterruptLine) }),
+				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("config"), pci.InterruptLine) }),
 			},
 			{
 				Name: "resource-mmap", Call: `mmap(".../resource0", PROT_READ|PROT_WRITE)`,
 				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Act: onTestdev(func(d pciDevice) Result { return pciMap(d.file("resource0"), 0) }),
+				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.Map(d.File("resource0"), 0) }),
 			},
 			{
 				Name: "resource-wc-mmap", Call: `mmap(".../resourceN_wc", PROT_READ|PROT_WRITE)`,
 				// Only prefetchable BARs have this file: virtio-pci's, which is
 				// mapped and never touched.
 				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Act: func(context.Context, Env) Result { return pciMapCombining() },
+				Act: func(context.Context, Env) Report { return pci.MapWriteCombining() },
 			},
 			{
 				Name: "resource-io-write", Call: `pwrite(".../resource1", the same byte, 0)`,
 				Reason: "pci_access", Site: sysfs + "pci_write_resource_io", Needs: needs,
-				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.file("resource1"), 0) }),
+				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("resource1"), 0) }),
 			},
 			{
 				Name: "proc-write", Call: `pwrite("/proc/bus/pci/...", the same byte, 0x3c)`,
 				Reason: "pci_access", Site: proc + "proc_bus_pci_write", Needs: append(needs, "CONFIG_PROC_FS"),
-				Act: onTestdev(func(d pciDevice) Result { return pciRewrite(d.proc, pciInterruptLine) }),
+				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.Proc, pci.InterruptLine) }),
 			},
 			{
 				Name: "proc-mmap", Call: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`,
@@ -61,7 +56,7 @@ func pciScenario() Scenario {
 				// command asks as well. HAVE_PCI_MMAP: x86 only.
 				Reason: "pci_access", Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86,
 				Lines: 2,
-				Setup: beforeTestdev(pciProcMap),
+				Setup: pci.SetupOnTestdev(pci.SetupProcMap),
 			},
 		},
 	}
@@ -69,21 +64,21 @@ func pciScenario() Scenario {
 		name, macro string
 		cmd         uint
 	}{
-		{"controller", "PCIIOC_CONTROLLER", pciController},
-		{"is-io", "PCIIOC_MMAP_IS_IO", pciMmapIsIO},
-		{"is-mem", "PCIIOC_MMAP_IS_MEM", pciMmapIsMem},
-		{"write-combine", "PCIIOC_WRITE_COMBINE", pciWriteCombine},
+		{"controller", "PCIIOC_CONTROLLER", pci.IoctlController},
+		{"is-io", "PCIIOC_MMAP_IS_IO", pci.IoctlMmapIsIO},
+		{"is-mem", "PCIIOC_MMAP_IS_MEM", pci.IoctlMmapIsMem},
+		{"write-combine", "PCIIOC_WRITE_COMBINE", pci.IoctlWriteCombine},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Name: "proc-ioctl-" + c.name, Call: fmt.Sprintf(`ioctl("/proc/bus/pci/...", %s, 0)`, c.macro),
 			Reason: "pci_access", Site: proc + "proc_bus_pci_ioctl", Needs: append(needs, "CONFIG_PROC_FS"),
-			Act: onTestdev(func(d pciDevice) Result {
-				return with(d.proc, unix.O_RDONLY, func(fd int) Result {
+			Act: pci.OnTestdev(func(d pci.Device) Report {
+				return observe.WithFile(d.Proc, unix.O_RDONLY, func(fd int) Report {
 					// The state is the descriptor's, and goes with it. What
 					// the architecture does not have is EINVAL, behind the
 					// check.
 					err := unix.IoctlSetInt(fd, c.cmd, 0)
-					return past(judge(fmt.Sprintf("ioctl(%q, %s, 0)", d.proc, c.macro), err), unix.EINVAL)
+					return observe.AllowedIf(observe.FromError(fmt.Sprintf("ioctl(%q, %s, 0)", d.Proc, c.macro), err), unix.EINVAL)
 				})
 			}),
 		})
@@ -93,27 +88,27 @@ func pciScenario() Scenario {
 			Name: "mmap-before", Call: `mmap(".../resource0") before the lock, a byte read after it`, Expect: Gap,
 			Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
 			Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource asks when a mapping is made, and nothing ever takes one back, v6.12",
-			Setup:  beforeTestdev(pciMapEarly),
+			Setup:  pci.SetupOnTestdev(pci.MapForLater),
 		},
 		Probe{
 			Name: "config-read", Call: `pread(".../config", 1 byte, 0x3c)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_read_config", Needs: needs,
-			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.file("config"), pciInterruptLine) }),
+			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("config"), pci.InterruptLine) }),
 		},
 		Probe{
 			Name: "resource-open", Call: `open(".../resource0", O_RDWR)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_create_attr", Needs: needs,
-			Act: onTestdev(func(d pciDevice) Result { return with(d.file("resource0"), unix.O_RDWR, nil) }),
+			Act: pci.OnTestdev(func(d pci.Device) Report { return observe.WithFile(d.File("resource0"), unix.O_RDWR, nil) }),
 		},
 		Probe{
 			Name: "resource-io-read", Call: `pread(".../resource1", 1 byte, 0)`, Expect: Unchecked,
 			Reason: "pci_access", Site: sysfs + "pci_read_resource_io", Needs: needs,
-			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.file("resource1"), 0) }),
+			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("resource1"), 0) }),
 		},
 		Probe{
 			Name: "proc-read", Call: `pread("/proc/bus/pci/...", 1 byte, 0x3c)`, Expect: Unchecked,
 			Reason: "pci_access", Site: proc + "proc_bus_pci_read", Needs: append(needs, "CONFIG_PROC_FS"),
-			Act: onTestdev(func(d pciDevice) Result { return pciRead(d.proc, pciInterruptLine) }),
+			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.Proc, pci.InterruptLine) }),
 		},
 	)
 	return s

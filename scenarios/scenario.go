@@ -90,11 +90,11 @@ type Probe struct {
 	// the setting holds. Where it gives nil, its Result is the probe's. Locked
 	// at boot, the setting already holds when Setup runs. A probe with Setup
 	// needs no Run.
-	Setup func(context.Context, Env) (rest func(context.Context) Result, r Result)
+	Setup func(context.Context, Env) (rest func(context.Context) Report, r Report)
 
 	// Act does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
-	Act func(context.Context, Env) Result
+	Act func(context.Context, Env) Report
 }
 
 // A Shadow is a reason that refuses an act before its own site is reached.
@@ -116,37 +116,10 @@ const (
 	Firmware MachineKind = "firmware" // booted through UEFI, with ACPI tables and EFI variables
 )
 
-// Env is what a probe knows of the run it is part of.
-type Env struct {
-	Setting   lockdown.Setting
-	Interface lockdown.Interface
-}
-
-// An Outcome is what became of the act.
-type Outcome string
-
-const (
-	Allowed     Outcome = "allowed"
-	Denied      Outcome = "denied"      // refused in the way in which this site refuses
-	Unavailable Outcome = "unavailable" // the machine or the kernel has no such thing
-	Failed      Outcome = "failed"      // neither: an error that proves nothing
-	Answered    Outcome = "answered"    // ABI: the answers are in Steps
-)
-
-// A Result is what a probe's Run returns.
-type Result struct {
-	Outcome Outcome
-	Errno   string `json:",omitempty"` // symbolic: EPERM
-	Call    string // the decisive call as strace prints it: open("/dev/mem", O_RDONLY) = EPERM
-	Why     string `json:",omitempty"` // Unavailable, Failed: the CONFIG symbol, device or cause
-
-	Ops []lockdown.Op `json:",omitempty"` // ABI: what was asked and answered, in order
-}
-
 // An Observation is a Result with what the guest program saw around it.
 type Observation struct {
 	Probe string // scenario/probe
-	Result
+	Report
 	Comm     string   // the comm of the child: attribution hangs on it
 	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
 	Checks   []Check  `json:",omitempty"` // what the kernel counted for Comm, where it counts

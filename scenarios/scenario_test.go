@@ -1,14 +1,9 @@
 package scenarios
 
 import (
-	"bytes"
-	"encoding/binary"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
-
-	"github.com/cilium/ebpf/asm"
 
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -53,64 +48,6 @@ func TestEveryGateHasANegativeControl(t *testing.T) {
 		}
 		if has(Checked) && !has(Unchecked) {
 			t.Errorf("%s has gated probes and no free one", s.Name)
-		}
-	}
-}
-
-func TestBPFProgramsAssemble(t *testing.T) {
-	for _, fn := range []asm.BuiltinFunc{asm.FnProbeRead, asm.FnProbeReadKernelStr, asm.FnProbeWriteUser} {
-		var b bytes.Buffer
-		if err := calling(fn).Marshal(&b, binary.LittleEndian); err != nil {
-			t.Errorf("%s: %v", helperName(fn), err)
-		}
-		if n := b.Len(); n == 0 || n%asm.InstructionSize != 0 {
-			t.Errorf("%s: %d bytes of instructions", helperName(fn), n)
-		}
-	}
-	for name, prog := range map[string]asm.Instructions{"reading": reading(0xffffffff81000000), "casting": casting(0xffffffff81000000, 12345, 678)} {
-		var b bytes.Buffer
-		if err := prog.Marshal(&b, binary.LittleEndian); err != nil || b.Len()%asm.InstructionSize != 0 {
-			t.Errorf("%s: %d bytes: %v", name, b.Len(), err)
-		}
-		// bpf_insn of the call: BPF_JMP|BPF_CALL, src BPF_PSEUDO_KFUNC_CALL, off 0, imm 12345.
-		if call := []byte{0x85, 0x20, 0, 0, 0x39, 0x30, 0, 0}; name == "casting" && !bytes.Equal(b.Bytes()[24:32], call) {
-			t.Errorf("casting calls % x, want % x", b.Bytes()[24:32], call)
-		}
-	}
-	if got := helperName(asm.FnProbeReadKernelStr); got != "bpf_probe_read_kernel_str" {
-		t.Errorf("helper is named %s", got)
-	}
-}
-
-// TestScriptsAreSafe replays every script on the model: those that are not
-// said to change what is locked must not.
-func TestScriptsAreSafe(t *testing.T) {
-	for _, kind := range []lockdown.Interface{lockdown.Upstream, lockdown.Bitmap} {
-		for _, text := range []string{"none", "integrity@boot", "confidentiality@runtime", "dev_mem,kcore@runtime", "integrity,kcore@boot"} {
-			setting, err := lockdown.ParseSetting(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if setting.CheckInterface(kind) != nil {
-				continue
-			}
-			env := Env{Setting: setting, Interface: kind}
-			for name, script := range map[string]func(Env) []lockdown.Op{"show": showScript, "junk": junkScript, "lower": lowerScript} {
-				model := lockdown.NewModel(kind, setting)
-				for _, s := range script(env) {
-					s = model.Answer(s)
-					if s.Call == "write" && s.Err == "" {
-						t.Errorf("%s on %s under %s changes something: %s", name, kind, text, s)
-					}
-				}
-			}
-			model := lockdown.NewModel(kind, setting)
-			for _, s := range raiseScript(env) {
-				model.Answer(s)
-			}
-			if got := model.Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile}).Data; !strings.Contains(got, "[confidentiality]") {
-				t.Errorf("raise on %s under %s ends at %q", kind, text, got)
-			}
 		}
 	}
 }

@@ -6,6 +6,11 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/debugfs"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/perf"
+	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
 
 func init() { register("tracefs", tracefsScenario) }
@@ -54,82 +59,82 @@ func tracefsScenario() Scenario {
 			f.config = "CONFIG_TRACING"
 		}
 		s.Probes = append(s.Probes, Probe{
-			Name: f.name, Call: openAct(filepath.Join(tracefs, f.file), f.flags),
+			Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags),
 			Reason: "tracefs", Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Result { return traceOpen(f.file, f.flags, f.config) },
+			Act: func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config) },
 		})
 	}
 	needs := []string{"CONFIG_TRACING"}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "option", Call: openAct(tracefs+"/options/overwrite", unix.O_RDONLY),
+			Name: "option", Call: observe.OpenCall(tracefs.Dir+"/options/overwrite", unix.O_RDONLY),
 			Reason: "tracefs", Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Result { return traceOption("options/overwrite") },
+			Act: func(context.Context, Env) Report { return tracefs.OpenOption("options/overwrite") },
 		},
 		Probe{
-			Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs+"/instances/ldlab"),
+			Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs.Dir+"/instances/ldlab"),
 			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Result { return traceInstance() },
+			Act: func(context.Context, Env) Report { return tracefs.MakeInstance() },
 		},
 		Probe{
-			Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs), CheckedAtBoot: true,
+			Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs.Dir), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs,
-			Act: func(context.Context, Env) Result { return traceDirectory() },
+			Act: func(context.Context, Env) Report { return tracefs.HasFiles() },
 		},
 		Probe{
-			Name: "automount", Call: fmt.Sprintf("lstat(%q)", debugfs+"/tracing"), CheckedAtBoot: true,
+			Name: "automount", Call: fmt.Sprintf("lstat(%q)", debugfs.Dir+"/tracing"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS"),
-			Act: func(context.Context, Env) Result { return traceAutomount() },
+			Act: func(context.Context, Env) Report { return tracefs.Automount() },
 		},
 		Probe{
-			Name: "tracepoints", Call: perfAct("a tracepoint, PERF_SAMPLE_RAW"), CheckedAtBoot: true,
+			Name: "tracepoints", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), CheckedAtBoot: true,
 			// Where tracing never starts, no event is put on the list by whose
 			// numbers perf goes. (After a lock at run time this is a gap, below.)
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
-			Act: func(context.Context, Env) Result { return perfTracepoint() },
+			Act: func(context.Context, Env) Report { return perf.OpenTracepoint() },
 		},
 		Probe{
 			Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", CheckedAtBoot: true,
 			// The tracer of mmiotrace comes late in the boot. The others of the
 			// lab's kernels are not even tried where tracing never starts.
 			Reason: "tracefs", Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"},
-			Act: func(context.Context, Env) Result { return tracerRefused() },
+			Act: func(context.Context, Env) Report { return tracefs.TracersOfBoot() },
 		},
 		// What an event looks like stays open after a lock at run time: the
 		// kernel asks itself whether it should
 		// (kernel/trace/trace_events.c:trace_format_open, v6.12).
 		Probe{
-			Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/format"), CheckedAtBoot: true,
+			Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/format"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
-			Act: func(context.Context, Env) Result {
-				return traceRead("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
+			Act: func(context.Context, Env) Report {
+				return tracefs.Read("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
 			},
 		},
 		Probe{
-			Name: "event-id", Call: fmt.Sprintf("read(%q)", tracefs+"/events/sched/sched_switch/id"), CheckedAtBoot: true,
+			Name: "event-id", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/id"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
-			Act: func(context.Context, Env) Result {
-				return traceRead("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
+			Act: func(context.Context, Env) Report {
+				return tracefs.Read("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
 			},
 		},
 		Probe{
-			Name: "trace-before", Call: openAct(tracefs+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
+			Name: "trace-before", Call: observe.OpenCall(tracefs.Dir+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true,
 			Source: "kernel/trace/trace.c:tracing_open asks, and no read or write after it, v6.12",
-			Setup:  traceEarly("trace"),
+			Setup:  tracefs.OpenForLater("trace"),
 		},
 		Probe{
-			Name: "perf-tracepoint", Call: perfAct("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
+			Name: "perf-tracepoint", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
 			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
 			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm asks for capabilities only, and the number of an event can be guessed, v6.12",
-			Act:    func(context.Context, Env) Result { return perfTracepoint() },
+			Act:    func(context.Context, Env) Report { return perf.OpenTracepoint() },
 		},
 		Probe{
-			Name: "readdir", Call: fmt.Sprintf("getdents(%q)", tracefs), Expect: Unchecked,
+			Name: "readdir", Call: fmt.Sprintf("getdents(%q)", tracefs.Dir), Expect: Unchecked,
 			Reason: "tracefs", Site: "fs/libfs.c:dcache_readdir", Needs: needs,
-			Act: func(context.Context, Env) Result {
-				_, err := traceEntries()
-				return absent(judge(fmt.Sprintf("getdents(%q)", tracefs), err), "CONFIG_TRACING", unix.ENOENT)
+			Act: func(context.Context, Env) Report {
+				_, err := tracefs.Entries()
+				return observe.UnavailableIf(observe.FromError(fmt.Sprintf("getdents(%q)", tracefs.Dir), err), "CONFIG_TRACING", unix.ENOENT)
 			},
 		},
 	)

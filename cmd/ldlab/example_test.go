@@ -52,7 +52,7 @@ func exampleResult(g matrix.Guest) matrix.Result {
 func see(r *matrix.Result, probe string, outcome scenarios.Outcome, why string, log ...string) {
 	m := &r.Machines[0]
 	m.Observations = append(m.Observations, scenarios.Observation{Probe: probe, Comm: "ldp-1", Runs: 1, Duration: 1500000, Log: log,
-		Result: scenarios.Result{Outcome: outcome, Call: probe + "() <b> \x1b[31m", Why: why}})
+		Report: scenarios.Report{Outcome: outcome, Call: probe + "() <b> \x1b[31m", Why: why}})
 }
 
 // examples makes the files of testdata/example: guests write hostile text, one

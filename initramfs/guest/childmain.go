@@ -98,7 +98,7 @@ func readJob(in io.Reader) (string, error) {
 }
 
 // runJob reads a job and runs its probe. What goes wrong is a failed result.
-func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Result {
+func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Report {
 	text, err := readJob(in)
 	if err != nil {
 		return failed(fmt.Sprintf("read job: %v", err))
@@ -115,7 +115,7 @@ func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find 
 	if got, err := threadName(); err != nil || got != comm {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
-	run := func(ctx context.Context) scenarios.Result { return row.Act(ctx, j.env) }
+	run := func(ctx context.Context) scenarios.Report { return row.Act(ctx, j.env) }
 	if row.Setup != nil {
 		rest, r := row.Setup(within(ctx, j.left), j.env)
 		if _, err := out.Write([]byte{'\n'}); err != nil {
@@ -170,6 +170,6 @@ func (d deadline) Err() error {
 }
 
 // failed is the result of a run that proves nothing.
-func failed(why string) scenarios.Result {
-	return scenarios.Result{Outcome: scenarios.Failed, Why: why}
+func failed(why string) scenarios.Report {
+	return scenarios.Report{Outcome: scenarios.Failed, Why: why}
 }

@@ -119,7 +119,7 @@ func (c *labChild) close() {
 	}
 }
 
-func (c *labChild) act(context.Context) scenarios.Result {
+func (c *labChild) act(context.Context) scenarios.Report {
 	l := c.l
 	if l.onAct != nil {
 		l.onAct(c.probe)
@@ -127,11 +127,11 @@ func (c *labChild) act(context.Context) scenarios.Result {
 	l.time += 50 * time.Millisecond
 	l.ran = append(l.ran, c.probe)
 	if !l.deny[c.probe] {
-		return scenarios.Result{Outcome: scenarios.Allowed}
+		return scenarios.Report{Outcome: scenarios.Allowed}
 	}
 	l.logDenial(c.name)
 	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: c.name, Checks: 1, Denials: 1})
-	return scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM"}
+	return scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM"}
 }
 
 func (l *lab) logDenial(comm string) {

@@ -45,7 +45,7 @@ type child interface {
 
 	// act runs the probe, or what is left of it after setup. Whatever becomes
 	// of the child is a result.
-	act(ctx context.Context) scenarios.Result
+	act(ctx context.Context) scenarios.Report
 
 	// close kills the child and its process group, waits for its end, and
 	// frees its descriptors.

@@ -28,11 +28,11 @@ func TestMain(m *testing.M) {
 var _ = func() bool { find = findFake; return true }()
 
 // fakes are probes. Whatever they do, the run must go on.
-var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
-	"fake/ok": func(_ context.Context, e scenarios.Env) scenarios.Result {
-		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Interface)}
+var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Report{
+	"fake/ok": func(_ context.Context, e scenarios.Env) scenarios.Report {
+		return scenarios.Report{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Interface)}
 	},
-	"fake/comms": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/comms": func(context.Context, scenarios.Env) scenarios.Report {
 		// All threads, those of the runtime included.
 		var all bytes.Buffer
 		tasks, _ := os.ReadDir("/proc/self/task")
@@ -40,73 +40,73 @@ var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Result{
 			b, _ := os.ReadFile("/proc/self/task/" + t.Name() + "/comm")
 			all.Write(b)
 		}
-		return scenarios.Result{Outcome: scenarios.Allowed, Call: all.String()}
+		return scenarios.Report{Outcome: scenarios.Allowed, Call: all.String()}
 	},
-	"fake/main-thread": func(context.Context, scenarios.Env) scenarios.Result {
-		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprint(unix.Gettid() == os.Getpid())}
+	"fake/main-thread": func(context.Context, scenarios.Env) scenarios.Report {
+		return scenarios.Report{Outcome: scenarios.Allowed, Call: fmt.Sprint(unix.Gettid() == os.Getpid())}
 	},
-	"fake/panic": func(context.Context, scenarios.Env) scenarios.Result { panic("at the disco") },
-	"fake/exit": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/panic": func(context.Context, scenarios.Env) scenarios.Report { panic("at the disco") },
+	"fake/exit": func(context.Context, scenarios.Env) scenarios.Report {
 		fmt.Println("bye")
 		os.Exit(7)
-		return scenarios.Result{}
+		return scenarios.Report{}
 	},
-	"fake/killed": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/killed": func(context.Context, scenarios.Env) scenarios.Report {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	},
-	"fake/hang": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/hang": func(context.Context, scenarios.Env) scenarios.Report {
 		signal.Ignore(syscall.SIGTERM)
 		for {
 			time.Sleep(time.Hour)
 		}
 	},
-	"fake/gives-up": func(ctx context.Context, _ scenarios.Env) scenarios.Result {
+	"fake/gives-up": func(ctx context.Context, _ scenarios.Env) scenarios.Report {
 		<-ctx.Done()
-		return scenarios.Result{Outcome: scenarios.Failed, Why: "gave up"}
+		return scenarios.Report{Outcome: scenarios.Failed, Why: "gave up"}
 	},
-	"fake/garbage": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/garbage": func(context.Context, scenarios.Env) scenarios.Report {
 		_, _ = unix.Write(resultFD, []byte("\xff\xff\xff\xffgarbage"))
 		os.Exit(0)
-		return scenarios.Result{}
+		return scenarios.Report{}
 	},
-	"fake/half": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/half": func(context.Context, scenarios.Env) scenarios.Report {
 		_, _ = unix.Write(resultFD, []byte("\x00\x00\x00\x10{\"Outc"))
 		os.Exit(0)
-		return scenarios.Result{}
+		return scenarios.Report{}
 	},
-	"fake/flood": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/flood": func(context.Context, scenarios.Env) scenarios.Report {
 		chunk := bytes.Repeat([]byte("x"), 64<<10)
 		for range 100 {
 			_, _ = os.Stdout.Write(chunk)
 		}
-		return scenarios.Result{Outcome: scenarios.Denied}
+		return scenarios.Report{Outcome: scenarios.Denied}
 	},
-	"fake/leaves-daemon": func(context.Context, scenarios.Env) scenarios.Result {
+	"fake/leaves-daemon": func(context.Context, scenarios.Env) scenarios.Report {
 		// A session of its own, which holds the result's pipe open.
 		_, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "30"}, &syscall.ProcAttr{
 			Files: []uintptr{0, 1, 2, resultFD}, Sys: &syscall.SysProcAttr{Setsid: true},
 		})
-		return scenarios.Result{Outcome: scenarios.Allowed, Call: fmt.Sprint(err)}
+		return scenarios.Report{Outcome: scenarios.Allowed, Call: fmt.Sprint(err)}
 	},
 }
 
 // fakesBefore are probes with a Setup.
-var fakesBefore = map[string]func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result){
-	"fake/before": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+var fakesBefore = map[string]func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report){
+	"fake/before": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report) {
 		file := orderFile(os.Getppid())
 		appendTo(file, "before ")
-		return func(context.Context) scenarios.Result {
+		return func(context.Context) scenarios.Report {
 			appendTo(file, "rest ")
-			return scenarios.Result{Outcome: scenarios.Allowed}
-		}, scenarios.Result{}
+			return scenarios.Report{Outcome: scenarios.Allowed}
+		}, scenarios.Report{}
 	},
-	"fake/before-refused": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
-		return nil, scenarios.Result{Outcome: scenarios.Denied}
+	"fake/before-refused": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report) {
+		return nil, scenarios.Report{Outcome: scenarios.Denied}
 	},
-	"fake/before-crash": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Result, scenarios.Result) {
+	"fake/before-crash": func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report) {
 		os.Exit(3)
-		return nil, scenarios.Result{}
+		return nil, scenarios.Report{}
 	},
 }
 

@@ -31,11 +31,11 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 			c.close() // of the run before
 		}
 		o.Comm = ""
-		var failure scenarios.Result
+		var failure scenarios.Report
 		if c, failure = r.childOf(i); c == nil {
-			o.Result = failure
+			o.Report = failure
 		} else {
-			o.Comm, o.Result = c.comm(), c.act(ctx)
+			o.Comm, o.Report = c.comm(), c.act(ctx)
 		}
 		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
 		o.Duration = time.Since(begin).Nanoseconds()
@@ -57,7 +57,7 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 
 // childOf returns the child for a row: the one that ran its Setup, or a new
 // one. If there is none, the result is the reason.
-func (r *cellRun) childOf(i int) (child, scenarios.Result) {
+func (r *cellRun) childOf(i int) (child, scenarios.Report) {
 	s := &r.setUp[i]
 	c, err := s.child, s.err
 	s.child = nil
@@ -70,7 +70,7 @@ func (r *cellRun) childOf(i int) (child, scenarios.Result) {
 	case c == nil:
 		return nil, failed("setup was not run") // cannot happen: a probe with a Setup is observed once
 	}
-	return c, scenarios.Result{}
+	return c, scenarios.Report{}
 }
 
 // checked reports whether lockdown may check the probe, so that a denial logs a line.

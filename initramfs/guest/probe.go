@@ -41,9 +41,9 @@ func (c *probeChild) setup(ctx context.Context) {
 
 // act returns the child's result. A child that has sent one has undone what it
 // did and may live on until close. One that has not is killed.
-func (c *probeChild) act(ctx context.Context) scenarios.Result {
+func (c *probeChild) act(ctx context.Context) scenarios.Report {
 	from := c.listen(ctx)
-	var r scenarios.Result
+	var r scenarios.Report
 	err := c.worker.result(c.job, from, &r)
 	if err == nil {
 		return r

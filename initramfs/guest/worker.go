@@ -115,7 +115,7 @@ func (w *worker) setup(j job, from io.Reader) error {
 
 // result lets the child act and reads the result. io.EOF means that the child
 // ended without one.
-func (w *worker) result(j job, from io.Reader, r *scenarios.Result) error {
+func (w *worker) result(j job, from io.Reader, r *scenarios.Report) error {
 	err := w.send(j, from)
 	w.pipes.job.close() // the child acts now
 	if err != nil {

@@ -17,9 +17,9 @@ func TestCheckStates(t *testing.T) {
 	}
 	g := matrix.Guest{Kernel: "stock", Arch: "x86_64", Interface: lockdown.Upstream, Setting: integrity}
 	const none, integ, conf = "[none] integrity confidentiality\n", "none [integrity] confidentiality\n", "none integrity [confidentiality]\n"
-	raise := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Ops: []lockdown.Op{
+	raise := scenarios.Observation{Report: scenarios.Report{Outcome: scenarios.Answered, Ops: []lockdown.Op{
 		{Call: "write", File: lockdown.LevelFile, Data: "confidentiality"}}}}
-	deviates := scenarios.Observation{Result: scenarios.Result{Outcome: scenarios.Answered, Ops: []lockdown.Op{
+	deviates := scenarios.Observation{Report: scenarios.Report{Outcome: scenarios.Answered, Ops: []lockdown.Op{
 		{Call: "write", File: lockdown.LevelFile, Data: "none"}}}}
 	for _, tc := range []struct {
 		name   string

@@ -30,7 +30,7 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		if !row.On(g.Arch) {
 			continue
 		}
-		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Result: scenarios.Result{Outcome: scenarios.Allowed, Call: "act = ok"}}
+		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Report: scenarios.Report{Outcome: scenarios.Allowed, Call: "act = ok"}}
 		switch {
 		case row.Expect == scenarios.ABI:
 			o.Outcome = scenarios.Answered

@@ -36,7 +36,7 @@ func check(c *vport.Codec, k *scenarios.Check) {
 	vport.Number(c, &k.Denials)
 }
 
-func result(c *vport.Codec, r *scenarios.Result) {
+func result(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Outcome)
 	vport.Text(c, &r.Errno)
 	vport.Text(c, &r.Call)
@@ -46,7 +46,7 @@ func result(c *vport.Codec, r *scenarios.Result) {
 
 func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Text(c, &o.Probe)
-	result(c, &o.Result)
+	result(c, &o.Report)
 	vport.Text(c, &o.Comm)
 	vport.List(c, &o.Log, vport.Text[string])
 	vport.List(c, &o.Checks, check)
@@ -175,5 +175,5 @@ func (r *Result) Fields(c *vport.Codec) {
 	if c.Reading() {
 		*r = Result{}
 	}
-	result(c, (*scenarios.Result)(r))
+	result(c, (*scenarios.Report)(r))
 }

@@ -29,12 +29,12 @@ func seeds(t testing.TB) []vport.Message {
 	}
 	op := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "integrity\xff\x00", Err: "EPERM", At: 1, Same: true, Group: 2}
 	check := scenarios.Check{Site: "f+0x1/0x2", Label: "/dev/mem,kmem,port", Comm: "ldp-0001", Checks: 2, Denials: 1}
-	result := scenarios.Result{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Ops: []lockdown.Op{op}}
+	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Ops: []lockdown.Op{op}}
 	return []vport.Message{
 		&Request{Version: vport.Version, Interface: lockdown.Bitmap, Setting: setting, Probes: []string{"a/b", ""}, Scale: math.Pi, Timing: true, Sequence: []lockdown.Op{op}, Mutant: "allow f+0x1/0x2"},
 		&Request{Off: true},
 		&Frame{Seq: 0, State: &State{When: WhenBoot, Release: "6.12", Version: "#1", Machine: "x86_64", Cmdline: "quiet\n", LSM: "lockdown", Level: "[none]\n", Reasons: "r", Counts: true, Checks: []scenarios.Check{check}, Log: []string{"l"}, Errors: []string{"e"}, Marks: []scenarios.Mark{{Name: MarkReady, NS: -1}}}},
-		&Frame{Seq: 1, Observation: &scenarios.Observation{Probe: "a/b", Result: result, Comm: "ldp-0001", Log: []string{"l"}, Checks: []scenarios.Check{check}, Runs: 3, StartNS: 1, Duration: 2}},
+		&Frame{Seq: 1, Observation: &scenarios.Observation{Probe: "a/b", Report: result, Comm: "ldp-0001", Log: []string{"l"}, Checks: []scenarios.Check{check}, Runs: 3, StartNS: 1, Duration: 2}},
 		&Frame{Seq: 2, Step: &op},
 		&Frame{Seq: 3, Error: "lock: EPERM"},
 		&Frame{Seq: 3, End: &End{Observations: 1, Steps: 1}},

@@ -50,7 +50,7 @@ type End struct {
 type State = scenarios.State
 
 // A Result is the message from a probe's child to the guest program.
-type Result scenarios.Result
+type Result scenarios.Report
 
 // ErrCut is the error of ReadFrames for a stream that ends between two frames
 // without an End.

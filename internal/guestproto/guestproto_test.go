@@ -113,7 +113,7 @@ func TestRoundTrip(t *testing.T) {
 	})
 	t.Run("result", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			r := Result(rapid.Make[scenarios.Result]().Draw(t, "result"))
+			r := Result(rapid.Make[scenarios.Report]().Draw(t, "result"))
 			comesBack(t, &r, new(Result))
 		})
 	})

@@ -1,0 +1,73 @@
+// Package acpi gives the kernel ACPI tables, through configfs and at boot.
+package acpi
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+const (
+	TablesDir   = "/sys/firmware/acpi/tables"
+	ConfigfsDir = "/sys/kernel/config/acpi/table"
+)
+
+// configfsTable is another table than the initrd's: none is loaded twice.
+func configfsTable() []byte { return ssdt("LDLCONF", "LDLC") }
+
+const NoTables = "the kernel found no ACPI tables"
+
+// WithItem makes a place for a table, does the act with it, and takes it away,
+// which unloads the table.
+func WithItem(act func(dir string) observe.Report) (r observe.Report) {
+	if !observe.Exists(TablesDir) { // unloading is not for a kernel that never started ACPI
+		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(observe.OpenCall(TablesDir, unix.O_RDONLY), unix.ENOENT), Why: NoTables}
+	}
+	dir := filepath.Join(ConfigfsDir, "ldlab")
+	r = observe.UnavailableIf(observe.FromError(fmt.Sprintf("mkdir(%q)", dir), unix.Mkdir(dir, 0o755)), "CONFIG_ACPI_CONFIGFS", unix.ENOENT)
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer func() {
+		if err := unix.Rmdir(dir); err != nil {
+			r = observe.SetupFailed(fmt.Sprintf("rmdir(%q)", dir), err)
+		}
+	}()
+	if act != nil {
+		r = act(dir)
+	}
+	return r
+}
+
+// LoadTable writes a table. configfs collects what is written and hands it over
+// when the file is closed; what comes of that nobody is told
+// (fs/configfs/file.c:configfs_release_bin_file, v6.12). So it is read back:
+// EINVAL says that no table was loaded.
+func LoadTable(dir string) observe.Report {
+	path, table := filepath.Join(dir, "aml"), configfsTable()
+	r := observe.WithFile(path, unix.O_WRONLY, func(fd int) observe.Report {
+		_, err := unix.Write(fd, table)
+		return observe.FromError(fmt.Sprintf("write(%q, %d)", path, len(table)), err)
+	})
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	b := make([]byte, 2*len(table))
+	read := observe.WithFile(path, unix.O_RDONLY, func(fd int) observe.Report {
+		n, err := unix.Read(fd, b)
+		b = b[:max(n, 0)]
+		return observe.FromError(fmt.Sprintf("read(%q)", path), err)
+	})
+	read.Call = r.Call + ", " + read.Call
+	switch {
+	case read.Errno == "EINVAL":
+		read.Outcome, read.Why = observe.Denied, ""
+	case read.Outcome == observe.Allowed && !bytes.Equal(b, table):
+		read.Outcome, read.Why = observe.Failed, "another table was read back"
+	}
+	return read
+}

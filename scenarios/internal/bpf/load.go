@@ -1,0 +1,142 @@
+//go:build !nobpf
+
+// Package bpf loads and runs BPF programs.
+package bpf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// maxLoads bounds how often a load that a signal cut short is tried.
+const maxLoads = 10
+
+// Commands of bpf(2): include/uapi/linux/bpf.h, v6.12.
+const (
+	bpfProgLoad    = 5  // BPF_PROG_LOAD
+	bpfProgTestRun = 10 // BPF_PROG_TEST_RUN
+)
+
+// progLoad is the head of union bpf_attr for BPF_PROG_LOAD
+// (include/uapi/linux/bpf.h, v6.12).
+type progLoad struct {
+	progType uint32
+	insnCnt  uint32
+	insns    uint64
+	license  uint64
+	logLevel uint32
+	logSize  uint32
+	logBuf   uint64
+}
+
+// progTestRun is the head of union bpf_attr for BPF_PROG_TEST_RUN, as far as a
+// raw tracepoint program takes it.
+type progTestRun struct {
+	progFD uint32
+	retval uint32
+	_      [56]byte
+}
+
+// loadProg loads a program with one bpf(2) and nothing around
+// it, and gives what the verifier logged. cilium/ebpf's loader is not used:
+// where probe_read_kernel is refused it takes the kernel for an old one and
+// rewrites the calls to probe_read (linker.go:fixupProbeReadKernel, v0.22.0),
+// probe_read_user included.
+func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string, err error) {
+	var code bytes.Buffer
+	// Both architectures of the lab are little endian.
+	if err := prog.Marshal(&code, binary.LittleEndian); err != nil {
+		return -1, "", fmt.Errorf("assemble program: %w", err)
+	}
+	insns, license, log := code.Bytes(), []byte("GPL\x00"), make([]byte, 64<<10)
+	attr := progLoad{
+		progType: uint32(typ),
+		insnCnt:  uint32(len(insns) / asm.InstructionSize),
+		insns:    uint64(uintptr(unsafe.Pointer(&insns[0]))),
+		license:  uint64(uintptr(unsafe.Pointer(&license[0]))),
+		logLevel: 1,
+		logSize:  uint32(len(log)),
+		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
+	}
+	n, e := uintptr(0), unix.EAGAIN
+	// The verifier gives up with EAGAIN where a signal is pending
+	// (kernel/bpf/verifier.c:do_check, v6.12); libbpf tries again, too.
+	for try := 0; e == unix.EAGAIN && try < maxLoads; try++ {
+		n, _, e = unix.Syscall(unix.SYS_BPF, bpfProgLoad, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
+	}
+	runtime.KeepAlive(insns)
+	runtime.KeepAlive(license)
+	runtime.KeepAlive(log)
+	if e != 0 {
+		return -1, string(bytes.TrimRight(log, "\x00")), e
+	}
+	return int(n), "", nil
+}
+
+// LoadCalling loads and drops a program that calls a helper.
+func LoadCalling(typ ebpf.ProgramType, fn asm.BuiltinFunc) observe.Report {
+	act := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s, %s#%d)", TypeName(typ), HelperName(fn), fn)
+	fd, text, err := loadProg(typ, calling(fn))
+	if err == nil {
+		unix.Close(fd)
+	}
+	return judgeHelper(act, text, err)
+}
+
+// judgeHelper is the result of loading a program that calls a helper.
+func judgeHelper(act, text string, err error) observe.Report {
+	r := observe.FromError(act, err)
+	if err == nil {
+		return r
+	}
+	if err == unix.EINVAL && helperRefused(text) {
+		r.Outcome, r.Why = observe.Denied, ""
+	} else if r.Outcome != observe.Failed { // EPERM is not how lockdown answers here
+		r.Outcome, r.Why = observe.Failed, "EPERM comes before the verifier asks lockdown"
+	}
+	return observe.UnavailableIf(withLog(r, text), "CONFIG_BPF_SYSCALL", unix.ENOSYS)
+}
+
+// withLog appends the verifier's reason to the call.
+func withLog(r observe.Report, text string) observe.Report {
+	if last := lastLine(text); last != "" {
+		r.Call += " (" + last + ")"
+	}
+	return r
+}
+
+// runProg runs a raw tracepoint program once, without arguments.
+func runProg(fd int) (uint32, error) {
+	attr := progTestRun{progFD: uint32(fd)}
+	if _, _, e := unix.Syscall(unix.SYS_BPF, bpfProgTestRun, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr)); e != 0 {
+		return 0, e
+	}
+	return attr.retval, nil
+}
+
+// helperRefused reports whether the verifier's log says that there is no such
+// helper: in the words of v6.12 and of v6.1.
+func helperRefused(log string) bool {
+	return strings.Contains(log, "cannot use helper") || strings.Contains(log, "unknown func")
+}
+
+// lastLine is the verifier's reason, without its statistics.
+func lastLine(log string) string {
+	last := ""
+	for line := range strings.Lines(log) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "processed ") {
+			last = line
+		}
+	}
+	return fmt.Sprintf("%.120s", last)
+}

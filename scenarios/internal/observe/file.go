@@ -1,0 +1,90 @@
+package observe
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// KernelLog is the kernel's log, from its beginning if that still is there.
+func KernelLog() (string, error) {
+	const readAll, size = 3, 10 // SYSLOG_ACTION_READ_ALL, _SIZE_BUFFER: include/linux/syslog.h, v6.12
+	n, err := unix.Klogctl(size, nil)
+	if err != nil {
+		return "", err
+	}
+	b := make([]byte, n)
+	n, err = unix.Klogctl(readAll, b)
+	if err != nil {
+		return "", err
+	}
+	return string(b[:n]), nil
+}
+
+// maxAttr bounds what is read of a file of the kernel, in bytes.
+const maxAttr = 4 << 10
+
+// WriteCall is write(2) to a file as strace prints it.
+func WriteCall(path, text string) string { return fmt.Sprintf("write(%q, %q)", path, text) }
+
+// ReadText opens a file and reads its beginning, without the last newline.
+func ReadText(path string) (text string, r Report) {
+	r = WithFile(path, unix.O_RDONLY, func(fd int) Report {
+		b := make([]byte, maxAttr)
+		n, err := unix.Read(fd, b)
+		text = strings.TrimSuffix(string(b[:max(n, 0)]), "\n")
+		return FromError(fmt.Sprintf("read(%q)", path), err)
+	})
+	return text, r
+}
+
+// WriteText opens a file and writes to it, in one piece.
+func WriteText(path, text string) Report {
+	return WithFile(path, unix.O_WRONLY, func(fd int) Report {
+		_, err := unix.Write(fd, []byte(text))
+		return FromError(WriteCall(path, text), err)
+	})
+}
+
+// WriteBack writes to a file what it holds, so that nothing changes.
+func WriteBack(path string) Report {
+	text, r := ReadText(path)
+	if r.Outcome != Allowed {
+		return CannotRead(r)
+	}
+	return WriteText(path, text)
+}
+
+// CannotRead is the result of an act that starts with a read which did not come
+// about: a refusal to read is not the refusal to write that is looked for.
+func CannotRead(r Report) Report {
+	if r.Outcome == Denied {
+		r.Outcome, r.Why = Failed, "what to write cannot be read"
+	}
+	return r
+}
+
+// OnCommandLine reports whether the kernel was started with the argument.
+func OnCommandLine(arg string) bool {
+	line, err := os.ReadFile("/proc/cmdline")
+	for _, f := range strings.Fields(string(line)) {
+		if err == nil && f == arg {
+			return true
+		}
+	}
+	return false
+}
+
+// OpenForLater opens a file before, and leaves the act on it for after.
+func OpenForLater(path string, flags int, act func(fd int) Report) (func() Report, Report) {
+	fd, r := Open(path, flags)
+	if r.Outcome != Allowed {
+		return nil, r
+	}
+	return func() Report {
+		defer unix.Close(fd)
+		return act(fd)
+	}, r
+}

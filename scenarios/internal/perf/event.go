@@ -1,0 +1,126 @@
+// Package perf opens and samples events of perf_event_open(2).
+package perf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+const (
+	perfRing      = 8 // pages of records behind the control page: a power of two
+	perfSampleRec = 9 // PERF_RECORD_SAMPLE
+	perfHeader    = 8 // struct perf_event_header: type, misc, size
+
+	// PERF_RECORD_MISC_CPUMODE_MASK and _KERNEL: include/uapi/linux/perf_event.h, v6.12.
+	perfModeMask, perfModeKernel = 7, 1
+)
+
+// EveryOccurrence is an event of the kernel's own that samples each occurrence, off
+// until it is switched on. No hardware counts it, so every machine has it.
+func EveryOccurrence(config, sample uint64) *unix.PerfEventAttr {
+	return &unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_SOFTWARE, Config: config, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Sample: 1, Sample_type: sample, Bits: unix.PerfBitDisabled,
+	}
+}
+
+// open opens an event on the first processor, for all that runs there. The
+// kernel is included: root may, whatever kernel.perf_event_paranoid says.
+func open(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
+	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	return fd, observe.UnavailableIf(observe.FromError(OpenCall(what), err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
+}
+
+func OpenCall(what string) string { return "perf_event_open(" + what + ", pid=-1, cpu=0)" }
+
+// OpenAndClose opens an event and closes it.
+func OpenAndClose(what string, attr *unix.PerfEventAttr) observe.Report {
+	fd, r := open(what, attr)
+	if r.Outcome == observe.Allowed {
+		unix.Close(fd)
+	}
+	return r
+}
+
+// A record is a record of type PERF_RECORD_SAMPLE.
+type record struct {
+	kernel bool     // taken while the kernel ran
+	words  []uint64 // what the event's Sample_type asks for, in its order
+}
+
+// A sampler is an event with its records mapped.
+type sampler struct {
+	act string
+	fd  int
+	m   []byte
+}
+
+func newSampler(what string, attr *unix.PerfEventAttr) (*sampler, observe.Report) {
+	fd, r := open(what, attr)
+	if r.Outcome != observe.Allowed {
+		return nil, r
+	}
+	m, err := unix.Mmap(fd, 0, (1+perfRing)*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		unix.Close(fd)
+		return nil, observe.SetupFailed("mmap of "+OpenCall(what), err)
+	}
+	return &sampler{OpenCall(what), fd, m}, r
+}
+
+func (s *sampler) close() {
+	unix.Munmap(s.m)
+	unix.Close(s.fd)
+}
+
+// sampleTime is how long a sampler waits for what it looks for.
+const sampleTime = 2 * time.Second
+
+// sample switches the event on, provokes it, and looks for a sample that is
+// wanted. The ring is never emptied: it stops where it is full.
+func (s *sampler) sample(what string, provoke func(), wanted func(record) bool) observe.Report {
+	if err := unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
+		return observe.FromError("ioctl(PERF_EVENT_IOC_ENABLE) on "+s.act, err)
+	}
+	defer unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_DISABLE, 0)
+	page := os.Getpagesize()
+	head := (*uint64)(unsafe.Pointer(&s.m[unsafe.Offsetof(unix.PerfEventMmapPage{}.Data_head)]))
+	for start := time.Now(); time.Since(start) < sampleTime; {
+		provoke()
+		n := min(atomic.LoadUint64(head), uint64(len(s.m)-page))
+		for _, sample := range records(s.m[page : page+int(n)]) {
+			if wanted(sample) {
+				return observe.Report{Outcome: observe.Allowed, Call: s.act + ", read: " + what}
+			}
+		}
+	}
+	return observe.Report{Outcome: observe.Failed, Call: s.act, Why: fmt.Sprintf("no sample of %s within %v", what, sampleTime)}
+}
+
+// records finds the samples in a ring that has not wrapped.
+func records(ring []byte) (found []record) {
+	for len(ring) >= perfHeader {
+		kind, misc := binary.LittleEndian.Uint32(ring), binary.LittleEndian.Uint16(ring[4:])
+		size := int(binary.LittleEndian.Uint16(ring[6:]))
+		if size < perfHeader || size > len(ring) {
+			break
+		}
+		if kind == perfSampleRec {
+			s := record{kernel: misc&perfModeMask == perfModeKernel}
+			for b := ring[perfHeader:size]; len(b) >= 8; b = b[8:] {
+				s.words = append(s.words, binary.LittleEndian.Uint64(b))
+			}
+			found = append(found, s)
+		}
+		ring = ring[size:]
+	}
+	return found
+}

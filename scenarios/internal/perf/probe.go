@@ -1,0 +1,133 @@
+package perf
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
+)
+
+const (
+	// Numbers of tracepoints: those below the first are the tracers' own
+	// (kernel/trace/trace.h:enum trace_type, v6.12).
+	firstEvent, lastEvent = 32, 4096
+
+	// ProbedFunction is what kprobes are put on: every read(2) passes it.
+	ProbedFunction = "vfs_read"
+
+	eventSources = "/sys/bus/event_source/devices"
+)
+
+// OpenTracepoint opens the first tracepoint that there is, with all that it
+// traces. It goes by number: names may be hidden. A kernel that boots with
+// tracefs locked has no tracepoint of any number for perf, as tracing never
+// starts (kernel/trace/trace.c:tracer_alloc_buffers, v6.12).
+func OpenTracepoint() (r observe.Report) {
+	attr := EveryOccurrence(0, unix.PERF_SAMPLE_RAW)
+	attr.Type = unix.PERF_TYPE_TRACEPOINT
+	for attr.Config = firstEvent; attr.Config < lastEvent; attr.Config++ {
+		r = OpenAndClose(fmt.Sprintf("tracepoint %d, PERF_SAMPLE_RAW", attr.Config), attr)
+		if r.Errno != unix.ErrnoName(unix.EINVAL) { // no event of that number, or none for perf
+			return r
+		}
+	}
+	if entries, err := tracefs.Entries(); err == nil && len(entries) == 0 {
+		r.Outcome, r.Why = observe.Denied, ""
+		r.Call += ", as any before it"
+	}
+	return r
+}
+
+// sourceType is the type of events that a source of the kernel's has, and
+// whether it is there.
+func sourceType(name, config string) (uint32, observe.Report) {
+	path := filepath.Join(eventSources, name, "type")
+	text, err := os.ReadFile(path)
+	r := observe.UnavailableIf(observe.FromError(fmt.Sprintf("read(%q)", path), err), config, unix.ENOENT)
+	if err != nil {
+		return 0, r
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	if err != nil {
+		return 0, observe.SetupFailed(fmt.Sprintf("parse %q", path), err)
+	}
+	return uint32(n), r
+}
+
+// openProbe makes a probe that is an event of perf's, on a function of the
+// kernel or at the beginning of a file, and counts how often it is hit. The
+// probe goes with the descriptor.
+func openProbe(source, config, target string) (int, observe.Report) {
+	kind, r := sourceType(source, config)
+	if r.Outcome != observe.Allowed {
+		return -1, r
+	}
+	name := append([]byte(target), 0)
+	attr := &unix.PerfEventAttr{
+		Type: kind, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
+		Ext1: uint64(uintptr(unsafe.Pointer(&name[0]))), // config1: kprobe_func, uprobe_path
+	}
+	fd, r := open(fmt.Sprintf("%s %q", source, target), attr)
+	runtime.KeepAlive(name)
+	return fd, r
+}
+
+// OpenKprobe probes a function, and has done.
+func OpenKprobe() observe.Report {
+	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
+	if r.Outcome == observe.Allowed {
+		unix.Close(fd)
+	}
+	return r
+}
+
+// OpenUprobe probes a file of its own, which nobody runs.
+func OpenUprobe() observe.Report {
+	file, err := unix.MemfdCreate("ldlab", unix.MFD_CLOEXEC)
+	if err != nil {
+		return observe.SetupFailed(`memfd_create("ldlab")`, err)
+	}
+	defer unix.Close(file)
+	if err := unix.Ftruncate(file, int64(os.Getpagesize())); err != nil {
+		return observe.SetupFailed("ftruncate", err)
+	}
+	fd, r := openProbe("uprobe", "CONFIG_UPROBE_EVENTS", fmt.Sprintf("/proc/self/fd/%d", file))
+	if r.Outcome == observe.Allowed {
+		unix.Close(fd)
+	}
+	return r
+}
+
+// KprobeForLater probes a function, and later looks whether it still is.
+func KprobeForLater() (func(context.Context) observe.Report, observe.Report) {
+	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
+	if r.Outcome != observe.Allowed {
+		return nil, r
+	}
+	return func(context.Context) observe.Report {
+		defer unix.Close(fd)
+		act := fmt.Sprintf("read(hits of %q probed before)", ProbedFunction)
+		var hits [2]uint64
+		for i := range hits {
+			var b [8]byte
+			if _, err := unix.Read(fd, b[:]); err != nil { // which itself is a hit
+				return observe.FromError(act, err)
+			}
+			hits[i] = binary.LittleEndian.Uint64(b[:])
+		}
+		if hits[1] <= hits[0] {
+			return observe.Report{Outcome: observe.Denied, Call: act + ": none"}
+		}
+		return observe.FromError(act, nil)
+	}, r
+}

@@ -1,0 +1,19 @@
+package ports
+
+import (
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// TestReadPortWithoutPermission wants the fault to be a denial: a grant that
+// was taken back must not look like a crash.
+func TestReadPortWithoutPermission(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if r := readPort("nothing"); r.Outcome != observe.Denied {
+		t.Errorf("%+v (uid %d)", r, os.Getuid())
+	}
+}

@@ -1,0 +1,195 @@
+// Package xfrm makes IPsec security associations and reads their keys back.
+package xfrm
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// labSPI is the index of the association that probes make; one is there at a time.
+const labSPI = 0x1d1ab
+
+// A Way is a way in which the kernel tells of an association.
+type Way struct {
+	Act string
+	typ uint16 // of the message that tells
+}
+
+var (
+	Get          = Way{"XFRM_MSG_GETSA", xfrmNewSA}
+	Dump         = Way{"XFRM_MSG_GETSA|NLM_F_DUMP", xfrmNewSA}
+	NotifyNew    = Way{"XFRM_MSG_NEWSA notification", xfrmNewSA}
+	NotifyDelete = Way{"XFRM_MSG_DELSA notification", xfrmDelSA}
+)
+
+// Probe makes an association, has the kernel tell of it, and looks at that.
+func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16][]byte) observe.Report) observe.Report {
+	// Notifications come to a socket of their own, apart from answers.
+	heard, r := connect(ctx, 1<<(xfrmGroupSA-1))
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer unix.Close(int(heard))
+	return withSA(ctx, algs, func(link conn, sa association) observe.Report {
+		from := link
+		var err error
+		switch way {
+		case Get:
+			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST, encode(sa.id()))
+		case Dump:
+			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, nil)
+		case NotifyDelete:
+			err = link.del(sa)
+			from = heard
+		case NotifyNew:
+			from = heard
+		}
+		if err != nil {
+			return observe.SetupFailed(way.Act, err)
+		}
+		attrs, err := from.told(way.typ, sa.spi)
+		if err != nil {
+			return observe.SetupFailed(way.Act, err)
+		}
+		return look(attrs)
+	})
+}
+
+// withSA makes an association, does an act, and deletes it.
+func withSA(ctx context.Context, algs []Alg, act func(link conn, sa association) observe.Report) observe.Report {
+	link, r := connect(ctx, 0)
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer unix.Close(int(link))
+	sa := association{labSPI, algs}
+	if r := link.add(sa); r.Outcome != observe.Allowed {
+		return r
+	}
+	r = act(link, sa)
+	// What the act left of an answer goes with its socket.
+	again, a := connect(ctx, 0)
+	if a.Outcome != observe.Allowed {
+		return a
+	}
+	defer unix.Close(int(again))
+	if err := again.del(sa); err != nil && err != unix.ESRCH {
+		return observe.SetupFailed("XFRM_MSG_DELSA", err)
+	}
+	return r
+}
+
+// A conn is a netlink socket of NETLINK_XFRM.
+type conn int
+
+func connect(ctx context.Context, groups uint32) (conn, observe.Report) {
+	const act = "socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)"
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_XFRM)
+	if err != nil {
+		return -1, observe.UnavailableIf(observe.FromError(act, err), "CONFIG_XFRM_USER", unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT)
+	}
+	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err == nil {
+		err = receiveUntil(ctx, fd)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, observe.SetupFailed(act, err)
+	}
+	return conn(fd), observe.FromError(act, nil)
+}
+
+// receiveUntil has a socket's receive give up when the context ends.
+func receiveUntil(ctx context.Context, fd int) error {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	tv := unix.NsecToTimeval(max(time.Until(end), time.Millisecond).Nanoseconds())
+	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
+}
+
+// add makes the association.
+func (l conn) add(sa association) observe.Report {
+	r := observe.FromError("XFRM_MSG_NEWSA", l.request(xfrmNewSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, sa.encode()))
+	if r.Outcome == observe.Denied {
+		r.Outcome, r.Why = observe.Failed, "lockdown lets associations be made"
+	}
+	return observe.UnavailableIf(r, "CONFIG_INET_ESP", unix.EPROTONOSUPPORT)
+}
+
+// del deletes it.
+func (l conn) del(sa association) error {
+	return l.request(xfrmDelSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, encode(sa.id()))
+}
+
+func (l conn) send(typ, flags uint16, data []byte) error {
+	h := unix.NlMsghdr{Len: uint32(unix.NLMSG_HDRLEN + len(data)), Type: typ, Flags: flags, Seq: 1}
+	return unix.Sendto(int(l), append(encode(h), data...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+}
+
+// receive gives the messages of one datagram; one that says no is an error.
+func (l conn) receive() ([]syscall.NetlinkMessage, error) {
+	b := make([]byte, 64<<10)
+	n, _, err := unix.Recvfrom(int(l), b, 0)
+	if err != nil {
+		return nil, err
+	}
+	msgs, err := syscall.ParseNetlinkMessage(b[:n])
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range msgs {
+		if m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4 {
+			if code := int32(binary.LittleEndian.Uint32(m.Data)); code != 0 {
+				return nil, unix.Errno(-code)
+			}
+		}
+	}
+	return msgs, nil
+}
+
+// request sends what is acknowledged and waits for that.
+func (l conn) request(typ, flags uint16, data []byte) error {
+	if err := l.send(typ, flags, data); err != nil {
+		return err
+	}
+	msgs, err := l.receive()
+	if err == nil && (len(msgs) == 0 || msgs[0].Header.Type != unix.NLMSG_ERROR) {
+		err = errors.New("no acknowledgement")
+	}
+	return err
+}
+
+// maxDatagrams bounds how much is read in search of one message.
+const maxDatagrams = 64
+
+// told waits for a message of the type about the association.
+func (l conn) told(typ uint16, spi uint32) (map[uint16][]byte, error) {
+	for range maxDatagrams {
+		msgs, err := l.receive()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range msgs {
+			if m.Header.Type == unix.NLMSG_DONE {
+				return nil, errors.New("the association is not in the dump")
+			}
+			if m.Header.Type != typ {
+				continue
+			}
+			got, attrs, err := parseAssociation(typ, m.Data)
+			if err != nil || got == spi {
+				return attrs, err
+			}
+		}
+	}
+	return nil, fmt.Errorf("no message of the association in %d datagrams", maxDatagrams)
+}

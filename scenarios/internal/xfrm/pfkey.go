@@ -1,0 +1,91 @@
+package xfrm
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// What is used of include/uapi/linux/pfkeyv2.h, v6.12.
+const (
+	pfkeyV2       = 2  // PF_KEY_V2
+	sadbDump      = 10 // SADB_DUMP
+	sadbSAESP     = 3  // SADB_SATYPE_ESP
+	sadbKeyAuth   = 8  // SADB_EXT_KEY_AUTH
+	sadbMsgLen    = 16
+	sadbKeyHeader = 8
+)
+
+// PFKeyProbe makes an association as the other probes do and has PF_KEY dump
+// it, with its keys.
+func PFKeyProbe(ctx context.Context) observe.Report {
+	const act = "SADB_DUMP"
+	fd, err := unix.Socket(unix.AF_KEY, unix.SOCK_RAW|unix.SOCK_CLOEXEC, pfkeyV2)
+	if err != nil {
+		return observe.UnavailableIf(observe.FromError("socket(AF_KEY, SOCK_RAW, PF_KEY_V2)", err), "CONFIG_NET_KEY", unix.EAFNOSUPPORT)
+	}
+	defer unix.Close(fd)
+	if err := receiveUntil(ctx, fd); err != nil {
+		return observe.SetupFailed("setsockopt(SO_RCVTIMEO)", err)
+	}
+	return withSA(ctx, []Alg{HMAC, AES}, func(conn, association) observe.Report {
+		key, err := pfkeyKey(fd)
+		if err != nil {
+			return observe.SetupFailed(act, err)
+		}
+		r := observe.FromError(fmt.Sprintf("%s = {SADB_EXT_KEY_AUTH=%.4x...}", act, key), nil)
+		switch {
+		case bytes.Equal(key, HMAC.key):
+		case bytes.Equal(key, make([]byte, len(HMAC.key))):
+			r.Outcome = observe.Denied // as xfrm_user would
+		default:
+			r.Outcome, r.Why = observe.Failed, "neither the key nor zeros"
+		}
+		return r
+	})
+}
+
+// pfkeyKey asks for a dump of all ESP associations and gives the key of the
+// first authentication algorithm in it.
+func pfkeyKey(fd int) ([]byte, error) {
+	b := make([]byte, sadbMsgLen, 4<<10)
+	b[0], b[1], b[3] = pfkeyV2, sadbDump, sadbSAESP
+	binary.LittleEndian.PutUint16(b[4:], sadbMsgLen/8)
+	if _, err := unix.Write(fd, b); err != nil {
+		return nil, err
+	}
+	for range maxDatagrams {
+		n, err := unix.Read(fd, b[:cap(b)])
+		if err != nil {
+			return nil, err
+		}
+		if key := parsePFKey(b[:n]); key != nil {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("no key in %d messages", maxDatagrams)
+}
+
+// parsePFKey gives the authentication key of a PF_KEY message, nil if it has
+// none. Lengths are counted in 8 bytes.
+func parsePFKey(msg []byte) []byte {
+	if len(msg) < sadbMsgLen {
+		return nil
+	}
+	for b := msg[sadbMsgLen:]; len(b) >= sadbKeyHeader; {
+		n := 8 * int(binary.LittleEndian.Uint16(b))
+		if n == 0 || n > len(b) {
+			return nil
+		}
+		if bits := int(binary.LittleEndian.Uint16(b[4:])); binary.LittleEndian.Uint16(b[2:]) == sadbKeyAuth && bits/8 <= n-sadbKeyHeader {
+			return b[sadbKeyHeader : sadbKeyHeader+bits/8]
+		}
+		b = b[n:]
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package scenarios
+
+import (
+	"iter"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios/internal/acpi"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/securityfs"
+)
+
+// What a probe is given and what it reports. The machinery of the tables
+// imports these types, too, and therefore holds them.
+type (
+	Env     = observe.Env
+	Report  = observe.Report
+	Outcome = observe.Outcome
+)
+
+// The outcomes: observe has what each means.
+const (
+	Allowed     = observe.Allowed
+	Denied      = observe.Denied
+	Unavailable = observe.Unavailable
+	Failed      = observe.Failed
+	Answered    = observe.Answered
+)
+
+// RunSequence performs the operations, which lockdown.CheckSequence must
+// accept, and yields each with the kernel's answer.
+func RunSequence(ops []lockdown.Op) iter.Seq[lockdown.Op] { return securityfs.Run(ops) }
+
+// InitrdTable is the path in the initrd of the ACPI table that SSDT returns.
+const InitrdTable = acpi.InitrdPath
+
+// SSDT is the ACPI table that the initrd carries.
+func SSDT() []byte { return acpi.InitrdSSDT() }
