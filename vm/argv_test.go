@@ -5,11 +5,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -35,7 +39,7 @@ func TestArgv(t *testing.T) {
 			}
 			got += "\nwith a serial port and firmware:\n" + strings.Join(argv, "\n") + "\n"
 			c, _ = c.withDefaults()
-			got += "\nby hand:\n" + shellQuote(c.byHand()) + "\n"
+			got += "\nby hand:\n" + shellescape.QuoteCommand(c.byHand()) + "\n"
 			golden := filepath.Join("testdata", "argv-"+a.Name+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -102,18 +106,28 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-func TestScale(t *testing.T) {
+// TestTimeouts: one factor is in all of them, and none is forgotten.
+func TestTimeouts(t *testing.T) {
 	for _, a := range arch.All() {
-		c, err := Config{Arch: a, Kernel: "k", Initrd: "i"}.withDefaults()
+		c := Config{Arch: a, Kernel: "k", Initrd: "i", Pace: pace.New(3)}
+		c, err := c.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := scaled(bootTimeout, a.Scale); c.BootTimeout != want {
-			t.Errorf("%s: boot timeout %v, want %v", a.Name, c.BootTimeout, want)
+		got, guest, host := c.timeouts(), newTimeouts(a.Scale, 0), newTimeouts(0, 1)
+		for i := range reflect.ValueOf(got).NumField() {
+			field := func(x timeouts) int64 { return reflect.ValueOf(x).Field(i).Int() }
+			if want := 3 * (field(guest) + field(host)); field(got) != want || want == 0 {
+				t.Errorf("%s: %s is %v, want %v", a.Name, reflect.TypeOf(got).Field(i).Name, time.Duration(field(got)), time.Duration(want))
+			}
 		}
-		c, err = Config{Arch: a, Kernel: "k", Initrd: "i", Scale: 0.5}.withDefaults()
-		if err != nil || c.BootTimeout != bootTimeout/2 {
-			t.Errorf("%s: boot timeout %v, want %v (%v)", a.Name, c.BootTimeout, bootTimeout/2, err)
+		c = Config{Arch: a, Scale: 0.5}
+		if got := c.timeouts().boot; got != bootTimeout/2 {
+			t.Errorf("%s: boot timeout %v, want %v", a.Name, got, bootTimeout/2)
+		}
+		c.BootTimeout = time.Hour
+		if got := c.timeouts().boot; got != time.Hour {
+			t.Errorf("%s: boot timeout %v, want that of the Config", a.Name, got)
 		}
 	}
 }
@@ -124,7 +138,7 @@ func TestQuote(t *testing.T) {
 		"plain", "", "two words", "a'b", `"`, "$HOME", "`id`", "a\nb", "~", "*", `back\slash`, "-append", "console=ttyS0 panic=-1", "é", "a;b", "#x",
 	} {
 		argv := []string{"printf", "%s|", word, "end"}
-		out, err := exec.Command("sh", "-c", shellQuote(argv)).Output()
+		out, err := exec.Command("sh", "-c", shellescape.QuoteCommand(argv)).Output()
 		if err != nil {
 			t.Fatalf("%q: %v", word, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 )
 
 // Accel is how QEMU runs the guest's instructions.
@@ -69,13 +70,26 @@ type Config struct {
 	// Console that blocks stalls the guest. Errors are ignored.
 	Console io.Writer
 
-	// Scale multiplies the guest's timeouts; 0: Arch.Scale under TCG, 1
-	// under KVM.
+	// Pace is how slow the host is; nil: pace.Host(). It multiplies every
+	// deadline, and is raised if this guest's boot takes longer than expected.
+	Pace *pace.Pace
+
+	// Scale multiplies the guest's timeouts; 0: the accelerator's scale
+	// (see NominalScale) times Pace.
 	Scale float64
 
 	// BootTimeout is from the start of QEMU to the guest's first word, not
 	// scaled; 0: 20 s times Scale.
 	BootTimeout time.Duration
+}
+
+// NominalScale is how many times longer than natively a guest takes on a host
+// of pace 1: Arch.Scale under TCG, 1 under KVM.
+func (c Config) NominalScale() float64 {
+	if c.Accel == KVM {
+		return 1
+	}
+	return c.Arch.Scale
 }
 
 // DefaultDir is the parent of machines' directories where Config.Dir is empty.
@@ -128,13 +142,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Dir = DefaultDir()
 	}
 	if c.Scale == 0 {
-		c.Scale = 1
-		if c.Accel == TCG {
-			c.Scale = c.Arch.Scale
-		}
-	}
-	if c.BootTimeout == 0 {
-		c.BootTimeout = scaled(bootTimeout, c.Scale)
+		c.Scale = c.NominalScale() * c.Pace.Factor()
 	}
 	return c, nil
 }

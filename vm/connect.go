@@ -44,7 +44,7 @@ func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 		return nil, err
 	}
 	var client *ssh.Client
-	err := m.talk(ctx, "the guest's SSH server", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() (err error) {
+	err := m.talk(ctx, "the guest's SSH server", time.Now().Add(m.limits.login), func() (err error) {
 		client, err = m.logIn()
 		return err
 	})
@@ -66,7 +66,7 @@ func (m *Machine) AwaitReady(ctx context.Context) error {
 	if ready {
 		return nil // its template took that word
 	}
-	err := m.talk(ctx, "the guest program", m.started.Add(m.config.BootTimeout), func() error {
+	err := m.talk(ctx, "the guest program", m.started.Add(m.limits.boot), func() error {
 		got := make([]byte, len(vport.Ready))
 		for n := 0; n < len(got); {
 			k, err := m.port.Read(got[n:])
@@ -84,6 +84,9 @@ func (m *Machine) AwaitReady(ctx context.Context) error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.ready = time.Now()
+		if m.config.Firmware == "" { // which takes its own time
+			m.config.Pace.Observe(scaled(nominalBoot, m.config.NominalScale()), m.ready.Sub(m.started))
+		}
 	}
 	return err
 }
@@ -114,7 +117,7 @@ func (m *Machine) blame(ctx context.Context, err error) End {
 		return m.end(m.evidence(ctx).judge())
 	case isHangUp(err):
 		// QEMU is on its way out; what it said last counts.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.limits.settle)
 		defer cancel()
 		return m.Wait(ctx)
 	}

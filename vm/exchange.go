@@ -21,7 +21,7 @@ func (m *Machine) Exchange(ctx context.Context, f func(io.ReadWriter) error) err
 	if err := m.AwaitReady(ctx); err != nil {
 		return err
 	}
-	err := m.talk(ctx, "the guest program", time.Now().Add(scaled(loginTimeout, m.config.Scale)), func() error {
+	err := m.talk(ctx, "the guest program", time.Now().Add(m.limits.login), func() error {
 		return vport.Write(m.port, newPreamble())
 	})
 	if err != nil {

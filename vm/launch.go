@@ -45,11 +45,11 @@ func (m *Machine) SetReady() {
 // was started only in Scale and BootTimeout. Adopt may be called once, before
 // any other method but Monitor and Ended.
 func (m *Machine) Adopt(ctx context.Context, config Config) {
-	stop := context.AfterFunc(ctx, m.proc.cancel)
+	stop := context.AfterFunc(ctx, m.proc.Stop)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.started, m.config, m.disown = time.Now(), config, stop
+	m.started, m.config, m.limits, m.disown = time.Now(), config, config.timeouts(), stop
 }
 
 // Pid is QEMU's process id, which is also that of its process group.
-func (m *Machine) Pid() int { return m.proc.cmd.Process.Pid }
+func (m *Machine) Pid() int { return m.proc.Pid() }

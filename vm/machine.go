@@ -11,6 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
+	"github.com/ldlab/ldlab/internal/pace"
+	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/vm/qmp"
 	"golang.org/x/crypto/ssh"
 )
@@ -18,12 +21,13 @@ import (
 // A Machine is one QEMU. Close must be called, however the machine ended.
 type Machine struct {
 	config  Config
+	limits  timeouts
 	launch  Launch
 	started time.Time
 	dir     *machineDir
 	console *log
 	stderr  *log
-	proc    *process
+	proc    *proc.Process
 	mon     *qmp.Monitor
 	port    net.Conn      // the guest program's
 	serial  net.Conn      // nil: the machine has none
@@ -66,7 +70,7 @@ func startResolved(ctx context.Context, config Config, l Launch) (*Machine, erro
 	if err != nil {
 		return nil, fmt.Errorf("start machine: %w", err)
 	}
-	m := &Machine{config: config, launch: l, dir: dir, ended: make(chan struct{})}
+	m := &Machine{config: config, limits: config.timeouts(), launch: l, dir: dir, ended: make(chan struct{})}
 	if err := m.start(ctx); err != nil {
 		m.Close(ctx) // of the two errors the first one counts
 		return nil, fmt.Errorf("start machine: %w", err)
@@ -77,6 +81,9 @@ func startResolved(ctx context.Context, config Config, l Launch) (*Machine, erro
 // Resolve fills in defaults, checks the files, and finds the QEMU binary. All
 // paths of the result are absolute.
 func (c Config) Resolve() (Config, error) {
+	if c.Pace == nil {
+		c.Pace = pace.Host()
+	}
 	c, err := c.withDefaults()
 	if err != nil {
 		return c, err
@@ -123,12 +130,12 @@ func (m *Machine) start(ctx context.Context) (err error) {
 		defer console.Close()
 		drain(console, m.console, tee)
 	})
-	greeting, cancel := context.WithTimeout(ctx, qmpTimeout)
+	greeting, cancel := context.WithTimeout(ctx, m.limits.qmp)
 	defer cancel()
 	m.mon, err = qmp.New(greeting, ours[0], m.dir.lock, m.observe)
 	go func() {
 		defer close(m.ended)
-		<-m.proc.done
+		<-m.proc.Done()
 		drained.Wait()
 		if m.mon != nil {
 			m.mon.Drain()
@@ -139,7 +146,7 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	}
 	// A QEMU that does not like its arguments says so and exits.
 	select {
-	case <-m.proc.done:
+	case <-m.proc.Done():
 	case <-greeting.Done():
 	}
 	if ctx.Err() != nil {
@@ -183,7 +190,10 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 		}
 	}
 	m.started = time.Now()
-	m.proc, err = startProcess(ctx, argv, slices.Concat(theirs, m.launch.Files), m.stderr, m.stopping)
+	m.proc, err = proc.Start(ctx, proc.Command{
+		Argv: argv, Files: slices.Concat(theirs, m.launch.Files),
+		Stdout: m.stderr, Stderr: m.stderr, WaitDelay: m.limits.quit, Stopping: m.stopping,
+	})
 	if err != nil {
 		return ours, fmt.Errorf("run QEMU: %w", err)
 	}
@@ -209,7 +219,7 @@ func (m *Machine) stopping() {
 // directory: the same machine with its console on the terminal, where Ctrl-A X
 // ends it. There is nobody at the guest program's port. For a fork it is the
 // boot of its template.
-func (m *Machine) CommandLine() string { return shellQuote(m.config.byHand()) }
+func (m *Machine) CommandLine() string { return shellescape.QuoteCommand(m.config.byHand()) }
 
 // ConsolePath is the file with what the guest wrote to its console, at most
 // 16 MiB of it. Close removes it unless Keep was called.

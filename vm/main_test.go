@@ -10,9 +10,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if help := os.Getenv(helperEnv); help != "" {
-		os.Exit(helper(help))
-	}
 	os.Exit(vmtest.Main(m))
 }
 

@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/ldlab/ldlab/internal/proc"
 )
 
 // A Choice is an accelerator, and one sentence that gives the reason.
@@ -28,8 +29,8 @@ const (
 )
 
 // SelfTest chooses between KVM and TCG for machines like config's. KVM it is
-// only if a Linux guest really said its first word under KVM within 10 s: there
-// are hosts whose /dev/kvm opens, makes machines, and never runs a kernel. The
+// only if a Linux guest really said its first word under KVM within 10 s
+// times the host's pace: there are hosts whose /dev/kvm opens, makes machines, and never runs a kernel. The
 // verdict is kept in cacheDir until the host boots again or QEMU changes.
 //
 // config needs a kernel and an initrd that are known to work: a broken one
@@ -82,7 +83,7 @@ func choose(trouble string) Choice {
 
 // tryKVM boots config under KVM and says what is wrong with it; "": nothing.
 func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
-	config.Accel, config.Scale, config.BootTimeout = KVM, 1, selfTestTimeout
+	config.Accel, config.Scale, config.BootTimeout = KVM, config.Pace.Factor(), config.Pace.Limit(selfTestTimeout)
 	m, err := Start(ctx, config)
 	if ctx.Err() != nil {
 		if m != nil {
@@ -106,8 +107,8 @@ func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
 	case ready == nil:
 		return "", nil
 	case errors.As(ready, &guest):
-		return fmt.Sprintf("%s opens, but no Linux guest said hello within %g s under KVM (%s)",
-			kvmDevice, selfTestTimeout.Seconds(), guest.End.Cause), nil
+		return fmt.Sprintf("%s opens, but no Linux guest said hello within %.3g s under KVM (%s)",
+			kvmDevice, config.BootTimeout.Seconds(), guest.End.Cause), nil
 	}
 	return "", fmt.Errorf("test KVM: %w", ready)
 }
@@ -133,11 +134,9 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 
 // QEMUVersion is the first line of what QEMU says of itself.
 func QEMUVersion(ctx context.Context, qemu string) (string, error) {
-	cmd := exec.CommandContext(ctx, qemu, "--version")
-	cmd.WaitDelay = quitTimeout
-	out, err := cmd.Output()
+	out, err := proc.Output(ctx, proc.Command{Argv: []string{qemu, "--version"}, WaitDelay: quitTimeout})
 	if err != nil {
-		return "", fmt.Errorf("ask %s for its version: %w", qemu, err)
+		return "", fmt.Errorf("get version of QEMU: %w", err)
 	}
 	version, _, _ := strings.Cut(string(out), "\n")
 	return version, nil

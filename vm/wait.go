@@ -29,7 +29,7 @@ func (m *Machine) Wait(ctx context.Context) End {
 // PowerOff tells the guest program to power off and waits until the machine
 // has ended; the deadline is its own, within ctx. It needs Connect or Exchange.
 func (m *Machine) PowerOff(ctx context.Context) End {
-	ctx, cancel := context.WithTimeout(ctx, scaled(powerOffTimeout, m.config.Scale))
+	ctx, cancel := context.WithTimeout(ctx, m.limits.powerOff)
 	defer cancel()
 	m.mu.Lock()
 	m.seen.off = true
@@ -66,11 +66,12 @@ func (m *Machine) evidence(ctx context.Context) evidence {
 	e := m.seen
 	m.mu.Unlock()
 	e.bytes, e.silent, e.panicAt = m.console.seen()
-	select {
-	case <-m.proc.done:
-		e.state = m.proc.state()
+	if m.proc != nil {
+		e.state = m.proc.State()
+	}
+	if e.state != nil {
 		e.stderr = m.stderr.lines(3)
-	default:
+	} else {
 		e.status = m.status(ctx)
 	}
 	return e
@@ -78,7 +79,7 @@ func (m *Machine) evidence(ctx context.Context) evidence {
 
 // status is QEMU's word for the state of the guest.
 func (m *Machine) status(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), quitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.limits.quit)
 	defer cancel()
 	var out struct{ Status string }
 	if m.mon == nil {
@@ -144,7 +145,7 @@ func (m *Machine) stop(ctx context.Context) error {
 	}
 	m.stopping()
 	if m.mon != nil {
-		quit, cancel := context.WithTimeout(ctx, quitTimeout)
+		quit, cancel := context.WithTimeout(ctx, m.limits.quit)
 		defer cancel()
 		// The reply may be lost in the exit: the exit is the answer.
 		m.mon.Run(quit, "quit", nil, nil)
@@ -154,18 +155,18 @@ func (m *Machine) stop(ctx context.Context) error {
 		case <-quit.Done():
 		}
 	}
-	m.proc.cancel() // SIGTERM, and SIGKILL after quitTimeout
+	m.proc.Stop() // SIGTERM, and SIGKILL after limits.quit
 	select {
 	case <-m.ended:
 		return nil
 	case <-ctx.Done():
-	case <-time.After(quitTimeout + settleTimeout):
+	case <-time.After(m.limits.quit + m.limits.settle):
 	}
-	m.proc.kill()
+	m.proc.Kill()
 	select {
 	case <-m.ended:
 		return nil
-	case <-time.After(settleTimeout):
-		return fmt.Errorf("kill QEMU: process %d does not die", m.proc.cmd.Process.Pid)
+	case <-time.After(m.limits.settle):
+		return fmt.Errorf("kill QEMU: process %d does not die", m.proc.Pid())
 	}
 }

@@ -34,8 +34,7 @@ func TestPowerOffUnread(t *testing.T) {
 				ours, theirs := net.Pipe() // without a buffer
 				defer theirs.Close()
 				defer ours.Close()
-				m := &Machine{config: Config{Scale: 1}, port: ours, bare: true, console: console,
-					proc: &process{done: make(chan struct{})}, ended: make(chan struct{})}
+				m := &Machine{limits: newTimeouts(1, 1), port: ours, bare: true, console: console, ended: make(chan struct{})}
 				ctx, cancel := tt.end(t.Context())
 				defer cancel()
 				began := time.Now()

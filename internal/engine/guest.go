@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -121,7 +122,7 @@ func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run mat
 	case err != nil:
 		// The machine knows why the exchange ended: it may have died of it, and
 		// gets a moment for that, so that no panic is taken for silence.
-		settling, cancel := context.WithTimeout(ctx, settleTime)
+		settling, cancel := context.WithTimeout(ctx, pace.Host().Limit(settleTime))
 		defer cancel()
 		return lost(m.Wait(settling), err, run.Command)
 	}
@@ -134,7 +135,8 @@ func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run mat
 	return matrix.End{}
 }
 
-// settleTime is how long a guest that stopped talking may take to end.
+// settleTime is how long a guest that stopped talking may take to end, on a host
+// of pace 1.
 const settleTime = 3 * time.Second
 
 // failed is the end of a guest by the lab's or its host's fault.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels"
@@ -66,12 +67,11 @@ type kernel struct {
 func (k *kernel) counts() bool { return len(k.sites.Present) > 0 }
 
 // scale is how much slower guests are here than on the machine for which
-// timeouts were chosen.
+// timeouts were chosen: by their accelerator, and by the host's pace, which
+// guests that boot slowly raise.
 func (k *kernel) scale() float64 {
-	if k.host.Accel == string(vm.KVM) {
-		return 1
-	}
-	return k.build.Arch.Scale
+	c := vm.Config{Arch: k.build.Arch, Accel: vm.Accel(k.host.Accel)}
+	return c.NominalScale() * pace.Host().Factor()
 }
 
 // newStage is a stage of which nothing is built yet. Its caller closes it.

@@ -51,8 +51,16 @@ func run() error {
 	if !ok {
 		return fmt.Errorf("unknown mode %q", mode)
 	}
-	return do(port)
+	if err := do(port); err != nil {
+		return err
+	}
+	hangs()
+	return nil
 }
+
+// hangs writes to the console that the guest does nothing from now on, so that
+// a test of that need not wait until it is likely.
+func hangs() { fmt.Println("testguest: hangs") } // vmtest.Hangs
 
 // openPort opens the virtio port of that name. There is no udev: the port is
 // found through sysfs.

@@ -122,6 +122,7 @@ func command(ch ssh.Channel, name, arg string) uint32 {
 	case "reboot":
 		unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 	case "hang":
+		hangs()
 		for {
 			time.Sleep(time.Hour)
 		}

@@ -7,13 +7,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/testutil"
 )
 
@@ -98,6 +101,45 @@ func buildInitrd(a *arch.Arch) (string, error) {
 	}
 	path := filepath.Join(scratch, "initrd."+a.Name)
 	return path, os.WriteFile(path, buf.Bytes(), 0o644)
+}
+
+// Hangs is what the test guest writes to its console before it does nothing.
+const Hangs = "testguest: hangs"
+
+// A Mark is the Console of a machine. It waits for what the guest writes.
+type Mark struct {
+	text string
+	end  []byte
+	seen chan struct{}
+	once sync.Once
+}
+
+// NewMark waits for text.
+func NewMark(text string) *Mark { return &Mark{text: text, seen: make(chan struct{})} }
+
+func (m *Mark) Write(b []byte) (int, error) {
+	m.end = append(m.end, b...)
+	if bytes.Contains(m.end, []byte(m.text)) {
+		m.once.Do(func() { close(m.seen) })
+	}
+	m.end = slices.Clone(m.end[max(0, len(m.end)-len(m.text)):])
+	return len(b), nil
+}
+
+// Await returns when the guest has written the text, and ends the test if it
+// does not within the time that a boot may take on this host.
+func (m *Mark) Await(t *testing.T, a *arch.Arch) {
+	t.Helper()
+	select {
+	case <-m.seen:
+	case <-time.After(pace.Host().Limit(Scaled(a, 20*time.Second))):
+		t.Fatalf("the guest did not write %q", m.text)
+	}
+}
+
+// Scaled is a time in an emulated guest, on a host of pace 1.
+func Scaled(a *arch.Arch, native time.Duration) time.Duration {
+	return time.Duration(float64(native) * a.Scale)
 }
 
 // GroupAlive reports whether a group has a process that still runs: one that
