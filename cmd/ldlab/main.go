@@ -55,7 +55,8 @@ func run(args []string) int {
 		err = fmt.Errorf("%w: continue them with --resume, or give another --out", err)
 	}
 	writeTail(os.Stderr, err)
-	fmt.Fprintf(os.Stderr, "ldlab: %s\n", strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; "))
+	// An error may quote a guest.
+	_, _ = (&printable{out: os.Stderr}).Write([]byte("ldlab: " + strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") + "\n"))
 	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) || errors.Is(err, engine.ErrResultsThere) {
 		return exitUsage
 	}

@@ -21,6 +21,7 @@ import (
 type ui struct {
 	out  io.Writer
 	bars *mpb.Progress // nil: plain lines
+	text *printable    // to the bars or to out
 
 	mu     sync.Mutex
 	closed bool
@@ -38,6 +39,10 @@ func newUI(out io.Writer) *ui {
 	u := &ui{out: out, phase: map[string]string{}}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		u.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
+	}
+	u.text = &printable{out: u.out}
+	if u.bars != nil {
+		u.text.out = u.bars
 	}
 	return u
 }
@@ -59,21 +64,17 @@ func (u *ui) event(e engine.Event) {
 	}
 }
 
-// console shows what guests write, between the bars.
-func (u *ui) console(b []byte) {
-	if u.bars != nil {
-		u.bars.Write(b)
-		return
-	}
-	u.out.Write(b)
-}
+// console shows what guests write, between the bars. A terminal must not obey
+// a guest, which may send escape sequences: only the file has them raw.
+func (u *ui) console(b []byte) { _, _ = u.text.Write(b) }
 
+// line shows a line of the lab's. It may quote a guest.
 func (u *ui) line(text string) {
-	if u.bars != nil {
-		fmt.Fprintln(u.bars, text)
-		return
+	_ = u.text.Flush()
+	if u.text.line > 0 { // of a guest
+		text = "\n" + text
 	}
-	fmt.Fprintln(u.out, text)
+	_, _ = u.text.Write([]byte(text + "\n"))
 }
 
 func (u *ui) build(e kernels.Event) {

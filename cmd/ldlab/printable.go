@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxPrintable is how many bytes of a line a terminal gets before the line is
+// broken.
+const maxPrintable = 1 << 10
+
+// A printable is a writer that passes on what a terminal only prints: escape
+// sequences, other control characters, characters that change the direction of
+// text, and bytes that are not UTF-8 come out escaped as in Go, such as \x1b and
+// \u202e. Only line feed and tab stay as they are, and a line longer than
+// maxPrintable is broken.
+type printable struct {
+	out  io.Writer
+	rest []byte // the begin of a character, or a carriage return
+	line int    // bytes of the line that is open
+}
+
+// Write keeps what is not whole yet. It reports the error of the writer below.
+func (p *printable) Write(b []byte) (int, error) {
+	in := append(p.rest, b...)
+	var out []byte
+	for len(in) > 0 && (in[0] != '\r' || len(in) > 1) && utf8.FullRune(in) {
+		r, n := utf8.DecodeRune(in)
+		if r == '\r' && in[1] == '\n' { // the end of a line, as consoles write it
+			r, n = '\n', 2
+		}
+		out = p.append(out, r, in[:n])
+		in = in[n:]
+	}
+	p.rest = append([]byte(nil), in...)
+	if _, err := p.out.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// Flush writes what Write kept.
+func (p *printable) Flush() error {
+	var out []byte
+	for _, c := range p.rest {
+		out = p.append(out, utf8.RuneError, []byte{c})
+	}
+	p.rest = nil
+	_, err := p.out.Write(out)
+	return err
+}
+
+// append adds a character, which raw encodes, to out.
+func (p *printable) append(out []byte, r rune, raw []byte) []byte {
+	if r == '\n' {
+		p.line = 0
+		return append(out, '\n')
+	}
+	var text []byte
+	switch {
+	case r == '\t' || unicode.IsPrint(r) && (r != utf8.RuneError || len(raw) > 1):
+		text = raw
+	case len(raw) == 1:
+		text = fmt.Appendf(nil, `\x%02x`, raw[0])
+	case r > 0xffff:
+		text = fmt.Appendf(nil, `\U%08x`, r)
+	default:
+		text = fmt.Appendf(nil, `\u%04x`, r)
+	}
+	if p.line+len(text) > maxPrintable {
+		out, p.line = append(out, '\n'), 0
+	}
+	p.line += len(text)
+	return append(out, text...)
+}
