@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
 // Descriptors that QEMU inherits: one end each of a socket pair. The first
@@ -63,28 +61,14 @@ func (c Config) argv(consoles []string, port, serial string) []string {
 		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.MemoryMiB),
 	}
-	argv = append(argv, consoles...)
-	argv = append(argv,
-		// The guest program's port: a PCI device needs no firmware tables
-		// that differ by architecture. Port 0 is reserved for a console.
-		"-device", "virtio-serial-pci,id=ports,max_ports=2",
-		"-chardev", withID(port, "port"),
-		"-device", "virtserialport,bus=ports.0,nr=1,chardev=port,name="+vport.Name,
-	)
-	if c.Arch.PVPanic {
-		argv = append(argv, "-device", "pvpanic-pci") // reports a panic as an event; harmless without a driver
-	}
-	argv = append(argv, c.serialArgv(serial)...)
-	for _, d := range c.Devices {
-		argv = append(argv, "-device", d)
-	}
-	if c.Firmware != "" {
-		argv = append(argv, "-bios", c.Firmware)
+	devices := c.devices(consoles, port, serial)
+	for _, d := range devices {
+		argv = append(argv, d.Argv()...)
 	}
 	return append(argv,
 		"-kernel", c.Kernel,
 		"-initrd", c.Initrd,
-		"-append", strings.Join(c.kernelArgs(), " "),
+		"-append", strings.Join(c.kernelArgs(devices), " "),
 	)
 }
 
@@ -95,15 +79,18 @@ func (c Config) cpu() string {
 	return c.Arch.CPUTCG
 }
 
-// kernelArgs are the kernel's arguments. The caller's come last: where one is
-// given twice the kernel takes the last.
-func (c Config) kernelArgs() []string {
-	args := []string{
-		"console=" + c.Arch.Console,
+// kernelArgs are the kernel's arguments. The caller's come last, because the
+// kernel takes the last one if one is given twice.
+func (c Config) kernelArgs(devices []Device) []string {
+	var args []string
+	for _, d := range devices {
+		args = append(args, d.KernelArgs()...)
+	}
+	args = append(args,
 		"panic=-1",                             // restart at once, which -no-reboot makes an exit
 		"quiet",                                // a bzImage's decompressor writes to the port too
 		fmt.Sprintf("loglevel=%d", c.LogLevel), // every character of the console costs an exit from the guest
-	}
+	)
 	if c.Accel == TCG {
 		// A Go program looks after itself every 20 us at first (runtime.sysmon).
 		// On timers as coarse as the tick it rarely does: emulated, that saves a

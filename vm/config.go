@@ -40,9 +40,8 @@ type Config struct {
 	Initrd string   // path of a cpio archive
 	Append []string // kernel arguments beyond those that the machine needs
 
-	// Devices are added to the machine, each as QEMU's -device takes it. A
-	// device that QEMU does not migrate is reset in forks.
-	Devices []string
+	// Devices are added to those that every machine has.
+	Devices []Device
 
 	// Serial adds a serial port, a PCI device, whose other end is
 	// Machine.Serial.

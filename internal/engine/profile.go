@@ -19,7 +19,7 @@ import (
 var (
 	// probeDevices are PCI devices. The PCI probes need pci-testdev: it has a
 	// BAR of each kind, does nothing, and no driver takes it.
-	probeDevices = []string{"pci-testdev"}
+	probeDevices = []vm.Device{vm.PCI("pci-testdev")}
 
 	// probeArgs are kernel arguments that check lockdown while they are parsed.
 	// They do nothing else: the interrupts of unused ports are shared, and there
