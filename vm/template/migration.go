@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/qmp"
 )
@@ -205,7 +206,7 @@ func (m *machine) explain(ctx context.Context, err error) error {
 		var reason struct {
 			Desc string `json:"error-desc"`
 		}
-		wait, cancel := context.WithTimeout(wait, queryTimeout)
+		wait, cancel := context.WithTimeout(wait, pace.Host().Limit(queryTimeout))
 		defer cancel()
 		if m.Monitor().Run(wait, "query-migrate", nil, &reason) == nil && reason.Desc != "" {
 			return fmt.Errorf("%w: %s", err, reason.Desc)
@@ -213,7 +214,7 @@ func (m *machine) explain(ctx context.Context, err error) error {
 	case !qmp.Lost(err):
 		return err
 	}
-	wait, cancel := context.WithTimeout(wait, settleTimeout)
+	wait, cancel := context.WithTimeout(wait, pace.Host().Limit(settleTimeout))
 	defer cancel()
 	select {
 	case <-m.Ended():

@@ -2,7 +2,7 @@ package template
 
 import "time"
 
-// Deadlines of QEMU, on a host of pace 1: they are multiplied by pace.Host.
+// Deadlines of QEMU. Those without Config.Scale are multiplied by pace.Host.
 const (
 	// moveTimeout limits saving or loading a machine; times Config.Scale.
 	moveTimeout = 30 * time.Second
