@@ -80,7 +80,7 @@ var notBuilt = []string{
 }
 
 // TestDefaultPlanForReal is what "make run" does: every verdict is as
-// expected, on both architectures, and the isolation square is clean.
+// expected, on both architectures, and the isolation matrix is clean.
 func TestDefaultPlanForReal(t *testing.T) {
 	m := boot(t, forReal(t, plan.Selection{}))
 	if !m.AsExpected() || len(m.Errors()) > 0 {
@@ -104,7 +104,7 @@ func TestDefaultPlanForReal(t *testing.T) {
 		}
 		sq := table.Isolation()
 		if sq == nil || len(sq.Reasons) != len(plan.Reached(table.Arch, m.Header.Probes)) {
-			t.Errorf("%s: no isolation square over every reason that is probed", table.Arch)
+			t.Errorf("%s: no isolation matrix over every reason that is probed", table.Arch)
 			continue
 		}
 		for i := range sq.Cells {
