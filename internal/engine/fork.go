@@ -56,7 +56,7 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 		return ctx.Err()
 	}
 	if s.boots[a.Name] = err != nil; err != nil {
-		s.note("%s: every guest boots, which takes longer, because this QEMU cannot fork guests (%v)", a.Name, err)
+		s.note("%s: every guest boots, which takes longer, because QEMU %v", a.Name, err)
 	}
 	return nil
 }

@@ -17,13 +17,6 @@ import (
 // cacheDir is not "", a QEMU that can is remembered there until it changes. The
 // error is that of ctx or of the config, or an ErrCannotFork with QEMU's message.
 func Check(ctx context.Context, config vm.Config, cacheDir string) error {
-	if err := check(ctx, config, cacheDir); err != nil {
-		return fmt.Errorf("check forks: %w", err)
-	}
-	return nil
-}
-
-func check(ctx context.Context, config vm.Config, cacheDir string) error {
 	config, err := config.Resolve()
 	if err != nil {
 		return err
