@@ -59,7 +59,7 @@ func (e *Unexplained) Error() string {
 	if e.To-e.From > 1 {
 		return fmt.Sprintf("steps %d to %d of %d: no order of them gives these answers", e.From+1, e.To, len(e.Steps))
 	}
-	return fmt.Sprintf("step %d of %d: %s, want %s", e.From+1, len(e.Steps), e.Steps[e.From], e.wants(Op.ret))
+	return fmt.Sprintf("step %d of %d: %s, want %s", e.From+1, len(e.Steps), e.Steps[e.From], e.wants(Op.Returned))
 }
 
 // wants prints the answers that the model has.
@@ -93,7 +93,7 @@ func (e *Unexplained) Transcript() string {
 	if e.To-e.From > 1 {
 		fmt.Fprintf(&b, "     no order of steps %d to %d gives these answers\n", e.From+1, e.To)
 	} else {
-		fmt.Fprintf(&b, "     want %s\n", e.wants(func(s Op) string { return s.brief().ret() }))
+		fmt.Fprintf(&b, "     want %s\n", e.wants(func(s Op) string { return s.brief().Returned() }))
 	}
 	return b.String()
 }

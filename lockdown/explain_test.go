@@ -116,7 +116,7 @@ func TestExplain(t *testing.T) {
 		case tc.from == 0:
 		case !errors.As(err, &un):
 			t.Errorf("%s: %v, want step %d unexplained", tc.name, err, tc.from)
-		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Op.ret), tc.wants):
+		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Op.Returned), tc.wants):
 			t.Errorf("%s: %v, want steps %d to %d, %q", tc.name, err, tc.from, max(tc.from, tc.to), tc.wants)
 		}
 	}
@@ -164,7 +164,7 @@ func TestCheckScript(t *testing.T) {
 	}{
 		{nil, ""},
 		{script(good, same(good), once(1, good, same(good), good), once(2, good)), ""},
-		{make([]Op, MaxOps+1), "1025 steps"},
+		{make([]Op, maxOps+1), "1025 steps"},
 		{script(good, Op{Call: "unlink", File: LevelFile}), "step 2"},
 		{script(wr("/etc/passwd", "", "")), "not a file of lockdown's"},
 		{script(at(-1, good)), "before the start"},

@@ -35,17 +35,18 @@ func (s Op) String() string {
 		call, at = "p"+s.Call, fmt.Sprintf(", %d", s.At)
 	}
 	if s.Call == "read" {
-		return fmt.Sprintf("%s(%q%s) = %s", call, s.File, at, s.ret())
+		return fmt.Sprintf("%s(%q%s) = %s", call, s.File, at, s.Returned())
 	}
 	data := fmt.Sprintf("%.80q", s.Data)
 	if utf8.RuneCountInString(s.Data) > 80 {
 		data += fmt.Sprintf("..., %d", len(s.Data))
 	}
-	return fmt.Sprintf("%s(%q, %s%s) = %s", call, s.File, data, at, s.ret())
+	return fmt.Sprintf("%s(%q, %s%s) = %s", call, s.File, data, at, s.Returned())
 }
 
-// ret is what the step came back with.
-func (s Op) ret() string {
+// Returned is what the operation returned, as strace prints it: an errno, the data
+// read, or the number of bytes written.
+func (s Op) Returned() string {
 	switch {
 	case s.Err != "":
 		return s.Err
@@ -57,15 +58,15 @@ func (s Op) ret() string {
 
 // Bounds of a script.
 const (
-	MaxOps     = 1024 // of a script
+	maxOps     = 1024 // of a script
 	MaxWriters = 4    // of a group; their orders are searched
-	MaxAtOnce  = 8    // steps of a group
+	maxAtOnce  = 8    // steps of a group
 )
 
 // CheckSequence says why steps cannot be played; nil if they can.
 func CheckSequence(steps []Op) error {
-	if len(steps) > MaxOps {
-		return fmt.Errorf("check script: %d steps, at most %d", len(steps), MaxOps)
+	if len(steps) > maxOps {
+		return fmt.Errorf("check script: %d steps, at most %d", len(steps), maxOps)
 	}
 	for i, s := range steps {
 		var why string
@@ -84,8 +85,8 @@ func CheckSequence(steps []Op) error {
 		}
 	}
 	for _, part := range Parts(steps) {
-		if w := Writers(part); len(w) > MaxWriters || len(part) > MaxAtOnce && part[0].Group != 0 {
-			return fmt.Errorf("check script: %d steps of %d writers at once, at most %d of %d", len(part), len(w), MaxAtOnce, MaxWriters)
+		if w := Writers(part); len(w) > MaxWriters || len(part) > maxAtOnce && part[0].Group != 0 {
+			return fmt.Errorf("check script: %d steps of %d writers at once, at most %d of %d", len(part), len(w), maxAtOnce, MaxWriters)
 		}
 	}
 	return nil

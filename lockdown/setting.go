@@ -123,9 +123,9 @@ func (l Level) Locks(r Reason) bool {
 // Locks reports whether the setting locks the reason.
 func (s Setting) Locks(r Reason) bool { return s.Level.Locks(r) || slices.Contains(s.Reasons, r) }
 
-// Single reports whether the setting locks reasons outside a whole level,
+// locksSingly reports whether the setting locks reasons outside a whole level,
 // which an upstream kernel cannot do.
-func (s Setting) Single() bool { return len(s.Reasons) > 0 }
+func (s Setting) locksSingly() bool { return len(s.Reasons) > 0 }
 
 // Shown is the level that a kernel must show for the setting: the highest one
 // of which every reason is locked.
@@ -216,11 +216,11 @@ func (s Setting) Writes(k Interface) ([]Write, error) {
 // nil if it can.
 func (s Setting) CheckInterface(k Interface) error {
 	switch {
-	case k == Upstream && s.Single():
+	case k == Upstream && s.locksSingly():
 		return fmt.Errorf("setting %s: an upstream kernel cannot lock single reasons", s)
 	case k != Bitmap && s.Via == CoCo:
 		return fmt.Errorf("setting %s: only a bitmap kernel has the in-kernel interface that a confidential guest calls", s)
-	case k == BitmapV1 && s.Single() && s.Via != Runtime:
+	case k == BitmapV1 && s.locksSingly() && s.Via != Runtime:
 		return fmt.Errorf("setting %s: the posted series cannot lock single reasons at boot", s)
 	}
 	return nil

@@ -282,19 +282,8 @@ func (e *evidence) deviation() string {
 	model := lockdown.NewModel(face, e.guest.Setting)
 	for i, got := range e.answers() {
 		if want := model.Answer(got); want != got {
-			return fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(e.answers()), got, answer(want))
+			return fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(e.answers()), got, want.Returned())
 		}
 	}
 	return ""
-}
-
-// answer is what an operation returned.
-func answer(op lockdown.Op) string {
-	switch {
-	case op.Err != "":
-		return op.Err
-	case op.Call == "read":
-		return fmt.Sprintf("%q", op.Data)
-	}
-	return fmt.Sprint(len(op.Data))
 }

@@ -30,7 +30,7 @@ func (t Table) Reasons() (rs Reasons) {
 	}
 	for _, info := range lockdown.Reasons() {
 		rs.Of++
-		why := scenarios.Beyond(info.Reason, t.Arch)
+		why := scenarios.OutOfReach(info.Reason, t.Arch)
 		switch {
 		case enforced[info.Reason] && unexpected[info.Reason]:
 			rs.Doubtful = append(rs.Doubtful, info.Reason)

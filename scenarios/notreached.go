@@ -32,10 +32,10 @@ func KnownNotReached(call, arch string) string {
 	return unreached[call][""]
 }
 
-// beyond says why no guest of the lab gets to a reason at all: its calls are
+// outOfReach says why no guest of the lab gets to a reason at all: its calls are
 // only compiled elsewhere, or QEMU models nothing that has them (Linux v6.12,
 // QEMU 7.2). "" is every architecture.
-var beyond = map[lockdown.Reason]map[string]string{
+var outOfReach = map[lockdown.Reason]map[string]string{
 	"device_tree":          {"": "arch/powerpc/platforms/pseries only"},
 	"pcmcia_cis":           {"": "QEMU has no CardBus or PCMCIA bridge"},
 	"xmon_wr":              {"": "arch/powerpc/xmon only"},
@@ -47,11 +47,11 @@ var beyond = map[lockdown.Reason]map[string]string{
 	"mmiotrace":            {"arm64": "x86 only"},
 }
 
-// Beyond says why no guest of the architecture gets to a reason; empty for one
+// OutOfReach says why no guest of the architecture gets to a reason; empty for one
 // that has probes.
-func Beyond(r lockdown.Reason, arch string) string {
-	if why, ok := beyond[r][arch]; ok {
+func OutOfReach(r lockdown.Reason, arch string) string {
+	if why, ok := outOfReach[r][arch]; ok {
 		return why
 	}
-	return beyond[r][""]
+	return outOfReach[r][""]
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Every reason has a gated probe on an architecture, or a reason why not.
-func TestEveryReasonIsProbedOrBeyond(t *testing.T) {
+func TestEveryReasonIsProbedOrOutOfReach(t *testing.T) {
 	for _, arch := range []string{"x86_64", "arm64"} {
 		probed := map[lockdown.Reason]bool{}
 		for _, row := range Rows() {
@@ -17,8 +17,8 @@ func TestEveryReasonIsProbedOrBeyond(t *testing.T) {
 		}
 		n := 0
 		for _, info := range lockdown.Reasons() {
-			if probed[info.Reason] == (Beyond(info.Reason, arch) != "") {
-				t.Errorf("%s: %s has probes: %v, is beyond: %q", arch, info.Reason, probed[info.Reason], Beyond(info.Reason, arch))
+			if probed[info.Reason] == (OutOfReach(info.Reason, arch) != "") {
+				t.Errorf("%s: %s has probes: %v, is out of reach: %q", arch, info.Reason, probed[info.Reason], OutOfReach(info.Reason, arch))
 			}
 			if probed[info.Reason] {
 				n++

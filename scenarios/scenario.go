@@ -38,7 +38,7 @@ const (
 	Gap
 )
 
-var expectationNames = [...]string{"gated", "free", "conforming", "gap"}
+var expectationNames = [...]string{"checked", "unchecked", "ABI", "gap"}
 
 func (e Expectation) String() string { return expectationNames[e] }
 

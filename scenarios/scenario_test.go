@@ -39,7 +39,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestEveryGateHasANegativeControl wants a free probe beside the gated ones of
+// TestEveryGateHasANegativeControl wants an unchecked probe beside the checked ones of
 // each scenario: a kernel that denies everything must not look enforced.
 func TestEveryGateHasANegativeControl(t *testing.T) {
 	for _, s := range All() {
@@ -47,7 +47,7 @@ func TestEveryGateHasANegativeControl(t *testing.T) {
 			return slices.ContainsFunc(s.Probes, func(p Probe) bool { return p.Expect == e })
 		}
 		if has(Checked) && !has(Unchecked) {
-			t.Errorf("%s has gated probes and no free one", s.Name)
+			t.Errorf("%s has checked probes and no unchecked one", s.Name)
 		}
 	}
 }
