@@ -32,7 +32,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_REQUIRE=all \
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
-	$(GO) test -timeout 45m ./... && $(GO) test -C bench -timeout 45m ./...
+	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
 nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit --arch x86_64 >out/kunit
