@@ -1,7 +1,11 @@
 // Package vm runs one machine in QEMU: it starts it, keeps its console, talks
-// to its monitor and to the guest program over SSH, says how it ended, and
-// leaves nothing behind. It knows nothing of lockdown, of building kernels, or
-// of what is in an initramfs.
+// to its monitor and to the guest program, determines how it ended, and leaves
+// nothing behind. It knows nothing of lockdown, of building kernels, or of what
+// is in an initramfs.
+//
+// What the guest did wrong is a value, an End (or a *GuestError with one) whose
+// Cause.Guest is true. What the host did wrong is any other error: a *QEMUError
+// if QEMU exited before its monitor answered.
 //
 // The guest is not trusted: every read from it is bounded in size and time.
 package vm
@@ -147,7 +151,7 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // checkFiles looks at the kernel and the initrd before QEMU does: its own
-// messages are vague, and a wrong kernel just never says anything.
+// messages are vague, and a wrong kernel writes nothing at all.
 func (c Config) checkFiles() error {
 	if c.Firmware != "" {
 		if _, err := os.Stat(c.Firmware); err != nil {
@@ -179,8 +183,8 @@ func (c Config) checkFiles() error {
 }
 
 // checkInitrd refuses an empty file, with which a kernel would boot, find no
-// root file system and panic. Whether the content is good is the kernel's to
-// say: it knows more formats than one.
+// root file system and panic. Only the kernel knows whether the content is good:
+// it reads more than one format.
 func checkInitrd(head []byte) error {
 	if len(head) == 0 {
 		return fmt.Errorf("file is empty")

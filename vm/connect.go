@@ -16,8 +16,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// A GuestError says that a guest did not get as far as an SSH connection.
-// End says whose doing that is.
+// A GuestError is a guest that ended or hung before it was connected. End.Cause
+// tells whether the guest or the host is at fault.
 type GuestError struct {
 	Stage string // what the lab was waiting for
 	End   End
@@ -36,9 +36,9 @@ func (e *GuestError) Unwrap() error { return e.Err }
 
 // Connect waits until the guest program is ready, hands it the keys, the
 // entropy and the time that make this machine its own (a fork too, which up to
-// then draws the same random numbers as every other), and logs in. It is for
-// one call. Where ctx is canceled the error is ctx's, and wherever else the
-// guest or QEMU stands in the way it is a *GuestError.
+// then draws the same random numbers as every other), and logs in. It may be
+// called once. If ctx is canceled the error is ctx's; if the guest or QEMU is the
+// reason, it is a *GuestError.
 func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 	if err := m.AwaitReady(ctx); err != nil {
 		return nil, err
@@ -57,8 +57,10 @@ func (m *Machine) Connect(ctx context.Context) (*ssh.Client, error) {
 	return client, nil
 }
 
-// AwaitReady waits for the guest program's first word. Nothing but the guest
-// program has the port, so there is no noise to skip.
+// AwaitReady waits for the guest program's first message, until
+// Config.BootTimeout after the start of QEMU. Its errors are those of Connect.
+// Only the guest program has the port, so there is no noise to skip. The time
+// that the boot took raises Config.Pace if it was long.
 func (m *Machine) AwaitReady(ctx context.Context) error {
 	m.mu.Lock()
 	ready := !m.ready.IsZero()
@@ -91,8 +93,8 @@ func (m *Machine) AwaitReady(ctx context.Context) error {
 	return err
 }
 
-// talk calls f, which uses the port, and sees to it that it ends by the
-// deadline or with ctx. Then it says why f failed.
+// talk calls f, which uses the port, and ends it by the deadline or with ctx. It
+// then finds out why f failed.
 func (m *Machine) talk(ctx context.Context, stage string, deadline time.Time, f func() error) error {
 	m.port.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { m.port.SetDeadline(time.Unix(1, 0)) })
@@ -110,13 +112,13 @@ func (m *Machine) talk(ctx context.Context, stage string, deadline time.Time, f 
 	return &GuestError{stage, m.blame(ctx, err), err}
 }
 
-// blame says what is behind an error of the port.
+// blame finds the cause of an error of the port.
 func (m *Machine) blame(ctx context.Context, err error) End {
 	switch {
 	case isTimeout(err):
 		return m.end(m.evidence(ctx).judge())
 	case isHangUp(err):
-		// QEMU is on its way out; what it said last counts.
+		// QEMU is about to exit, and its last event counts.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.limits.settle)
 		defer cancel()
 		return m.Wait(ctx)

@@ -25,8 +25,8 @@ const (
 	QEMUKilled Cause = "qemu-killed" // someone else ended QEMU
 )
 
-// Guest reports whether the cause is the guest's doing: a verdict on it, where
-// anything else is an error of the lab or of its host.
+// Guest reports whether the cause is the guest's doing, which is a result. Any
+// other cause is an error of the lab or of its host.
 func (c Cause) Guest() bool {
 	switch c {
 	case PoweredOff, Panicked, Reset, Hung, Garbled:
@@ -49,7 +49,7 @@ func (e End) String() string {
 	return string(e.Cause) + ": " + e.Detail
 }
 
-// evidence is all that an End is judged by. Exit statuses alone say nothing:
+// evidence is all from which an End is derived. Exit statuses are not enough:
 // QEMU exits with 0 after a panic, a restart and a power-off alike.
 type evidence struct {
 	state    *os.ProcessState // nil: QEMU runs
@@ -59,9 +59,9 @@ type evidence struct {
 	off      bool             // the guest program was told to power off
 	stopping bool             // the lab is ending QEMU
 	stderr   []string         // the last lines of QEMU's messages
-	bytes    int64            // what the console said in all
-	silent   time.Duration    // since when it says nothing
-	status   string           // QEMU's own word for the guest's state
+	bytes    int64            // that came on the console
+	silent   time.Duration    // since the last of them
+	status   string           // the guest's state, from query-status
 }
 
 // Reasons of SHUTDOWN events: ShutdownCause in qapi/run-state.json, QEMU 7.2.
@@ -127,7 +127,7 @@ func (e evidence) standing() string {
 	return "QEMU says " + e.status + "; " + said
 }
 
-// complaint is QEMU's exit status and its last word.
+// complaint is QEMU's exit status and its last messages.
 func (e evidence) complaint() string {
 	text := e.state.String()
 	for _, line := range e.stderr {

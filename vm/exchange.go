@@ -14,9 +14,9 @@ import (
 // socket pair that only this process and QEMU have, so that SSH would protect
 // nothing; under emulation its handshake takes longer than a fork.
 //
-// It is for one call. Whatever keeps f from speaking is f's error, or ctx's
-// where ctx ended it; Wait says what is behind it. An error before f is
-// called is as Connect's.
+// It may be called once. An error of f is returned as it is, or is ctx's cause if
+// ctx ended f; Wait then finds out how the machine ended. There is no other
+// deadline for f than ctx's. An error before f is called is as Connect's.
 func (m *Machine) Exchange(ctx context.Context, f func(io.ReadWriter) error) error {
 	if err := m.AwaitReady(ctx); err != nil {
 		return err

@@ -31,12 +31,12 @@ type Machine struct {
 	mon     *qmp.Monitor
 	port    net.Conn      // the guest program's
 	serial  net.Conn      // nil: the machine has none
-	ended   chan struct{} // closed when QEMU is gone and all it said was read
+	ended   chan struct{} // closed when QEMU has exited and all of its output was read
 	once    sync.Once     // Close
-	closed  error         // what Close said
+	closed  error         // what Close returned
 
 	mu     sync.Mutex
-	seen   evidence    // what can't be asked for later
+	seen   evidence    // of events, which come once
 	client *ssh.Client // Connect's
 	bare   bool        // Exchange: plain messages on the port
 	ready  time.Time
@@ -45,7 +45,7 @@ type Machine struct {
 	disown func() bool // after Adopt: its context no longer ends QEMU
 }
 
-// A QEMUError says that QEMU gave up before its monitor answered.
+// A QEMUError is a QEMU that exited before its monitor answered.
 type QEMUError struct {
 	Binary string
 	Words  string // its exit status and its own message
@@ -144,7 +144,7 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	if err == nil {
 		return nil
 	}
-	// A QEMU that does not like its arguments says so and exits.
+	// A QEMU that refuses its arguments writes why and exits.
 	select {
 	case <-m.proc.Done():
 	case <-greeting.Done():
@@ -236,15 +236,15 @@ func (m *Machine) Keep() {
 	m.keep = true
 }
 
-// Phases says when a machine got how far, counted from the start of QEMU; 0:
-// not yet.
+// Phases are the times at which a machine reached each step, counted from the
+// start of QEMU; 0: not yet.
 type Phases struct {
 	Console time.Duration // the first byte of the console
 	Ready   time.Duration // the guest program's first word; of a fork: its state is loaded
 	Login   time.Duration // the SSH connection; without SSH, the preamble is sent
 }
 
-// Phases says how far the machine got.
+// Phases are the steps that the machine has reached.
 func (m *Machine) Phases() Phases {
 	m.mu.Lock()
 	defer m.mu.Unlock()

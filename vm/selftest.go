@@ -29,7 +29,7 @@ const (
 )
 
 // SelfTest chooses between KVM and TCG for machines like config's. KVM it is
-// only if a Linux guest really said its first word under KVM within 10 s
+// only if a Linux guest really sent its first message under KVM within 10 s
 // times the host's pace: there are hosts whose /dev/kvm opens, makes machines, and never runs a kernel. The
 // verdict is kept in cacheDir until the host boots again or QEMU changes.
 //
@@ -81,7 +81,7 @@ func choose(trouble string) Choice {
 	return Choice{Accel: TCG, Why: "TCG: " + trouble}
 }
 
-// tryKVM boots config under KVM and says what is wrong with it; "": nothing.
+// tryKVM boots config under KVM and returns what is wrong with it; "": nothing.
 func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
 	config.Accel, config.Scale, config.BootTimeout = KVM, config.Pace.Factor(), config.Pace.Limit(selfTestTimeout)
 	m, err := Start(ctx, config)
@@ -132,7 +132,8 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 	return strings.Join([]string{string(bytes.TrimSpace(boot)), qemu, version}, " "), nil
 }
 
-// QEMUVersion is the first line of what QEMU says of itself.
+// QEMUVersion is the first line that qemu --version prints. An error is a
+// *proc.Error.
 func QEMUVersion(ctx context.Context, qemu string) (string, error) {
 	out, err := proc.Output(ctx, proc.Command{Argv: []string{qemu, "--version"}, WaitDelay: quitTimeout})
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 )
 
-// Wait says how the machine ended. Where ctx ends first it says how the
-// machine stands: Hung after a deadline, Stopped where ctx was canceled.
+// Wait waits for the end of the machine and returns how it ended. If ctx ends
+// first it returns how the machine stands: Hung after a deadline, Stopped if ctx
+// was canceled.
 func (m *Machine) Wait(ctx context.Context) End {
 	select {
 	case <-m.ended:
@@ -77,7 +78,7 @@ func (m *Machine) evidence(ctx context.Context) evidence {
 	return e
 }
 
-// status is QEMU's word for the state of the guest.
+// status is the state of the guest that QEMU reports.
 func (m *Machine) status(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.limits.quit)
 	defer cancel()
@@ -92,7 +93,7 @@ func (m *Machine) status(ctx context.Context) string {
 }
 
 // Close ends QEMU if it runs: first by its monitor, then by SIGTERM, then by
-// SIGKILL: sooner when ctx ends, and at once where it has ended already. It
+// SIGKILL: sooner when ctx ends, and at once if ctx has ended already. It
 // then waits for everything that belonged to the machine, and removes its
 // directory.
 // Calling it again does nothing, and returns the same.
