@@ -57,7 +57,7 @@ func bpfScenario() Scenario {
 	})
 	s.Probes = append(s.Probes, Probe{
 		Name: "rdonly-cast", Call: "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it", Expect: Gap,
-		Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; kfuncs are not asked for",
+		Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; lockdown does not check kfuncs",
 		Reason: "bpf_read_kernel", Site: "kernel/bpf/helpers.c:bpf_rdonly_cast",
 		Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
 		Act:   func(context.Context, Env) Report { return bpf.CastAndRead() },

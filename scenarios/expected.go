@@ -6,7 +6,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// An ExpectedOutcome is what a sound kernel owes a probe in a setting.
+// An ExpectedOutcome is the outcome of a probe on a sound kernel in a setting.
 type ExpectedOutcome int
 
 const (
@@ -16,7 +16,7 @@ const (
 	ExpectAnswers // the model's
 )
 
-// Expected says what a sound kernel owes the probe in the setting.
+// Expected returns the outcome of the probe on a sound kernel in the setting.
 func (p Probe) Expected(s lockdown.Setting) ExpectedOutcome {
 	switch {
 	case p.Expect == ABI:
@@ -28,20 +28,20 @@ func (p Probe) Expected(s lockdown.Setting) ExpectedOutcome {
 	case p.Expect == Gap && !(atBoot(s) && (p.Setup != nil || p.AbsentIfLockedAtBoot)) && !p.shadowed(s):
 		return ExpectGap
 	}
-	// A gap that is an old descriptor or mapping cannot be made in the first
-	// place where the lock is older, nor one through what the boot hides, nor
-	// one behind another reason's door.
+	// A gap is expected to be closed if the lock predates it: the descriptor or
+	// mapping cannot be created, the object does not exist after boot, or
+	// another locked reason is checked first.
 	return ExpectDenied
 }
 
-// shadowed reports whether a reason is locked that refuses the probe before its
-// own.
+// shadowed reports whether the setting locks a reason that is checked before the
+// probe's own.
 func (p Probe) shadowed(s lockdown.Setting) bool {
 	return slices.ContainsFunc(p.ShadowedBy, func(m Shadow) bool { return s.Locks(m.Reason) })
 }
 
 // Refusing lists the reasons locked in the setting that refuse the probe: its
-// own first, then those that mask it.
+// own first, then those that shadow it.
 func (p Probe) Refusing(s lockdown.Setting) (rs []lockdown.Reason) {
 	if p.CheckedAtBoot && !atBoot(s) {
 		return nil

@@ -13,7 +13,7 @@ import (
 
 func init() { register("hibernation", hibernationScenario) }
 
-// All of hibernation asks in one place, and each caller refuses in a way of
+// All of hibernation is checked in one place, and each caller refuses in a way of
 // its own: kernel/power/{hibernate,main,user}.c, v6.12. nohibernate and memory
 // of memfd_secret(2) refuse alike, but without a line.
 func hibernationScenario() Scenario {

@@ -12,7 +12,7 @@ import (
 
 func init() { register("ioport", ioportScenario) }
 
-// Only giving oneself ports asks, giving them up does not:
+// Gaining access to ports is checked, giving it up is not:
 // arch/x86/kernel/ioport.c, v6.12. capable(CAP_SYS_RAWIO) comes first and says
 // EPERM too, but logs nothing. A console's ioctls go the same way and turn
 // every refusal into ENXIO: drivers/tty/vt/vt_ioctl.c:vt_k_ioctl.

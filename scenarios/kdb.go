@@ -54,8 +54,8 @@ func kgdbScenario() Scenario {
 		Probe{
 			Name: "gdb-read", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
 			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
-			ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, asks for it at its door"}},
-			Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter asks for dbg_write_kernel alone, gdbstub.c for nothing, v6.12",
+			ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, checks it on entry"}},
+			Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter checks dbg_write_kernel alone, gdbstub.c nothing, v6.12",
 			Setup:      kdb.AttachGDB,
 		},
 	)

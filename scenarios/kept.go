@@ -17,8 +17,9 @@ import (
 
 func init() { register("kept", keptScenario) }
 
-// Where lockdown is asked when something is opened, mapped, loaded or granted,
-// what is older than the lock works on. Where each use asks, it does not.
+// If lockdown is checked when an object is opened, mapped, loaded or granted, an
+// object that is older than the lock stays usable. If each use is checked, it
+// does not.
 func keptScenario() Scenario {
 	s := Scenario{Name: "kept", Title: "use what was opened, mapped, loaded or granted before the lock"}
 	x86 := []string{"x86_64"}
@@ -34,45 +35,45 @@ func keptScenario() Scenario {
 	}{
 		{name: "devmem", act: `pread("/dev/mem", 1 byte of System RAM)`, reason: "dev_mem", expect: Gap,
 			site: "drivers/char/mem.c:read_mem", needs: []string{"CONFIG_DEVMEM"},
-			source: "drivers/char/mem.c:open_port, v6.12, asks; read_mem does not",
+			source: "drivers/char/mem.c:open_port, v6.12, checks; read_mem does not",
 			before: func() (func() Report, Report) {
 				return observe.OpenForLater("/dev/mem", unix.O_RDONLY, physmem.ReadByte)
 			}},
 		{name: "devmem-map", act: `load from a mapping of System RAM of "/dev/mem"`, reason: "dev_mem", expect: Gap,
 			site: "drivers/char/mem.c:mmap_mem", needs: []string{"CONFIG_DEVMEM"},
-			source: "drivers/char/mem.c:open_port, v6.12, asks; a mapping is not taken back",
+			source: "drivers/char/mem.c:open_port, v6.12, checks; a mapping is not taken back",
 			before: physmem.MapForLater},
 		{name: "kcore", act: `pread("/proc/kcore", ELF header)`, reason: "kcore", expect: Gap,
 			site: "fs/proc/kcore.c:read_kcore_iter", needs: []string{"CONFIG_PROC_KCORE"},
-			source: "fs/proc/kcore.c:open_kcore, v6.12, asks; read_kcore_iter does not",
+			source: "fs/proc/kcore.c:open_kcore, v6.12, checks; read_kcore_iter does not",
 			before: func() (func() Report, Report) {
 				return observe.OpenForLater(physmem.KcoreFile, unix.O_RDONLY, physmem.ReadKcoreHeader)
 			}},
 		{name: "debugfs", act: `write("` + debugfs.LabDir + `/rw0600", "ldlab\n")`, reason: "debugfs", expect: Gap,
 			site: "fs/debugfs/file.c:full_proxy_write", needs: []string{"CONFIG_DEBUG_FS", "CONFIG_LDLAB_DEBUGFS"},
-			source: "fs/debugfs/file.c:debugfs_locked_down, v6.12, is asked at open",
+			source: "fs/debugfs/file.c:debugfs_locked_down, v6.12, is called at open",
 			before: func() (func() Report, Report) {
 				return observe.OpenForLater(debugfs.LabDir+"/rw0600", unix.O_RDWR, debugfs.WriteBackLab)
 			}},
 		{name: "efitest", act: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`, reason: "efi_test", expect: Gap,
 			site: "drivers/firmware/efi/test/efi_test.c:efi_test_ioctl", needs: []string{"CONFIG_EFI_TEST"},
-			source: "drivers/firmware/efi/test/efi_test.c:efi_test_open, v6.12, asks; efi_test_ioctl does not",
+			source: "drivers/firmware/efi/test/efi_test.c:efi_test_open, v6.12, checks; efi_test_ioctl does not",
 			before: func() (func() Report, Report) {
 				return observe.OpenForLater(efi.TestDevice, unix.O_RDONLY, efi.GetMask)
 			}},
 		{name: "bpf", act: "bpf(BPF_PROG_TEST_RUN, raw_tracepoint calling bpf_probe_read_kernel)", reason: "bpf_read_kernel", expect: Gap,
 			site: "kernel/bpf/syscall.c:bpf_prog_test_run", needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_KALLSYMS"},
-			source: "kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12, is asked when a program is loaded",
+			source: "kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12, is called when a program is loaded",
 			before: bpf.LoadForLater},
 		{name: "ioperm", act: "inb(0x80) after ioperm(0x80, 1, 1)", reason: "ioport", expect: Gap, only: x86,
 			site: "arch/x86/kernel/ioport.c:ksys_ioperm", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
-			source: "arch/x86/kernel/ioport.c:ksys_ioperm, v6.12, asks; what it granted is not taken back",
+			source: "arch/x86/kernel/ioport.c:ksys_ioperm, v6.12, checks; what it granted is not taken back",
 			before: func() (func() Report, Report) {
 				return ports.GrantForLater("ioperm(0x80, 1, 1)", func() error { return ports.Ioperm(ports.POSTPort, 1, true) })
 			}},
 		{name: "iopl", act: "inb(0x80) after iopl(3)", reason: "ioport", expect: Gap, only: x86,
 			site: "arch/x86/kernel/ioport.c:__do_sys_iopl", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
-			source: "arch/x86/kernel/ioport.c:sys_iopl, v6.12, asks; what it granted is not taken back",
+			source: "arch/x86/kernel/ioport.c:sys_iopl, v6.12, checks; what it granted is not taken back",
 			before: func() (func() Report, Report) {
 				return ports.GrantForLater("iopl(3)", func() error { return ports.Iopl(3) })
 			}},

@@ -49,7 +49,7 @@ func kprobesScenario() Scenario {
 			{
 				Name: "perf-before", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)) + " before the lock, hits read after it",
 				Reason: "kprobes", Site: site, Needs: needsPerf, Expect: Gap,
-				Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe asks once, and nothing unregisters a probe, v6.12",
+				Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe checks once, and nothing unregisters a probe, v6.12",
 				Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 					return perf.KprobeForLater()
 				},

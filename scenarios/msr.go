@@ -11,9 +11,9 @@ import (
 
 func init() { register("msr", msrScenario) }
 
-// Opening and reading stay allowed under every level; each write asks. The
-// filter msr.allow_writes=off says EPERM too, but after lockdown and without
-// its line.
+// Opening and reading stay allowed under every level; each write is checked.
+// The filter msr.allow_writes=off returns EPERM too, but after lockdown's check
+// and without its line.
 func msrScenario() Scenario {
 	needs, only := []string{"CONFIG_X86_MSR"}, []string{"x86_64"}
 	return Scenario{

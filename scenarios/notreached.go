@@ -10,13 +10,13 @@ import (
 // neither hide a site nor grow stale.
 var unreached = map[string]map[string]string{
 	"drivers/acpi/osl.c:acpi_os_get_root_pointer": {
-		"": "asks with acpi_rsdp= only, before lockdown is there; any address but the one that the kernel finds itself leaves it without ACPI",
+		"": "checks only with acpi_rsdp=, before lockdown is initialised; any address but the one that the kernel finds itself leaves it without ACPI",
 	},
 	"drivers/pci/syscall.c:__do_sys_pciconfig_write": {
 		"arm64": "only 32-bit tasks have the call, and CONFIG_COMPAT is off",
 	},
 	"kernel/trace/trace.c:tracing_set_default_clock": {
-		"x86_64": "asks only where the clock is unstable; the lab's guests have tsc=reliable",
+		"x86_64": "checks only if the clock is unstable; the lab's guests have tsc=reliable",
 	},
 	"kernel/trace/trace_stat.c:tracing_stat_open": {
 		"": "no statistics are kept: CONFIG_FUNCTION_PROFILER and CONFIG_BRANCH_TRACER are off",
@@ -41,7 +41,7 @@ var outOfReach = map[lockdown.Reason]map[string]string{
 	"xmon_wr":              {"": "arch/powerpc/xmon only"},
 	"xmon_rw":              {"": "arch/powerpc/xmon only"},
 	"rtas_error_injection": {"": "arch/powerpc/kernel/rtas.c only"},
-	"xen_user_actions":     {"": "asks in a Xen domU only"},
+	"xen_user_actions":     {"": "checked in a Xen domU only"},
 	"ioport":               {"arm64": "x86 only"},
 	"msr":                  {"arm64": "x86 only"},
 	"mmiotrace":            {"arm64": "x86 only"},

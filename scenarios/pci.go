@@ -12,8 +12,8 @@ import (
 
 func init() { register("pci", pciScenario) }
 
-// Each write, each new mapping and each command of /proc/bus/pci asks; opening
-// and reading never do. pciconfig_write(2) asks, too
+// Each write, each new mapping and each command of /proc/bus/pci is checked;
+// opening and reading are not. pciconfig_write(2) is checked, too
 // (drivers/pci/syscall.c, v6.12), but x86 has no such call, and arm64 only for
 // 32-bit tasks.
 func pciScenario() Scenario {
@@ -87,7 +87,7 @@ func pciScenario() Scenario {
 		Probe{
 			Name: "mmap-before", Call: `mmap(".../resource0") before the lock, a byte read after it`, Expect: Gap,
 			Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-			Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource asks when a mapping is made, and nothing ever takes one back, v6.12",
+			Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource checks when a mapping is made, and nothing ever takes one back, v6.12",
 			Setup:  pci.SetupOnTestdev(pci.MapForLater),
 		},
 		Probe{

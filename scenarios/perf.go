@@ -10,12 +10,12 @@ import (
 
 func init() { register("perf", perfScenario) }
 
-// Only registers at an interrupt are asked for, before the event is made; bad
-// masks are EINVAL earlier than that. CAP_PERFMON and the paranoid level say
-// EACCES.
+// Only registers at an interrupt are checked, before the event is made. Bad
+// masks fail with EINVAL before that. CAP_PERFMON and the paranoid level fail
+// with EACCES.
 func perfScenario() Scenario {
 	const site = "kernel/events/core.c:__do_sys_perf_event_open"
-	const source = "kernel/events/core.c:perf_event_open asks lockdown for PERF_SAMPLE_REGS_INTR and for nothing else, v6.12"
+	const source = "kernel/events/core.c:perf_event_open checks lockdown for PERF_SAMPLE_REGS_INTR and for nothing else, v6.12"
 	needs := []string{"CONFIG_PERF_EVENTS"}
 	return Scenario{
 		Name:  "perf",
@@ -31,7 +31,7 @@ func perfScenario() Scenario {
 			{
 				Name: "regs-before", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
 				Reason: "perf", Site: site, Needs: needs, Expect: Gap,
-				Source: "kernel/events/core.c:perf_event_open asks once, and an event goes on as long as it is open, v6.12",
+				Source: "kernel/events/core.c:perf_event_open checks once, and an event goes on as long as it is open, v6.12",
 				Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 					return perf.RegsForLater()
 				},

@@ -21,20 +21,23 @@ type Scenario struct {
 	Probes []Probe
 }
 
-// An Expectation says what an unlocked and a locked kernel owe a probe.
+// An Expectation is what is expected of a probe on an unlocked and on a locked
+// kernel.
 type Expectation int
 
 const (
-	// Checked probes are denied exactly when their reason is locked.
+	// Checked probes are expected to be denied if their reason is locked, and
+	// to be allowed otherwise.
 	Checked Expectation = iota
-	// Unchecked probes stay allowed whatever is locked: the negative controls.
+	// Unchecked probes are expected to be allowed whatever is locked. They are
+	// the negative controls.
 	Unchecked
-	// ABI probes exercise lockdown's own interface; the answers are
-	// compared with the model in package lockdown.
+	// ABI probes exercise lockdown's own interface. Their answers are compared
+	// with the model in package lockdown.
 	ABI
-	// Gap probes reach what their reason is meant to protect by a way on which
-	// lockdown is not asked: they are allowed, whatever is locked, and a kernel
-	// that denies one under its reason has closed the gap.
+	// Gap probes reach what their reason protects by a way that lockdown does
+	// not check. They are expected to be allowed whatever is locked. A kernel
+	// that denies one because of its reason has closed the gap.
 	Gap
 )
 
@@ -47,50 +50,50 @@ func (e Expectation) String() string { return expectationNames[e] }
 type Probe struct {
 	Name   string          // within the scenario; lower case, digits, dashes
 	Call   string          // the act in strace's notation
-	Reason lockdown.Reason // what a Checked probe asks for; for a Unchecked one the reason it must not be mistaken for
+	Reason lockdown.Reason // the reason that the call site checks; of an Unchecked probe: the reason that must not refuse it
 	Expect Expectation
 	Site   string   // call site: file:function, Linux v6.12
 	Only   []string // architectures that have the call; empty: all
 	Needs  []string // CONFIG symbols without which the act cannot reach the site
 
-	// Lines is how many denial lines the kernel logs for one denied run, at
-	// most; 0 means 1. The guest paces itself by it: the kernel prints 10
-	// in 5 s.
+	// Lines is the largest number of denial lines that the kernel logs for one
+	// denied run; 0 means 1. The guest paces its probes by it, because the
+	// kernel prints at most 10 lines in 5 s.
 	Lines int
 
-	// AltersLock says that the probe changes what is locked: it runs last.
+	// AltersLock is set if the probe changes what is locked. It then runs last.
 	AltersLock bool
 
-	// ShadowedBy are other reasons that refuse the act on its way to the site: where
-	// one of them is locked the act is denied, and the kernel names that one.
+	// ShadowedBy are other reasons that are checked before the act reaches its
+	// site. If one of them is locked, the act is denied and the kernel names
+	// that reason.
 	ShadowedBy []Shadow
 
-	// CheckedAtBoot says that the site is passed while the kernel boots, and Run only
-	// looks at what came of it: just what was locked by then counts, and the
-	// evidence is the kernel's own, not this child's.
+	// CheckedAtBoot is set if the check happens during boot, and Act only
+	// observes its effect. Only the reasons locked by then matter, and the
+	// denial is attributed to the kernel's boot task.
 	CheckedAtBoot bool
 
-	// AbsentIfLockedAtBoot says that a kernel that boots with the reason locked does not
-	// make the object at all: the evidence for its absence is then that of the
-	// boot. (Locked at run time, the object is there and refuses.)
+	// AbsentIfLockedAtBoot is set if a kernel that boots with the reason locked
+	// does not create the object. The evidence for its absence is then that of
+	// the boot. A lock at run time leaves the object there, and it refuses.
 	AbsentIfLockedAtBoot bool
 
-	// Source says where a Gap is known from: function and version, advisory, thread.
+	// Source is the source of a Gap: function and version, advisory or thread.
 	Source string
 
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine MachineKind
 
-	// Exclusive says that the probe stops or takes down the guest: nothing else
-	// runs in it.
+	// Exclusive is set if the probe stops the guest or takes it down. No other
+	// probe runs in that guest.
 	Exclusive bool
 
-	// Setup does, before anything is locked, the part of the act that comes
-	// before, and gives the rest of it, which runs in the same process once
-	// the setting holds. Where it gives nil, its Result is the probe's. Locked
-	// at boot, the setting already holds when Setup runs. A probe with Setup
-	// needs no Run.
-	Setup func(context.Context, Env) (rest func(context.Context) Report, r Report)
+	// Setup runs the first half of the act while nothing is locked. It returns
+	// the second half, which runs in the same process once the setting is in
+	// force, or nil and the probe's final Report. If the setting is delivered
+	// at boot, it is in force before Setup runs. A probe has Setup or Act.
+	Setup func(context.Context, Env) (act func(context.Context) Report, r Report)
 
 	// Act does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
@@ -102,7 +105,8 @@ type Shadow struct {
 	Reason lockdown.Reason
 	Why    string
 
-	// AbsentIfLockedAtBoot is a probe's, for what the masking reason does to the act.
+	// AbsentIfLockedAtBoot is as in Probe, if the shadowing reason is locked at
+	// boot.
 	AbsentIfLockedAtBoot bool
 }
 
@@ -116,7 +120,8 @@ const (
 	Firmware MachineKind = "firmware" // booted through UEFI, with ACPI tables and EFI variables
 )
 
-// An Observation is a Result with what the guest program saw around it.
+// An Observation is a Report and the evidence that the guest program collected
+// with it.
 type Observation struct {
 	Probe string // scenario/probe
 	Report

@@ -12,7 +12,7 @@ import (
 
 func init() { register("serial", serialScenario) }
 
-// Only a change of the interrupt or of what addresses the port asks:
+// Only a change of the interrupt or of the port's addresses is checked:
 // drivers/tty/serial/serial_core.c:uart_set_info, v6.12. Without CAP_SYS_ADMIN
 // it says EPERM too, and a port that another holds is EBUSY, after lockdown.
 func serialScenario() Scenario {

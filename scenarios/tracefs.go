@@ -88,8 +88,8 @@ func tracefsScenario() Scenario {
 		},
 		Probe{
 			Name: "tracepoints", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), CheckedAtBoot: true,
-			// Where tracing never starts, no event is put on the list by whose
-			// numbers perf goes. (After a lock at run time this is a gap, below.)
+			// If tracing was not initialised, no event is registered, so perf
+			// finds no event id. After a lock at run time this is a gap, below.
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
 			Act: func(context.Context, Env) Report { return perf.OpenTracepoint() },
 		},
@@ -100,9 +100,9 @@ func tracefsScenario() Scenario {
 			Reason: "tracefs", Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"},
 			Act: func(context.Context, Env) Report { return tracefs.TracersOfBoot() },
 		},
-		// What an event looks like stays open after a lock at run time: the
-		// kernel asks itself whether it should
-		// (kernel/trace/trace_events.c:trace_format_open, v6.12).
+		// Event format files stay readable after a lock at run time. A comment
+		// in kernel/trace/trace_events.c:trace_format_open, v6.12, asks whether
+		// they should.
 		Probe{
 			Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/format"), CheckedAtBoot: true,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
@@ -120,13 +120,13 @@ func tracefsScenario() Scenario {
 		Probe{
 			Name: "trace-before", Call: observe.OpenCall(tracefs.Dir+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
 			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true,
-			Source: "kernel/trace/trace.c:tracing_open asks, and no read or write after it, v6.12",
+			Source: "kernel/trace/trace.c:tracing_open checks, and no read or write after it, v6.12",
 			Setup:  tracefs.OpenForLater("trace"),
 		},
 		Probe{
 			Name: "perf-tracepoint", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
 			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
-			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm asks for capabilities only, and the number of an event can be guessed, v6.12",
+			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm checks capabilities only, and the number of an event can be guessed, v6.12",
 			Act:    func(context.Context, Env) Report { return perf.OpenTracepoint() },
 		},
 		Probe{

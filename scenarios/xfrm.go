@@ -18,7 +18,7 @@ func xfrmScenario() Scenario {
 	const site = "net/xfrm/xfrm_user.c:xfrm_redact"
 	needs := []string{"CONFIG_XFRM_USER", "CONFIG_INET_ESP"}
 	s := Scenario{Name: "xfrm", Title: "read the keys of IPsec associations"}
-	// Without a cipher that has a key of its own, so that one key is asked for.
+	// A null cipher, so that only the authentication key is checked.
 	authOnly := []xfrm.Alg{xfrm.HMAC, {Attr: xfrm.AttrCrypt, Name: "ecb(cipher_null)"}}
 	for _, p := range []struct {
 		name  string
@@ -55,7 +55,7 @@ func xfrmScenario() Scenario {
 		},
 		Probe{
 			Name: "pfkey", Call: "SADB_DUMP of an ESP association", Expect: Gap,
-			Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not ask",
+			Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not check",
 			Reason: "xfrm_secret", Site: "net/key/af_key.c:pfkey_dump", Needs: append(needs[:2:2], "CONFIG_NET_KEY"),
 			Act: func(ctx context.Context, _ Env) Report { return xfrm.PFKeyProbe(ctx) },
 		},

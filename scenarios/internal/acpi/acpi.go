@@ -44,9 +44,9 @@ func WithItem(act func(dir string) observe.Report) (r observe.Report) {
 }
 
 // LoadTable writes a table. configfs collects what is written and hands it over
-// when the file is closed; what comes of that nobody is told
-// (fs/configfs/file.c:configfs_release_bin_file, v6.12). So it is read back:
-// EINVAL says that no table was loaded.
+// when the file is closed, but close(2) does not return the result
+// (fs/configfs/file.c:configfs_release_bin_file, v6.12). The table is therefore
+// read back: EINVAL means that none was loaded.
 func LoadTable(dir string) observe.Report {
 	path, table := filepath.Join(dir, "aml"), configfsTable()
 	r := observe.WithFile(path, unix.O_WRONLY, func(fd int) observe.Report {

@@ -49,8 +49,8 @@ func gdbReadWord(address string) []debugger.Step {
 	}
 }
 
-// AttachGDB attaches to the kernel before anything is locked: the stub's own question
-// is only asked of who enters it, and from a locked kdb there is no way there.
+// AttachGDB attaches to the kernel before anything is locked: the stub checks
+// lockdown only on entry, and a locked kdb cannot switch to it.
 func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) observe.Report, r observe.Report) {
 	const attach, read = "gdb $?", "gdb $mCURRENT,8"
 	s, r := startDebugSession(ctx)

@@ -47,11 +47,11 @@ func judgeBootParam(value, log string) observe.Report {
 	refused := strings.Contains(log, "`1' invalid for parameter `8250.share_irqs'")
 	switch {
 	case refused:
-		r.Outcome, r.Call = observe.Denied, r.Call+": the kernel says that it is invalid"
+		r.Outcome, r.Call = observe.Denied, r.Call+": the kernel logs that it is invalid"
 	case value == "1" || value == "Y": // uint in v6.12, bool later
 		r.Outcome = observe.Allowed
 	default:
-		r.Outcome, r.Why = observe.Failed, "neither taken nor said to be invalid"
+		r.Outcome, r.Why = observe.Failed, "neither taken nor logged as invalid"
 	}
 	return r
 }
