@@ -24,12 +24,16 @@ var sink atomic.Uint64
 // Measure does a fixed amount of work and compares the time that it took by the
 // clock with the time on an idle host of factor 1. It stops when the ceiling is
 // certain.
-func Measure(now func() time.Time) *Pace {
+func Measure() *Pace {
 	words := make([]uint64, table)
 	work(words) // maps the memory: the kernel's time for that is not measured
+	return measure(time.Now, func() { work(words) })
+}
+
+func measure(now func() time.Time, round func()) *Pace {
 	begin := now()
 	for range rounds {
-		work(words)
+		round()
 		if now().Sub(begin) > time.Duration(Ceiling*float64(nominalWork)) {
 			break
 		}

@@ -35,7 +35,7 @@ func New(factor float64) *Pace {
 
 // Host is this host's Pace, which all of this process shares. The first call
 // measures, which takes 0.1 s times the factor.
-var Host = sync.OnceValue(func() *Pace { return Measure(time.Now) })
+var Host = sync.OnceValue(Measure)
 
 // Factor is how many times slower than expected this host is.
 func (p *Pace) Factor() float64 {

@@ -68,13 +68,13 @@ func TestMeasure(t *testing.T) {
 	for _, want := range []float64{1, 3, Ceiling} {
 		// The clock is read once before the rounds, and after each and at the end.
 		step := time.Duration(want * float64(nominalWork) / (rounds + 1))
-		if got := Measure(clock(step)).Factor(); math.Abs(got-want) > 0.01*want {
+		if got := measure(clock(step), func() {}).Factor(); math.Abs(got-want) > 0.01*want {
 			t.Errorf("factor %v, want %v", got, want)
 		}
 	}
 	reads := 0
 	stopped := clock(time.Hour)
-	Measure(func() time.Time { reads++; return stopped() })
+	measure(func() time.Time { reads++; return stopped() }, func() {})
 	if reads > 3 {
 		t.Errorf("%d readings of a clock that ran away", reads)
 	}
