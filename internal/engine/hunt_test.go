@@ -149,75 +149,90 @@ func asked(steps []lockdown.Op) []lockdown.Op {
 	return steps
 }
 
-// simpler gives sequences that are a little simpler than one.
+// simpler gives sequences that are a little simpler than one: first with fewer
+// operations, then with simpler ones.
 func simpler(sequence []lockdown.Op) iter.Seq[[]lockdown.Op] {
 	return func(yield func([]lockdown.Op) bool) {
-		give := func(steps []lockdown.Op) bool {
-			for i := range steps { // the first of what was on one descriptor may be gone
-				if s := &steps[i]; s.Same && (i == 0 || steps[i-1].File != s.File || steps[i-1].Group != s.Group) {
+		give := func(ops []lockdown.Op) bool {
+			for i := range ops { // the first of what was on one descriptor may be gone
+				if s := &ops[i]; s.Same && (i == 0 || ops[i-1].File != s.File || ops[i-1].Group != s.Group) {
 					s.Same = false
 				}
 			}
-			return yield(steps)
+			return yield(ops)
 		}
-		// Without some acts, without some writers or steps of one, without some steps.
-		parts := lockdown.Parts(sequence)
-		for rest := range without(parts) {
-			if !give(slices.Concat(rest...)) {
+		if giveFewer(sequence, give) {
+			giveSimpler(sequence, give)
+		}
+	}
+}
+
+// giveFewer gives the sequence without some parts, without some writers of a
+// part, without some operations, and with those at once one after the other. It
+// returns false if give does.
+func giveFewer(sequence []lockdown.Op, give func([]lockdown.Op) bool) bool {
+	parts := lockdown.Parts(sequence)
+	for rest := range without(parts) {
+		if !give(slices.Concat(rest...)) {
+			return false
+		}
+	}
+	for i, part := range parts {
+		instead := func(ops []lockdown.Op) bool {
+			return give(slices.Concat(slices.Concat(parts[:i]...), ops, slices.Concat(parts[i+1:]...)))
+		}
+		for rest := range without(lockdown.Writers(part)) {
+			if !instead(slices.Concat(rest...)) {
+				return false
+			}
+		}
+		after := slices.Clone(part)
+		for j := range after {
+			after[j].Group = 0
+		}
+		if part[0].Group != 0 && !instead(after) {
+			return false
+		}
+	}
+	for rest := range without(sequence) {
+		if !give(rest) {
+			return false
+		}
+	}
+	return true
+}
+
+// giveSimpler gives the sequence with one operation changed: without its offset,
+// with a descriptor of its own, joined with the one before it, or with less data.
+func giveSimpler(sequence []lockdown.Op, give func([]lockdown.Op) bool) {
+	change := func(i int, f func(*lockdown.Op)) bool {
+		ops := slices.Clone(sequence)
+		f(&ops[i])
+		return give(ops)
+	}
+	for i, s := range sequence {
+		if s.At != 0 && !change(i, func(s *lockdown.Op) { s.At = 0 }) ||
+			s.Same && !change(i, func(s *lockdown.Op) { s.Same = false }) {
+			return
+		}
+		if s.Call != "write" {
+			continue
+		}
+		if i > 0 && s.Same && sequence[i-1].Call == "write" { // two pieces as one
+			joined := slices.Delete(slices.Clone(sequence), i, i+1)
+			joined[i-1].Data += s.Data
+			if !give(joined) {
 				return
 			}
 		}
-		for i, part := range parts {
-			instead := func(steps []lockdown.Op) bool {
-				return give(slices.Concat(slices.Concat(parts[:i]...), steps, slices.Concat(parts[i+1:]...)))
-			}
-			for rest := range without(lockdown.Writers(part)) {
-				if !instead(slices.Concat(rest...)) {
-					return
-				}
-			}
-			after := slices.Clone(part)
-			for j := range after {
-				after[j].Group = 0
-			}
-			if part[0].Group != 0 && !instead(after) { // one after the other
+		for words := range without(strings.Split(s.Data, ",")) {
+			if !change(i, func(s *lockdown.Op) { s.Data = strings.Join(words, ",") }) {
 				return
 			}
 		}
-		for rest := range without(sequence) {
-			if !give(rest) {
+		for rest := range without([]byte(s.Data)) {
+			if !change(i, func(s *lockdown.Op) { s.Data = string(rest) }) {
 				return
-			}
-		}
-		change := func(i int, f func(*lockdown.Op)) bool {
-			steps := slices.Clone(sequence)
-			f(&steps[i])
-			return give(steps)
-		}
-		for i, s := range sequence {
-			if s.At != 0 && !change(i, func(s *lockdown.Op) { s.At = 0 }) ||
-				s.Same && !change(i, func(s *lockdown.Op) { s.Same = false }) {
-				return
-			}
-			if s.Call != "write" {
-				continue
-			}
-			if i > 0 && s.Same && sequence[i-1].Call == "write" { // two pieces as one
-				joined := slices.Delete(slices.Clone(sequence), i, i+1)
-				joined[i-1].Data += s.Data
-				if !give(joined) {
-					return
-				}
-			}
-			for words := range without(strings.Split(s.Data, ",")) {
-				if !change(i, func(s *lockdown.Op) { s.Data = strings.Join(words, ",") }) {
-					return
-				}
-			}
-			for rest := range without([]byte(s.Data)) {
-				if !change(i, func(s *lockdown.Op) { s.Data = string(rest) }) {
-					return
-				}
 			}
 		}
 	}
