@@ -49,6 +49,7 @@ type Absent struct {
 // A Target is a kernel whose call sites are to be covered.
 type Target struct {
 	Kernel, Arch string
+	Version      string // of the base, such as 6.12.117: call sites differ by version
 	Sites        lockdown.Sites
 	// WhyAbsent gives the reason why a call of the source (file:function) is not
 	// in the machine code, WhyNotReached the reason why no probe reaches it.
@@ -75,13 +76,14 @@ func Cover(target Target, results []Result) Coverage {
 // A counting is a Coverage that is being made.
 type counting struct {
 	coverage Coverage
+	version  string
 	at       map[string]*Covered // by the kernel's name of the site
 	met      map[string]bool     // "PROBE CALL": the probe reached the call
 	allowed  map[string]bool     // probes whose act was allowed once: they must have reached their site
 }
 
 func newCounting(target Target) *counting {
-	n := &counting{coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}}
+	n := &counting{version: target.Version, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}}
 	c := &n.coverage
 	for _, s := range target.Sites.Present {
 		c.Sites = append(c.Sites, Covered{Site: s})
@@ -158,12 +160,21 @@ func (n *counting) classify(whyNotReached func(call string) string) {
 	}
 }
 
+// rows are all rows as they hold for the kernel's version.
+func (n *counting) rows() []scenarios.Row {
+	rows := scenarios.Rows()
+	for i := range rows {
+		rows[i] = rows[i].In(n.version)
+	}
+	return rows
+}
+
 // addBootProbes names, at sites that are checked while the kernel boots, the
 // probes that observe the effect.
 func (n *counting) addBootProbes() {
 	for i := range n.coverage.Sites {
 		s := &n.coverage.Sites[i]
-		for _, row := range scenarios.Rows() {
+		for _, row := range n.rows() {
 			if s.Boot && row.CheckedAtBoot && row.Site == s.Where() && row.On(n.coverage.Arch) {
 				s.Probes = append(s.Probes, row.ID)
 				n.met[row.ID+" "+row.Site] = true
@@ -175,7 +186,7 @@ func (n *counting) addBootProbes() {
 // findWrongSites lists the checked probes that were allowed once, and never
 // reached the site that they name.
 func (n *counting) findWrongSites() {
-	for _, row := range scenarios.Rows() {
+	for _, row := range n.rows() {
 		if row.Expect == scenarios.Checked && row.On(n.coverage.Arch) && n.allowed[row.ID] && !n.met[row.ID+" "+row.Site] {
 			n.coverage.WrongSite = append(n.coverage.WrongSite, row.ID)
 		}

@@ -19,6 +19,7 @@ type judgedRow struct {
 	Expect               string
 	Source               string
 	Site                 string
+	Moved                []scenarios.Moved
 	Only                 []string
 	Needs                []string
 	ShadowedBy           []scenarios.Shadow
@@ -43,7 +44,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	sum := sha256.New()
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
-			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Only: r.Only, Needs: r.Needs,
+			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs,
 			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil,
 		})
 		if err != nil { // strings, bools and lists of them always encode

@@ -11,7 +11,7 @@ import (
 )
 
 // notJudged lists the fields of a row that no verdict depends on.
-var notJudged = []string{"Name", "Lines", "AltersLock", "Machine", "Exclusive", "Act"}
+var notJudged = []string{"Name", "Lines", "AltersLock", "Machine", "Exclusive", "Do"}
 
 // TestRowsDigest changes one field of a row at a time. A field that is new must
 // be put into judgedRow or into notJudged.
@@ -27,8 +27,8 @@ func TestRowsDigest(t *testing.T) {
 		switch {
 		case f.Name == "Setup":
 			v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) []reflect.Value { panic("not run") }))
-		case f.Name == "Act":
-			row.Act = func(context.Context, scenarios.Env) scenarios.Report { panic("not run") }
+		case f.Name == "Do":
+			row.Do = func(context.Context, scenarios.Env) scenarios.Report { panic("not run") }
 		default:
 			change(t, v)
 		}

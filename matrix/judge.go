@@ -193,6 +193,7 @@ func Rules() []Rule {
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	e := evidence{guest: g, config: k.Config, calls: k.Calls, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)
+	row = row.In(k.Origin.BaseVersion)
 	e.row, e.unknown = row, !known
 	if r != nil {
 		e.end = r.End

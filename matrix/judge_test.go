@@ -99,8 +99,8 @@ func TestRulesAreTotal(t *testing.T) {
 	boots := []*scenarios.State{nil, {}, {Counts: true}, {Log: []string{denialLine}}}
 	n := 0
 	for _, expect := range []scenarios.Expectation{scenarios.Checked, scenarios.Unchecked, scenarios.ABI, scenarios.Gap} {
-		for _, row := range []scenarios.Row{{}, {ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", CheckedAtBoot: true}},
-			{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{"CONFIG_X"}, ShadowedBy: []scenarios.Shadow{{Reason: "tracefs"}}}}} {
+		for _, row := range []scenarios.Row{{}, {ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{CheckedAtBoot: true}}},
+			{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs"}}}, Where: scenarios.Where{Needs: []string{"CONFIG_X"}}}}} {
 			row.Expect = expect
 			for _, text := range []string{"none", "integrity@boot", "confidentiality@runtime"} {
 				for _, control := range outcomes {
@@ -124,9 +124,9 @@ func TestRulesAreTotal(t *testing.T) {
 
 // controlCases is the verdict table: what the control was, what was seen.
 func controlCases(t *testing.T) (cases []judgeCase) {
-	checked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{"CONFIG_X"}}}
-	unchecked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Expect: scenarios.Unchecked}}
-	x86 := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Only: []string{"x86_64"}}}
+	checked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Needs: []string{"CONFIG_X"}}}}
+	unchecked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem", Expect: scenarios.Unchecked}}}
+	x86 := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Only: []string{"x86_64"}}}}
 	allowed, denied, failed := saw(scenarios.Allowed), saw(scenarios.Denied), saw(scenarios.Failed)
 	named := saw(scenarios.Denied, denialLine)
 	for _, tc := range []struct {
@@ -178,8 +178,8 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 // absenceCases are about targets that are not there.
 func absenceCases(t *testing.T) (cases []judgeCase) {
 	const x, y, payload = "CONFIG_X", "CONFIG_Y", "the guest carries no such module"
-	needs := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem", Needs: []string{x}}}
-	wc := scenarios.Row{ID: "pci/resource-wc-mmap", Probe: scenarios.Probe{Reason: "pci_access"}}
+	needs := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Needs: []string{x}}}}
+	wc := scenarios.Row{ID: "pci/resource-wc-mmap", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "pci_access"}}}
 	noWC := "no BAR of this machine can be mapped write-combining"
 	off, on := map[string]bool{x: false, y: false}, map[string]bool{x: true, y: false}
 	allowed := saw(scenarios.Allowed)
@@ -227,7 +227,7 @@ func absenceCases(t *testing.T) (cases []judgeCase) {
 
 // lifeCases are about guests and probes without an observation.
 func lifeCases(t *testing.T) []judgeCase {
-	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Reason: "dev_mem"}}
+	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}}}
 	x86 := row
 	x86.Only = []string{"x86_64"}
 	guest := Guest{Arch: "arm64", Setting: setting(t, "none")}
@@ -257,23 +257,23 @@ func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
 // shadows, gaps, the boot, counters, call sites.
 func attributionCases(t *testing.T) (cases []judgeCase) {
 	const mem, trace, core = "/dev/mem,kmem,port", "use of tracefs", "/proc/kcore access"
-	plain := scenarios.Probe{Reason: "dev_mem"}
-	shadowed := scenarios.Probe{Reason: "kprobes", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs", Why: "the file is in tracefs"}}}
-	gap := scenarios.Probe{Reason: "kcore", Expect: scenarios.Gap, Source: "v6.12"}
+	plain := scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}}
+	shadowed := scenarios.Probe{Claim: scenarios.Claim{Reason: "kprobes", ShadowedBy: []scenarios.Shadow{{Reason: "tracefs", Why: "the file is in tracefs"}}}}
+	gap := scenarios.Probe{Claim: scenarios.Claim{Reason: "kcore", Expect: scenarios.Gap, Source: "v6.12"}}
 	older := gap
 	older.Setup = func(context.Context, scenarios.Env) (func(context.Context) scenarios.Report, scenarios.Report) {
 		return nil, scenarios.Report{}
 	}
 	behind := gap
 	behind.ShadowedBy = []scenarios.Shadow{{Reason: "tracefs", Why: "the entry point"}}
-	early := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true}
-	hidden := scenarios.Probe{Reason: "tracefs", AbsentIfLockedAtBoot: true}
+	early := scenarios.Probe{Claim: scenarios.Claim{Reason: "tracefs"}, Where: scenarios.Where{CheckedAtBoot: true}}
+	hidden := scenarios.Probe{Claim: scenarios.Claim{Reason: "tracefs"}, Where: scenarios.Where{AbsentIfLockedAtBoot: true}}
 	allowed, denied := saw(scenarios.Allowed), saw(scenarios.Denied)
 	logged := saw(scenarios.Denied, denialLine)
 	counts := scenarios.State{Counts: true}
 	bootDenied := scenarios.State{Counts: true, Checks: []scenarios.Check{
 		{Label: core, Comm: "ldp-1", Denials: 1}, {Label: trace, Comm: "swapper/0", Checks: 4, Denials: 4}}}
-	sited := scenarios.Probe{Reason: "dev_mem", Site: "drivers/char/mem.c:open_port"}
+	sited := scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Site: "drivers/char/mem.c:open_port"}}
 	olderSited := sited
 	olderSited.Setup = older.Setup
 	at := func(call string, denials int) *scenarios.Observation {
@@ -300,7 +300,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 	letAndFailed.Outcome = scenarios.Failed
 	wentOn := counted(scenarios.Allowed, mem)
 	refusedAndFailed := counted(scenarios.Failed, mem)
-	atBootSite := scenarios.Probe{Reason: "tracefs", CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}
+	atBootSite := scenarios.Probe{Claim: scenarios.Claim{Reason: "tracefs"}, Where: scenarios.Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer"}}
 	elsewhere := atBootSite
 	elsewhere.Site = "kernel/trace/trace.c:tracing_init_dentry"
 	bootRefused := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: atBootSite.Site, Label: trace, Comm: "swapper", Checks: 1, Denials: 1}}}
@@ -333,7 +333,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 		{"refused for what is not locked, failed", sited, "none", refusedAndFailed, &counts, Overblocked},
 		{"its site refused at boot, unlocked", atBootSite, "none", allowed, &bootRefused, Overblocked},
 		{"another site refused at boot, unlocked", elsewhere, "none", allowed, &bootRefused, Overblocked},
-		{"another reason refused at boot, unlocked", scenarios.Probe{Reason: "kcore", CheckedAtBoot: true, Site: "k.c:k"}, "none", allowed, &bootRefused, Open},
+		{"another reason refused at boot, unlocked", scenarios.Probe{Claim: scenarios.Claim{Reason: "kcore"}, Where: scenarios.Where{CheckedAtBoot: true, Site: "k.c:k"}}, "none", allowed, &bootRefused, Open},
 		{"its site refused at boot, locked", atBootSite, "tracefs@boot", denied, &bootRefused, Enforced},
 		{"its site let through at boot", atBootSite, "tracefs@boot", denied, &bootLet, Leak},
 		{"shadowed", shadowed, "tracefs@runtime", counted(scenarios.Denied, trace), &counts, Shadowed},
@@ -364,7 +364,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 		{"at boot, logged", early, "tracefs@boot", denied, &bootLogged, Enforced},
 		{"at boot, no evidence", early, "tracefs@boot", denied, &bootAllowed, Unattributed},
 		{"at boot, no state", early, "tracefs@boot", denied, nil, Unattributed},
-		{"at boot, evidence of a probe", scenarios.Probe{Reason: "kcore", CheckedAtBoot: true}, "kcore@boot", denied, &probeDenied, Unattributed},
+		{"at boot, evidence of a probe", scenarios.Probe{Claim: scenarios.Claim{Reason: "kcore"}, Where: scenarios.Where{CheckedAtBoot: true}}, "kcore@boot", denied, &probeDenied, Unattributed},
 		{"at boot, leaks", early, "tracefs@boot", allowed, &bootAllowed, Leak},
 		{"at boot, locked later", early, "tracefs@runtime", allowed, &counts, Open},
 		{"at boot, locked later, denied", early, "tracefs@runtime", denied, &counts, Overblocked},
@@ -381,7 +381,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 
 // abiCases are about lockdown's own files.
 func abiCases(*testing.T) (cases []judgeCase) {
-	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Expect: scenarios.ABI}}
+	row := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Expect: scenarios.ABI}}}
 	read := lockdown.Op{Call: "read", File: lockdown.LevelFile, Data: "[none] integrity confidentiality\n"}
 	refused := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "none", Err: "EPERM"}
 	taken := refused

@@ -23,41 +23,45 @@ func acpiScenario() Scenario {
 		Title: "give the kernel ACPI tables, whose code it runs",
 		Probes: []Probe{
 			{
-				Name: "configfs", Call: `write("` + acpi.ConfigfsDir + `/ldlab/aml", an SSDT), close, and read back`,
-				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
-				Act: func(context.Context, Env) Report { return acpi.WithItem(acpi.LoadTable) },
+				Claim:    Claim{Name: "configfs", Call: `write("` + acpi.ConfigfsDir + `/ldlab/aml", an SSDT), close, and read back`, Reason: "acpi_tables"},
+				Where:    Where{Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}},
+				Schedule: Schedule{Machine: Firmware},
+				Act:      Act{Do: func(context.Context, Env) Report { return acpi.WithItem(acpi.LoadTable) }},
 			},
 			{
-				Name: "initrd", Call: "boot with an SSDT in the initrd", CheckedAtBoot: true, Expect: Gap,
-				Reason: "acpi_tables", Site: "drivers/acpi/tables.c:acpi_table_upgrade",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, Machine: Firmware,
-				Source: "init/main.c:start_kernel calls setup_arch, and that acpi_table_upgrade, before early_security_init, v6.12; v6.1 has them the other way round",
-				Act:    func(context.Context, Env) Report { return acpi.FromInitrd() },
+				Claim: Claim{
+					Name:   "initrd",
+					Call:   "boot with an SSDT in the initrd",
+					Expect: Gap,
+					Reason: "acpi_tables",
+					Source: "init/main.c:start_kernel calls setup_arch, and that acpi_table_upgrade, before early_security_init, v6.12; v6.1 has them the other way round",
+				},
+				Where:    Where{CheckedAtBoot: true, Site: "drivers/acpi/tables.c:acpi_table_upgrade", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}},
+				Schedule: Schedule{Machine: Firmware},
+				Act:      Act{Do: func(context.Context, Env) Report { return acpi.FromInitrd() }},
 			},
 			{
-				Name: "efivar-ssdt", Call: "boot with efivar_ssdt=ldlab", CheckedAtBoot: true,
 				// The parameter is parsed without EFI, too.
-				Reason: "acpi_tables", Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"},
-				Act:   func(context.Context, Env) Report { return acpi.FromEFIVar() },
+				Claim: Claim{Name: "efivar-ssdt", Call: "boot with efivar_ssdt=ldlab", Reason: "acpi_tables"},
+				Where: Where{CheckedAtBoot: true, Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup", Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return acpi.FromEFIVar() }},
 			},
 			{
-				Name: "configfs-item", Call: `mkdir("` + acpi.ConfigfsDir + `/ldlab")`, Expect: Unchecked,
-				Reason: "acpi_tables", Site: "drivers/acpi/acpi_configfs.c:acpi_table_make_item",
-				Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}, Machine: Firmware,
-				Act: func(context.Context, Env) Report { return acpi.WithItem(nil) },
+				Claim:    Claim{Name: "configfs-item", Call: `mkdir("` + acpi.ConfigfsDir + `/ldlab")`, Expect: Unchecked, Reason: "acpi_tables"},
+				Where:    Where{Site: "drivers/acpi/acpi_configfs.c:acpi_table_make_item", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}},
+				Schedule: Schedule{Machine: Firmware},
+				Act:      Act{Do: func(context.Context, Env) Report { return acpi.WithItem(nil) }},
 			},
 			{
-				Name: "read", Call: `read("` + acpi.TablesDir + `/DSDT")`, Expect: Unchecked,
-				Reason: "acpi_tables", Site: "drivers/acpi/sysfs.c:acpi_table_show",
-				Needs: []string{"CONFIG_ACPI"}, Machine: Firmware,
-				Act: func(context.Context, Env) Report {
+				Claim:    Claim{Name: "read", Call: `read("` + acpi.TablesDir + `/DSDT")`, Expect: Unchecked, Reason: "acpi_tables"},
+				Where:    Where{Site: "drivers/acpi/sysfs.c:acpi_table_show", Needs: []string{"CONFIG_ACPI"}},
+				Schedule: Schedule{Machine: Firmware},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.UnavailableIf(observe.WithFile(acpi.TablesDir+"/DSDT", unix.O_RDONLY, func(fd int) Report {
 						_, err := unix.Read(fd, make([]byte, acpi.HeaderSize))
 						return observe.FromError(fmt.Sprintf("read(%q, %d)", acpi.TablesDir+"/DSDT", acpi.HeaderSize), err)
 					}), acpi.NoTables, unix.ENOENT)
-				},
+				}},
 			},
 		},
 	}

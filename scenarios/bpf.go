@@ -44,23 +44,31 @@ func bpfScenario() Scenario {
 		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Unchecked, base},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)),
-			Reason: h.reason, Expect: h.expect, Site: h.site, Needs: needs,
-			Lines: 2, // 6.12 asks once more when the verifier fixes the call up
-			Act:   func(context.Context, Env) Report { return bpf.LoadCalling(h.typ, h.fn) },
+			Claim:    Claim{Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)), Reason: h.reason, Expect: h.expect},
+			Where:    Where{Site: h.site, Needs: needs},
+			Schedule: Schedule{Lines: 2},
+			// 6.12 asks once more when the verifier fixes the call up
+			Act: Act{Do: func(context.Context, Env) Report { return bpf.LoadCalling(h.typ, h.fn) }},
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
-		Name: "map", Call: "bpf(BPF_MAP_CREATE, array), update, lookup", Expect: Unchecked,
-		Reason: "bpf_read_kernel", Site: "kernel/bpf/syscall.c:map_create", Needs: needs[:1],
-		Act: func(context.Context, Env) Report { return bpf.UseMap() },
+		Claim: Claim{Name: "map", Call: "bpf(BPF_MAP_CREATE, array), update, lookup", Expect: Unchecked, Reason: "bpf_read_kernel"},
+		Where: Where{Site: "kernel/bpf/syscall.c:map_create", Needs: needs[:1]},
+		Act:   Act{Do: func(context.Context, Env) Report { return bpf.UseMap() }},
 	})
 	s.Probes = append(s.Probes, Probe{
-		Name: "rdonly-cast", Call: "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it", Expect: Gap,
-		Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; lockdown does not check kfuncs",
-		Reason: "bpf_read_kernel", Site: "kernel/bpf/helpers.c:bpf_rdonly_cast",
-		Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
-		Act:   func(context.Context, Env) Report { return bpf.CastAndRead() },
+		Claim: Claim{
+			Name:   "rdonly-cast",
+			Call:   "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it",
+			Expect: Gap,
+			Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; lockdown does not check kfuncs",
+			Reason: "bpf_read_kernel",
+		},
+		Where: Where{
+			Site:  "kernel/bpf/helpers.c:bpf_rdonly_cast",
+			Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
+		},
+		Act: Act{Do: func(context.Context, Env) Report { return bpf.CastAndRead() }},
 	})
 	return s
 }

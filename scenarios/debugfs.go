@@ -37,79 +37,79 @@ func debugfsScenario() Scenario {
 	} {
 		path := filepath.Join(debugfs.LabDir, f.file)
 		s.Probes = append(s.Probes, Probe{
-			Name: f.name, Call: observe.OpenCall(path, f.flags), Reason: "debugfs", Expect: f.expect,
-			Site: openSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: f.name, Call: observe.OpenCall(path, f.flags), Reason: "debugfs", Expect: f.expect},
+			Where: Where{Site: openSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(observe.WithFile(path, f.flags, nil))
-			},
+			}},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "ioctl", Call: `ioctl("` + debugfs.LabDir + `/ioctl0444", _IO('L', 0))`,
-			Reason: "debugfs", Site: openSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "ioctl", Call: `ioctl("` + debugfs.LabDir + `/ioctl0444", _IO('L', 0))`, Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(debugfs.Ioctl(debugfs.LabDir + "/ioctl0444"))
-			},
+			}},
 		},
 		Probe{
-			Name: "compat-ioctl", Call: observe.OpenCall(debugfs.LabDir+"/compat0444", unix.O_RDONLY),
 			// Only a 32-bit task could issue the ioctl; the rule bites at open.
-			Reason: "debugfs", Site: openSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "compat-ioctl", Call: observe.OpenCall(debugfs.LabDir+"/compat0444", unix.O_RDONLY), Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(observe.WithFile(debugfs.LabDir+"/compat0444", unix.O_RDONLY, nil))
-			},
+			}},
 		},
 		Probe{
-			Name: "mmap", Call: `mmap("` + debugfs.LabDir + `/mmap0444", PROT_READ)`,
-			Reason: "debugfs", Site: openSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "mmap", Call: `mmap("` + debugfs.LabDir + `/mmap0444", PROT_READ)`, Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(debugfs.Mmap(debugfs.LabDir + "/mmap0444"))
-			},
+			}},
 		},
 		Probe{
-			Name: "chmod", Call: `chmod("` + debugfs.LabDir + `/attr", 0400)`,
-			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "chmod", Call: `chmod("` + debugfs.LabDir + `/attr", 0400)`, Reason: "debugfs"},
+			Where: Where{Site: attrSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(debugfs.Chmod(debugfs.LabDir + "/attr"))
-			},
+			}},
 		},
 		Probe{
-			Name: "chown", Call: `chown("` + debugfs.LabDir + `/attr", 1, 1)`,
-			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "chown", Call: `chown("` + debugfs.LabDir + `/attr", 1, 1)`, Reason: "debugfs"},
+			Where: Where{Site: attrSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return debugfs.LabFile(debugfs.Chown(debugfs.LabDir + "/attr"))
-			},
+			}},
 		},
 		Probe{
-			Name: "utimes", Call: `utimensat("` + debugfs.LabDir + `/attr")`, Expect: Unchecked,
 			// setattr asks for mode, uid and gid only.
-			Reason: "debugfs", Site: attrSite, Needs: lab,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "utimes", Call: `utimensat("` + debugfs.LabDir + `/attr")`, Expect: Unchecked, Reason: "debugfs"},
+			Where: Where{Site: attrSite, Needs: lab},
+			Act: Act{Do: func(context.Context, Env) Report {
 				path := debugfs.LabDir + "/attr"
 				ts := []unix.Timespec{{Sec: 1}, {Sec: 1}}
 				return debugfs.LabFile(observe.FromError(fmt.Sprintf("utimensat(%q)", path), unix.UtimesNanoAt(unix.AT_FDCWD, path, ts, 0)))
-			},
+			}},
 		},
 		Probe{
-			Name: "warn-once", Call: observe.OpenCall(debugfs.Dir+"/clear_warn_once", unix.O_RDONLY),
 			// A file of every kernel with debugfs, mode 0200: stock kernels
 			// and ready images have no other here.
-			Reason: "debugfs", Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "warn-once", Call: observe.OpenCall(debugfs.Dir+"/clear_warn_once", unix.O_RDONLY), Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/clear_warn_once", unix.O_RDONLY, nil), "CONFIG_DEBUG_FS", unix.ENOENT)
-			},
+			}},
 		},
 		Probe{
-			Name: "readdir", Call: `getdents("` + debugfs.Dir + `")`, Expect: Unchecked,
-			Reason: "debugfs", Site: "fs/libfs.c:dcache_readdir", Needs: []string{"CONFIG_DEBUG_FS"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "readdir", Call: `getdents("` + debugfs.Dir + `")`, Expect: Unchecked, Reason: "debugfs"},
+			Where: Where{Site: "fs/libfs.c:dcache_readdir", Needs: []string{"CONFIG_DEBUG_FS"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				_, err := os.ReadDir(debugfs.Dir)
 				if !observe.Exists(debugfs.Dir + "/clear_warn_once") {
 					err = unix.ENOENT
 				}
 				return observe.UnavailableIf(observe.FromError(fmt.Sprintf("getdents(%q)", debugfs.Dir), err), "CONFIG_DEBUG_FS", unix.ENOENT)
-			},
+			}},
 		},
 	)
 	return s

@@ -21,46 +21,46 @@ func devmemScenario() Scenario {
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",
 		Probes: []Probe{
 			{
-				Name: "open", Call: observe.OpenCall("/dev/mem", unix.O_RDONLY),
-				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Act: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDONLY, nil) },
+				Claim: Claim{Name: "open", Call: observe.OpenCall("/dev/mem", unix.O_RDONLY), Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDONLY, nil) }},
 			},
 			{
-				Name: "open-rdwr", Call: observe.OpenCall("/dev/mem", unix.O_RDWR),
-				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
+				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall("/dev/mem", unix.O_RDWR), Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
 				// Opened for writing, never written.
-				Act: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDWR, nil) },
+				Act: Act{Do: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDWR, nil) }},
 			},
 			{
-				Name: "read", Call: `pread("/dev/mem", 1 byte of System RAM)`,
-				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "read", Call: `pread("/dev/mem", 1 byte of System RAM)`, Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return physmem.WithDevMem(unix.O_RDONLY, physmem.ReadByte)
-				},
+				}},
 			},
 			{
-				Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, one page of System RAM)`,
-				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVMEM"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, one page of System RAM)`, Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return physmem.WithDevMem(unix.O_RDONLY, physmem.MapPage)
-				},
+				}},
 			},
 			{
-				Name: "port-open", Call: observe.OpenCall("/dev/port", unix.O_RDONLY),
-				Reason: "dev_mem", Site: site, Needs: []string{"CONFIG_DEVPORT"},
+				Claim: Claim{Name: "port-open", Call: observe.OpenCall("/dev/port", unix.O_RDONLY), Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVPORT"}},
 				// Ports are not read: on arm64 an address without a device may
 				// raise an external abort.
-				Act: func(context.Context, Env) Report {
+				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.UnavailableIf(observe.WithFile("/dev/port", unix.O_RDONLY, nil), "CONFIG_DEVPORT", unix.ENOENT, unix.ENXIO)
-				},
+				}},
 			},
 			{
-				Name: "zero", Call: observe.OpenCall("/dev/zero", unix.O_RDWR), Expect: Unchecked,
 				// Another minor of the same driver, without the check.
-				Reason: "dev_mem", Site: "drivers/char/mem.c:memory_open",
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "zero", Call: observe.OpenCall("/dev/zero", unix.O_RDWR), Expect: Unchecked, Reason: "dev_mem"},
+				Where: Where{Site: "drivers/char/mem.c:memory_open"},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.WithFile("/dev/zero", unix.O_RDWR, nil)
-				},
+				}},
 			},
 		},
 	}

@@ -21,33 +21,33 @@ func efitestScenario() Scenario {
 		Title: "call EFI runtime services through /dev/efi_test",
 		Probes: []Probe{
 			{
-				Name: "open", Call: observe.OpenCall(efi.TestDevice, unix.O_RDONLY),
-				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDONLY, nil) },
+				Claim: Claim{Name: "open", Call: observe.OpenCall(efi.TestDevice, unix.O_RDONLY), Reason: "efi_test"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDONLY, nil) }},
 			},
 			{
-				Name: "open-rdwr", Call: observe.OpenCall(efi.TestDevice, unix.O_RDWR),
-				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDWR, nil) },
+				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall(efi.TestDevice, unix.O_RDWR), Reason: "efi_test"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDWR, nil) }},
 			},
 			{
-				Name: "ioctl", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`,
-				Reason: "efi_test", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "ioctl", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`, Reason: "efi_test"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return efi.WithTestDevice(unix.O_RDONLY, efi.GetMask)
-				},
+				}},
 			},
 			{
-				Name: "path", Call: `open("/dev/efi_test", O_PATH)`, Expect: Unchecked,
 				// A handle on the node, without the driver's open.
-				Reason: "efi_test", Site: "fs/open.c:do_dentry_open", Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "path", Call: `open("/dev/efi_test", O_PATH)`, Expect: Unchecked, Reason: "efi_test"},
+				Where: Where{Site: "fs/open.c:do_dentry_open", Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					fd, err := unix.Open(efi.TestDevice, unix.O_PATH|unix.O_CLOEXEC, 0)
 					if err == nil {
 						unix.Close(fd)
 					}
 					return efi.NoTestDevice(observe.FromError(`open("/dev/efi_test", O_PATH)`, err))
-				},
+				}},
 			},
 		},
 	}

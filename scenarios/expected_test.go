@@ -9,7 +9,7 @@ import (
 // TestMaskHidesAtBoot wants the evidence of the boot where the masking reason
 // hid the object then, and the probe's own where only its own reason is locked.
 func TestMaskHidesAtBoot(t *testing.T) {
-	p := Probe{Reason: "kprobes", ShadowedBy: []Shadow{{Reason: "tracefs", AbsentIfLockedAtBoot: true}, {Reason: "debugfs"}}}
+	p := Probe{Claim: Claim{Reason: "kprobes", ShadowedBy: []Shadow{{Reason: "tracefs", AbsentIfLockedAtBoot: true}, {Reason: "debugfs"}}}}
 	for text, want := range map[string]bool{
 		"kprobes@boot": false, "tracefs@boot": true, "debugfs@boot": false,
 		"confidentiality@boot": true, "confidentiality@runtime": false,
@@ -39,7 +39,7 @@ func TestGapClosedAtBoot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := Probe{Reason: "tracefs", Expect: Gap, AbsentIfLockedAtBoot: c.hides}
+		p := Probe{Claim: Claim{Reason: "tracefs", Expect: Gap}, Where: Where{AbsentIfLockedAtBoot: c.hides}}
 		if got := p.Expected(s); got != c.want {
 			t.Errorf("%s, hidden at boot %v: %v, want %v", c.text, c.hides, got, c.want)
 		}

@@ -38,10 +38,12 @@ func hibernationScenario() Scenario {
 		{name: "image-size", act: observe.WriteCall(power.ImageSizeFile, "as it is"), expect: Unchecked, needs: needs, run: func() Report { return observe.WriteBack(power.ImageSizeFile) }},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect, Lines: p.lines, Site: site, Needs: p.needs,
-			Act: func(context.Context, Env) Report {
+			Claim:    Claim{Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect},
+			Where:    Where{Site: site, Needs: p.needs},
+			Schedule: Schedule{Lines: p.lines},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return observe.UnavailableIf(p.run(), p.needs[len(p.needs)-1], unix.ENOENT)
-			},
+			}},
 		})
 	}
 	return s

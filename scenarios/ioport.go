@@ -50,11 +50,12 @@ func ioportScenario() Scenario {
 		}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: p.act, Reason: "ioport", Expect: p.expect, Site: p.site, Needs: p.needs, Only: []string{"x86_64"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: p.name, Call: p.act, Reason: "ioport", Expect: p.expect},
+			Where: Where{Site: p.site, Needs: p.needs, Only: []string{"x86_64"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				runtime.LockOSThread() // permissions are a thread's; it ends with its goroutine
 				return observe.UnavailableIf(p.run(p.act), p.needs[0], unix.ENOSYS)
-			},
+			}},
 		})
 	}
 	return s

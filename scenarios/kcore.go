@@ -21,37 +21,37 @@ func kcoreScenario() Scenario {
 		Title: "read kernel memory through /proc/kcore",
 		Probes: []Probe{
 			{
-				Name: "open", Call: observe.OpenCall(physmem.KcoreFile, unix.O_RDONLY),
-				Reason: "kcore", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return physmem.WithKcore(nil) },
+				Claim: Claim{Name: "open", Call: observe.OpenCall(physmem.KcoreFile, unix.O_RDONLY), Reason: "kcore"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithKcore(nil) }},
 			},
 			{
-				Name: "read", Call: `pread("/proc/kcore", ELF header)`,
-				Reason: "kcore", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return physmem.WithKcore(physmem.ReadKcoreHeader) },
+				Claim: Claim{Name: "read", Call: `pread("/proc/kcore", ELF header)`, Reason: "kcore"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithKcore(physmem.ReadKcoreHeader) }},
 			},
 			{
-				Name: "stat", Call: `stat("/proc/kcore")`, Expect: Unchecked,
 				// How much there would be to read may be known.
-				Reason: "kcore", Site: "fs/proc/generic.c:proc_getattr", Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "stat", Call: `stat("/proc/kcore")`, Expect: Unchecked, Reason: "kcore"},
+				Where: Where{Site: "fs/proc/generic.c:proc_getattr", Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					var st unix.Stat_t
 					return physmem.NoKcore(observe.FromError(`stat("/proc/kcore")`, unix.Stat(physmem.KcoreFile, &st)))
-				},
+				}},
 			},
 			{
-				Name: "kallsyms", Call: `read("/proc/kallsyms")`, Expect: Unchecked,
 				// Addresses of kernel memory, but none of its contents.
-				Reason: "kcore", Site: "kernel/kallsyms.c:kallsyms_open", Needs: []string{"CONFIG_KALLSYMS"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "kallsyms", Call: `read("/proc/kallsyms")`, Expect: Unchecked, Reason: "kcore"},
+				Where: Where{Site: "kernel/kallsyms.c:kallsyms_open", Needs: []string{"CONFIG_KALLSYMS"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					_, r := observe.ReadText("/proc/kallsyms")
 					return observe.UnavailableIf(r, "CONFIG_KALLSYMS", unix.ENOENT)
-				},
+				}},
 			},
 			{
-				Name: "iomem", Call: `read("/proc/iomem")`, Expect: Unchecked,
-				Reason: "kcore", Site: "kernel/resource.c:iomem_open",
-				Act: func(context.Context, Env) Report { _, r := observe.ReadText("/proc/iomem"); return r },
+				Claim: Claim{Name: "iomem", Call: `read("/proc/iomem")`, Expect: Unchecked, Reason: "kcore"},
+				Where: Where{Site: "kernel/resource.c:iomem_open"},
+				Act:   Act{Do: func(context.Context, Env) Report { _, r := observe.ReadText("/proc/iomem"); return r }},
 			},
 		},
 	}

@@ -33,30 +33,39 @@ func kgdbScenario() Scenario {
 		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Say: "lsmod", Shows: `Module +Size`}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g"), kdb> ` + p.cmd.Name(),
-			Reason: p.reason, Expect: p.expect, Site: site, Needs: needs, Lines: 2, Machine: Debugger,
-			Act: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, p.cmd, false) },
+			Claim:    Claim{Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g"), kdb> ` + p.cmd.Name(), Reason: p.reason, Expect: p.expect},
+			Where:    Where{Site: site, Needs: needs},
+			Schedule: Schedule{Lines: 2, Machine: Debugger},
+			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, p.cmd, false) }},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "enable-again", Call: `write("` + kdb.EnableFile + `", "1") after kdb was refused, kdb> ` + kdb.Read.Name(),
 			// The rights that kdb took are a parameter; the next entry takes
 			// them again.
-			Reason: "dbg_read_kernel", Site: site, Needs: needs, Lines: 4, Machine: Debugger,
-			Act: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, kdb.Read, true) },
+			Claim:    Claim{Name: "enable-again", Call: `write("` + kdb.EnableFile + `", "1") after kdb was refused, kdb> ` + kdb.Read.Name(), Reason: "dbg_read_kernel"},
+			Where:    Where{Site: site, Needs: needs},
+			Schedule: Schedule{Lines: 4, Machine: Debugger},
+			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, kdb.Read, true) }},
 		},
 		Probe{
-			Name: "gdb", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`,
-			Reason: "dbg_write_kernel", Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
-			Setup: kdb.AttachGDB,
+			Claim:    Claim{Name: "gdb", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`, Reason: "dbg_write_kernel"},
+			Where:    Where{Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs},
+			Schedule: Schedule{Lines: 3, Machine: Debugger, Exclusive: true},
+			Act:      Act{Setup: kdb.AttachGDB},
 		},
 		Probe{
-			Name: "gdb-read", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`, Expect: Gap,
-			Reason: "dbg_read_kernel", Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs, Lines: 3, Machine: Debugger, Exclusive: true,
-			ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, checks it on entry"}},
-			Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter checks dbg_write_kernel alone, gdbstub.c nothing, v6.12",
-			Setup:      kdb.AttachGDB,
+			Claim: Claim{
+				Name:       "gdb-read",
+				Call:       `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`,
+				Expect:     Gap,
+				Reason:     "dbg_read_kernel",
+				ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, checks it on entry"}},
+				Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter checks dbg_write_kernel alone, gdbstub.c nothing, v6.12",
+			},
+			Where:    Where{Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs},
+			Schedule: Schedule{Lines: 3, Machine: Debugger, Exclusive: true},
+			Act:      Act{Setup: kdb.AttachGDB},
 		},
 	)
 	return s

@@ -97,9 +97,9 @@ func keptScenario() Scenario {
 			}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect,
-			Site: p.site, Needs: p.needs, Only: p.only, Source: p.source,
-			Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
+			Claim: Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source},
+			Where: Where{Site: p.site, Needs: p.needs, Only: p.only},
+			Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 				rest, r := p.before()
 				why := "the guest has no such file"
 				if len(p.needs) > 0 {
@@ -109,7 +109,7 @@ func keptScenario() Scenario {
 					return nil, r
 				}
 				return func(context.Context) Report { return rest() }, r
-			},
+			}},
 		})
 	}
 	return s

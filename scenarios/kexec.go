@@ -20,33 +20,31 @@ func kexecScenario() Scenario {
 		Title: "load another kernel to replace the running one",
 		Probes: []Probe{
 			{
-				Name: "load", Call: "kexec_load(0, 0, NULL, 0)",
-				Reason: "kexec", Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"},
+				Claim: Claim{Name: "load", Call: "kexec_load(0, 0, NULL, 0)", Reason: "kexec"},
+				Where: Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"}},
 				// No segments: it unloads what was loaded, which is nothing.
-				Act: func(context.Context, Env) Report {
+				Act: Act{Do: func(context.Context, Env) Report {
 					_, _, e := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
 					var err error
 					if e != 0 {
 						err = e
 					}
 					return observe.UnavailableIf(observe.FromError("kexec_load(0, 0, NULL, 0)", err), "CONFIG_KEXEC", unix.ENOSYS)
-				},
+				}},
 			},
 			{
-				Name: "file-unsigned", Call: "kexec_file_load(unsigned image)",
-				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
-				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "file-unsigned", Call: "kexec_file_load(unsigned image)", Reason: "kexec"},
+				Where: Where{Site: "kernel/kexec_file.c:kimage_validate_signature", Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return kexec.LoadFile("unsigned image", KexecUnsigned, observe.NoImage)
-				},
+				}},
 			},
 			{
-				Name: "file-signed", Call: "kexec_file_load(image signed with the lab's key)", Expect: Unchecked,
-				Reason: "kexec", Site: "kernel/kexec_file.c:kimage_validate_signature",
-				Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "file-signed", Call: "kexec_file_load(image signed with the lab's key)", Expect: Unchecked, Reason: "kexec"},
+				Where: Where{Site: "kernel/kexec_file.c:kimage_validate_signature", Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return kexec.LoadFile("image signed with the lab's key", KexecSigned, observe.NoTrustedImage)
-				},
+				}},
 			},
 		},
 	}

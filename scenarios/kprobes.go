@@ -26,47 +26,60 @@ func kprobesScenario() Scenario {
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
 			{
-				Name: "perf", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)),
-				Reason: "kprobes", Site: site, Needs: needsPerf,
-				Act: func(context.Context, Env) Report { return perf.OpenKprobe() },
+				Claim: Claim{Name: "perf", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)), Reason: "kprobes"},
+				Where: Where{Site: site, Needs: needsPerf},
+				Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenKprobe() }},
 			},
 			{
-				Name: "events-file", Call: fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction),
-				Reason: "kprobes", Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}, ShadowedBy: masks,
-				Act: func(context.Context, Env) Report {
-					return tracefs.DefineEvent("kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
+				Claim: Claim{
+					Name:       "events-file",
+					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction),
+					Reason:     "kprobes",
+					ShadowedBy: masks,
 				},
+				Where: Where{Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}},
+				Act: Act{Do: func(context.Context, Env) Report {
+					return tracefs.DefineEvent("kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
+				}},
 			},
 			{
-				Name: "fprobe", Call: fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction),
-				Reason: "kprobes", Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe",
-				Needs: []string{"CONFIG_FPROBE_EVENTS"}, ShadowedBy: masks,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{
+					Name:       "fprobe",
+					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction),
+					Reason:     "kprobes",
+					ShadowedBy: masks,
+				},
+				Where: Where{Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe", Needs: []string{"CONFIG_FPROBE_EVENTS"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					r := tracefs.DefineEvent("dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction, "-:ldlab/fprobe", "CONFIG_DYNAMIC_EVENTS")
 					return observe.UnavailableIf(r, "CONFIG_FPROBE_EVENTS", unix.EINVAL) // no such kind of event
-				},
+				}},
 			},
 			{
-				Name: "perf-before", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)) + " before the lock, hits read after it",
-				Reason: "kprobes", Site: site, Needs: needsPerf, Expect: Gap,
-				Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe checks once, and nothing unregisters a probe, v6.12",
-				Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
+				Claim: Claim{
+					Name:   "perf-before",
+					Call:   perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)) + " before the lock, hits read after it",
+					Reason: "kprobes",
+					Expect: Gap,
+					Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe checks once, and nothing unregisters a probe, v6.12",
+				},
+				Where: Where{Site: site, Needs: needsPerf},
+				Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 					return perf.KprobeForLater()
-				},
+				}},
 			},
 			{
-				Name: "uprobe", Call: perf.OpenCall("uprobe of a file of its own"), Expect: Unchecked,
-				Reason: "kprobes", Site: "kernel/trace/trace_uprobe.c:__register_trace_uprobe",
-				Needs: []string{"CONFIG_UPROBE_EVENTS", "CONFIG_PERF_EVENTS"},
-				Act:   func(context.Context, Env) Report { return perf.OpenUprobe() },
+				Claim: Claim{Name: "uprobe", Call: perf.OpenCall("uprobe of a file of its own"), Expect: Unchecked, Reason: "kprobes"},
+				Where: Where{Site: "kernel/trace/trace_uprobe.c:__register_trace_uprobe", Needs: []string{"CONFIG_UPROBE_EVENTS", "CONFIG_PERF_EVENTS"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenUprobe() }},
 			},
 			{
-				Name: "list", Call: observe.OpenCall(debugfs.Dir+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked,
 				// Mode 0400 and never written: debugfs lets it pass, too.
-				Reason: "kprobes", Site: "kernel/kprobes.c:debugfs_kprobe_init", Needs: []string{"CONFIG_KPROBES", "CONFIG_DEBUG_FS"},
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "list", Call: observe.OpenCall(debugfs.Dir+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked, Reason: "kprobes"},
+				Where: Where{Site: "kernel/kprobes.c:debugfs_kprobe_init", Needs: []string{"CONFIG_KPROBES", "CONFIG_DEBUG_FS"}},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/kprobes/list", unix.O_RDONLY, nil), "CONFIG_KPROBES", unix.ENOENT)
-				},
+				}},
 			},
 		},
 	}

@@ -22,18 +22,16 @@ func mmiotraceScenario() Scenario {
 		Title: "write to any physical address with the test module of mmiotrace",
 		Probes: []Probe{
 			{
-				Name: "test-module", Call: `finit_module(testmmiotrace, "", 0), signed with the lab's key`,
-				Reason: "mmiotrace", Site: "arch/x86/mm/testmmiotrace.c:init",
-				Needs: []string{"CONFIG_MODULES", "CONFIG_MMIOTRACE_TEST"}, Only: only,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "test-module", Call: `finit_module(testmmiotrace, "", 0), signed with the lab's key`, Reason: "mmiotrace"},
+				Where: Where{Site: "arch/x86/mm/testmmiotrace.c:init", Needs: []string{"CONFIG_MODULES", "CONFIG_MMIOTRACE_TEST"}, Only: only},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.AllowedIf(module.Load(MmiotraceSigned, "", 0), unix.ENXIO)
-				},
+				}},
 			},
 			{
-				Name: "other-module", Call: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Unchecked,
-				Reason: "mmiotrace", Site: "kernel/module/main.c:load_module",
-				Needs: []string{"CONFIG_MODULES"}, Only: only,
-				Act: func(context.Context, Env) Report { return module.Load(ModuleSigned, "", 0) },
+				Claim: Claim{Name: "other-module", Call: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Unchecked, Reason: "mmiotrace"},
+				Where: Where{Site: "kernel/module/main.c:load_module", Needs: []string{"CONFIG_MODULES"}, Only: only},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleSigned, "", 0) }},
 			},
 		},
 	}

@@ -24,51 +24,55 @@ func modparamScenario() Scenario {
 		Title: "set module parameters that steer hardware",
 		Probes: []Probe{
 			{
-				Name: "sysfs", Call: observe.WriteCall(modparam.ShareIRQs, "as it is"),
-				Reason: "module_parameters", Site: site, Needs: needs8250,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "sysfs", Call: observe.WriteCall(modparam.ShareIRQs, "as it is"), Reason: "module_parameters"},
+				Where: Where{Site: site, Needs: needs8250},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return modparam.No8250(observe.WriteBack(modparam.ShareIRQs))
-				},
+				}},
 			},
 			{
-				Name: "load", Call: `finit_module(ldlab_nop, "irq=1")`,
 				// The module is signed: module_signature does not come into it.
-				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
-				Act: func(context.Context, Env) Report { return module.Load(ModuleSigned, "irq=1", 0) },
+				Claim: Claim{Name: "load", Call: `finit_module(ldlab_nop, "irq=1")`, Reason: "module_parameters"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleSigned, "irq=1", 0) }},
 			},
 			{
-				Name: "boot", Call: modparam.ShareIRQsArg + " on the command line",
-				Reason: "module_parameters", Site: site, Needs: needs8250, CheckedAtBoot: true,
-				Act: func(context.Context, Env) Report { return modparam.No8250(modparam.BootParam()) },
+				Claim: Claim{Name: "boot", Call: modparam.ShareIRQsArg + " on the command line", Reason: "module_parameters"},
+				Where: Where{Site: site, Needs: needs8250, CheckedAtBoot: true},
+				Act:   Act{Do: func(context.Context, Env) Report { return modparam.No8250(modparam.BootParam()) }},
 			},
 			{
-				Name: "load-safe", Call: `finit_module(ldlab_nop, "flag=1")`, Expect: Unchecked,
-				Reason: "module_parameters", Site: site, Needs: []string{"CONFIG_MODULES"},
-				Act: func(context.Context, Env) Report { return module.Load(ModuleSigned, "flag=1", 0) },
+				Claim: Claim{Name: "load-safe", Call: `finit_module(ldlab_nop, "flag=1")`, Expect: Unchecked, Reason: "module_parameters"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleSigned, "flag=1", 0) }},
 			},
 			{
-				Name: "sysfs-read", Call: fmt.Sprintf("read(%q)", modparam.ShareIRQs), Expect: Unchecked,
-				Reason: "module_parameters", Site: "kernel/params.c:param_attr_show", Needs: needs8250,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "sysfs-read", Call: fmt.Sprintf("read(%q)", modparam.ShareIRQs), Expect: Unchecked, Reason: "module_parameters"},
+				Where: Where{Site: "kernel/params.c:param_attr_show", Needs: needs8250},
+				Act: Act{Do: func(context.Context, Env) Report {
 					_, r := observe.ReadText(modparam.ShareIRQs)
 					return modparam.No8250(r)
-				},
+				}},
 			},
 			{
-				Name: "sysfs-safe", Call: observe.WriteCall(modparam.SkipTxen, "as it is"), Expect: Unchecked,
-				Reason: "module_parameters", Site: site, Needs: needs8250,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "sysfs-safe", Call: observe.WriteCall(modparam.SkipTxen, "as it is"), Expect: Unchecked, Reason: "module_parameters"},
+				Where: Where{Site: site, Needs: needs8250},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return modparam.No8250(observe.WriteBack(modparam.SkipTxen))
-				},
+				}},
 			},
 			{
-				Name: "alias", Call: observe.WriteCall(modparam.ShareIRQsAlias, "as it is"), Expect: Gap,
-				Source: "drivers/tty/serial/8250/8250_platform.c:s8250_options, v6.12: module_param_cb makes the old name of the parameter without KERNEL_PARAM_FL_HWPARAM",
-				Reason: "module_parameters", Site: site,
-				Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"},
-				Act: func(context.Context, Env) Report {
-					return observe.UnavailableIf(observe.WriteBack(modparam.ShareIRQsAlias), "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS", unix.ENOENT)
+				Claim: Claim{
+					Name:   "alias",
+					Call:   observe.WriteCall(modparam.ShareIRQsAlias, "as it is"),
+					Expect: Gap,
+					Source: "drivers/tty/serial/8250/8250_platform.c:s8250_options, v6.12: module_param_cb makes the old name of the parameter without KERNEL_PARAM_FL_HWPARAM",
+					Reason: "module_parameters",
 				},
+				Where: Where{Site: site, Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"}},
+				Act: Act{Do: func(context.Context, Env) Report {
+					return observe.UnavailableIf(observe.WriteBack(modparam.ShareIRQsAlias), "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS", unix.ENOENT)
+				}},
 			},
 		},
 	}

@@ -24,48 +24,48 @@ func moduleScenario() Scenario {
 		Title: "load code into the kernel that nobody signed",
 		Probes: []Probe{
 			{
-				Name: "init-junk", Call: "init_module(128 zero bytes)",
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "init-junk", Call: "init_module(128 zero bytes)", Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return module.InitJunk("init_module(128 zero bytes)", unix.InitModule(make([]byte, module.JunkSize), ""))
-				},
+				}},
 			},
 			{
-				Name: "finit-junk", Call: "finit_module(128 zero bytes)",
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return module.FinitJunk() },
+				Claim: Claim{Name: "finit-junk", Call: "finit_module(128 zero bytes)", Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.FinitJunk() }},
 			},
 			{
-				Name: "unsigned", Call: "finit_module(ldlab_nop, not signed)",
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return module.Load(ModuleUnsigned, "", 0) },
+				Claim: Claim{Name: "unsigned", Call: "finit_module(ldlab_nop, not signed)", Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleUnsigned, "", 0) }},
 			},
 			{
-				Name: "wrong-key", Call: "finit_module(ldlab_nop, signed with a key that the kernel does not know)",
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return module.Load(ModuleWrongKey, "", 0) },
+				Claim: Claim{Name: "wrong-key", Call: "finit_module(ldlab_nop, signed with a key that the kernel does not know)", Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleWrongKey, "", 0) }},
 			},
 			{
-				Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)",
 				// A module whose versions are not looked at is not the one that
 				// was signed: its signature does not count.
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)", Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return module.Load(ModuleSigned, "", module.IgnoreModversions)
-				},
+				}},
 			},
 			{
-				Name: "signed", Call: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Unchecked,
-				Reason: "module_signature", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report { return module.Load(ModuleSigned, "", 0) },
+				Claim: Claim{Name: "signed", Call: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Unchecked, Reason: "module_signature"},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleSigned, "", 0) }},
 			},
 			{
-				Name: "list", Call: `read("/proc/modules")`, Expect: Unchecked,
-				Reason: "module_signature", Site: "kernel/module/procfs.c:modules_open", Needs: needs[:1],
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "list", Call: `read("/proc/modules")`, Expect: Unchecked, Reason: "module_signature"},
+				Where: Where{Site: "kernel/module/procfs.c:modules_open", Needs: needs[:1]},
+				Act: Act{Do: func(context.Context, Env) Report {
 					_, r := observe.ReadText("/proc/modules")
 					return observe.UnavailableIf(r, "CONFIG_MODULES", unix.ENOENT)
-				},
+				}},
 			},
 		},
 	}

@@ -21,38 +21,38 @@ func msrScenario() Scenario {
 		Title: "write model-specific registers through /dev/cpu/*/msr",
 		Probes: []Probe{
 			{
-				Name: "write", Call: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`,
-				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_write", Needs: needs, Only: only,
-				Act: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.WriteBack) },
+				Claim: Claim{Name: "write", Call: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, Reason: "msr"},
+				Where: Where{Site: "arch/x86/kernel/msr.c:msr_write", Needs: needs, Only: only},
+				Act:   Act{Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.WriteBack) }},
 			},
 			{
-				Name: "wrmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_PAT as it is)`,
-				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "wrmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_PAT as it is)`, Reason: "msr"},
+				Where: Where{Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return msr.WithFile(unix.O_RDWR, msr.WriteBackIoctl)
-				},
+				}},
 			},
 			{
-				Name: "open-rdwr", Call: observe.OpenCall(msr.File, unix.O_RDWR), Expect: Unchecked,
-				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_open", Needs: needs, Only: only,
-				Act: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, nil) },
+				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall(msr.File, unix.O_RDWR), Expect: Unchecked, Reason: "msr"},
+				Where: Where{Site: "arch/x86/kernel/msr.c:msr_open", Needs: needs, Only: only},
+				Act:   Act{Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, nil) }},
 			},
 			{
-				Name: "read", Call: `pread("/dev/cpu/0/msr", IA32_PAT)`, Expect: Unchecked,
-				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_read", Needs: needs, Only: only,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "read", Call: `pread("/dev/cpu/0/msr", IA32_PAT)`, Expect: Unchecked, Reason: "msr"},
+				Where: Where{Site: "arch/x86/kernel/msr.c:msr_read", Needs: needs, Only: only},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return msr.WithFile(unix.O_RDONLY, func(fd int) Report { _, r := msr.Read(fd); return r })
-				},
+				}},
 			},
 			{
-				Name: "rdmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_RDMSR_REGS, IA32_PAT)`, Expect: Unchecked,
-				Reason: "msr", Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "rdmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_RDMSR_REGS, IA32_PAT)`, Expect: Unchecked, Reason: "msr"},
+				Where: Where{Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return msr.WithFile(unix.O_RDONLY, func(fd int) Report {
 						_, r := msr.Ioctl(fd, "RDMSR", msr.IoctlRead, msr.Regs{1: msr.PAT})
 						return r
 					})
-				},
+				}},
 			},
 		},
 	}

@@ -24,39 +24,39 @@ func pciScenario() Scenario {
 		Title: "reprogram devices, and through their DMA all of memory, by way of PCI",
 		Probes: []Probe{
 			{
-				Name: "config-write", Call: `pwrite(".../config", the same byte, 0x3c)`,
-				Reason: "pci_access", Site: sysfs + "pci_write_config", Needs: needs,
-				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("config"), pci.InterruptLine) }),
+				Claim: Claim{Name: "config-write", Call: `pwrite(".../config", the same byte, 0x3c)`, Reason: "pci_access"},
+				Where: Where{Site: sysfs + "pci_write_config", Needs: needs},
+				Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("config"), pci.InterruptLine) })},
 			},
 			{
-				Name: "resource-mmap", Call: `mmap(".../resource0", PROT_READ|PROT_WRITE)`,
-				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.Map(d.File("resource0"), 0) }),
+				Claim: Claim{Name: "resource-mmap", Call: `mmap(".../resource0", PROT_READ|PROT_WRITE)`, Reason: "pci_access"},
+				Where: Where{Site: sysfs + "pci_mmap_resource", Needs: needs},
+				Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.Map(d.File("resource0"), 0) })},
 			},
 			{
-				Name: "resource-wc-mmap", Call: `mmap(".../resourceN_wc", PROT_READ|PROT_WRITE)`,
 				// Only prefetchable BARs have this file: virtio-pci's, which is
 				// mapped and never touched.
-				Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-				Act: func(context.Context, Env) Report { return pci.MapWriteCombining() },
+				Claim: Claim{Name: "resource-wc-mmap", Call: `mmap(".../resourceN_wc", PROT_READ|PROT_WRITE)`, Reason: "pci_access"},
+				Where: Where{Site: sysfs + "pci_mmap_resource", Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return pci.MapWriteCombining() }},
 			},
 			{
-				Name: "resource-io-write", Call: `pwrite(".../resource1", the same byte, 0)`,
-				Reason: "pci_access", Site: sysfs + "pci_write_resource_io", Needs: needs,
-				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("resource1"), 0) }),
+				Claim: Claim{Name: "resource-io-write", Call: `pwrite(".../resource1", the same byte, 0)`, Reason: "pci_access"},
+				Where: Where{Site: sysfs + "pci_write_resource_io", Needs: needs},
+				Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.File("resource1"), 0) })},
 			},
 			{
-				Name: "proc-write", Call: `pwrite("/proc/bus/pci/...", the same byte, 0x3c)`,
-				Reason: "pci_access", Site: proc + "proc_bus_pci_write", Needs: append(needs, "CONFIG_PROC_FS"),
-				Act: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.Proc, pci.InterruptLine) }),
+				Claim: Claim{Name: "proc-write", Call: `pwrite("/proc/bus/pci/...", the same byte, 0x3c)`, Reason: "pci_access"},
+				Where: Where{Site: proc + "proc_bus_pci_write", Needs: append(needs, "CONFIG_PROC_FS")},
+				Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.Proc, pci.InterruptLine) })},
 			},
 			{
-				Name: "proc-mmap", Call: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`,
 				// The descriptor is told before that memory is meant, for that
 				// command asks as well. HAVE_PCI_MMAP: x86 only.
-				Reason: "pci_access", Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86,
-				Lines: 2,
-				Setup: pci.SetupOnTestdev(pci.SetupProcMap),
+				Claim:    Claim{Name: "proc-mmap", Call: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`, Reason: "pci_access"},
+				Where:    Where{Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86},
+				Schedule: Schedule{Lines: 2},
+				Act:      Act{Setup: pci.SetupOnTestdev(pci.SetupProcMap)},
 			},
 		},
 	}
@@ -70,9 +70,9 @@ func pciScenario() Scenario {
 		{"write-combine", "PCIIOC_WRITE_COMBINE", pci.IoctlWriteCombine},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: "proc-ioctl-" + c.name, Call: fmt.Sprintf(`ioctl("/proc/bus/pci/...", %s, 0)`, c.macro),
-			Reason: "pci_access", Site: proc + "proc_bus_pci_ioctl", Needs: append(needs, "CONFIG_PROC_FS"),
-			Act: pci.OnTestdev(func(d pci.Device) Report {
+			Claim: Claim{Name: "proc-ioctl-" + c.name, Call: fmt.Sprintf(`ioctl("/proc/bus/pci/...", %s, 0)`, c.macro), Reason: "pci_access"},
+			Where: Where{Site: proc + "proc_bus_pci_ioctl", Needs: append(needs, "CONFIG_PROC_FS")},
+			Act: Act{Do: pci.OnTestdev(func(d pci.Device) Report {
 				return observe.WithFile(d.Proc, unix.O_RDONLY, func(fd int) Report {
 					// The state is the descriptor's, and goes with it. What
 					// the architecture does not have is EINVAL, behind the
@@ -80,35 +80,40 @@ func pciScenario() Scenario {
 					err := unix.IoctlSetInt(fd, c.cmd, 0)
 					return observe.AllowedIf(observe.FromError(fmt.Sprintf("ioctl(%q, %s, 0)", d.Proc, c.macro), err), unix.EINVAL)
 				})
-			}),
+			})},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "mmap-before", Call: `mmap(".../resource0") before the lock, a byte read after it`, Expect: Gap,
-			Reason: "pci_access", Site: sysfs + "pci_mmap_resource", Needs: needs,
-			Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource checks when a mapping is made, and nothing ever takes one back, v6.12",
-			Setup:  pci.SetupOnTestdev(pci.MapForLater),
+			Claim: Claim{
+				Name:   "mmap-before",
+				Call:   `mmap(".../resource0") before the lock, a byte read after it`,
+				Expect: Gap,
+				Reason: "pci_access",
+				Source: "drivers/pci/pci-sysfs.c:pci_mmap_resource checks when a mapping is made, and nothing ever takes one back, v6.12",
+			},
+			Where: Where{Site: sysfs + "pci_mmap_resource", Needs: needs},
+			Act:   Act{Setup: pci.SetupOnTestdev(pci.MapForLater)},
 		},
 		Probe{
-			Name: "config-read", Call: `pread(".../config", 1 byte, 0x3c)`, Expect: Unchecked,
-			Reason: "pci_access", Site: sysfs + "pci_read_config", Needs: needs,
-			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("config"), pci.InterruptLine) }),
+			Claim: Claim{Name: "config-read", Call: `pread(".../config", 1 byte, 0x3c)`, Expect: Unchecked, Reason: "pci_access"},
+			Where: Where{Site: sysfs + "pci_read_config", Needs: needs},
+			Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("config"), pci.InterruptLine) })},
 		},
 		Probe{
-			Name: "resource-open", Call: `open(".../resource0", O_RDWR)`, Expect: Unchecked,
-			Reason: "pci_access", Site: sysfs + "pci_create_attr", Needs: needs,
-			Act: pci.OnTestdev(func(d pci.Device) Report { return observe.WithFile(d.File("resource0"), unix.O_RDWR, nil) }),
+			Claim: Claim{Name: "resource-open", Call: `open(".../resource0", O_RDWR)`, Expect: Unchecked, Reason: "pci_access"},
+			Where: Where{Site: sysfs + "pci_create_attr", Needs: needs},
+			Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return observe.WithFile(d.File("resource0"), unix.O_RDWR, nil) })},
 		},
 		Probe{
-			Name: "resource-io-read", Call: `pread(".../resource1", 1 byte, 0)`, Expect: Unchecked,
-			Reason: "pci_access", Site: sysfs + "pci_read_resource_io", Needs: needs,
-			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("resource1"), 0) }),
+			Claim: Claim{Name: "resource-io-read", Call: `pread(".../resource1", 1 byte, 0)`, Expect: Unchecked, Reason: "pci_access"},
+			Where: Where{Site: sysfs + "pci_read_resource_io", Needs: needs},
+			Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.File("resource1"), 0) })},
 		},
 		Probe{
-			Name: "proc-read", Call: `pread("/proc/bus/pci/...", 1 byte, 0x3c)`, Expect: Unchecked,
-			Reason: "pci_access", Site: proc + "proc_bus_pci_read", Needs: append(needs, "CONFIG_PROC_FS"),
-			Act: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.Proc, pci.InterruptLine) }),
+			Claim: Claim{Name: "proc-read", Call: `pread("/proc/bus/pci/...", 1 byte, 0x3c)`, Expect: Unchecked, Reason: "pci_access"},
+			Where: Where{Site: proc + "proc_bus_pci_read", Needs: append(needs, "CONFIG_PROC_FS")},
+			Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.ReadByte(d.Proc, pci.InterruptLine) })},
 		},
 	)
 	return s

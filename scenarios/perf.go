@@ -22,45 +22,56 @@ func perfScenario() Scenario {
 		Title: "sample what the kernel works with through perf_event_open",
 		Probes: []Probe{
 			{
-				Name: "regs-intr", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR"),
-				Reason: "perf", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "regs-intr", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR"), Reason: "perf"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return perf.OpenAndClose("context-switches, PERF_SAMPLE_REGS_INTR", perf.RegsIntr())
-				},
+				}},
 			},
 			{
-				Name: "regs-before", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
-				Reason: "perf", Site: site, Needs: needs, Expect: Gap,
-				Source: "kernel/events/core.c:perf_event_open checks once, and an event goes on as long as it is open, v6.12",
-				Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
+				Claim: Claim{
+					Name:   "regs-before",
+					Call:   perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
+					Reason: "perf",
+					Expect: Gap,
+					Source: "kernel/events/core.c:perf_event_open checks once, and an event goes on as long as it is open, v6.12",
+				},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 					return perf.RegsForLater()
+				}},
+			},
+			{
+				Claim: Claim{Name: "kernel-ip", Call: perf.OpenCall("context-switches, PERF_SAMPLE_IP") + ", a sample read", Reason: "perf", Expect: Gap, Source: source},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return perf.KernelIP() }},
+			},
+			{
+				Claim: Claim{
+					Name:   "phys-addr",
+					Call:   perf.OpenCall("minor-faults, PERF_SAMPLE_ADDR|PERF_SAMPLE_PHYS_ADDR") + ", a sample read",
+					Reason: "perf",
+					Expect: Gap,
+					Source: source,
 				},
+				Where: Where{Site: site, Needs: needs},
+				Act:   Act{Do: func(context.Context, Env) Report { return perf.PhysAddr() }},
 			},
 			{
-				Name: "kernel-ip", Call: perf.OpenCall("context-switches, PERF_SAMPLE_IP") + ", a sample read",
-				Reason: "perf", Site: site, Needs: needs, Expect: Gap, Source: source,
-				Act: func(context.Context, Env) Report { return perf.KernelIP() },
-			},
-			{
-				Name: "phys-addr", Call: perf.OpenCall("minor-faults, PERF_SAMPLE_ADDR|PERF_SAMPLE_PHYS_ADDR") + ", a sample read",
-				Reason: "perf", Site: site, Needs: needs, Expect: Gap, Source: source,
-				Act: func(context.Context, Env) Report { return perf.PhysAddr() },
-			},
-			{
-				Name: "plain", Call: perf.OpenCall("context-switches"), Expect: Unchecked,
-				Reason: "perf", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "plain", Call: perf.OpenCall("context-switches"), Expect: Unchecked, Reason: "perf"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					return perf.OpenAndClose("context-switches", perf.EveryOccurrence(unix.PERF_COUNT_SW_CONTEXT_SWITCHES, 0))
-				},
+				}},
 			},
 			{
-				Name: "regs-user", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_USER"), Expect: Unchecked,
-				Reason: "perf", Site: site, Needs: needs,
-				Act: func(context.Context, Env) Report {
+				Claim: Claim{Name: "regs-user", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_USER"), Expect: Unchecked, Reason: "perf"},
+				Where: Where{Site: site, Needs: needs},
+				Act: Act{Do: func(context.Context, Env) Report {
 					attr := perf.EveryOccurrence(unix.PERF_COUNT_SW_CONTEXT_SWITCHES, unix.PERF_SAMPLE_REGS_USER)
 					attr.Sample_regs_user = perf.Register
 					return perf.OpenAndClose("context-switches, PERF_SAMPLE_REGS_USER", attr)
-				},
+				}},
 			},
 		},
 	}

@@ -6,7 +6,6 @@ package scenarios
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -46,16 +45,33 @@ var expectationNames = [...]string{"checked", "unchecked", "ABI", "gap"}
 func (e Expectation) String() string { return expectationNames[e] }
 
 // A Probe is one concrete act from user space that reaches one call site of
-// security_locked_down().
+// security_locked_down(). Its parts are what is claimed of it, where the claim
+// holds, when it may run, and how it is done.
 type Probe struct {
+	Claim
+	Where
+	Schedule
+	Act
+}
+
+// A Claim is what the lab expects of a probe.
+type Claim struct {
 	Name   string          // within the scenario; lower case, digits, dashes
 	Call   string          // the act in strace's notation
 	Reason lockdown.Reason // the reason that the call site checks; of an Unchecked probe: the reason that must not refuse it
 	Expect Expectation
-	Site   string   // call site: file:function, Linux v6.12
-	Only   []string // architectures that have the call; empty: all
-	Needs  []string // CONFIG symbols without which the act cannot reach the site
 
+	// ShadowedBy are other reasons that are checked before the act reaches its
+	// site. If one of them is locked, the act is denied and the kernel names
+	// that reason.
+	ShadowedBy []Shadow
+
+	// Source is the source of a Gap: function and version, advisory or thread.
+	Source string
+}
+
+// A Schedule is when and beside what a probe may run.
+type Schedule struct {
 	// Lines is the largest number of denial lines that the kernel logs for one
 	// denied run; 0 means 1. The guest paces its probes by it, because the
 	// kernel prints at most 10 lines in 5 s.
@@ -64,40 +80,25 @@ type Probe struct {
 	// AltersLock is set if the probe changes what is locked. It then runs last.
 	AltersLock bool
 
-	// ShadowedBy are other reasons that are checked before the act reaches its
-	// site. If one of them is locked, the act is denied and the kernel names
-	// that reason.
-	ShadowedBy []Shadow
-
-	// CheckedAtBoot is set if the check happens during boot, and Act only
-	// observes its effect. Only the reasons locked by then matter, and the
-	// denial is attributed to the kernel's boot task.
-	CheckedAtBoot bool
-
-	// AbsentIfLockedAtBoot is set if a kernel that boots with the reason locked
-	// does not create the object. The evidence for its absence is then that of
-	// the boot. A lock at run time leaves the object there, and it refuses.
-	AbsentIfLockedAtBoot bool
-
-	// Source is the source of a Gap: function and version, advisory or thread.
-	Source string
-
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine MachineKind
 
 	// Exclusive is set if the probe stops the guest or takes it down. No other
 	// probe runs in that guest.
 	Exclusive bool
+}
 
+// An Act is how a probe is done. It has Setup or Do.
+type Act struct {
 	// Setup runs the first half of the act while nothing is locked. It returns
 	// the second half, which runs in the same process once the setting is in
 	// force, or nil and the probe's final Report. If the setting is delivered
-	// at boot, it is in force before Setup runs. A probe has Setup or Act.
+	// at boot, it is in force before Setup runs.
 	Setup func(context.Context, Env) (act func(context.Context) Report, r Report)
 
-	// Act does the act and undoes it. It runs in a child process of its own,
+	// Do does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
-	Act func(context.Context, Env) Report
+	Do func(context.Context, Env) Report
 }
 
 // A Shadow is a reason that refuses an act before its own site is reached.
@@ -209,7 +210,7 @@ func (s Scenario) check(name string) {
 	}
 	seen := map[string]bool{}
 	for _, p := range s.Probes {
-		if seen[p.Name] || (p.Act == nil) == (p.Setup == nil) || p.Call == "" || (p.Expect == Gap) != (p.Source != "") {
+		if seen[p.Name] || (p.Do == nil) == (p.Setup == nil) || p.Call == "" || (p.Expect == Gap) != (p.Source != "") {
 			panic(fmt.Sprintf("scenarios: %s/%s is a duplicate or incomplete", s.Name, p.Name))
 		}
 		seen[p.Name] = true
@@ -238,9 +239,6 @@ type Row struct {
 	ID string
 	Probe
 }
-
-// On reports whether guests of the architecture have the call at all.
-func (r Row) On(arch string) bool { return len(r.Only) == 0 || slices.Contains(r.Only, arch) }
 
 // Rows lists every probe, in the order in which they run and are reported:
 // those that change what is locked come last.

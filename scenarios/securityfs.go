@@ -30,14 +30,16 @@ func securityfsScenario() Scenario {
 		{"raise", "lock more, by level after a boot setting and reason by reason after a run-time one", securityfs.Raise, true},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: p.act, Expect: ABI, AltersLock: p.changes, Site: site, Needs: needs,
-			Act: func(_ context.Context, env Env) Report {
+			Claim:    Claim{Name: p.name, Call: p.act, Expect: ABI},
+			Where:    Where{Site: site, Needs: needs},
+			Schedule: Schedule{AltersLock: p.changes},
+			Act: Act{Do: func(_ context.Context, env Env) Report {
 				if !observe.Exists(lockdown.LevelFile) {
 					return Report{Outcome: Unavailable, Call: observe.CallText(observe.OpenCall(lockdown.LevelFile, unix.O_RDONLY), unix.ENOENT),
 						Why: "CONFIG_SECURITY_LOCKDOWN_LSM"}
 				}
 				return Report{Outcome: Answered, Call: p.act, Ops: slices.Collect(securityfs.Run(p.script(env)))}
-			},
+			}},
 		})
 	}
 	return s

@@ -31,22 +31,22 @@ func serialScenario() Scenario {
 		{"close-delay", "another close_delay", Unchecked, func(s *serial.Struct) { s.CloseDelay ^= 1 }},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", serial.Port, p.what),
-			Reason: "tiocsserial", Expect: p.expect, Site: site, Needs: []string{"CONFIG_SERIAL_8250"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: p.name, Call: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", serial.Port, p.what), Reason: "tiocsserial", Expect: p.expect},
+			Where: Where{Site: site, Needs: []string{"CONFIG_SERIAL_8250"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return serial.Open(func(fd int) Report { return serial.Set(fd, p.what, p.change) })
-			},
+			}},
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
-		Name: "get", Call: fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serial.Port), Expect: Unchecked,
-		Reason: "tiocsserial", Site: "drivers/tty/serial/serial_core.c:uart_get_info_user", Needs: []string{"CONFIG_SERIAL_8250"},
-		Act: func(context.Context, Env) Report {
+		Claim: Claim{Name: "get", Call: fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serial.Port), Expect: Unchecked, Reason: "tiocsserial"},
+		Where: Where{Site: "drivers/tty/serial/serial_core.c:uart_get_info_user", Needs: []string{"CONFIG_SERIAL_8250"}},
+		Act: Act{Do: func(context.Context, Env) Report {
 			return serial.Open(func(fd int) Report {
 				var s serial.Struct
 				return observe.FromError(fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", serial.Port), s.Ioctl(fd, unix.TIOCGSERIAL))
 			})
-		},
+		}},
 	})
 	return s
 }

@@ -59,83 +59,93 @@ func tracefsScenario() Scenario {
 			f.config = "CONFIG_TRACING"
 		}
 		s.Probes = append(s.Probes, Probe{
-			Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags),
-			Reason: "tracefs", Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config) },
+			Claim: Claim{Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags), Reason: "tracefs"},
+			Where: Where{Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config) }},
 		})
 	}
 	needs := []string{"CONFIG_TRACING"}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "option", Call: observe.OpenCall(tracefs.Dir+"/options/overwrite", unix.O_RDONLY),
-			Reason: "tracefs", Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Report { return tracefs.OpenOption("options/overwrite") },
+			Claim: Claim{Name: "option", Call: observe.OpenCall(tracefs.Dir+"/options/overwrite", unix.O_RDONLY), Reason: "tracefs"},
+			Where: Where{Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, AbsentIfLockedAtBoot: true},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.OpenOption("options/overwrite") }},
 		},
 		Probe{
-			Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs.Dir+"/instances/ldlab"),
-			Reason: "tracefs", Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, AbsentIfLockedAtBoot: true,
-			Act: func(context.Context, Env) Report { return tracefs.MakeInstance() },
+			Claim: Claim{Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs.Dir+"/instances/ldlab"), Reason: "tracefs"},
+			Where: Where{Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, AbsentIfLockedAtBoot: true},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.MakeInstance() }},
 		},
 		Probe{
-			Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs.Dir), CheckedAtBoot: true,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs,
-			Act: func(context.Context, Env) Report { return tracefs.HasFiles() },
+			Claim: Claim{Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs.Dir), Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.HasFiles() }},
 		},
 		Probe{
-			Name: "automount", Call: fmt.Sprintf("lstat(%q)", debugfs.Dir+"/tracing"), CheckedAtBoot: true,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS"),
-			Act: func(context.Context, Env) Report { return tracefs.Automount() },
+			Claim: Claim{Name: "automount", Call: fmt.Sprintf("lstat(%q)", debugfs.Dir+"/tracing"), Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: append(needs, "CONFIG_DEBUG_FS")},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.Automount() }},
 		},
 		Probe{
-			Name: "tracepoints", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), CheckedAtBoot: true,
 			// If tracing was not initialised, no event is registered, so perf
 			// finds no event id. After a lock at run time this is a gap, below.
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
-			Act: func(context.Context, Env) Report { return perf.OpenTracepoint() },
+			Claim: Claim{Name: "tracepoints", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}},
+			Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenTracepoint() }},
 		},
 		Probe{
-			Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", CheckedAtBoot: true,
 			// The tracer of mmiotrace comes late in the boot. The others of the
 			// lab's kernels are not even tried where tracing never starts.
-			Reason: "tracefs", Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"},
-			Act: func(context.Context, Env) Report { return tracefs.TracersOfBoot() },
+			Claim: Claim{Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"}},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.TracersOfBoot() }},
 		},
 		// Event format files stay readable after a lock at run time. A comment
 		// in kernel/trace/trace_events.c:trace_format_open, v6.12, asks whether
 		// they should.
 		Probe{
-			Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/format"), CheckedAtBoot: true,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "event-format", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/format"), Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return tracefs.Read("events/sched/sched_switch/format", "CONFIG_EVENT_TRACING")
-			},
+			}},
 		},
 		Probe{
-			Name: "event-id", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/id"), CheckedAtBoot: true,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"},
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "event-id", Call: fmt.Sprintf("read(%q)", tracefs.Dir+"/events/sched/sched_switch/id"), Reason: "tracefs"},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: []string{"CONFIG_EVENT_TRACING", "CONFIG_PERF_EVENTS"}},
+			Act: Act{Do: func(context.Context, Env) Report {
 				return tracefs.Read("events/sched/sched_switch/id", "CONFIG_EVENT_TRACING")
+			}},
+		},
+		Probe{
+			Claim: Claim{
+				Name:   "trace-before",
+				Call:   observe.OpenCall(tracefs.Dir+"/trace", unix.O_RDONLY) + " before the lock, read after it",
+				Expect: Gap,
+				Reason: "tracefs",
+				Source: "kernel/trace/trace.c:tracing_open checks, and no read or write after it, v6.12",
 			},
+			Where: Where{Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true},
+			Act:   Act{Setup: tracefs.OpenForLater("trace")},
 		},
 		Probe{
-			Name: "trace-before", Call: observe.OpenCall(tracefs.Dir+"/trace", unix.O_RDONLY) + " before the lock, read after it", Expect: Gap,
-			Reason: "tracefs", Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true,
-			Source: "kernel/trace/trace.c:tracing_open checks, and no read or write after it, v6.12",
-			Setup:  tracefs.OpenForLater("trace"),
+			Claim: Claim{
+				Name:   "perf-tracepoint",
+				Call:   perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"),
+				Expect: Gap,
+				Reason: "tracefs",
+				Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm checks capabilities only, and the number of an event can be guessed, v6.12",
+			},
+			Where: Where{Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}},
+			Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenTracepoint() }},
 		},
 		Probe{
-			Name: "perf-tracepoint", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), Expect: Gap,
-			Reason: "tracefs", Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"},
-			Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm checks capabilities only, and the number of an event can be guessed, v6.12",
-			Act:    func(context.Context, Env) Report { return perf.OpenTracepoint() },
-		},
-		Probe{
-			Name: "readdir", Call: fmt.Sprintf("getdents(%q)", tracefs.Dir), Expect: Unchecked,
-			Reason: "tracefs", Site: "fs/libfs.c:dcache_readdir", Needs: needs,
-			Act: func(context.Context, Env) Report {
+			Claim: Claim{Name: "readdir", Call: fmt.Sprintf("getdents(%q)", tracefs.Dir), Expect: Unchecked, Reason: "tracefs"},
+			Where: Where{Site: "fs/libfs.c:dcache_readdir", Needs: needs},
+			Act: Act{Do: func(context.Context, Env) Report {
 				_, err := tracefs.Entries()
 				return observe.UnavailableIf(observe.FromError(fmt.Sprintf("getdents(%q)", tracefs.Dir), err), "CONFIG_TRACING", unix.ENOENT)
-			},
+			}},
 		},
 	)
 	return s

@@ -37,27 +37,33 @@ func xfrmScenario() Scenario {
 		{"notify-del", xfrm.NotifyDelete, []xfrm.Alg{xfrm.HMAC, xfrm.AES}, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.Act), Reason: "xfrm_secret",
-			Site: site, Needs: needs, Lines: p.lines,
-			Act: func(ctx context.Context, _ Env) Report {
+			Claim:    Claim{Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.Act), Reason: "xfrm_secret"},
+			Where:    Where{Site: site, Needs: needs},
+			Schedule: Schedule{Lines: p.lines},
+			Act: Act{Do: func(ctx context.Context, _ Env) Report {
 				return xfrm.Probe(ctx, p.way, p.algs, func(attrs map[uint16][]byte) Report { return xfrm.JudgeKeys(p.way.Act, p.algs, p.look, attrs) })
-			},
+			}},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			Name: "getsa-name", Call: xfrm.Get.Act + " of an ESP association: its algorithm", Expect: Unchecked,
 			// Which algorithm it is and how long its key may be known.
-			Reason: "xfrm_secret", Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs,
-			Act: func(ctx context.Context, _ Env) Report {
+			Claim: Claim{Name: "getsa-name", Call: xfrm.Get.Act + " of an ESP association: its algorithm", Expect: Unchecked, Reason: "xfrm_secret"},
+			Where: Where{Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs},
+			Act: Act{Do: func(ctx context.Context, _ Env) Report {
 				return xfrm.Probe(ctx, xfrm.Get, []xfrm.Alg{xfrm.GCM}, func(attrs map[uint16][]byte) Report { return xfrm.JudgeName(xfrm.GCM, attrs) })
-			},
+			}},
 		},
 		Probe{
-			Name: "pfkey", Call: "SADB_DUMP of an ESP association", Expect: Gap,
-			Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not check",
-			Reason: "xfrm_secret", Site: "net/key/af_key.c:pfkey_dump", Needs: append(needs[:2:2], "CONFIG_NET_KEY"),
-			Act: func(ctx context.Context, _ Env) Report { return xfrm.PFKeyProbe(ctx) },
+			Claim: Claim{
+				Name:   "pfkey",
+				Call:   "SADB_DUMP of an ESP association",
+				Expect: Gap,
+				Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not check",
+				Reason: "xfrm_secret",
+			},
+			Where: Where{Site: "net/key/af_key.c:pfkey_dump", Needs: append(needs[:2:2], "CONFIG_NET_KEY")},
+			Act:   Act{Do: func(ctx context.Context, _ Env) Report { return xfrm.PFKeyProbe(ctx) }},
 		},
 	)
 	return s

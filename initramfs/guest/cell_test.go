@@ -382,7 +382,7 @@ func TestCellRunsASequence(t *testing.T) {
 
 func TestEveryRowIsFound(t *testing.T) {
 	for _, row := range scenarios.Rows() {
-		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || (found.Act == nil) == (found.Setup == nil) {
+		if found, ok := scenarios.Find(row.ID); !ok || found.ID != row.ID || (found.Do == nil) == (found.Setup == nil) {
 			t.Errorf("%s: found %v", row.ID, ok)
 		}
 	}

@@ -115,7 +115,7 @@ func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find 
 	if got, err := threadName(); err != nil || got != comm {
 		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
 	}
-	run := func(ctx context.Context) scenarios.Report { return row.Act(ctx, j.env) }
+	run := func(ctx context.Context) scenarios.Report { return row.Do(ctx, j.env) }
 	if row.Setup != nil {
 		rest, r := row.Setup(within(ctx, j.left), j.env)
 		if _, err := out.Write([]byte{'\n'}); err != nil {

@@ -127,8 +127,8 @@ func appendTo(file, text string) {
 
 func findFake(id string) (scenarios.Row, bool) {
 	if before, ok := fakesBefore[id]; ok {
-		return scenarios.Row{ID: id, Probe: scenarios.Probe{Setup: before}}, true
+		return scenarios.Row{ID: id, Probe: scenarios.Probe{Act: scenarios.Act{Setup: before}}}, true
 	}
 	run, ok := fakes[id]
-	return scenarios.Row{ID: id, Probe: scenarios.Probe{Act: run}}, ok
+	return scenarios.Row{ID: id, Probe: scenarios.Probe{Act: scenarios.Act{Do: run}}}, ok
 }

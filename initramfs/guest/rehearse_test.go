@@ -10,7 +10,7 @@ import (
 // nothing.
 func TestRehearsal(t *testing.T) {
 	row, ok := scenarios.Find(rehearsal)
-	if !ok || row.Expect != scenarios.Unchecked || row.Act == nil || row.AltersLock || row.Exclusive || row.Machine != scenarios.Plain || len(row.Only) > 0 {
+	if !ok || row.Expect != scenarios.Unchecked || row.Do == nil || row.AltersLock || row.Exclusive || row.Machine != scenarios.Plain || len(row.Only) > 0 {
 		t.Errorf("%s must not be rehearsed: found %v, %+v", rehearsal, ok, row)
 	}
 }

@@ -28,7 +28,7 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 	for _, build := range p.Builds {
 		k := s.kernels[keyOf(build)]
 		all = append(all, matrix.Cover(matrix.Target{
-			Kernel: build.Kernel.Name, Arch: build.Arch.Name, Sites: k.sites,
+			Kernel: build.Kernel.Name, Arch: build.Arch.Name, Version: k.record.Origin.BaseVersion, Sites: k.sites,
 			WhyAbsent:     func(call string) string { return kernels.WhyAbsent(call, k.built) },
 			WhyNotReached: func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) },
 		}, set.Results))

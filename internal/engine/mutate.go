@@ -178,6 +178,7 @@ func (base *baseline) checked(site string) bool {
 func (base *baseline) bootProbes(site lockdown.Site, answer string) (own []string) {
 	var others []string
 	for _, row := range scenarios.Rows() {
+		row = row.In(base.k.record.Origin.BaseVersion)
 		switch {
 		case row.Site == site.Where() && row.Expect == scenarios.Gap && answer == matrix.Deny:
 			own = append(own, row.ID)
