@@ -204,3 +204,35 @@ func TestControls(t *testing.T) {
 		t.Errorf("a probe that this lab does not have: %+v", c.Judgment)
 	}
 }
+
+// TestControlIsOfTheSameKernelAndHost takes the control from another host or
+// kernel: it proves nothing for the other cells.
+func TestControlIsOfTheSameKernelAndHost(t *testing.T) {
+	host := Host{Arch: "x86_64", Accel: "tcg", QEMU: "QEMU 7.2", CPU: "max"}
+	origin := Origin{ImageSHA256: "1", GuestSHA256: "2"}
+	row, _ := scenarios.Find("devmem/open")
+	info, _ := lockdown.Info(row.Reason)
+	allowed := scenarios.Observation{Probe: row.ID, Comm: "ldp-1", Report: scenarios.Report{Outcome: scenarios.Allowed}}
+	denied := scenarios.Observation{Probe: row.ID, Comm: "ldp-1", Report: scenarios.Report{Outcome: scenarios.Denied},
+		Log: []string{"Lockdown: ldp-1: " + info.Label + " is restricted; see man kernel_lockdown.7"}}
+	for name, tt := range map[string]struct {
+		change func(control *Result)
+		want   Verdict
+	}{
+		"same":          {func(*Result) {}, Enforced},
+		"another why":   {func(c *Result) { c.Host.Why = "chosen by --accel" }, Enforced},
+		"accelerator":   {func(c *Result) { c.Host.Accel = "kvm" }, Unproven},
+		"QEMU":          {func(c *Result) { c.Host.QEMU = "QEMU 10.0" }, Unproven},
+		"CPU model":     {func(c *Result) { c.Host.CPU = "host" }, Unproven},
+		"kernel":        {func(c *Result) { c.Origin.ImageSHA256 = "3" }, Unproven},
+		"guest program": {func(c *Result) { c.Origin.GuestSHA256 = "3" }, Unproven},
+	} {
+		g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap, Setting: setting(t, "integrity@runtime")}
+		r := Result{Guest: g, Host: host, Origin: origin, Machines: []MachineRun{{Observations: []scenarios.Observation{denied}}}}
+		control := Result{Guest: Guest{Kernel: "bitmap", Arch: "x86_64"}, Host: host, Origin: origin, Machines: []MachineRun{{Observations: []scenarios.Observation{allowed}}}}
+		tt.change(&control)
+		if c := JudgeProbe(row.ID, g, &r, &control, Kernel{}); c.Verdict != tt.want {
+			t.Errorf("%s: %s (%s), want %s", name, c.Verdict, c.Why, tt.want)
+		}
+	}
+}

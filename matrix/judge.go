@@ -90,10 +90,10 @@ var rules = []rule{
 		func(e *evidence) string { return e.call() + "; " + e.refusedUnlocked() }},
 
 	// Everything below needs a control that was allowed.
-	{"no-control", Unproven, "the probe did not run with nothing locked",
+	{"no-control", Unproven, "the probe did not run with nothing locked on the same kernel and host",
 		func(e *evidence) bool { return e.control == nil },
 		func(e *evidence) string {
-			return e.orUnexplained("no control: the probe did not run with nothing locked")
+			return e.orUnexplained("no control: the probe did not run with nothing locked on the same kernel and host")
 		}},
 	{"control-absent", Unavailable, "denied on the way to a target that the kernel's configuration leaves out",
 		func(e *evidence) bool {
@@ -201,7 +201,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 		if e.observed, m = r.observation(probe); m != nil {
 			e.boot = m.State(guestproto.WhenBoot)
 		}
-		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) {
+		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) && control.Origin.Same(r.Origin) {
 			e.control, _ = control.observation(probe)
 		}
 	}

@@ -70,6 +70,12 @@ type Origin struct {
 	GuestSHA256 string // the initramfs
 }
 
+// Same reports whether two guests booted the same kernel and ran the same guest
+// program.
+func (o Origin) Same(p Origin) bool {
+	return o.ImageSHA256 == p.ImageSHA256 && o.GuestSHA256 == p.GuestSHA256
+}
+
 // A Result is everything one guest gave: one line of results.jsonl.
 type Result struct {
 	Guest

@@ -219,13 +219,18 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 	return all
 }
 
+// crashed reports whether a guest panicked or reset itself.
+func crashed(e matrix.End) bool {
+	return e.Lost() && (e.Cause == string(vm.Panicked) || e.Cause == string(vm.Reset))
+}
+
 // judge judges each probe of a mutant's result as in any other cell: against the
 // control that ran in the kernel without the mutant.
 func (base *baseline) judge(res matrix.Result) matrix.Mutant {
 	i := slices.IndexFunc(base.mutants, func(x mutant) bool { return x.job.id() == resultID(res) })
 	m := base.mutants[i].Mutant
 	switch {
-	case res.End.Lost() && (res.End.Cause == string(vm.Panicked) || res.End.Cause == string(vm.Reset)):
+	case crashed(res.End):
 		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest does not survive it: "+res.End.Detail
 		return m
 	case !res.End.Well():

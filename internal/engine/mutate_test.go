@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
+	"github.com/ldlab/ldlab/vm"
 )
 
 // openPort is the one call site of the kernel in this file.
@@ -98,5 +99,24 @@ func TestMutantsResume(t *testing.T) {
 	}
 	if len(p.Guests) != guests-2 {
 		t.Fatalf("the plan has %d guests", len(p.Guests))
+	}
+}
+
+// TestMutantsThatHungRunAgain resumes after a mutant hung: another time limit may
+// give it a status. One that crashed its guest is killed and stays so.
+func TestMutantsThatHungRunAgain(t *testing.T) {
+	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
+	g := p.Guests[0]
+	s := newStage(p, Options{})
+	defer s.Close()
+	s.kernels[keyOfGuest(g)] = &kernel{build: p.Builds[0], host: tcg}
+	for cause, want := range map[vm.Cause]bool{vm.Panicked: true, vm.Reset: true, vm.Hung: false, vm.Garbled: false, vm.PoweredOff: false} {
+		end := matrix.End{Ending: matrix.LostByGuest, Cause: string(cause)}
+		if got := s.current(matrix.Result{Guest: g, Host: tcg, Mutant: "allow x", End: end}); got != want {
+			t.Errorf("mutant, %s: kept %v, want %v", cause, got, want)
+		}
+		if s.current(matrix.Result{Guest: g, Host: tcg, End: end}) {
+			t.Errorf("no mutant, %s: kept", cause)
+		}
 	}
 }

@@ -288,11 +288,12 @@ func (s *Stage) records() (list []matrix.Kernel) {
 }
 
 // current reports whether an earlier result was measured on what would be
-// booted now, on a host like this one, and came to its end.
+// booted now, on a host like this one, and came to its end. A mutant may have
+// crashed its guest: that kills it. One that hung may only have had too little
+// time, and runs again.
 func (s *Stage) current(res matrix.Result) bool {
 	k := s.of(res.Guest)
-	return k != nil && !res.End.Failed() && (res.End.Well() || res.Mutant != "") && res.Host.Same(k.host) &&
-		res.Origin.ImageSHA256 == k.record.Origin.ImageSHA256 && res.Origin.GuestSHA256 == k.record.Origin.GuestSHA256
+	return k != nil && (res.End.Well() || res.Mutant != "" && crashed(res.End)) && res.Host.Same(k.host) && res.Origin.Same(k.record.Origin)
 }
 
 // chooseHost decides how guests of a kernel's architecture are run.
