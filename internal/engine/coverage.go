@@ -39,7 +39,7 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 // openForSites is a stage and a batch of kernels whose call sites are known.
 // The caller closes both.
 func openForSites(ctx context.Context, p *plan.Plan, o Options) (*Stage, *batch, error) {
-	if err := checkOut(o); err != nil {
+	if err := checkOut(p, o); err != nil {
 		return nil, nil, err
 	}
 	s, err := NewStage(ctx, p, o)

@@ -37,8 +37,12 @@ const cellTimeout = 60 * time.Second
 // is kept.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrResultsThere is in the error of a run whose directory has results already.
-var ErrResultsThere = results.ErrThere
+// ErrResultsThere is in the error of a run whose directory has results already,
+// and ErrOtherPlan in that of one that resumes the results of another plan.
+var (
+	ErrResultsThere = results.ErrThere
+	ErrOtherPlan    = results.ErrOtherPlan
+)
 
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

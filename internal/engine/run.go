@@ -18,7 +18,7 @@ import (
 // Run runs a plan and returns its matrix, judged from the results file that it
 // wrote. On ErrInterrupted the matrix has what was measured.
 func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
-	if err := checkOut(o); err != nil {
+	if err := checkOut(p, o); err != nil {
 		return nil, err
 	}
 	s, err := NewStage(ctx, p, o)
@@ -35,16 +35,13 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
 	return m, err
 }
 
-// checkOut makes the directory of the results and looks, before anything is
-// built, whether it has results already.
-func checkOut(o Options) error {
+// checkOut makes the directory of the results and checks, before anything is
+// built, that the plan's results can go there.
+func checkOut(p *plan.Plan, o Options) error {
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
 		return fmt.Errorf("make results directory: %w", err)
 	}
-	if _, err := os.Stat(filepath.Join(o.Out, results.File)); err == nil && !o.Resume {
-		return fmt.Errorf("%s %w", o.Out, ErrResultsThere)
-	}
-	return nil
+	return results.Check(o.Out, p.Digest(), o.Resume)
 }
 
 // measure runs the plan's guests, judges them, and writes the reports.

@@ -19,6 +19,32 @@ import (
 // nothing was said about them.
 var ErrThere = errors.New("has results already")
 
+// ErrOtherPlan is in the error of Check and Open if the results that are there
+// are of another plan.
+var ErrOtherPlan = errors.New("its plan is another one: give the same flags, or another --out")
+
+// Check finds out, without changing anything, whether Open can open the directory
+// for the plan that digest identifies: a run checks that before it builds kernels.
+func Check(dir, digest string, resume bool) error {
+	path := filepath.Join(dir, File)
+	switch _, err := os.Lstat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("open results: %w", err)
+	case !resume:
+		return fmt.Errorf("%s %w", dir, ErrThere)
+	}
+	old, err := Load(path)
+	if err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	if old.Header.Digest != digest {
+		return fmt.Errorf("resume %s: %w", path, ErrOtherPlan)
+	}
+	return nil
+}
+
 // A Store appends results to a file as soon as they come, and keeps what it
 // has whatever happens to the run.
 type Store struct {
@@ -88,7 +114,7 @@ func (s *Store) begin(path string, h matrix.Header, resume bool, keep func(matri
 // header says nothing about a result that was not measured under it.
 func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, error) {
 	if old.Header.Digest != h.Digest {
-		return nil, errors.New("its plan is another one: give the same flags, or another --out")
+		return nil, ErrOtherPlan
 	}
 	kept := &Set{Header: h}
 	kept.Header.Started = old.Header.Started

@@ -99,3 +99,36 @@ func TestOpen(t *testing.T) {
 		t.Errorf("damaged: %v", err)
 	}
 }
+
+// TestCheck holds what Open refuses against what Check refuses: it changes nothing.
+func TestCheck(t *testing.T) {
+	h, _, _ := sample(t)
+	h.Digest = "a plan"
+	dir := filepath.Join(t.TempDir(), "none")
+	if err := Check(dir, h.Digest, false); err != nil {
+		t.Errorf("no directory: %v", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("Check made a directory")
+	}
+	s, _, err := Open(dir, h, false, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if err := Check(dir, h.Digest, true); err != nil {
+		t.Errorf("the same plan: %v", err)
+	}
+	if err := Check(dir, h.Digest, false); !errors.Is(err, ErrThere) {
+		t.Errorf("without resume: %v", err)
+	}
+	if err := Check(dir, "another plan", true); !errors.Is(err, ErrOtherPlan) {
+		t.Errorf("another plan: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, File), []byte("hello\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(dir, h.Digest, true); err == nil {
+		t.Error("damaged results: no error")
+	}
+}
