@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ldlab/ldlab/internal/plan"
 )
@@ -37,8 +40,28 @@ measured, 2 usage, 3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
 	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newReport(), newCache(), newMan())
 	return root
+}
+
+// emptyFlag is the error of a flag whose value, or one of whose values, is empty:
+// a variable of a script that is not set would otherwise select the default,
+// which is everything.
+func emptyFlag(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = append(list.GetSlice(), values...)
+			if len(list.GetSlice()) == 0 {
+				values = []string{""}
+			}
+		}
+		if err == nil && slices.Contains(values, "") {
+			err = flagError{fmt.Errorf("--%s must not be empty", f.Name)}
+		}
+	})
+	return err
 }
 
 // noArgs and oneArg are cobra's, with the exit status of usage.
