@@ -12,11 +12,11 @@ import (
 
 func init() { register("acpi", acpiScenario) }
 
-// On arm64 there are ACPI tables only where UEFI hands them over; x86_64's
-// plain machine has its own. acpi_rsdp= asks as well
-// (drivers/acpi/osl.c:acpi_os_get_root_pointer), but on v6.12 in setup_arch,
-// before lockdown is there, and only the address that the kernel finds anyway
-// is harmless: no probe could see the difference.
+// arm64 has ACPI tables only if UEFI provides them; x86_64's plain machine has its
+// own. acpi_rsdp= is checked, too (drivers/acpi/osl.c:acpi_os_get_root_pointer),
+// but in v6.12 that happens in setup_arch, before lockdown is initialised. Only the
+// address that the kernel finds by itself is harmless, so no probe could see the
+// difference.
 func acpiScenario() Scenario {
 	return Scenario{
 		Name:  "acpi",

@@ -15,12 +15,12 @@ import (
 
 func init() { register("bpf", bpfScenario) }
 
-// A denied helper vanishes: the verifier asks for it, gets none, and refuses
-// the program with EINVAL. Programs that trace ask in
-// kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12, all others in
-// kernel/bpf/helpers.c:bpf_base_func_proto, which has bpf_probe_read_kernel and
-// its brother only. The verifier says the same of a helper that was compiled
-// out, hence the control and probe_read_user.
+// A denied helper vanishes: the verifier looks it up, finds none, and refuses the
+// program with EINVAL. For programs that trace the check is in
+// kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12; for all others it is in
+// kernel/bpf/helpers.c:bpf_base_func_proto, which only has bpf_probe_read_kernel and
+// bpf_probe_read_kernel_str. The verifier refuses a helper that was compiled out in
+// the same way, hence the control and probe_read_user.
 func bpfScenario() Scenario {
 	const tracing, base = "kernel/trace/bpf_trace.c:bpf_tracing_func_proto", "kernel/bpf/helpers.c:bpf_base_func_proto"
 	needs := []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS"}
@@ -47,7 +47,7 @@ func bpfScenario() Scenario {
 			Claim:    Claim{Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)), Reason: h.reason, Expect: h.expect},
 			Where:    Where{Site: h.site, Needs: needs},
 			Schedule: Schedule{Lines: 2},
-			// 6.12 asks once more when the verifier fixes the call up
+			// v6.12 checks once more when the verifier fixes the call up
 			Act: Act{Do: func(context.Context, Env) Report { return bpf.LoadCalling(h.typ, h.fn) }},
 		})
 	}

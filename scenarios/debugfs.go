@@ -16,7 +16,7 @@ func init() { register("debugfs", debugfsScenario) }
 
 // A file opens under lockdown if its mode has no bit outside 0444, it is not
 // opened for writing, and its file operations have neither ioctl nor mmap:
-// fs/debugfs/file.c:debugfs_locked_down, v6.12. Each probe stands on one side
+// fs/debugfs/file.c:debugfs_locked_down, v6.12. Each probe is on one side
 // of that rule; the lab series has a file for each.
 func debugfsScenario() Scenario {
 	const openSite, attrSite = "fs/debugfs/file.c:debugfs_locked_down", "fs/debugfs/inode.c:debugfs_setattr"
@@ -53,7 +53,7 @@ func debugfsScenario() Scenario {
 			}},
 		},
 		Probe{
-			// Only a 32-bit task could issue the ioctl; the rule bites at open.
+			// Only a 32-bit task could issue the ioctl; the check is at open.
 			Claim: Claim{Name: "compat-ioctl", Call: observe.OpenCall(debugfs.LabDir+"/compat0444", unix.O_RDONLY), Reason: "debugfs"},
 			Where: Where{Site: openSite, Needs: lab},
 			Act: Act{Do: func(context.Context, Env) Report {
@@ -82,7 +82,7 @@ func debugfsScenario() Scenario {
 			}},
 		},
 		Probe{
-			// setattr asks for mode, uid and gid only.
+			// setattr checks only changes of mode, uid and gid.
 			Claim: Claim{Name: "utimes", Call: `utimensat("` + debugfs.LabDir + `/attr")`, Expect: Unchecked, Reason: "debugfs"},
 			Where: Where{Site: attrSite, Needs: lab},
 			Act: Act{Do: func(context.Context, Env) Report {

@@ -13,7 +13,7 @@ func init() { register("devmem", devmemScenario) }
 
 // /dev/mem and /dev/port share one check, made at open and for any access
 // mode: drivers/char/mem.c:open_port, v6.12. capable(CAP_SYS_RAWIO) comes
-// first and says EPERM too, but logs nothing.
+// first and returns EPERM, too, but logs nothing.
 func devmemScenario() Scenario {
 	const site = "drivers/char/mem.c:open_port"
 	return Scenario{

@@ -12,7 +12,7 @@ import (
 func init() { register("efitest", efitestScenario) }
 
 // The device is there whether or not there is firmware. The hook comes before
-// capable(CAP_SYS_ADMIN), which says EACCES: drivers/firmware/efi/test/efi_test.c:efi_test_open, v6.12.
+// capable(CAP_SYS_ADMIN), which returns EACCES: drivers/firmware/efi/test/efi_test.c:efi_test_open, v6.12.
 func efitestScenario() Scenario {
 	const site = "drivers/firmware/efi/test/efi_test.c:efi_test_open"
 	needs := []string{"CONFIG_EFI_TEST"}

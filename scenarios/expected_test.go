@@ -6,9 +6,9 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// TestMaskHidesAtBoot wants the evidence of the boot where the masking reason
-// hid the object then, and the probe's own where only its own reason is locked.
-func TestMaskHidesAtBoot(t *testing.T) {
+// TestShadowHidesAtBoot wants the evidence of the boot if the shadowing reason hid
+// the object then, and the probe's own if only its own reason is locked.
+func TestShadowHidesAtBoot(t *testing.T) {
 	p := Probe{Claim: Claim{Reason: "kprobes", ShadowedBy: []Shadow{{Reason: "tracefs", AbsentIfLockedAtBoot: true}, {Reason: "debugfs"}}}}
 	for text, want := range map[string]bool{
 		"kprobes@boot": false, "tracefs@boot": true, "debugfs@boot": false,
@@ -24,8 +24,8 @@ func TestMaskHidesAtBoot(t *testing.T) {
 	}
 }
 
-// TestGapClosedAtBoot wants a gap open at run time only where it needs
-// something that a kernel locked at boot does not have.
+// TestGapClosedAtBoot wants a gap closed at boot if it needs something that a kernel
+// locked at boot does not have.
 func TestGapClosedAtBoot(t *testing.T) {
 	for _, c := range []struct {
 		hides bool

@@ -13,8 +13,8 @@ import (
 func init() { register("ioport", ioportScenario) }
 
 // Gaining access to ports is checked, giving it up is not:
-// arch/x86/kernel/ioport.c, v6.12. capable(CAP_SYS_RAWIO) comes first and says
-// EPERM too, but logs nothing. A console's ioctls go the same way and turn
+// arch/x86/kernel/ioport.c, v6.12. capable(CAP_SYS_RAWIO) comes first and
+// returns EPERM, too, but logs nothing. A console's ioctls go the same way and turn
 // every refusal into ENXIO: drivers/tty/vt/vt_ioctl.c:vt_k_ioctl.
 func ioportScenario() Scenario {
 	const permSite, ioplSite = "arch/x86/kernel/ioport.c:ksys_ioperm", "arch/x86/kernel/ioport.c:__do_sys_iopl"

@@ -11,8 +11,8 @@ import (
 
 func init() { register("kcore", kcoreScenario) }
 
-// The hook comes before capable(CAP_SYS_RAWIO), which says EPERM too, but
-// without a line: fs/proc/kcore.c:open_kcore, v6.12. Reading does not ask.
+// The hook comes before capable(CAP_SYS_RAWIO), which returns EPERM, too,
+// but logs nothing: fs/proc/kcore.c:open_kcore, v6.12. Reading is not checked.
 func kcoreScenario() Scenario {
 	const site = "fs/proc/kcore.c:open_kcore"
 	needs := []string{"CONFIG_PROC_KCORE"}
@@ -31,7 +31,7 @@ func kcoreScenario() Scenario {
 				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithKcore(physmem.ReadKcoreHeader) }},
 			},
 			{
-				// How much there would be to read may be known.
+				// The size may be known.
 				Claim: Claim{Name: "stat", Call: `stat("/proc/kcore")`, Expect: Unchecked, Reason: "kcore"},
 				Where: Where{Site: "fs/proc/generic.c:proc_getattr", Needs: needs},
 				Act: Act{Do: func(context.Context, Env) Report {
@@ -40,7 +40,7 @@ func kcoreScenario() Scenario {
 				}},
 			},
 			{
-				// Addresses of kernel memory, but none of its contents.
+				// Addresses of kernel memory are shown, but not its contents.
 				Claim: Claim{Name: "kallsyms", Call: `read("/proc/kallsyms")`, Expect: Unchecked, Reason: "kcore"},
 				Where: Where{Site: "kernel/kallsyms.c:kallsyms_open", Needs: []string{"CONFIG_KALLSYMS"}},
 				Act: Act{Do: func(context.Context, Env) Report {

@@ -9,11 +9,11 @@ import (
 
 func init() { register("kgdb", kgdbScenario) }
 
-// Entering kdb asks for both reasons, and takes from its commands the rights to
-// write and to read. The kernel runs on after each probe, so that they share a
-// machine; but those of gdb leave kdb before the lock, and kdb is what the others
-// enter. Which command needs which right is in
-// kernel/debug/kdb/kdb_main.c:maintab, v6.12.
+// Entering kdb checks both reasons, and takes the rights to write and to read from
+// its commands. The kernel continues after each probe, so probes share a machine.
+// The probes of gdb have a machine of their own, because they leave kdb before the
+// lock. kernel/debug/kdb/kdb_main.c:maintab, v6.12, has the right that each command
+// needs.
 func kgdbScenario() Scenario {
 	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
 	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}

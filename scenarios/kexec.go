@@ -13,7 +13,7 @@ func init() { register("kexec", kexecScenario) }
 
 // kexec_load is refused whenever the reason is locked, kexec_file_load only
 // for an image whose signature does not verify, and only with KEXEC_SIG.
-// kernel.kexec_load_disabled says EPERM too, but logs nothing.
+// kernel.kexec_load_disabled returns EPERM, too, but logs nothing.
 func kexecScenario() Scenario {
 	return Scenario{
 		Name:  "kexec",
@@ -22,7 +22,7 @@ func kexecScenario() Scenario {
 			{
 				Claim: Claim{Name: "load", Call: "kexec_load(0, 0, NULL, 0)", Reason: "kexec"},
 				Where: Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"}},
-				// No segments: it unloads what was loaded, which is nothing.
+				// No segments: the call unloads the loaded image, and there is none.
 				Act: Act{Do: func(context.Context, Env) Report {
 					_, _, e := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
 					var err error

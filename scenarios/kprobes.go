@@ -14,13 +14,13 @@ import (
 
 func init() { register("kprobes", kprobesScenario) }
 
-// A probe asks when it is registered, whoever made it: perf, which asks for
-// nothing else, or tracefs, whose files can be refused before. Modules put
-// probes where they like, and uprobes are no kprobes.
+// A kprobe is checked when it is registered, whoever makes it: perf, which checks
+// nothing else, or tracefs, whose files may be denied before that. Modules may
+// register kprobes unchecked, and uprobes are no kprobes.
 func kprobesScenario() Scenario {
 	const site = "kernel/trace/trace_kprobe.c:__register_trace_kprobe"
 	needsPerf := []string{"CONFIG_KPROBE_EVENTS", "CONFIG_PERF_EVENTS"}
-	masks := []Shadow{{Reason: "tracefs", Why: "the file does not open", AbsentIfLockedAtBoot: true}}
+	shadows := []Shadow{{Reason: "tracefs", Why: "the file does not open", AbsentIfLockedAtBoot: true}}
 	return Scenario{
 		Name:  "kprobes",
 		Title: "break into any function of the kernel",
@@ -35,7 +35,7 @@ func kprobesScenario() Scenario {
 					Name:       "events-file",
 					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction),
 					Reason:     "kprobes",
-					ShadowedBy: masks,
+					ShadowedBy: shadows,
 				},
 				Where: Where{Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}},
 				Act: Act{Do: func(context.Context, Env) Report {
@@ -47,7 +47,7 @@ func kprobesScenario() Scenario {
 					Name:       "fprobe",
 					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction),
 					Reason:     "kprobes",
-					ShadowedBy: masks,
+					ShadowedBy: shadows,
 				},
 				Where: Where{Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe", Needs: []string{"CONFIG_FPROBE_EVENTS"}},
 				Act: Act{Do: func(context.Context, Env) Report {
@@ -74,7 +74,7 @@ func kprobesScenario() Scenario {
 				Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenUprobe() }},
 			},
 			{
-				// Mode 0400 and never written: debugfs lets it pass, too.
+				// Mode 0400 and never written: debugfs allows it, too.
 				Claim: Claim{Name: "list", Call: observe.OpenCall(debugfs.Dir+"/kprobes/list", unix.O_RDONLY), Expect: Unchecked, Reason: "kprobes"},
 				Where: Where{Site: "kernel/kprobes.c:debugfs_kprobe_init", Needs: []string{"CONFIG_KPROBES", "CONFIG_DEBUG_FS"}},
 				Act: Act{Do: func(context.Context, Env) Report {

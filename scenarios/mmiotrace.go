@@ -11,10 +11,10 @@ import (
 
 func init() { register("mmiotrace", mmiotraceScenario) }
 
-// The one site is the first thing that testmmiotrace does, a module that
-// writes rubbish to the address it is given. It is never given one here, and
-// then says ENXIO (arch/x86/mm/testmmiotrace.c:init, v6.12): an address would
-// be refused as a module parameter before. The tracer itself does not ask.
+// The one site is the first check of testmmiotrace, a module that writes garbage to
+// the address it is given. Here it gets none, and then returns ENXIO
+// (arch/x86/mm/testmmiotrace.c:init, v6.12), because an address would be denied as a
+// module parameter before that. The tracer itself checks nothing.
 func mmiotraceScenario() Scenario {
 	only := []string{"x86_64"}
 	return Scenario{

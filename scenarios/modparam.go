@@ -13,9 +13,9 @@ import (
 
 func init() { register("modparam", modparamScenario) }
 
-// A parameter made by module_param_hw is asked for wherever one is set: on the
-// kernel's command line and at module load by kernel/params.c:parse_one,
-// through sysfs by param_attr_store. Both call param_check_unsafe, v6.12.
+// A parameter made by module_param_hw is checked whenever it is set: on the kernel's
+// command line and at module load in kernel/params.c:parse_one, through sysfs in
+// param_attr_store. Both call param_check_unsafe, v6.12.
 func modparamScenario() Scenario {
 	const site = "kernel/params.c:param_check_unsafe"
 	needs8250 := []string{"CONFIG_SERIAL_8250"}
@@ -31,7 +31,7 @@ func modparamScenario() Scenario {
 				}},
 			},
 			{
-				// The module is signed: module_signature does not come into it.
+				// The module is signed: module_signature does not deny it.
 				Claim: Claim{Name: "load", Call: `finit_module(ldlab_nop, "irq=1")`, Reason: "module_parameters"},
 				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES"}},
 				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleSigned, "irq=1", 0) }},

@@ -11,17 +11,16 @@ import (
 
 func init() { register("module", moduleScenario) }
 
-// module_sig_check is the first thing in load_module, and asks only where a
-// module has no signature, or one whose key or crypto the kernel does not have
-// (kernel/module/signing.c, v6.12). A signature that is wrong is refused
-// whatever is locked, and so is everything under module.sig_enforce: both say
-// EKEYREJECTED.
+// module_sig_check comes first in load_module. It checks lockdown only if a module
+// has no signature, or one whose key or crypto the kernel does not have
+// (kernel/module/signing.c, v6.12). A wrong signature is refused whatever is locked,
+// and so is everything under module.sig_enforce: both return EKEYREJECTED.
 func moduleScenario() Scenario {
 	const site = "kernel/module/signing.c:module_sig_check"
 	needs := []string{"CONFIG_MODULES", "CONFIG_MODULE_SIG"}
 	return Scenario{
 		Name:  "module",
-		Title: "load code into the kernel that nobody signed",
+		Title: "load unsigned code into the kernel",
 		Probes: []Probe{
 			{
 				Claim: Claim{Name: "init-junk", Call: "init_module(128 zero bytes)", Reason: "module_signature"},
@@ -46,8 +45,8 @@ func moduleScenario() Scenario {
 				Act:   Act{Do: func(context.Context, Env) Report { return module.Load(ModuleWrongKey, "", 0) }},
 			},
 			{
-				// A module whose versions are not looked at is not the one that
-				// was signed: its signature does not count.
+				// A module that is loaded without its versions counts as
+				// unsigned.
 				Claim: Claim{Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)", Reason: "module_signature"},
 				Where: Where{Site: site, Needs: needs},
 				Act: Act{Do: func(context.Context, Env) Report {

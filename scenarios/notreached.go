@@ -4,10 +4,10 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// unreached says why no probe gets to a call of security_locked_down(), by
-// file:function (Linux v6.12) and architecture; "" is every one. A run whose
-// probes get there all the same, or that misses another, fails: the table can
-// neither hide a site nor grow stale.
+// unreached gives the reason why no probe reaches a call of security_locked_down(),
+// by file:function (Linux v6.12) and architecture; "" is every one. A run whose
+// probes reach such a call, or that misses another, fails, so the table can neither
+// hide a site nor be out of date unnoticed.
 var unreached = map[string]map[string]string{
 	"drivers/acpi/osl.c:acpi_os_get_root_pointer": {
 		"": "checks only with acpi_rsdp=, before lockdown is initialised; any address but the one that the kernel finds itself leaves it without ACPI",
@@ -23,8 +23,8 @@ var unreached = map[string]map[string]string{
 	},
 }
 
-// KnownNotReached says why no probe gets to the call on the architecture; empty
-// where that is not known.
+// KnownNotReached gives the reason why no probe reaches the call on the
+// architecture; empty if none is known.
 func KnownNotReached(call, arch string) string {
 	if why, ok := unreached[call][arch]; ok {
 		return why
@@ -32,9 +32,9 @@ func KnownNotReached(call, arch string) string {
 	return unreached[call][""]
 }
 
-// outOfReach says why no guest of the lab gets to a reason at all: its calls are
-// only compiled elsewhere, or QEMU models nothing that has them (Linux v6.12,
-// QEMU 7.2). "" is every architecture.
+// outOfReach gives the reason why no guest of the lab reaches any call of a reason:
+// its calls are compiled on other architectures only, or QEMU models no device that
+// needs them (Linux v6.12, QEMU 7.2). "" is every architecture.
 var outOfReach = map[lockdown.Reason]map[string]string{
 	"device_tree":          {"": "arch/powerpc/platforms/pseries only"},
 	"pcmcia_cis":           {"": "QEMU has no CardBus or PCMCIA bridge"},
@@ -47,8 +47,8 @@ var outOfReach = map[lockdown.Reason]map[string]string{
 	"mmiotrace":            {"arm64": "x86 only"},
 }
 
-// OutOfReach says why no guest of the architecture gets to a reason; empty for one
-// that has probes.
+// OutOfReach gives the reason why no guest of the architecture reaches a reason; empty
+// if the reason has probes.
 func OutOfReach(r lockdown.Reason, arch string) string {
 	if why, ok := outOfReach[r][arch]; ok {
 		return why

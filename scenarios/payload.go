@@ -4,8 +4,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// Files that the guest carries for probes, where the kernel's build gave them:
-// the builder knows each by the last part of its name.
+// Files that the guest has for probes if the kernel's build made them. The builder
+// knows each by the last part of its name.
 const (
 	KexecUnsigned   = "/ldlab/kexec-unsigned"   // an image for kexec_file_load
 	KexecSigned     = "/ldlab/kexec-signed"     // the same, signed with the lab's key

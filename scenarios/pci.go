@@ -51,8 +51,8 @@ func pciScenario() Scenario {
 				Act:   Act{Do: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteBack(d.Proc, pci.InterruptLine) })},
 			},
 			{
-				// The descriptor is told before that memory is meant, for that
-				// command asks as well. HAVE_PCI_MMAP: x86 only.
+				// The setup selects memory on the descriptor, because that
+				// command is checked, too. HAVE_PCI_MMAP: x86 only.
 				Claim:    Claim{Name: "proc-mmap", Call: `mmap("/proc/bus/pci/...", PROT_READ|PROT_WRITE)`, Reason: "pci_access"},
 				Where:    Where{Site: proc + "proc_bus_pci_mmap", Needs: append(needs, "CONFIG_PROC_FS"), Only: x86},
 				Schedule: Schedule{Lines: 2},
@@ -74,9 +74,9 @@ func pciScenario() Scenario {
 			Where: Where{Site: proc + "proc_bus_pci_ioctl", Needs: append(needs, "CONFIG_PROC_FS")},
 			Act: Act{Do: pci.OnTestdev(func(d pci.Device) Report {
 				return observe.WithFile(d.Proc, unix.O_RDONLY, func(fd int) Report {
-					// The state is the descriptor's, and goes with it. What
-					// the architecture does not have is EINVAL, behind the
-					// check.
+					// The state belongs to the descriptor and ends with it.
+					// If the architecture lacks the command, EINVAL comes
+					// after the check.
 					err := unix.IoctlSetInt(fd, c.cmd, 0)
 					return observe.AllowedIf(observe.FromError(fmt.Sprintf("ioctl(%q, %s, 0)", d.Proc, c.macro), err), unix.EINVAL)
 				})

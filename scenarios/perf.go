@@ -11,7 +11,7 @@ import (
 func init() { register("perf", perfScenario) }
 
 // Only registers at an interrupt are checked, before the event is made. Bad
-// masks fail with EINVAL before that. CAP_PERFMON and the paranoid level fail
+// register masks fail with EINVAL before that. CAP_PERFMON and the paranoid level fail
 // with EACCES.
 func perfScenario() Scenario {
 	const site = "kernel/events/core.c:__do_sys_perf_event_open"

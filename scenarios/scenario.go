@@ -128,13 +128,13 @@ type Observation struct {
 	Report
 	Comm     string   // the comm of the child: attribution hangs on it
 	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
-	Checks   []Check  `json:",omitempty"` // what the kernel counted for Comm, where it counts
+	Checks   []Check  `json:",omitempty"` // what the kernel counted for Comm, if it counts
 	Runs     int      // how often it ran: a denial that lost its line is observed again
 	StartNS  int64    // since the guest program started, ns
 	Duration int64    // of the last run, ns
 }
 
-// A State is what the guest's kernel says of itself, raw.
+// A State is what the guest's kernel shows of itself, raw.
 type State struct {
 	When    string // guestproto.WhenBoot, WhenLocked or WhenEnd
 	Release string // uname -r
@@ -143,18 +143,18 @@ type State struct {
 	Cmdline string // /proc/cmdline
 	LSM     string // /sys/kernel/security/lsm
 	Level   string // /sys/kernel/security/lockdown
-	Reasons string // /sys/kernel/security/lockdown_reasons; empty where there is none
+	Reasons string // /sys/kernel/security/lockdown_reasons; empty if there is none
 
-	// Counts says that this kernel counts its checks (the lab series): evidence
+	// Counts is set if this kernel counts its checks (the lab series): evidence
 	// is then in Checks, and Log is only what the limit on lines let through.
 	Counts bool
 	Checks []Check  `json:",omitempty"` // at boot: counted since the kernel started, by its own tasks
 	Log    []string `json:",omitempty"` // at boot: the denial lines until then, of a kernel that does not count
 
-	// Errors says what could not be read: open("...") = ENOENT.
+	// Errors lists what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`
 
-	// Marks says when this boot got how far; only in the first state.
+	// Marks are the moments of this boot; only in the first state.
 	Marks []Mark `json:",omitempty"`
 }
 
@@ -164,7 +164,7 @@ type Check struct {
 	Site    string // symbol+0xoffset/0xsize of the return address, and [module]
 	Label   string // the reason, as the kernel's log names it
 	Comm    string
-	Checks  int // times it asked
+	Checks  int // times it was reached
 	Denials int // times it was refused
 }
 
@@ -175,7 +175,7 @@ type Mark struct {
 }
 
 // registry keeps scenarios by name; each file registers its own. A scenario is
-// made when it is first asked for: the children of an emulated guest, which
+// made when it is first used: the children of an emulated guest, which
 // need one row each, would take longer for all of the tables than for a probe.
 var registry []*registered
 
@@ -202,7 +202,7 @@ func (r *registered) scenario() Scenario {
 	return r.made
 }
 
-// check panics where an entry is malformed: the table is wrong, and no run
+// check panics if an entry is malformed: the table is wrong, and no run
 // could be believed.
 func (s Scenario) check(name string) {
 	if s.Name != name {
@@ -217,7 +217,7 @@ func (s Scenario) check(name string) {
 	}
 }
 
-// All lists every scenario by name. It panics where the table is malformed.
+// All lists every scenario by name. It panics if the table is malformed.
 func All() []Scenario {
 	var all []Scenario
 	for _, r := range registry {

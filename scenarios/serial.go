@@ -14,7 +14,7 @@ func init() { register("serial", serialScenario) }
 
 // Only a change of the interrupt or of the port's addresses is checked:
 // drivers/tty/serial/serial_core.c:uart_set_info, v6.12. Without CAP_SYS_ADMIN
-// it says EPERM too, and a port that another holds is EBUSY, after lockdown.
+// it returns EPERM, too; a port that is in use returns EBUSY after lockdown.
 func serialScenario() Scenario {
 	const site = "drivers/tty/serial/serial_core.c:uart_set_info"
 	s := Scenario{Name: "serial", Title: "move a serial port's interrupt and addresses with TIOCSSERIAL"}

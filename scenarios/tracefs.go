@@ -15,14 +15,14 @@ import (
 
 func init() { register("tracefs", tracefsScenario) }
 
-// A file of tracefs asks when it is opened, for any access mode, most of them
-// in tracing_check_open_get_tr; one for each of the others follows, and what is
-// worth most of the rest. free_buffer is left alone: to close it is to throw
-// the buffers away.
+// A file of tracefs is checked when it is opened, for any access mode, most of them in
+// tracing_check_open_get_tr. One probe for each of the other checks follows, and the
+// most useful of the rest. No probe opens free_buffer, because closing it discards the
+// buffers.
 //
-// The checks of tracing_set_default_clock (kernel/trace/trace.c) and
-// test_ringbuffer (ring_buffer.c) are made while the kernel boots, and nothing
-// of them can be seen: the files that would show it are not there.
+// The checks of tracing_set_default_clock (kernel/trace/trace.c) and test_ringbuffer
+// (ring_buffer.c) happen during boot. Their effect cannot be observed, because the
+// files that would show it do not exist then.
 func tracefsScenario() Scenario {
 	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
 	for _, f := range []struct {
@@ -94,8 +94,9 @@ func tracefsScenario() Scenario {
 			Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenTracepoint() }},
 		},
 		Probe{
-			// The tracer of mmiotrace comes late in the boot. The others of the
-			// lab's kernels are not even tried where tracing never starts.
+			// The tracer of mmiotrace is registered late in the boot. The other
+			// tracers of the lab's kernels are not even tried if tracing was
+			// not initialised.
 			Claim: Claim{Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", Reason: "tracefs"},
 			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"}},
 			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.TracersOfBoot() }},

@@ -9,11 +9,11 @@ import (
 
 func init() { register("xfrm", xfrmScenario) }
 
-// Keys of associations go to user space in four attributes, of answers and of
-// notifications alike. Lockdown is asked once for each algorithm; a refusal is
-// no error, but a key of zeros: net/xfrm/xfrm_user.c:xfrm_redact and
-// copy_to_user_{auth,aead,ealg}, v6.12. Adding and deleting an association
-// notifies, heard or not, and so asks as well.
+// Keys of associations go to user space in four attributes, in answers and in
+// notifications. Lockdown is checked once for each algorithm. A denial is no error, but
+// a key of zeros: net/xfrm/xfrm_user.c:xfrm_redact and copy_to_user_{auth,aead,ealg},
+// v6.12. Adding and deleting an association sends a notification, whether or not
+// anybody listens, so it is checked, too.
 func xfrmScenario() Scenario {
 	const site = "net/xfrm/xfrm_user.c:xfrm_redact"
 	needs := []string{"CONFIG_XFRM_USER", "CONFIG_INET_ESP"}
@@ -47,7 +47,7 @@ func xfrmScenario() Scenario {
 	}
 	s.Probes = append(s.Probes,
 		Probe{
-			// Which algorithm it is and how long its key may be known.
+			// The algorithm and the length of its key may be known.
 			Claim: Claim{Name: "getsa-name", Call: xfrm.Get.Act + " of an ESP association: its algorithm", Expect: Unchecked, Reason: "xfrm_secret"},
 			Where: Where{Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs},
 			Act: Act{Do: func(ctx context.Context, _ Env) Report {
