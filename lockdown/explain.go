@@ -7,38 +7,38 @@ import (
 	"strings"
 )
 
-// Explain looks for a history of the model that gives the steps' answers. Of
-// steps that were done at once it tries every order, and all that an order may
-// leave behind is carried on to the steps that follow. Where there is no such
-// history the error is an *Unexplained.
+// Explain looks for a history of the model that yields the answers of the
+// operations. It tries every order of concurrent operations, and carries every
+// state that an order can leave on to the operations that follow. If there is
+// no such history, the error is an *Unexplained.
 //
-// One write is one event in the bitmap series, which sets bits under a lock
-// and reads them under it. Mainline has no lock: lock_kernel_down looks and
-// stores later, and lockdown_read looks once for each level, so that of two
-// writers at once both may succeed and the lower level stay. That is in its
-// model. Posted has no model of what happens at once.
-func Explain(k Interface, s Setting, steps []Op) error {
-	if err := CheckSequence(steps); err != nil {
+// In the bitmap series a write is one atomic event: bits are set and read under
+// a lock. Mainline has no lock: lock_kernel_down compares and stores later, and
+// lockdown_read compares once for each level (v6.12). Two concurrent writers
+// may therefore both succeed and leave the lower level; the upstream model
+// allows this. Bitmap-v1 has no model of concurrency.
+func Explain(k Interface, s Setting, ops []Op) error {
+	if err := CheckSequence(ops); err != nil {
 		return err
 	}
 	possible := []*Model{NewModel(k, s)}
 	at := 0
-	for _, part := range Parts(steps) {
+	for _, part := range Parts(ops) {
 		if part[0].Group != 0 && k == BitmapV1 {
-			return fmt.Errorf("explain step %d: bitmap-v1 has no model of what happens at once", at+1)
+			return fmt.Errorf("explain operation %d: bitmap-v1 has no model of concurrent operations", at+1)
 		}
 		if part[0].Group == 0 {
-			for i, step := range part {
-				next, wants := answered(possible, step)
+			for i, op := range part {
+				next, wants := answered(possible, op)
 				if len(next) == 0 {
-					return &Unexplained{steps, at + i, at + i + 1, wants}
+					return &Unexplained{ops, at + i, at + i + 1, wants}
 				}
 				possible = next
 			}
 		} else {
 			next := ordered(possible, part)
 			if len(next) == 0 {
-				return &Unexplained{steps, at, at + len(part), nil}
+				return &Unexplained{ops, at, at + len(part), nil}
 			}
 			possible = next
 		}
@@ -47,19 +47,19 @@ func Explain(k Interface, s Setting, steps []Op) error {
 	return nil
 }
 
-// An Unexplained is where the answers of a script leave the model.
+// Unexplained reports where the answers of a sequence leave the model.
 type Unexplained struct {
-	Steps    []Op
-	From, To int  // the steps that it has no history for: one, or a group
-	Wants    []Op // of one step: the answers it has
+	Ops      []Op
+	From, To int  // operations without a history, half open: one, or a group
+	Wants    []Op // of one operation: the answers that the model allows
 }
 
-// Error names the step.
+// Error names the operations.
 func (e *Unexplained) Error() string {
 	if e.To-e.From > 1 {
-		return fmt.Sprintf("steps %d to %d of %d: no order of them gives these answers", e.From+1, e.To, len(e.Steps))
+		return fmt.Sprintf("operations %d to %d of %d: no order of them gives these answers", e.From+1, e.To, len(e.Ops))
 	}
-	return fmt.Sprintf("step %d of %d: %s, want %s", e.From+1, len(e.Steps), e.Steps[e.From], e.wants(Op.Returned))
+	return fmt.Sprintf("operation %d of %d: %s, want %s", e.From+1, len(e.Ops), e.Ops[e.From], e.wants(Op.Returned))
 }
 
 // wants prints the answers that the model has.
@@ -69,18 +69,17 @@ func (e *Unexplained) wants(ret func(Op) string) string {
 		texts = append(texts, ret(w))
 	}
 	if len(texts) == 0 {
-		return "what no model has"
+		return "no answer that the model allows"
 	}
 	return strings.Join(texts, " or ")
 }
 
-// Transcript prints the script like strace, up to where it leaves the model,
-// with what the model wants. Steps on one descriptor are tied by a line, those
-// done at once begin with a brace, and of reasons only those that are not open
-// are shown.
+// Transcript prints the sequence like strace, up to where it leaves the model,
+// and what the model expects. A bar marks an operation on the descriptor of the
+// one before it, and a brace marks a concurrent one. Open reasons are left out.
 func (e *Unexplained) Transcript() string {
 	var b strings.Builder
-	for i, s := range e.Steps[:e.To] {
+	for i, s := range e.Ops[:e.To] {
 		tie := "  "
 		switch {
 		case s.Same:
@@ -91,14 +90,14 @@ func (e *Unexplained) Transcript() string {
 		fmt.Fprintf(&b, "%4d %s%s\n", i+1, tie, s.brief())
 	}
 	if e.To-e.From > 1 {
-		fmt.Fprintf(&b, "     no order of steps %d to %d gives these answers\n", e.From+1, e.To)
+		fmt.Fprintf(&b, "     no order of operations %d to %d gives these answers\n", e.From+1, e.To)
 	} else {
 		fmt.Fprintf(&b, "     want %s\n", e.wants(func(s Op) string { return s.brief().Returned() }))
 	}
 	return b.String()
 }
 
-// brief is a step without the open reasons that it read.
+// brief returns the operation without the open reasons that it read.
 func (s Op) brief() Op {
 	if s.Call != "read" || s.File != ReasonsFile {
 		return s
@@ -118,8 +117,8 @@ func (s Op) brief() Op {
 	return s
 }
 
-// answered is what the possible models come to by a step with this answer, and
-// what they would have answered.
+// answered returns the states of the possible models after an operation with
+// this answer, and the answers that the models expect.
 func answered(possible []*Model, s Op) (next []*Model, wants []Op) {
 	seen := map[string]bool{}
 	for _, m := range possible {
@@ -139,12 +138,13 @@ func answered(possible []*Model, s Op) (next []*Model, wants []Op) {
 	return next, wants
 }
 
-// ordered is what the possible models come to by a group with these answers.
+// ordered returns the states of the possible models after a group with these
+// answers.
 func ordered(possible []*Model, group []Op) []*Model {
 	o := orders{seen: map[string]bool{}}
 	var ws []writer
-	for _, steps := range Writers(group) {
-		ws = append(ws, writer{steps: steps, fd: descriptor{file: steps[0].File}})
+	for _, ops := range Writers(group) {
+		ws = append(ws, writer{ops: ops, fd: descriptor{file: ops[0].File}})
 	}
 	for _, m := range possible {
 		o.search(m, ws)
@@ -152,29 +152,29 @@ func ordered(possible []*Model, group []Op) []*Model {
 	return o.ends
 }
 
-// A writer is a thread of a group, somewhere in its steps.
+// A writer is one thread of a group and its position in its operations.
 type writer struct {
-	steps  []Op // that are left
+	ops    []Op // not done yet
 	fd     descriptor
-	looked int     // of mainline's first step: how often it looked
-	marked [3]bool // and what it saw
+	looked int     // of mainline's first operation: the number of comparisons done
+	marked [3]bool // the results of these comparisons
 }
 
 type orders struct {
-	seen map[string]bool // models and writers
+	seen map[string]bool // states of models and writers
 	ends []*Model
 }
 
-// search tries each writer as the next to do something.
+// search lets each writer in turn make the next move.
 func (o *orders) search(m *Model, ws []writer) {
 	where := []byte(m.key())
 	left := 0
 	for _, w := range ws {
-		where = append(where, byte(len(w.steps)), byte(w.fd.pos>>8), byte(w.fd.pos), byte(w.looked))
+		where = append(where, byte(len(w.ops)), byte(w.fd.pos>>8), byte(w.fd.pos), byte(w.looked))
 		for _, m := range w.marked {
 			where = append(where, bit(m))
 		}
-		left += len(w.steps)
+		left += len(w.ops)
 	}
 	if o.seen[string(where)] {
 		return
@@ -186,25 +186,25 @@ func (o *orders) search(m *Model, ws []writer) {
 		return
 	}
 	for i := range ws {
-		if len(ws[i].steps) == 0 {
+		if len(ws[i].ops) == 0 {
 			continue
 		}
 		m, ws := m.clone(), slices.Clone(ws)
-		if ws[i].act(m) {
+		if ws[i].move(m) {
 			o.search(m, ws)
 		}
 	}
 }
 
-// act does the next thing that the kernel does in one go for the writer; false
-// where the answer that was given is not that.
-func (w *writer) act(m *Model) bool {
-	s := w.steps[0]
+// move makes the next atomic step of the kernel for the writer. It returns
+// false if the recorded answer contradicts it.
+func (w *writer) move(m *Model) bool {
+	s := w.ops[0]
 	done := func(ok bool) bool {
-		w.steps, w.looked, w.marked = w.steps[1:], 0, [3]bool{}
+		w.ops, w.looked, w.marked = w.ops[1:], 0, [3]bool{}
 		return ok
 	}
-	if m.kind != Upstream || s.File != LevelFile {
+	if m.iface != Upstream || s.File != LevelFile {
 		return done(m.answer(s, &w.fd) == s)
 	}
 	if s.Call == "read" {
@@ -216,7 +216,7 @@ func (w *writer) act(m *Model) bool {
 		want.Err, want.Data = "", w.fd.read(m.showLevel(func(l Level) bool { return w.marked[l] }), s.At)
 		return done(want == s)
 	}
-	l, err := m.admit(s.Data) // looks; the second time only l counts
+	l, err := m.admit(s.Data) // compares; on the second call only l is used
 	switch {
 	case w.looked == 0 && err != "":
 		return done(err == s.Err)
@@ -228,14 +228,14 @@ func (w *writer) act(m *Model) bool {
 	return done(true)
 }
 
-// clone is a model that goes its own way.
+// clone returns an independent copy of the model.
 func (m *Model) clone() *Model {
 	c := *m
 	c.locked, c.marks = maps.Clone(m.locked), maps.Clone(m.marks)
 	return &c
 }
 
-// key is equal for models that will answer alike.
+// key is equal for models that answer alike.
 func (m *Model) key() string {
 	b := append([]byte(m.fd.file), ' ', byte(m.fd.pos>>8), byte(m.fd.pos))
 	for l := range levelNames {

@@ -20,34 +20,34 @@ func reasonsOf(data, err string) Op {
 	return wr(ReasonsFile, data, err)
 }
 
-// same puts a step on the descriptor of the one before it.
+// same puts an operation on the descriptor of the one before it.
 func same(s Op) Op { s.Same = true; return s }
 
-// at does a step at an offset.
+// at sets the offset of an operation.
 func at(n int64, s Op) Op { s.At = n; return s }
 
-// once puts steps into a group.
-func once(group int, steps ...Op) []Op {
-	for i := range steps {
-		steps[i].Group = group
+// once puts operations into a group.
+func once(group int, ops ...Op) []Op {
+	for i := range ops {
+		ops[i].Group = group
 	}
-	return steps
+	return ops
 }
 
-func script(parts ...any) []Op {
-	var steps []Op
+func sequence(parts ...any) []Op {
+	var ops []Op
 	for _, p := range parts {
 		switch p := p.(type) {
 		case Op:
-			steps = append(steps, p)
+			ops = append(ops, p)
 		case []Op:
-			steps = append(steps, p...)
+			ops = append(ops, p...)
 		}
 	}
-	return steps
+	return ops
 }
 
-// listed is the reasons file with some of them locked.
+// listed is the reasons file with the named reasons locked.
 func listed(locked ...Reason) string {
 	return NewModel(Bitmap, Setting{Reasons: locked}).showReasons()
 }
@@ -56,74 +56,74 @@ func TestExplain(t *testing.T) {
 	all := strings.Join(Tokens(), ",")
 	for _, tc := range []struct {
 		name    string
-		kind    Interface
+		iface   Interface
 		setting string
-		steps   []Op
-		from    int    // of what is not explained, counted from 1; 0: all is
+		ops     []Op
+		from    int    // the first unexplained operation, counted from 1; 0: all are explained
 		to      int    // 0: from
-		wants   string // " or " between them
+		wants   string // separated by " or "
 	}{
-		{"good", Bitmap, "none", script(reasonsOf("dev_mem\n", ""), rd(LevelFile, showNone), rd(ReasonsFile, listed("dev_mem"))), 0, 0, ""},
-		{"wrong errno", Bitmap, "none", script(reasonsOf("dev_mem", ""), reasonsOf("bogus", "EPERM")), 2, 0, "EINVAL"},
-		{"refused and done", Bitmap, "none", script(reasonsOf("dev_mem,bogus", "EINVAL"), rd(ReasonsFile, listed("dev_mem"))), 2, 0, `"`},
-		{"case does not matter", Bitmap, "none", script(reasonsOf("DEV_MEM", "")), 1, 0, "EINVAL"},
-		{"level lowered", Bitmap, "confidentiality@boot", script(level("integrity", "")), 1, 0, "EPERM"},
-		{"level lowered and refused", Upstream, "confidentiality@boot", script(level("integrity", "EPERM"), rd(LevelFile, showInteg)), 2, 0, `"none integrity [confidentiality]\n"`},
-		{"no file", Upstream, "none", script(reasonsOf("dev_mem", "ENOENT"), Op{Call: "read", File: ReasonsFile, Err: "ENOENT"}), 0, 0, ""},
-		{"a file", Upstream, "none", script(rd(ReasonsFile, "")), 1, 0, "ENOENT"},
+		{"good", Bitmap, "none", sequence(reasonsOf("dev_mem\n", ""), rd(LevelFile, showNone), rd(ReasonsFile, listed("dev_mem"))), 0, 0, ""},
+		{"wrong errno", Bitmap, "none", sequence(reasonsOf("dev_mem", ""), reasonsOf("bogus", "EPERM")), 2, 0, "EINVAL"},
+		{"refused and done", Bitmap, "none", sequence(reasonsOf("dev_mem,bogus", "EINVAL"), rd(ReasonsFile, listed("dev_mem"))), 2, 0, `"`},
+		{"case does not matter", Bitmap, "none", sequence(reasonsOf("DEV_MEM", "")), 1, 0, "EINVAL"},
+		{"level lowered", Bitmap, "confidentiality@boot", sequence(level("integrity", "")), 1, 0, "EPERM"},
+		{"level lowered and refused", Upstream, "confidentiality@boot", sequence(level("integrity", "EPERM"), rd(LevelFile, showInteg)), 2, 0, `"none integrity [confidentiality]\n"`},
+		{"no file", Upstream, "none", sequence(reasonsOf("dev_mem", "ENOENT"), Op{Call: "read", File: ReasonsFile, Err: "ENOENT"}), 0, 0, ""},
+		{"a file", Upstream, "none", sequence(rd(ReasonsFile, "")), 1, 0, "ENOENT"},
 
-		// Descriptors: a write is a whole command, reads move the position.
-		{"split", Bitmap, "none", script(reasonsOf("dev_mem,", "EINVAL"), same(reasonsOf("kexec", "")), same(reasonsOf("msr", "")), rd(ReasonsFile, listed("kexec", "msr"))), 0, 0, ""},
-		{"split joined", Bitmap, "none", script(reasonsOf("dev_", ""), same(reasonsOf("mem", ""))), 1, 0, "EINVAL"},
-		{"written at an offset", Bitmap, "none", script(at(7, reasonsOf("dev_mem", "EINVAL")), at(7, level("integrity", ""))), 0, 0, ""},
-		{"offset taken", Bitmap, "none", script(at(7, reasonsOf("dev_mem", ""))), 1, 0, "EINVAL"},
-		{"written after reading", Bitmap, "none", script(rd(ReasonsFile, listed()), same(reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, "")), reasonsOf("msr", "")), 0, 0, ""},
-		{"level written after reading", Bitmap, "none", script(rd(LevelFile, showNone), same(level("integrity", "")), same(rd(LevelFile, "")), same(at(5, rd(LevelFile, "[integrity] confidentiality\n")))), 0, 0, ""},
-		{"read after a group is another descriptor", Bitmap, "none", script(once(1, rd(LevelFile, showNone)), rd(LevelFile, showNone)), 0, 0, ""},
+		// Descriptors: a write is a whole command; reads move the position.
+		{"split", Bitmap, "none", sequence(reasonsOf("dev_mem,", "EINVAL"), same(reasonsOf("kexec", "")), same(reasonsOf("msr", "")), rd(ReasonsFile, listed("kexec", "msr"))), 0, 0, ""},
+		{"split joined", Bitmap, "none", sequence(reasonsOf("dev_", ""), same(reasonsOf("mem", ""))), 1, 0, "EINVAL"},
+		{"written at an offset", Bitmap, "none", sequence(at(7, reasonsOf("dev_mem", "EINVAL")), at(7, level("integrity", ""))), 0, 0, ""},
+		{"offset taken", Bitmap, "none", sequence(at(7, reasonsOf("dev_mem", ""))), 1, 0, "EINVAL"},
+		{"written after reading", Bitmap, "none", sequence(rd(ReasonsFile, listed()), same(reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, "")), reasonsOf("msr", "")), 0, 0, ""},
+		{"level written after reading", Bitmap, "none", sequence(rd(LevelFile, showNone), same(level("integrity", "")), same(rd(LevelFile, "")), same(at(5, rd(LevelFile, "[integrity] confidentiality\n")))), 0, 0, ""},
+		{"read after a group is another descriptor", Bitmap, "none", sequence(once(1, rd(LevelFile, showNone)), rd(LevelFile, showNone)), 0, 0, ""},
 
-		// At once.
-		{"one of two wins", Bitmap, "none", script(once(1, level("integrity", ""), level("integrity", "EPERM")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"the other wins", Bitmap, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"both win", Bitmap, "none", script(once(1, level("integrity", ""), level("integrity", ""))), 1, 2, ""},
-		{"none wins", Bitmap, "none", script(rd(LevelFile, showNone), once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 2, 3, ""},
-		{"up in order", Bitmap, "none", script(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showConf)), 0, 0, ""},
-		{"lower one stays", Bitmap, "none", script(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showInteg)), 3, 0, `"none integrity [confidentiality]\n"`},
-		{"lost update", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), reasonsOf("msr", ""), reasonsOf("kexec,perf", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 4, 0, "perf locked"},
-		{"seen in between", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), rd(ReasonsFile, listed("msr")), reasonsOf("msr", ""), rd(LevelFile, showNone))), 0, 0, ""},
-		{"half of a write seen", Bitmap, "none", script(once(1, reasonsOf("dev_mem,msr", ""), rd(ReasonsFile, listed("msr")))), 1, 2, ""},
-		{"a thread's own steps keep their order", Bitmap, "none", script(once(1, level("confidentiality", ""), same(level("integrity", "")))), 1, 2, ""},
-		{"a level comes between", Bitmap, "none", script(once(1, reasonsOf(all, ""), level("integrity", ""), same(level("confidentiality", ""))), level("none", "EPERM")), 0, 0, ""},
-		{"a split among others", Bitmap, "none", script(once(1, reasonsOf("dev_mem", ""), same(rd(ReasonsFile, listed("dev_mem", "msr"))), same(reasonsOf("perf", "EINVAL")), reasonsOf("msr", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 0, 0, ""},
-		// What happened is not known until it is read.
-		{"two pasts", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"two pasts, and neither", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showNone)), 3, 0, `"none integrity [confidentiality]\n" or "none [integrity] confidentiality\n"`},
-		{"a past is chosen", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", ""), rd(LevelFile, showConf), level("integrity", "EPERM")), 0, 0, ""},
-		{"a past was chosen", Upstream, "none", script(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", "EPERM"), rd(LevelFile, showInteg)), 4, 0, `"none integrity [confidentiality]\n"`},
+		// Concurrent operations.
+		{"one of two wins", Bitmap, "none", sequence(once(1, level("integrity", ""), level("integrity", "EPERM")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"the other wins", Bitmap, "none", sequence(once(1, level("integrity", "EPERM"), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"both win", Bitmap, "none", sequence(once(1, level("integrity", ""), level("integrity", ""))), 1, 2, ""},
+		{"none wins", Bitmap, "none", sequence(rd(LevelFile, showNone), once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 2, 3, ""},
+		{"up in order", Bitmap, "none", sequence(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showConf)), 0, 0, ""},
+		{"lower one stays", Bitmap, "none", sequence(once(1, level("confidentiality", ""), level("integrity", "")), rd(LevelFile, showInteg)), 3, 0, `"none integrity [confidentiality]\n"`},
+		{"lost update", Bitmap, "none", sequence(once(1, reasonsOf("dev_mem", ""), reasonsOf("msr", ""), reasonsOf("kexec,perf", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 4, 0, "perf locked"},
+		{"seen in between", Bitmap, "none", sequence(once(1, reasonsOf("dev_mem", ""), rd(ReasonsFile, listed("msr")), reasonsOf("msr", ""), rd(LevelFile, showNone))), 0, 0, ""},
+		{"half of a write seen", Bitmap, "none", sequence(once(1, reasonsOf("dev_mem,msr", ""), rd(ReasonsFile, listed("msr")))), 1, 2, ""},
+		{"a thread's own ops keep their order", Bitmap, "none", sequence(once(1, level("confidentiality", ""), same(level("integrity", "")))), 1, 2, ""},
+		{"a level comes between", Bitmap, "none", sequence(once(1, reasonsOf(all, ""), level("integrity", ""), same(level("confidentiality", ""))), level("none", "EPERM")), 0, 0, ""},
+		{"a split among others", Bitmap, "none", sequence(once(1, reasonsOf("dev_mem", ""), same(rd(ReasonsFile, listed("dev_mem", "msr"))), same(reasonsOf("perf", "EINVAL")), reasonsOf("msr", "")), rd(ReasonsFile, listed("dev_mem", "msr"))), 0, 0, ""},
+		// The state is unknown until it is read.
+		{"two pasts", Upstream, "none", sequence(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"two pasts, and neither", Upstream, "none", sequence(once(1, level("integrity", ""), level("confidentiality", "")), rd(LevelFile, showNone)), 3, 0, `"none integrity [confidentiality]\n" or "none [integrity] confidentiality\n"`},
+		{"a past is chosen", Upstream, "none", sequence(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", ""), rd(LevelFile, showConf), level("integrity", "EPERM")), 0, 0, ""},
+		{"a past was chosen", Upstream, "none", sequence(once(1, level("integrity", ""), level("confidentiality", "")), level("confidentiality", "EPERM"), rd(LevelFile, showInteg)), 4, 0, `"none integrity [confidentiality]\n"`},
 
-		// Mainline looks, and then stores.
-		{"both win in mainline", Upstream, "none", script(once(1, level("integrity", ""), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
-		{"none wins in mainline", Upstream, "none", script(once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 1, 2, ""},
-		{"never below where it began", Upstream, "integrity@boot", script(once(1, level("integrity", ""), level("confidentiality", ""))), 1, 2, ""},
-		{"mainline shows two levels", Upstream, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 0, 0, ""},
-		{"mainline shows none", Upstream, "none", script(once(1, level("integrity", ""), same(level("confidentiality", "")), rd(LevelFile, "none integrity confidentiality\n"))), 1, 3, ""},
-		{"bitmap shows one level", Bitmap, "none", script(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 1, 2, ""},
+		// Mainline compares and stores later.
+		{"both win in mainline", Upstream, "none", sequence(once(1, level("integrity", ""), level("integrity", "")), rd(LevelFile, showInteg)), 0, 0, ""},
+		{"none wins in mainline", Upstream, "none", sequence(once(1, level("integrity", "EPERM"), level("integrity", "EPERM"))), 1, 2, ""},
+		{"never below where it began", Upstream, "integrity@boot", sequence(once(1, level("integrity", ""), level("confidentiality", ""))), 1, 2, ""},
+		{"mainline shows two levels", Upstream, "none", sequence(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 0, 0, ""},
+		{"mainline shows none", Upstream, "none", sequence(once(1, level("integrity", ""), same(level("confidentiality", "")), rd(LevelFile, "none integrity confidentiality\n"))), 1, 3, ""},
+		{"bitmap shows one level", Bitmap, "none", sequence(once(1, level("integrity", ""), rd(LevelFile, "[none] [integrity] confidentiality\n"))), 1, 2, ""},
 	} {
-		err := Explain(tc.kind, parse(t, tc.setting), tc.steps)
+		err := Explain(tc.iface, parse(t, tc.setting), tc.ops)
 		var un *Unexplained
 		switch {
 		case tc.from == 0 && err != nil:
 			t.Errorf("%s: %v", tc.name, err)
 		case tc.from == 0:
 		case !errors.As(err, &un):
-			t.Errorf("%s: %v, want step %d unexplained", tc.name, err, tc.from)
+			t.Errorf("%s: %v, want operation %d unexplained", tc.name, err, tc.from)
 		case un.From+1 != tc.from || un.To != max(tc.from, tc.to) || !strings.Contains(un.wants(Op.Returned), tc.wants):
-			t.Errorf("%s: %v, want steps %d to %d, %q", tc.name, err, tc.from, max(tc.from, tc.to), tc.wants)
+			t.Errorf("%s: %v, want operations %d to %d, %q", tc.name, err, tc.from, max(tc.from, tc.to), tc.wants)
 		}
 	}
 }
 
 func TestTranscript(t *testing.T) {
-	err := Explain(Bitmap, Setting{}, script(
+	err := Explain(Bitmap, Setting{}, sequence(
 		once(3, reasonsOf("dev_mem", ""), at(9, reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, listed("dev_mem")))),
 		reasonsOf(strings.Repeat("msr,", 30), ""), rd(LevelFile, "")))
 	var un *Unexplained
@@ -145,8 +145,8 @@ func TestTranscript(t *testing.T) {
 	if strings.Contains(got, "   5 ") {
 		t.Errorf("transcript goes on:\n%s", got)
 	}
-	un = &Unexplained{Steps: once(1, level("integrity", ""), level("integrity", "")), To: 2}
-	if got := un.Transcript(); !strings.HasSuffix(got, "     no order of steps 1 to 2 gives these answers\n") {
+	un = &Unexplained{Ops: once(1, level("integrity", ""), level("integrity", "")), To: 2}
+	if got := un.Transcript(); !strings.HasSuffix(got, "     no order of operations 1 to 2 gives these answers\n") {
 		t.Errorf("transcript of a group:\n%s", got)
 	}
 }
@@ -159,28 +159,28 @@ func TestCheckScript(t *testing.T) {
 		nine = append(nine, once(1, same(good))...)
 	}
 	for _, tc := range []struct {
-		steps []Op
-		want  string // "": none
+		ops  []Op
+		want string // "": none
 	}{
 		{nil, ""},
-		{script(good, same(good), once(1, good, same(good), good), once(2, good)), ""},
-		{make([]Op, maxOps+1), "1025 steps"},
-		{script(good, Op{Call: "unlink", File: LevelFile}), "step 2"},
-		{script(wr("/etc/passwd", "", "")), "not a file of lockdown's"},
-		{script(at(-1, good)), "before the start"},
-		{script(same(good)), "descriptor"},
-		{script(good, same(reasonsOf("msr", ""))), "descriptor"},
-		{script(good, once(1, same(good))), "descriptor"},
-		{script(once(1, good), same(good)), "descriptor"},
-		{five, "5 steps of 5 writers"},
-		{nine, "9 steps of 1 writers"},
+		{sequence(good, same(good), once(1, good, same(good), good), once(2, good)), ""},
+		{make([]Op, maxOps+1), "1025 operations"},
+		{sequence(good, Op{Call: "unlink", File: LevelFile}), "operation 2"},
+		{sequence(wr("/etc/passwd", "", "")), "not a lockdown file"},
+		{sequence(at(-1, good)), "before the start"},
+		{sequence(same(good)), "descriptor"},
+		{sequence(good, same(reasonsOf("msr", ""))), "descriptor"},
+		{sequence(good, once(1, same(good))), "descriptor"},
+		{sequence(once(1, good), same(good)), "descriptor"},
+		{five, "5 operations of 5 writers"},
+		{nine, "9 operations of 1 writers"},
 	} {
-		err := CheckSequence(tc.steps)
+		err := CheckSequence(tc.ops)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%d steps: %v, want %q", len(tc.steps), err, tc.want)
+			t.Errorf("%d operations: %v, want %q", len(tc.ops), err, tc.want)
 		}
-		if err != nil && Explain(Bitmap, Setting{}, tc.steps) == nil {
-			t.Errorf("%d steps are explained: %v", len(tc.steps), err)
+		if err != nil && Explain(Bitmap, Setting{}, tc.ops) == nil {
+			t.Errorf("%d operations are explained: %v", len(tc.ops), err)
 		}
 	}
 	if err := Explain(BitmapV1, Setting{}, once(1, good)); err == nil || !strings.Contains(err.Error(), "bitmap-v1") {
@@ -188,7 +188,7 @@ func TestCheckScript(t *testing.T) {
 	}
 }
 
-// TestOpJSON: every byte that was written comes through.
+// TestOpJSON checks that every byte written survives.
 func TestOpJSON(t *testing.T) {
 	for _, s := range []Op{
 		level("integrity", "EPERM"), reasonsOf("msr\xff\x00\n", "EINVAL"), reasonsOf("\x80", ""), reasonsOf("\u212a", ""),
@@ -205,6 +205,6 @@ func TestOpJSON(t *testing.T) {
 	}
 	b, _ := json.Marshal(level("none", ""))
 	if want := `{"Call":"write","File":"/sys/kernel/security/lockdown","Data":"none"}`; string(b) != want {
-		t.Errorf("%s, want %s as results have it", b, want)
+		t.Errorf("%s, want %s as in results files", b, want)
 	}
 }

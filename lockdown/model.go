@@ -5,28 +5,27 @@ import (
 	"strings"
 )
 
-// A Model answers like lockdown's interface in securityfs does, without a
-// kernel: security/lockdown/lockdown.c of mainline v6.12, of the lab's bitmap
-// series, and of the posted one.
+// A Model answers like lockdown's files in securityfs, without a kernel. It
+// models security/lockdown/lockdown.c of mainline v6.12, of the lab's bitmap
+// series and of bitmap-v1.
 type Model struct {
-	kind   Interface
+	iface  Interface
 	locked map[Reason]bool
-	// marks are the bits of the posted series that stand for whole levels:
-	// there a level is shown because it was written, not because its reasons
-	// are locked.
+	// marks are the bits of bitmap-v1 that stand for whole levels: that series
+	// shows a level that was written, even if its reasons are open.
 	marks map[Level]bool
-	fd    descriptor // of the last step
+	fd    descriptor // of the last operation
 }
 
-// A descriptor is an open file of the interface.
+// A descriptor is an open lockdown file.
 type descriptor struct {
 	file string
 	pos  int // reads move it, writes do not
 }
 
-// NewModel is a kernel of the kind in the setting, fresh from boot.
+// NewModel returns a freshly booted kernel with the interface in the setting.
 func NewModel(k Interface, s Setting) *Model {
-	m := &Model{kind: k, locked: map[Reason]bool{}, marks: map[Level]bool{}}
+	m := &Model{iface: k, locked: map[Reason]bool{}, marks: map[Level]bool{}}
 	for _, r := range reasons {
 		m.locked[r.Reason] = s.Locks(r.Reason)
 	}
@@ -36,7 +35,7 @@ func NewModel(k Interface, s Setting) *Model {
 	return m
 }
 
-// mark sets the bits 1 to level, as the posted series' wildcard does. Bit 0,
+// mark sets the bits 1 to level, as the wildcard of bitmap-v1 does. Bit 0,
 // none, is set only by writing "none".
 func (m *Model) mark(l Level) {
 	for below := Integrity; below <= l; below++ {
@@ -47,7 +46,7 @@ func (m *Model) mark(l Level) {
 	}
 }
 
-// level is the highest level of which every reason is locked.
+// level is the highest level whose reasons are all locked.
 func (m *Model) level() Level {
 	level := Confidentiality
 	for _, r := range reasons {
@@ -58,12 +57,11 @@ func (m *Model) level() Level {
 	return level
 }
 
-// Locked reports whether the model's kernel refuses the reason.
+// Locked reports whether the model denies the reason.
 func (m *Model) Locked(r Reason) bool { return m.locked[r] }
 
-// Answer does a step and returns it with the kernel's answer filled in: the
-// data read, the errno. It takes steps one after the other, those of a group
-// too; Explain knows better.
+// Answer performs an operation and returns it with the data read and the errno.
+// It performs the operations of a group in order; Explain tries every order.
 func (m *Model) Answer(s Op) Op {
 	if !s.Same || s.File != m.fd.file {
 		m.fd = descriptor{file: s.File}
@@ -71,10 +69,10 @@ func (m *Model) Answer(s Op) Op {
 	return m.answer(s, &m.fd)
 }
 
-// answer does a step on a descriptor.
+// answer performs an operation on a descriptor.
 func (m *Model) answer(s Op, fd *descriptor) Op {
 	s.Err = ""
-	there := s.File == LevelFile || s.File == ReasonsFile && m.kind == Bitmap
+	there := s.File == LevelFile || s.File == ReasonsFile && m.iface == Bitmap
 	switch {
 	case !there:
 		s.Err = "ENOENT" // of the open(2)
@@ -88,14 +86,15 @@ func (m *Model) answer(s Op, fd *descriptor) Op {
 	case s.File == LevelFile:
 		s.Err = m.writeLevel(s.Data)
 	case s.At != 0 || fd.pos != 0:
-		s.Err = "EINVAL" // lockdown_reasons_write takes whole commands: only offset 0
+		s.Err = "EINVAL" // lockdown_reasons_write takes whole commands at offset 0 only
 	default:
 		s.Err = m.writeReasons(s.Data)
 	}
 	return s
 }
 
-// read reads a text to its end, from where the descriptor is or from at.
+// read returns a text from offset at, or from the descriptor's position, to its
+// end.
 func (fd *descriptor) read(text string, at int64) string {
 	if at != 0 {
 		return text[min(at, int64(len(text))):]
@@ -107,14 +106,14 @@ func (fd *descriptor) read(text string, at int64) string {
 
 // marked reports whether the level is shown in brackets.
 func (m *Model) marked(l Level) bool {
-	if m.kind == BitmapV1 {
+	if m.iface == BitmapV1 {
 		return m.marks[l]
 	}
 	return m.level() == l
 }
 
-// showLevel is lockdown_read, which asks for each level in turn whether it is
-// the one in force.
+// showLevel is lockdown_read, which compares each level with the level in
+// force.
 func (m *Model) showLevel(marked func(Level) bool) string {
 	var words []string
 	for l := range levelNames {
@@ -127,7 +126,7 @@ func (m *Model) showLevel(marked func(Level) bool) string {
 	return strings.Join(words, " ") + "\n"
 }
 
-// showReasons is the bitmap series' list of reasons.
+// showReasons is the list of reasons of the bitmap series.
 func (m *Model) showReasons() string {
 	var b strings.Builder
 	for _, r := range reasons {
@@ -149,34 +148,34 @@ func (m *Model) writeLevel(data string) string {
 	return err
 }
 
-// admit is their first half: what follows a NUL is not seen (memdup_user_nul),
-// one newline is stripped, the rest must be a level's name to the letter, and
-// it must be higher than the level in force.
+// admit is the first half of lock_kernel_down: memdup_user_nul drops everything
+// after a NUL, one newline is stripped, the rest must be exactly a level's
+// name, and the level must be higher than the one in force.
 func (m *Model) admit(data string) (l Level, errno string) {
 	data, _, _ = strings.Cut(data, "\x00")
 	l, err := ParseLevel(strings.TrimSuffix(data, "\n"))
 	switch {
 	case err != nil:
 		return l, "EINVAL"
-	case m.kind != BitmapV1 && m.level() >= l:
+	case m.iface != BitmapV1 && m.level() >= l:
 		return l, "EPERM"
 	}
 	return l, ""
 }
 
-// store is their second half. In mainline it is an assignment, whatever was
-// stored since admit looked.
+// store is the second half. In mainline it is a plain assignment, even if
+// another writer stored since admit.
 func (m *Model) store(l Level) {
 	for _, r := range reasons {
-		m.locked[r.Reason] = r.Level <= l || m.kind != Upstream && m.locked[r.Reason]
+		m.locked[r.Reason] = r.Level <= l || m.iface != Upstream && m.locked[r.Reason]
 	}
 	m.mark(l)
 }
 
-// maxReasons bounds one write to the reasons file, in bytes: a page.
+// maxReasons bounds one write to the reasons file, in bytes: one page.
 const maxReasons = 4096
 
-// writeReasons locks every reason named, or none at all.
+// writeReasons locks every reason named, or none if one is unknown.
 func (m *Model) writeReasons(data string) string {
 	if len(data) > maxReasons {
 		return "EINVAL"

@@ -15,38 +15,37 @@ func parse(t *testing.T, text string) Setting {
 	return s
 }
 
-// act is one write and what the level file must read after it.
-type act struct{ file, data, err, level string }
+// change is one write and what the level file must read after it.
+type change struct{ file, data, err, level string }
 
-func write(level, err, data string) act { return act{LevelFile, data, err, level} }
+func write(level, err, data string) change { return change{LevelFile, data, err, level} }
 
 func TestModel(t *testing.T) {
 	const none, integ, conf = "[none] integrity confidentiality\n", "none [integrity] confidentiality\n", "none integrity [confidentiality]\n"
 	for _, tc := range []struct {
 		name    string
-		kind    Interface
+		iface   Interface
 		setting string
-		acts    []act
+		changes []change
 	}{
-		// Observed on Debian's 6.1, 6.12 and 7.3 (shared facts), and by the
-		// lab on 6.12.
-		{"mainline", Upstream, "none", []act{
+		// Observed on Debian's 6.1, 6.12 and 7.3, and by the lab on 6.12.
+		{"mainline", Upstream, "none", []change{
 			write(none, "EPERM", "none"), write(none, "EINVAL", "bogus"), write(none, "EINVAL", ""),
 			write(none, "EINVAL", "integrity "), write(none, "EINVAL", "dev_mem"),
 			write(integ, "", "integrity\n"), write(integ, "EPERM", "integrity"), write(integ, "EPERM", "none"),
 			write(conf, "", "confidentiality"), write(conf, "EPERM", "integrity"), write(conf, "EINVAL", "bogus"),
 		}},
-		{"posted", BitmapV1, "none", []act{
+		{"bitmap-v1", BitmapV1, "none", []change{
 			write("none integrity confidentiality\n", "EINVAL", "foo"),
 			write("[none] integrity confidentiality\n", "", "none"),
 			write("[none] [integrity] confidentiality\n", "", "integrity"),
 			write("[none] [integrity] confidentiality\n", "", "integrity"),
 			write("[none] [integrity] [confidentiality]\n", "", "confidentiality"),
 		}},
-		{"posted at boot", BitmapV1, "confidentiality@boot", []act{
+		{"bitmap-v1 at boot", BitmapV1, "confidentiality@boot", []change{
 			write("none [integrity] [confidentiality]\n", "", "integrity"),
 		}},
-		{"bitmap", Bitmap, "integrity,kcore@runtime", []act{
+		{"bitmap", Bitmap, "integrity,kcore@runtime", []change{
 			write(integ, "EPERM", "integrity"), write(integ, "EPERM", "none"),
 			{ReasonsFile, "perf,bogus", "EINVAL", integ}, {ReasonsFile, "perf,", "EINVAL", integ},
 			{ReasonsFile, "integrity", "EINVAL", integ},
@@ -54,17 +53,17 @@ func TestModel(t *testing.T) {
 			{ReasonsFile, "xfrm_secret\n", "", conf}, {ReasonsFile, "xfrm_secret", "", conf},
 			write(conf, "EPERM", "confidentiality"),
 		}},
-		{"all but one of a level", Bitmap, strings.Join(Tokens()[1:], ",") + "@runtime", []act{
+		{"all but one of a level", Bitmap, strings.Join(Tokens()[1:], ",") + "@runtime", []change{
 			write(none, "EPERM", "none"), write(conf, "", "integrity"),
 		}},
 	} {
-		m := NewModel(tc.kind, parse(t, tc.setting))
-		for i, a := range tc.acts {
+		m := NewModel(tc.iface, parse(t, tc.setting))
+		for i, a := range tc.changes {
 			if got := m.Answer(Op{Call: "write", File: a.file, Data: a.data}); got.Err != a.err {
-				t.Errorf("%s, act %d: %s, want %q", tc.name, i, got, a.err)
+				t.Errorf("%s, write %d: %s, want %q", tc.name, i, got, a.err)
 			}
 			if got := m.Answer(Op{Call: "read", File: LevelFile}); got.Data != a.level {
-				t.Errorf("%s, act %d: level reads %q, want %q", tc.name, i, got.Data, a.level)
+				t.Errorf("%s, write %d: level reads %q, want %q", tc.name, i, got.Data, a.level)
 			}
 		}
 	}
@@ -79,9 +78,8 @@ func TestModelHasNoReasonsFileOnMainline(t *testing.T) {
 	}
 }
 
-// TestModelOnlyLocks drives random writes: nothing that was locked is ever
-// open again, exactly one level is shown, and it is the one whose reasons are
-// all locked.
+// TestModelOnlyLocks makes random writes: a locked reason never opens again,
+// exactly one level is shown, and it is the one whose reasons are all locked.
 func TestModelOnlyLocks(t *testing.T) {
 	words := append(Tokens(), "none", "integrity", "confidentiality", "", "bogus", "dev_mem,kexec\n", "kcore,bogus", " msr")
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -90,11 +88,11 @@ func TestModelOnlyLocks(t *testing.T) {
 		locked := map[Reason]bool{}
 		for range 60 {
 			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
-			step := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
+			op := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
 			var now Setting
 			for _, r := range Reasons() {
 				if locked[r.Reason] && !m.Locked(r.Reason) {
-					t.Fatalf("%s unlocked %s", step, r.Reason)
+					t.Fatalf("%s unlocked %s", op, r.Reason)
 				}
 				if locked[r.Reason] = m.Locked(r.Reason); locked[r.Reason] {
 					now.Reasons = append(now.Reasons, r.Reason)
@@ -102,7 +100,7 @@ func TestModelOnlyLocks(t *testing.T) {
 			}
 			shown := m.Answer(Op{Call: "read", File: LevelFile}).Data
 			if strings.Count(shown, "[") != 1 || !strings.Contains(shown, "["+now.Shown().String()+"]") {
-				t.Fatalf("after %s: level reads %q, want %s alone in brackets", step, shown, now.Shown())
+				t.Fatalf("after %s: level reads %q, want %s alone in brackets", op, shown, now.Shown())
 			}
 		}
 	}

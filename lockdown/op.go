@@ -5,30 +5,30 @@ import (
 	"unicode/utf8"
 )
 
-// A Op is one act on lockdown's interface and the kernel's answer. The
-// guest records steps, the model predicts them, and any difference is a
+// An Op is one operation on a lockdown file and the kernel's answer. The guest
+// records operations, the model predicts them, and any difference is a
 // deviation.
 type Op struct {
 	Call string // "read" or "write"
 	File string
-	Data string // write: what was written; read: what came back
+	Data string // write: the data to write; read: the data read
 	Err  string `json:",omitempty"` // symbolic errno, empty for success
 
-	// At is where a pread(2) or pwrite(2) is done; 0: a read(2) or write(2),
-	// at the descriptor's own position.
+	// At is the offset of a pread(2) or pwrite(2). If it is 0, the operation is
+	// a read(2) or write(2) at the descriptor's own position.
 	At int64 `json:",omitempty"`
 
-	// Same says that the step is done on the descriptor of the one before it,
-	// which is of the same file and group.
+	// Same runs the operation on the descriptor of the one before it, which has
+	// the same file and group.
 	Same bool `json:",omitempty"`
 
-	// Group is not 0 for steps that are done at one moment: those in a row
-	// with one number. Each is done by a thread of its own, but for the Same
-	// ones, which the thread of the step before them does after it.
+	// Group is the number shared by consecutive operations that run
+	// concurrently, or 0. Each runs in its own thread, but an operation with
+	// Same runs in the thread of the one before it, after it.
 	Group int `json:",omitempty"`
 }
 
-// String prints the step like strace.
+// String prints the operation like strace.
 func (s Op) String() string {
 	call, at := s.Call, ""
 	if s.At != 0 {
@@ -44,8 +44,8 @@ func (s Op) String() string {
 	return fmt.Sprintf("%s(%q, %s%s) = %s", call, s.File, data, at, s.Returned())
 }
 
-// Returned is what the operation returned, as strace prints it: an errno, the data
-// read, or the number of bytes written.
+// Returned is what the operation returned, as strace prints it: an errno, the
+// data read, or the number of bytes written.
 func (s Op) Returned() string {
 	switch {
 	case s.Err != "":
@@ -56,48 +56,47 @@ func (s Op) Returned() string {
 	return fmt.Sprint(len(s.Data))
 }
 
-// Bounds of a script.
+// Bounds of a sequence.
 const (
-	maxOps     = 1024 // of a script
-	MaxWriters = 4    // of a group; their orders are searched
-	maxAtOnce  = 8    // steps of a group
+	maxOps     = 1024 // in a sequence
+	MaxWriters = 4    // in a group; every order of them is tried
+	maxAtOnce  = 8    // in a group
 )
 
-// CheckSequence says why steps cannot be played; nil if they can.
-func CheckSequence(steps []Op) error {
-	if len(steps) > maxOps {
-		return fmt.Errorf("check script: %d steps, at most %d", len(steps), maxOps)
+// CheckSequence reports why a sequence cannot run; nil if it can.
+func CheckSequence(ops []Op) error {
+	if len(ops) > maxOps {
+		return fmt.Errorf("check sequence: %d operations, at most %d", len(ops), maxOps)
 	}
-	for i, s := range steps {
+	for i, s := range ops {
 		var why string
 		switch {
 		case s.Call != "read" && s.Call != "write":
 			why = "neither read nor write"
 		case s.File != LevelFile && s.File != ReasonsFile:
-			why = "not a file of lockdown's"
+			why = "not a lockdown file"
 		case s.At < 0:
 			why = "before the start of the file"
-		case s.Same && (i == 0 || steps[i-1].File != s.File || steps[i-1].Group != s.Group):
-			why = "no step before it has its descriptor"
+		case s.Same && (i == 0 || ops[i-1].File != s.File || ops[i-1].Group != s.Group):
+			why = "no operation before it has its descriptor"
 		}
 		if why != "" {
-			return fmt.Errorf("check script: step %d, %s: %s", i+1, s, why)
+			return fmt.Errorf("check sequence: operation %d, %s: %s", i+1, s, why)
 		}
 	}
-	for _, part := range Parts(steps) {
+	for _, part := range Parts(ops) {
 		if w := Writers(part); len(w) > MaxWriters || len(part) > maxAtOnce && part[0].Group != 0 {
-			return fmt.Errorf("check script: %d steps of %d writers at once, at most %d of %d", len(part), len(w), maxAtOnce, MaxWriters)
+			return fmt.Errorf("check sequence: %d operations of %d writers at once, at most %d of %d", len(part), len(w), maxAtOnce, MaxWriters)
 		}
 	}
 	return nil
 }
 
-// Parts cuts a script where one act ends and the next begins: a group, or the
-// steps on one descriptor.
-func Parts(steps []Op) [][]Op {
+// Parts splits a sequence into groups and runs of operations on one descriptor.
+func Parts(ops []Op) [][]Op {
 	var parts [][]Op
-	for i, s := range steps {
-		if n := len(parts) - 1; i > 0 && (s.Group != 0 && s.Group == steps[i-1].Group || s.Group == 0 && s.Same) {
+	for i, s := range ops {
+		if n := len(parts) - 1; i > 0 && (s.Group != 0 && s.Group == ops[i-1].Group || s.Group == 0 && s.Same) {
 			parts[n] = append(parts[n], s)
 		} else {
 			parts = append(parts, []Op{s})
@@ -106,8 +105,7 @@ func Parts(steps []Op) [][]Op {
 	return parts
 }
 
-// Writers deals a part out to threads: the steps that follow each other on one
-// descriptor.
+// Writers splits a part into threads: consecutive operations on one descriptor.
 func Writers(part []Op) [][]Op {
 	var writers [][]Op
 	for _, s := range part {

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// A plainOp has an Op's fields and not its methods.
+// A plainOp has the fields of an Op without its methods.
 type plainOp Op
 
-// A rawOp is an Op whose data is no UTF-8, which JSON cannot say.
+// A rawOp is an Op whose data is not UTF-8, which JSON cannot hold.
 type rawOp struct {
 	plainOp
 	Raw []byte `json:",omitempty"`
@@ -26,7 +26,7 @@ func (s Op) MarshalJSON() ([]byte, error) {
 	return json.Marshal(raw)
 }
 
-// UnmarshalJSON takes what MarshalJSON gives.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (s *Op) UnmarshalJSON(b []byte) error {
 	var raw rawOp
 	if err := json.Unmarshal(b, &raw); err != nil {

@@ -18,7 +18,7 @@ var levelNames = [...]string{"none", "integrity", "confidentiality"}
 
 func (l Level) String() string { return levelNames[l] }
 
-// ParseLevel takes the kernel's name of a level.
+// ParseLevel parses the kernel's name of a level.
 func ParseLevel(s string) (Level, error) {
 	for i, n := range levelNames {
 		if n == s {
@@ -28,22 +28,23 @@ func ParseLevel(s string) (Level, error) {
 	return None, fmt.Errorf("unknown level %q", s)
 }
 
-// MarshalText gives the kernel's name of the level.
+// MarshalText returns the kernel's name of the level.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// UnmarshalText takes the kernel's name of a level.
+// UnmarshalText parses the kernel's name of a level.
 func (l *Level) UnmarshalText(b []byte) (err error) { *l, err = ParseLevel(string(b)); return }
 
-// A Reason is an entry of the kernel's enum lockdown_reason, named by its
-// stable token: the enumerator without its prefix, in lower case. Numbers move
-// inside stable series (XEN_USER_ACTIONS shifted nine of them) and are never used.
+// A Reason is an entry of the kernel's enum lockdown_reason. It is named by its
+// stable token: the enumerator without its prefix, in lower case. The numbers
+// are never used: they change within stable series (XEN_USER_ACTIONS shifted
+// nine of them).
 type Reason string
 
-// A ReasonInfo is what the lab knows of a reason.
+// A ReasonInfo describes a reason.
 type ReasonInfo struct {
 	Reason Reason
 	Level  Level  // the lowest level that locks it
-	Label  string // the kernel's string for it, as it stands in the denial line
+	Label  string // the kernel's text for it in the denial message
 }
 
 // reasons is enum lockdown_reason (include/linux/security.h) with
@@ -92,7 +93,7 @@ func Tokens() []string {
 	return t
 }
 
-// Info looks a reason up; ok is false where there is no such reason.
+// Info looks up a reason; ok is false if there is no such reason.
 func Info(r Reason) (info ReasonInfo, ok bool) {
 	for _, i := range reasons {
 		if i.Reason == r {

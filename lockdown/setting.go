@@ -6,38 +6,38 @@ import (
 	"strings"
 )
 
-// A Interface is the interface through which a kernel locks and shows reasons.
+// An Interface is the ABI through which a kernel locks and shows reasons.
 type Interface string
 
 const (
 	Upstream Interface = "upstream"  // mainline: three levels, one file
-	Bitmap   Interface = "bitmap"    // the lab's series: levels, and single reasons in a file of their own
-	BitmapV1 Interface = "bitmap-v1" // the series posted in 2025, with the lab's door for single reasons
+	Bitmap   Interface = "bitmap"    // the lab's series: levels, and single reasons in a separate file
+	BitmapV1 Interface = "bitmap-v1" // the series posted in 2025, with the lab's file for single reasons
 )
 
-// Interfaces lists every kind.
+// Interfaces lists every interface.
 func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapV1} }
 
-// A Delivery is how a setting comes into force.
+// A Delivery is how a setting takes effect.
 type Delivery string
 
 const (
 	Boot    Delivery = "boot"    // kernel command line
 	Runtime Delivery = "runtime" // securityfs, by the guest program
-	CoCo    Delivery = "coco"    // an in-kernel caller: the lab's fake confidential guest
+	CoCo    Delivery = "coco"    // an in-kernel caller: the lab's simulated confidential guest
 )
 
 var deliveries = []Delivery{Boot, Runtime, CoCo}
 
-// A Setting is what is locked and how it got there. The zero value locks
-// nothing and is delivered at boot by giving no option at all.
+// A Setting is what is locked and how. The zero value locks nothing and adds no
+// kernel argument.
 type Setting struct {
 	Level   Level    // a whole level, or None
-	Reasons []Reason // single reasons besides it, in the kernel's order
+	Reasons []Reason // single reasons in addition, in the kernel's order
 	Via     Delivery
 }
 
-// String gives the text form: none, integrity@boot, dev_mem,kcore@runtime.
+// String returns the text form: none, integrity@boot, dev_mem,kcore@runtime.
 func (s Setting) String() string {
 	var parts []string
 	if s.Level != None {
@@ -56,24 +56,24 @@ func (s Setting) String() string {
 	return strings.Join(parts, ",") + "@" + string(how)
 }
 
-// MarshalText gives the text form.
+// MarshalText returns the text form.
 func (s Setting) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes the text form.
+// UnmarshalText parses the text form.
 func (s *Setting) UnmarshalText(b []byte) (err error) { *s, err = ParseSetting(string(b)); return }
 
-// An UnknownError is a word that is none of those known.
+// An UnknownError is a word that names nothing known.
 type UnknownError struct {
-	What  string   // reason or level, delivery
-	Word  string   // as given
-	Known []string // what there is
+	What  string   // the type of name: reason or level, delivery
+	Word  string   // as the user wrote it
+	Known []string // the valid names
 }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("unknown %s %q", e.What, e.Word) }
 
-// ParseSetting takes the text form of a setting. Without @, it is delivered
-// at boot. The result is canonical: reasons in the kernel's order, once each,
-// and none that the level locks anyway.
+// ParseSetting parses the text form of a setting. Without @, the delivery is
+// boot. The result is canonical: reasons are in the kernel's order, once each,
+// without those that the level includes.
 func ParseSetting(text string) (Setting, error) {
 	what, how, cut := strings.Cut(text, "@")
 	s := Setting{Via: Boot}
@@ -105,11 +105,11 @@ func ParseSetting(text string) (Setting, error) {
 	}
 	switch {
 	case levels == 1 && s.Level == None && len(named) > 0:
-		return Setting{}, fmt.Errorf("setting %q names none and reasons", text)
+		return Setting{}, fmt.Errorf("setting %q combines none with reasons", text)
 	case s.Level == None && len(s.Reasons) == 0:
-		s.Via = Boot // nothing to deliver: there is one way to lock nothing
+		s.Via = Boot // there is only one way to lock nothing
 	case s.Via == CoCo && s.String() != "dev_mem@coco":
-		return Setting{}, fmt.Errorf("setting %q: a confidential guest locks dev_mem and nothing else", text)
+		return Setting{}, fmt.Errorf("setting %q: a confidential guest can lock only dev_mem", text)
 	}
 	return s, nil
 }
@@ -127,8 +127,8 @@ func (s Setting) Locks(r Reason) bool { return s.Level.Locks(r) || slices.Contai
 // which an upstream kernel cannot do.
 func (s Setting) locksSingly() bool { return len(s.Reasons) > 0 }
 
-// Shown is the level that a kernel must show for the setting: the highest one
-// of which every reason is locked.
+// Shown is the level that a kernel must show for the setting: the highest level
+// whose reasons are all locked.
 func (s Setting) Shown() Level {
 	shown := None
 	for _, l := range []Level{Integrity, Confidentiality} {
@@ -142,9 +142,9 @@ func (s Setting) Shown() Level {
 	return shown
 }
 
-// KernelArgs is the setting on the kernel command line; empty for what is
-// locked at run time. "none" is asked for by no option at all: lockdown=none
-// is not a value (lockdown_param, v6.12).
+// KernelArgs returns the kernel arguments of the setting; none for what is
+// locked at run time. For the level none there is no argument, because
+// lockdown=none is invalid (lockdown_param, v6.12).
 func (s Setting) KernelArgs() []string {
 	switch s.Via {
 	case Runtime:
@@ -170,24 +170,24 @@ func joinReasons(rs []Reason) string {
 	return strings.Join(words, ",")
 }
 
-// Files of lockdown's interface in securityfs.
+// Lockdown's files in securityfs.
 const (
 	Dir              = "/sys/kernel/security"
 	LSMFile          = Dir + "/lsm"
 	LevelFile        = Dir + "/lockdown"
-	ReasonsFile      = Dir + "/lockdown_reasons" // Bitmap
-	SingleReasonFile = Dir + "/lockdown_door"    // Posted
+	ReasonsFile      = Dir + "/lockdown_reasons" // interface bitmap
+	SingleReasonFile = Dir + "/lockdown_door"    // interface bitmap-v1
 )
 
-// A Write is one write(2) of a whole command to one of lockdown's files.
+// A Write is one write(2) of a whole command to a lockdown file.
 type Write struct {
 	File string
 	Data string
 }
 
-// Writes is what locks the setting at run time on a kernel of the kind, in
-// order; empty for what is delivered otherwise. A kernel that cannot lock
-// single reasons is an error.
+// Writes returns the writes that lock the setting at run time through the
+// interface, in order; none for other deliveries. If the kernel cannot lock
+// single reasons, it is an error.
 func (s Setting) Writes(k Interface) ([]Write, error) {
 	if err := s.CheckInterface(k); err != nil {
 		return nil, err
@@ -212,16 +212,16 @@ func (s Setting) Writes(k Interface) ([]Write, error) {
 	return w, nil
 }
 
-// CheckInterface says why a kernel of the kind cannot be brought into the setting;
-// nil if it can.
+// CheckInterface reports why a kernel with the interface cannot have the
+// setting; nil if it can.
 func (s Setting) CheckInterface(k Interface) error {
 	switch {
 	case k == Upstream && s.locksSingly():
 		return fmt.Errorf("setting %s: an upstream kernel cannot lock single reasons", s)
 	case k != Bitmap && s.Via == CoCo:
-		return fmt.Errorf("setting %s: only a bitmap kernel has the in-kernel interface that a confidential guest calls", s)
+		return fmt.Errorf("setting %s: only a bitmap kernel has the function that a confidential guest calls", s)
 	case k == BitmapV1 && s.locksSingly() && s.Via != Runtime:
-		return fmt.Errorf("setting %s: the posted series cannot lock single reasons at boot", s)
+		return fmt.Errorf("setting %s: a bitmap-v1 kernel cannot lock single reasons at boot", s)
 	}
 	return nil
 }

@@ -67,9 +67,9 @@ func TestParseSettingRefuses(t *testing.T) {
 
 func TestCheckKind(t *testing.T) {
 	for _, tc := range []struct {
-		text string
-		kind Interface
-		ok   bool
+		text  string
+		iface Interface
+		ok    bool
 	}{
 		{"confidentiality@runtime", Upstream, true},
 		{"dev_mem@boot", Upstream, false},
@@ -84,17 +84,17 @@ func TestCheckKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CheckInterface(tc.kind); (err == nil) != tc.ok {
-			t.Errorf("%s on %s: %v, want ok %v", s, tc.kind, err, tc.ok)
+		if err := s.CheckInterface(tc.iface); (err == nil) != tc.ok {
+			t.Errorf("%s on %s: %v, want ok %v", s, tc.iface, err, tc.ok)
 		}
 	}
 }
 
 func TestWrites(t *testing.T) {
 	for _, tc := range []struct {
-		text string
-		kind Interface
-		want []Write
+		text  string
+		iface Interface
+		want  []Write
 	}{
 		{"integrity@boot", Bitmap, nil},
 		{"integrity@runtime", Upstream, []Write{{LevelFile, "integrity"}}},
@@ -105,14 +105,14 @@ func TestWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Writes(tc.kind)
+		got, err := s.Writes(tc.iface)
 		if err != nil || len(got) != len(tc.want) {
-			t.Errorf("%s on %s: %v, %v; want %v", s, tc.kind, got, err, tc.want)
+			t.Errorf("%s on %s: %v, %v; want %v", s, tc.iface, got, err, tc.want)
 			continue
 		}
 		for i := range got {
 			if got[i] != tc.want[i] {
-				t.Errorf("%s on %s: write %d is %v, want %v", s, tc.kind, i, got[i], tc.want[i])
+				t.Errorf("%s on %s: write %d is %v, want %v", s, tc.iface, i, got[i], tc.want[i])
 			}
 		}
 	}

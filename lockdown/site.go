@@ -4,19 +4,19 @@ import "strings"
 
 // A Site is a call of security_locked_down() in a kernel's machine code.
 type Site struct {
-	Name     string // as the lab's kernels print the return address: symbol+0xoffset/0xsize, with ",N" after a symbol that is not the only one, then " [module]" of a module's
+	Name     string // return address as the lab's kernels print it: symbol+0xoffset/0xsize, with ",N" after an ambiguous symbol, and " [module]" if it is in a module
 	Module   string `json:",omitempty"` // empty for the kernel itself
-	File     string `json:",omitempty"` // in the source tree; this and what follows are empty where the kernel does not say
-	Function string `json:",omitempty"` // in the source: an inlined one is not the symbol in Name
+	File     string `json:",omitempty"` // path in the source tree; this and the following fields are empty if the kernel has no such information
+	Function string `json:",omitempty"` // name in the source; an inlined function differs from the symbol in Name
 	Line     int    `json:",omitempty"`
-	Reason   Reason `json:",omitempty"` // what it asks for
-	Tail     bool   `json:",omitempty"` // it is a jump: what the kernel prints is the caller of the function it is in
+	Reason   Reason `json:",omitempty"` // the reason that it checks
+	Tail     bool   `json:",omitempty"` // a tail call (jump): the kernel prints the caller of the function that contains it
 }
 
-// Where is file:function, by which people and tables name a call.
+// Where is file:function, the name of the call in tables.
 func (s Site) Where() string { return where(s.File, s.Function) }
 
-// A SourceSite is a call of security_locked_down() in the source of a kernel,
+// A SourceSite is a call of security_locked_down() in a kernel's source,
 // compiled or not.
 type SourceSite struct {
 	File     string
@@ -25,7 +25,7 @@ type SourceSite struct {
 	Reason   Reason
 }
 
-// Where is file:function, by which people and tables name a call.
+// Where is file:function, the name of the call in tables.
 func (s SourceSite) Where() string { return where(s.File, s.Function) }
 
 func where(file, function string) string {
@@ -35,17 +35,17 @@ func where(file, function string) string {
 	return file + ":" + function
 }
 
-// Sites is where a kernel asks lockdown.
+// Sites lists the lockdown call sites of a kernel.
 type Sites struct {
 	Present []Site       // in the machine code, by name
 	Source  []SourceSite // in the source, by file and line
 }
 
-// enumPrefix is what the enumerators of enum lockdown_reason begin with.
+// enumPrefix is the prefix of the enumerators of enum lockdown_reason.
 const enumPrefix = "LOCKDOWN_"
 
-// ParseReason takes an enumerator (LOCKDOWN_KEXEC); ok is false where it is
-// none. Reasons that the lab does not know are reasons too.
+// ParseReason parses an enumerator (LOCKDOWN_KEXEC); ok is false if it is not
+// one. A reason that the lab does not know is valid.
 func ParseReason(enumerator string) (r Reason, ok bool) {
 	token, ok := strings.CutPrefix(enumerator, enumPrefix)
 	if !ok || token == "" || strings.ToUpper(token) != token {

@@ -44,7 +44,7 @@ func TestSiteWhere(t *testing.T) {
 	}
 }
 
-// What a kernel does not say is not in the file either.
+// TestSitesJSON: unknown fields are left out of the file.
 func TestSitesJSON(t *testing.T) {
 	data, err := json.Marshal(Sites{Present: []Site{{Name: "f+0x1/0x2 [m]", Module: "m"}}, Source: []SourceSite{{"a.c", "f", 3, "kexec"}}})
 	want := `{"Present":[{"Name":"f+0x1/0x2 [m]","Module":"m"}],"Source":[{"File":"a.c","Function":"f","Line":3,"Reason":"kexec"}]}`

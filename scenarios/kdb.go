@@ -28,9 +28,9 @@ func kgdbScenario() Scenario {
 		{"registers", "dbg_read_kernel", Checked, kdb.Registers},
 		{"write", "dbg_write_kernel", Checked, kdb.Write},
 		{"set-register", "dbg_write_kernel", Checked, kdb.SetRegister},
-		{"breakpoints", "dbg_write_kernel", Checked, kdb.Command{Say: "bl", Shows: `bl\s+` + kdb.Prompt}}, // there are none
-		{"backtrace", "dbg_read_kernel", Unchecked, kdb.Command{Say: "bt", Shows: `Stack traceback for pid`}},
-		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Say: "lsmod", Shows: `Module +Size`}},
+		{"breakpoints", "dbg_write_kernel", Checked, kdb.Command{Text: "bl", Shows: `bl\s+` + kdb.Prompt}}, // there are none
+		{"backtrace", "dbg_read_kernel", Unchecked, kdb.Command{Text: "bt", Shows: `Stack traceback for pid`}},
+		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Text: "lsmod", Shows: `Module +Size`}},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g"), kdb> ` + p.cmd.Name(), Reason: p.reason, Expect: p.expect},

@@ -37,18 +37,18 @@ func xfrmScenario() Scenario {
 		{"notify-del", xfrm.NotifyDelete, []xfrm.Alg{xfrm.HMAC, xfrm.AES}, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Claim:    Claim{Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.Act), Reason: "xfrm_secret"},
+			Claim:    Claim{Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.Call), Reason: "xfrm_secret"},
 			Where:    Where{Site: site, Needs: needs},
 			Schedule: Schedule{Lines: p.lines},
 			Act: Act{Do: func(ctx context.Context, _ Env) Report {
-				return xfrm.Probe(ctx, p.way, p.algs, func(attrs map[uint16][]byte) Report { return xfrm.JudgeKeys(p.way.Act, p.algs, p.look, attrs) })
+				return xfrm.Probe(ctx, p.way, p.algs, func(attrs map[uint16][]byte) Report { return xfrm.JudgeKeys(p.way.Call, p.algs, p.look, attrs) })
 			}},
 		})
 	}
 	s.Probes = append(s.Probes,
 		Probe{
 			// The algorithm and the length of its key may be known.
-			Claim: Claim{Name: "getsa-name", Call: xfrm.Get.Act + " of an ESP association: its algorithm", Expect: Unchecked, Reason: "xfrm_secret"},
+			Claim: Claim{Name: "getsa-name", Call: xfrm.Get.Call + " of an ESP association: its algorithm", Expect: Unchecked, Reason: "xfrm_secret"},
 			Where: Where{Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs},
 			Act: Act{Do: func(ctx context.Context, _ Env) Report {
 				return xfrm.Probe(ctx, xfrm.Get, []xfrm.Alg{xfrm.GCM}, func(attrs map[uint16][]byte) Report { return xfrm.JudgeName(xfrm.GCM, attrs) })

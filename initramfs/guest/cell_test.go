@@ -374,7 +374,7 @@ func TestCellRunsASequence(t *testing.T) {
 		t.Errorf("%v, %v; want %v", got, err, script)
 	}
 	for _, bad := range []lockdown.Op{{Call: "write", File: "/etc/passwd"}, {Call: "unlink", File: lockdown.LevelFile}, {Call: "read", File: lockdown.LevelFile, At: -1}} {
-		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check script: ") || len(got) > 0 {
+		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check sequence: ") || len(got) > 0 {
 			t.Errorf("%s: %v, %v", bad, got, err)
 		}
 	}

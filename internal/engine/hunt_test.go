@@ -113,7 +113,7 @@ func (h *hunt) smaller(end time.Time) bool {
 		}
 		return false
 	}
-	sequence := asked(h.found.Steps[:h.found.To])
+	sequence := asked(h.found.Ops[:h.found.To])
 	for _, s := range h.settings {
 		if s.String() == h.in.String() {
 			break

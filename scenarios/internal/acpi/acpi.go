@@ -1,4 +1,5 @@
-// Package acpi gives the kernel ACPI tables, through configfs and at boot.
+// Package acpi loads ACPI tables through configfs, and checks those of the
+// boot.
 package acpi
 
 import (
@@ -16,15 +17,16 @@ const (
 	ConfigfsDir = "/sys/kernel/config/acpi/table"
 )
 
-// configfsTable is another table than the initrd's: none is loaded twice.
+// configfsTable differs from the initrd's table: the kernel does not load one
+// twice.
 func configfsTable() []byte { return ssdt("LDLCONF", "LDLC") }
 
 const NoTables = "the kernel found no ACPI tables"
 
-// WithItem makes a place for a table, does the act with it, and takes it away,
-// which unloads the table.
+// WithItem creates a configfs item for a table, runs the act in it, and removes
+// it, which unloads the table.
 func WithItem(act func(dir string) observe.Report) (r observe.Report) {
-	if !observe.Exists(TablesDir) { // unloading is not for a kernel that never started ACPI
+	if !observe.Exists(TablesDir) { // without ACPI the kernel cannot unload tables
 		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(observe.OpenCall(TablesDir, unix.O_RDONLY), unix.ENOENT), Why: NoTables}
 	}
 	dir := filepath.Join(ConfigfsDir, "ldlab")
@@ -43,8 +45,8 @@ func WithItem(act func(dir string) observe.Report) (r observe.Report) {
 	return r
 }
 
-// LoadTable writes a table. configfs collects what is written and hands it over
-// when the file is closed, but close(2) does not return the result
+// LoadTable writes a table. configfs collects the data and passes it on when
+// the file is closed, but close(2) does not return the result
 // (fs/configfs/file.c:configfs_release_bin_file, v6.12). The table is therefore
 // read back: EINVAL means that none was loaded.
 func LoadTable(dir string) observe.Report {
@@ -67,7 +69,7 @@ func LoadTable(dir string) observe.Report {
 	case read.Errno == "EINVAL":
 		read.Outcome, read.Why = observe.Denied, ""
 	case read.Outcome == observe.Allowed && !bytes.Equal(b, table):
-		read.Outcome, read.Why = observe.Failed, "another table was read back"
+		read.Outcome, read.Why = observe.Failed, "the table read back differs"
 	}
 	return read
 }

@@ -10,17 +10,17 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// FromInitrd looks whether the kernel took the table that the initrd carries.
+// FromInitrd checks whether the kernel loaded the table in the initrd.
 func FromInitrd() observe.Report {
 	pattern := filepath.Join(TablesDir, "SSDT*")
-	act := fmt.Sprintf("read(%q)", pattern)
+	call := fmt.Sprintf("read(%q)", pattern)
 	paths, _ := filepath.Glob(pattern)
 	for _, path := range paths {
 		if table, err := os.ReadFile(path); err == nil && bytes.Equal(table, InitrdSSDT()) {
 			return observe.Report{Outcome: observe.Allowed, Call: observe.CallText(fmt.Sprintf("read(%q)", path), nil) + ": the initrd's"}
 		}
 	}
-	r := observe.Report{Outcome: observe.Failed, Call: act + ": none is the initrd's"}
+	r := observe.Report{Outcome: observe.Failed, Call: call + ": none is the initrd's"}
 	log, err := observe.KernelLog()
 	switch {
 	case err != nil:
@@ -32,19 +32,19 @@ func FromInitrd() observe.Report {
 	case !observe.Exists(TablesDir):
 		r.Outcome, r.Why = observe.Unavailable, NoTables
 	default:
-		r.Why = "the kernel found the table, and did not install it"
+		r.Why = "the kernel found the table but did not install it"
 	}
 	return r
 }
 
-// tableIgnored is what the kernel says where lockdown refused the table of the
-// initrd (drivers/acpi/tables.c:acpi_table_upgrade, v6.12).
+// tableIgnored is the kernel's message if lockdown denied the initrd's table
+// (drivers/acpi/tables.c:acpi_table_upgrade, v6.12).
 const tableIgnored = "kernel is locked down, ignoring table override"
 
-// FromEFIVar looks whether the kernel took the name of a variable. Without a
-// variable of that name nothing comes of it but, where it was refused,
-// lockdown's own line; a kernel that does not know the parameter hands it to
-// init.
+// FromEFIVar checks whether the kernel accepted the name of an EFI variable. No
+// such variable exists, so the only effect is lockdown's message if the
+// parameter was denied. A kernel that does not know the parameter passes it on
+// to init.
 func FromEFIVar() observe.Report {
 	const arg = "efivar_ssdt="
 	line, err := os.ReadFile("/proc/cmdline")
@@ -65,15 +65,16 @@ func FromEFIVar() observe.Report {
 	if err != nil {
 		return observe.SetupFailed("syslog(SYSLOG_ACTION_READ_ALL)", err)
 	}
-	const act = "syslog(SYSLOG_ACTION_READ_ALL)"
+	const call = "syslog(SYSLOG_ACTION_READ_ALL)"
 	if ssdtRefused(log) {
-		return observe.Report{Outcome: observe.Denied, Call: act + ": refused while the command line was parsed"}
+		return observe.Report{Outcome: observe.Denied, Call: call + ": refused while the command line was parsed"}
 	}
-	return observe.Report{Outcome: observe.Allowed, Call: act + ": not refused"}
+	return observe.Report{Outcome: observe.Allowed, Call: call + ": not refused"}
 }
 
-// ssdtRefused reports whether the log tells of a refusal that was not that of
-// the initrd's table, which lockdown words alike and follows up with another line.
+// ssdtRefused reports whether the log has a denial that is not that of the
+// initrd's table. Lockdown's message is the same for both, but the kernel logs
+// another line after the initrd's.
 func ssdtRefused(log string) bool {
 	return strings.Count(log, "Lockdown: swapper: modifying ACPI tables is restricted") > strings.Count(log, tableIgnored)
 }

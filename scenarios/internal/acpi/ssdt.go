@@ -5,24 +5,24 @@ import (
 	"encoding/binary"
 )
 
-// InitrdPath is the path of SSDT in the initrd: the kernel looks there
-// (drivers/acpi/tables.c:acpi_table_upgrade, v6.12), in the first archive, and
-// only if that is not compressed.
+// InitrdPath is the path of the SSDT in the initrd. The kernel searches only
+// the first archive, uncompressed (drivers/acpi/tables.c:acpi_table_upgrade,
+// v6.12).
 const InitrdPath = "kernel/firmware/acpi/ldlab.aml"
 
-// InitrdSSDT is the ACPI table that the initrd carries: it names one number.
+// InitrdSSDT is the initrd's ACPI table. It defines one named number.
 func InitrdSSDT() []byte { return ssdt("LDLINIT", "LDLI") }
 
-// ssdt is the smallest ACPI table that does something: it gives the name to a
-// number, and nothing reads that. (ACPI 6.5, 5.2.6 and 20.2: the header, and
-// Name(name, 0x5A) in AML.)
+// ssdt is the smallest ACPI table with an effect: it defines a named number
+// that nothing reads. ACPI 6.5, 5.2.6 (header) and 20.2: Name(name, 0x5A) in
+// AML.
 func ssdt(tableID, name string) []byte {
 	const revision, creator = 1, "LDLB"
 	aml := append(append([]byte{0x08}, name...), 0x0a, 0x5a)
 	var b bytes.Buffer
 	b.WriteString("SSDT")
 	binary.Write(&b, binary.LittleEndian, uint32(HeaderSize+len(aml)))
-	b.Write([]byte{2, 0}) // the revision since ACPI 2.0, and room for the checksum
+	b.Write([]byte{2, 0}) // the revision since ACPI 2.0, and an empty checksum
 	binary.Write(&b, binary.LittleEndian, struct {
 		OEM      [6]byte
 		Table    [8]byte
@@ -36,7 +36,7 @@ func ssdt(tableID, name string) []byte {
 	for _, c := range table {
 		sum += c
 	}
-	table[9] = -sum // all bytes add up to nothing
+	table[9] = -sum // the bytes of a table add up to 0
 	return table
 }
 

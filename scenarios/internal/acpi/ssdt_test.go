@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// TestSSDT wants what the kernel looks at in a table of the initrd
+// TestSSDT checks what the kernel checks in a table of the initrd
 // (drivers/acpi/tables.c:acpi_table_upgrade, v6.12): size, signature, checksum.
 func TestSSDT(t *testing.T) {
 	table := InitrdSSDT()
 	if len(table) != 43 || table[4] != 43 {
-		t.Errorf("%d bytes that call themselves %d, want 43", len(table), table[4])
+		t.Errorf("%d bytes, length field %d, want 43", len(table), table[4])
 	}
 	var sum byte
 	for _, b := range table {
@@ -26,7 +26,7 @@ func TestSSDT(t *testing.T) {
 		t.Errorf("AML is %x, want %x", table[36:], want)
 	}
 	if bytes.Equal(table, configfsTable()) {
-		t.Error("the tables of the initrd and of configfs are one: it could not be loaded twice")
+		t.Error("the initrd and configfs have the same table, which the kernel does not load twice")
 	}
 }
 

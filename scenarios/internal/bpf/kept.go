@@ -10,8 +10,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// LoadForLater loads a program that reads kernel memory before, sees that it does,
-// and runs it again after.
+// LoadForLater loads a program that reads kernel memory and runs it. The
+// function that it returns runs the program again.
 func LoadForLater() (func() observe.Report, observe.Report) {
 	addr, err := ksym(textSymbol)
 	if err != nil {

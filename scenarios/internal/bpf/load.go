@@ -18,7 +18,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// maxLoads bounds how often a load that a signal cut short is tried.
+// maxLoads bounds how often an interrupted load is retried.
 const maxLoads = 10
 
 // Commands of bpf(2): include/uapi/linux/bpf.h, v6.12.
@@ -39,19 +39,18 @@ type progLoad struct {
 	logBuf   uint64
 }
 
-// progTestRun is the head of union bpf_attr for BPF_PROG_TEST_RUN, as far as a
-// raw tracepoint program takes it.
+// progTestRun is the head of union bpf_attr for BPF_PROG_TEST_RUN, up to the
+// fields of a raw tracepoint program.
 type progTestRun struct {
 	progFD uint32
 	retval uint32
 	_      [56]byte
 }
 
-// loadProg loads a program with one bpf(2) and nothing around
-// it, and gives what the verifier logged. cilium/ebpf's loader is not used:
-// where probe_read_kernel is refused it takes the kernel for an old one and
-// rewrites the calls to probe_read (linker.go:fixupProbeReadKernel, v0.22.0),
-// probe_read_user included.
+// loadProg loads a program with one bpf(2) and returns the verifier's log. It
+// does not use cilium/ebpf's loader: if probe_read_kernel is denied, that
+// loader assumes an old kernel and rewrites all calls to probe_read
+// (linker.go:fixupProbeReadKernel, v0.22.0), those to probe_read_user too.
 func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string, err error) {
 	var code bytes.Buffer
 	// Both architectures of the lab are little endian.
@@ -69,8 +68,8 @@ func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string,
 		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
 	}
 	n, e := uintptr(0), unix.EAGAIN
-	// The verifier gives up with EAGAIN where a signal is pending
-	// (kernel/bpf/verifier.c:do_check, v6.12); libbpf tries again, too.
+	// The verifier returns EAGAIN if a signal is pending
+	// (kernel/bpf/verifier.c:do_check, v6.12); libbpf retries, too.
 	for try := 0; e == unix.EAGAIN && try < maxLoads; try++ {
 		n, _, e = unix.Syscall(unix.SYS_BPF, bpfProgLoad, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
 	}
@@ -83,26 +82,26 @@ func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string,
 	return int(n), "", nil
 }
 
-// LoadCalling loads and drops a program that calls a helper.
+// LoadCalling loads and closes a program that calls a helper.
 func LoadCalling(typ ebpf.ProgramType, fn asm.BuiltinFunc) observe.Report {
-	act := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s, %s#%d)", TypeName(typ), HelperName(fn), fn)
+	call := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s, %s#%d)", TypeName(typ), HelperName(fn), fn)
 	fd, text, err := loadProg(typ, calling(fn))
 	if err == nil {
 		unix.Close(fd)
 	}
-	return judgeHelper(act, text, err)
+	return judgeHelper(call, text, err)
 }
 
-// judgeHelper is the result of loading a program that calls a helper.
-func judgeHelper(act, text string, err error) observe.Report {
-	r := observe.FromError(act, err)
+// judgeHelper returns the report of loading a program that calls a helper.
+func judgeHelper(call, text string, err error) observe.Report {
+	r := observe.FromError(call, err)
 	if err == nil {
 		return r
 	}
 	if err == unix.EINVAL && helperRefused(text) {
 		r.Outcome, r.Why = observe.Denied, ""
-	} else if r.Outcome != observe.Failed { // EPERM is not how lockdown answers here
-		r.Outcome, r.Why = observe.Failed, "EPERM comes before the verifier asks lockdown"
+	} else if r.Outcome != observe.Failed { // lockdown does not answer EPERM here
+		r.Outcome, r.Why = observe.Failed, "EPERM is returned before the verifier checks lockdown"
 	}
 	return observe.UnavailableIf(withLog(r, text), "CONFIG_BPF_SYSCALL", unix.ENOSYS)
 }
@@ -124,13 +123,13 @@ func runProg(fd int) (uint32, error) {
 	return attr.retval, nil
 }
 
-// helperRefused reports whether the verifier's log says that there is no such
-// helper: in the words of v6.12 and of v6.1.
+// helperRefused reports whether the verifier's log rejects the helper, in the
+// text of v6.12 or v6.1.
 func helperRefused(log string) bool {
 	return strings.Contains(log, "cannot use helper") || strings.Contains(log, "unknown func")
 }
 
-// lastLine is the verifier's reason, without its statistics.
+// lastLine is the verifier's last line before its statistics.
 func lastLine(log string) string {
 	last := ""
 	for line := range strings.Lines(log) {

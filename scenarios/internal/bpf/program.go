@@ -12,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// TypeName is a type of program as bpf(2) speaks of it.
+// TypeName is the name of a program type in bpf(2).
 func TypeName(typ ebpf.ProgramType) string {
 	if typ == ebpf.SocketFilter {
 		return "socket_filter"
@@ -20,7 +20,8 @@ func TypeName(typ ebpf.ProgramType) string {
 	return "raw_tracepoint"
 }
 
-// HelperName is the helper as bpf-helpers(7) and the verifier name it.
+// HelperName is the name of a helper in bpf-helpers(7) and in the verifier's
+// log.
 func HelperName(fn asm.BuiltinFunc) string {
 	var b strings.Builder
 	for i, r := range strings.TrimPrefix(fn.String(), "Fn") {
@@ -39,7 +40,7 @@ func HelperName(fn asm.BuiltinFunc) string {
 // probe_write family: 8 bytes between the stack and address 0.
 func calling(fn asm.BuiltinFunc) asm.Instructions {
 	stack, other := asm.R1, asm.R3
-	if fn == asm.FnProbeWriteUser { // its first argument is the address written to
+	if fn == asm.FnProbeWriteUser { // the first argument is the address to write to
 		stack, other = asm.R2, asm.R1
 	}
 	return asm.Instructions{
@@ -63,10 +64,10 @@ func sizeArg(fn asm.BuiltinFunc) asm.Register {
 }
 
 func UseMap() observe.Report {
-	const act = "bpf(BPF_MAP_CREATE, array)"
+	const call = "bpf(BPF_MAP_CREATE, array)"
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
 	if err != nil {
-		return observe.UnavailableIf(observe.FromError(act, err), "CONFIG_BPF_SYSCALL", unix.ENOSYS)
+		return observe.UnavailableIf(observe.FromError(call, err), "CONFIG_BPF_SYSCALL", unix.ENOSYS)
 	}
 	defer m.Close()
 	if err := m.Put(uint32(0), uint32(7)); err != nil {

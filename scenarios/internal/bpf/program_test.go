@@ -31,6 +31,6 @@ func TestBPFProgramsAssemble(t *testing.T) {
 		}
 	}
 	if got := HelperName(asm.FnProbeReadKernelStr); got != "bpf_probe_read_kernel_str" {
-		t.Errorf("helper is named %s", got)
+		t.Errorf("helper name is %s", got)
 	}
 }

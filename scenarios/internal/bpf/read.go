@@ -16,11 +16,11 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// textSymbol is what programs that read kernel memory read: the beginning of
-// the kernel's code, which never changes and holds no zeros.
+// textSymbol is the symbol that the programs read: the beginning of the
+// kernel's code, which never changes and is not zero.
 const textSymbol = "_stext"
 
-// ksym is the address of a symbol; 0 is what those see who may not know.
+// ksym is the address of a symbol. Without the privilege to see it, it is 0.
 func ksym(name string) (uint64, error) {
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {
@@ -41,8 +41,8 @@ func ksym(name string) (uint64, error) {
 	return 0, fmt.Errorf("no symbol %s", name)
 }
 
-// reading is a program that gives the first 4 bytes at the address, read with
-// bpf_probe_read_kernel; 0 where it does not read.
+// reading returns a program that reads 4 bytes at the address with
+// bpf_probe_read_kernel and returns them, or 0 if the read fails.
 func reading(addr uint64) asm.Instructions {
 	return asm.Instructions{
 		asm.Mov.Imm(asm.R0, 0),
@@ -52,14 +52,14 @@ func reading(addr uint64) asm.Instructions {
 		asm.Mov.Imm(asm.R2, 4),
 		asm.LoadImm(asm.R3, int64(addr), asm.DWord),
 		asm.FnProbeReadKernel.Call(),
-		// A read that fails leaves zeros.
+		// A failed read leaves zeros.
 		asm.LoadMem(asm.R0, asm.RFP, -8, asm.Word),
 		asm.Return(),
 	}
 }
 
-// casting is a program that gives the first 4 bytes at the address, read with
-// a plain load through what the kfunc bpf_rdonly_cast makes of it.
+// casting returns a program that returns the first 4 bytes at the address. It
+// reads them with a plain load through the kfunc bpf_rdonly_cast.
 func casting(addr uint64, kfunc, typ btf.TypeID) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadImm(asm.R1, int64(addr), asm.DWord),
@@ -72,20 +72,20 @@ func casting(addr uint64, kfunc, typ btf.TypeID) asm.Instructions {
 
 // CastAndRead loads and runs such a program.
 func CastAndRead() observe.Report {
-	const act = "bpf(BPF_PROG_LOAD, bpf_rdonly_cast)"
+	const call = "bpf(BPF_PROG_LOAD, bpf_rdonly_cast)"
 	if !observe.Exists("/sys/kernel/btf/vmlinux") {
-		return observe.Report{Outcome: observe.Unavailable, Call: act, Why: "CONFIG_DEBUG_INFO_BTF"}
+		return observe.Report{Outcome: observe.Unavailable, Call: call, Why: "CONFIG_DEBUG_INFO_BTF"}
 	}
 	spec, err := btf.LoadKernelSpec()
 	if err != nil {
 		return observe.SetupFailed("load BTF", err)
 	}
 	var kfunc *btf.Func
-	// The first 8 bytes of a page are one number in every kernel, so that a
-	// load of them gives a number and no pointer.
+	// struct page begins with an 8-byte number in every kernel, so loading it
+	// yields a scalar and not a pointer.
 	var page *btf.Struct
 	if err := spec.TypeByName("bpf_rdonly_cast", &kfunc); err != nil {
-		return observe.Report{Outcome: observe.Unavailable, Call: act, Why: "this kernel has no bpf_rdonly_cast"}
+		return observe.Report{Outcome: observe.Unavailable, Call: call, Why: "this kernel has no bpf_rdonly_cast"}
 	}
 	if err := spec.TypeByName("page", &page); err != nil {
 		return observe.SetupFailed("find struct page", err)
@@ -104,11 +104,11 @@ func CastAndRead() observe.Report {
 	}
 	fd, text, err := loadProg(ebpf.RawTracepoint, casting(addr, kfuncID, pageID))
 	if err != nil {
-		r := withLog(observe.FromError(act, err), text)
+		r := withLog(observe.FromError(call, err), text)
 		switch {
 		case strings.Contains(text, "JIT is required"):
 			r.Outcome, r.Why = observe.Unavailable, "CONFIG_BPF_JIT"
-		case strings.Contains(text, "bpf_rdonly_cast is not allowed"): // as a helper that is refused
+		case strings.Contains(text, "bpf_rdonly_cast is not allowed"): // rejected like a helper
 			r.Outcome, r.Why = observe.Denied, ""
 		}
 		return r
@@ -117,7 +117,7 @@ func CastAndRead() observe.Report {
 	return readsText(fd, "bpf_rdonly_cast")
 }
 
-// readsText runs a program that should give the beginning of the kernel's code.
+// readsText runs a program that must return the beginning of the kernel's code.
 func readsText(fd int, how string) observe.Report {
 	got, err := runProg(fd)
 	r := observe.FromError(fmt.Sprintf("bpf(BPF_PROG_TEST_RUN) = %#x of %s, by %s", got, textSymbol, how), err)

@@ -14,11 +14,12 @@ const (
 	Dir    = "/sys/kernel/debug"
 	LabDir = Dir + "/ldlab" // the files of the lab series, CONFIG_LDLAB_DEBUGFS
 
-	// _IO('L', 0), the one command that the lab's files with an ioctl take.
+	// _IO('L', 0), the only ioctl of the lab's files.
 	ioctlLab = 0x4c00
 )
 
-// LabFile says what is missing where a file of the lab series is not there.
+// LabFile reports the missing option if a file of the lab series does not
+// exist.
 func LabFile(r observe.Report) observe.Report {
 	return observe.UnavailableIf(r, "CONFIG_LDLAB_DEBUGFS", unix.ENOENT)
 }
@@ -44,7 +45,7 @@ func Mmap(path string) observe.Report {
 	})
 }
 
-// Chmod changes the mode and puts back what was there.
+// Chmod changes the mode and restores it.
 func Chmod(path string) observe.Report {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -59,7 +60,7 @@ func Chmod(path string) observe.Report {
 	return observe.FromError(fmt.Sprintf("chmod(%q, 0400)", path), err)
 }
 
-// Chown changes the owner and puts back what was there.
+// Chown changes the owner and restores it.
 func Chown(path string) observe.Report {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -74,7 +75,7 @@ func Chown(path string) observe.Report {
 	return observe.FromError(fmt.Sprintf("chown(%q, 1, 1)", path), err)
 }
 
-// WriteBackLab writes to a file of the lab series what all of them start with.
+// WriteBackLab writes the initial content to a file of the lab series.
 func WriteBackLab(fd int) observe.Report {
 	_, err := unix.Write(fd, []byte("ldlab\n"))
 	return observe.FromError(`write("`+LabDir+`/rw0600", "ldlab\n")`, err)

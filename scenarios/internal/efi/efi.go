@@ -13,8 +13,8 @@ const (
 	TestDevice = "/dev/efi_test"
 
 	// EFI_RUNTIME_GET_SUPPORTED_MASK, _IOR('p', 0x0C, unsigned int):
-	// drivers/firmware/efi/test/efi_test.h, v6.12. The only command that calls
-	// no firmware, of which a guest mostly has none.
+	// drivers/firmware/efi/test/efi_test.h, v6.12. It is the only command that
+	// does not call firmware, and most guests have none.
 	ioctlEFIMask = 0x8004700c
 )
 

@@ -8,15 +8,15 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// What the kernel's gdb stub says, as regular expressions:
+// Replies of the kernel's gdb stub, as regular expressions:
 // kernel/debug/gdbstub.c, v6.12.
 const (
 	gdbPacket  = `\$[^#]*#[0-9a-f]{2}$`
-	gdbStopped = `\$T[0-9a-f]{2}[^#]*#[0-9a-f]{2}$` // a kernel that gdb was attached to before has stopped
+	gdbStopped = `\$T[0-9a-f]{2}[^#]*#[0-9a-f]{2}$` // sent when a kernel stops to which gdb is attached
 	gdbWord    = `\$[0-9a-f]{16}#[0-9a-f]{2}$`
 )
 
-// gdbSend is a packet as it goes over the line: with the sum of its bytes.
+// gdbSend encodes a packet, with its checksum.
 func gdbSend(data string) string {
 	sum := byte(0)
 	for i := range len(data) {
@@ -25,27 +25,27 @@ func gdbSend(data string) string {
 	return fmt.Sprintf("$%s#%02x", data, sum)
 }
 
-// gdbAttach goes from kdb to the stub and has the kernel run on. kdb takes the
-// packet for a command of its own, which needs every right
+// gdbAttach switches from kdb to the stub and continues the kernel. kdb treats
+// the packet as a command that needs all permissions
 // (kdb_io.c:kgdb_transition_check, kdb_main.c:maintab).
 func gdbAttach() []debugger.Step {
 	return []debugger.Step{
 		{Until: entry, Look: []string{entry}},
 		{Send: gdbSend("?"), Until: gdbPacket + `|` + Prompt, Look: []string{refused}},
 		{When: gdbPacket, Send: "+" + gdbSend("c")},
-		goOn,
+		resume,
 	}
 }
 
-// gdbReadWord reads at the address from a kernel that gdb is attached to, and
-// detaches. Where the stub is refused, kdb is there instead.
+// gdbReadWord reads at the address from a kernel to which gdb is attached, and
+// detaches. If the stub is denied, kdb answers instead.
 func gdbReadWord(address string) []debugger.Step {
 	return []debugger.Step{
 		{Until: gdbStopped + `|` + Prompt, Look: []string{Prompt}},
 		{When: gdbPacket, Send: "+" + gdbSend("m"+address+",8"), Until: gdbPacket, Look: []string{gdbWord}},
 		{When: gdbPacket, Send: "+" + gdbSend("D"), Until: gdbPacket},
 		{When: gdbPacket, Send: "+"},
-		goOn,
+		resume,
 	}
 }
 
@@ -57,19 +57,19 @@ func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) o
 	if r.Outcome != observe.Allowed {
 		return nil, r
 	}
-	outputs, err := s.play(gdbAttach())
+	outputs, err := s.run(gdbAttach())
 	switch {
 	case err != nil:
 		r = observe.SetupFailed(attach, err)
 	case outputs[1].Shows(0):
 		r = observe.Report{Outcome: observe.Denied, Errno: "KDB_NOPERM", Call: attach + " = KDB_NOPERM"}
 	case !outputs[2].Done:
-		r = observe.Report{Outcome: observe.Failed, Call: attach, Why: fmt.Sprintf("the stub answers %.200q", outputs[1].Text)}
+		r = observe.Report{Outcome: observe.Failed, Call: attach, Why: fmt.Sprintf("unexpected answer of the stub: %.200q", outputs[1].Text)}
 	default:
-		address := outputs[0].Found[0] // the host waited for it
+		address := outputs[0].Found[0] // present, because the host waited for it
 		return func(ctx context.Context) observe.Report {
 			s.ctx = ctx
-			outputs, err := s.play(gdbReadWord(address))
+			outputs, err := s.run(gdbReadWord(address))
 			if end := s.end(); err == nil {
 				err = end
 			}
@@ -79,18 +79,18 @@ func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) o
 			return judgeGDB(read, outputs)
 		}, r
 	}
-	s.end() // what went wrong first counts
+	s.end() // the first error counts
 	return nil, r
 }
 
-// judgeGDB says what the answers to gdbReadWord mean.
-func judgeGDB(act string, outputs []debugger.Output) observe.Report {
+// judgeGDB returns the report for the answers to gdbReadWord.
+func judgeGDB(call string, outputs []debugger.Output) observe.Report {
 	entered, answer := outputs[0], outputs[1]
 	switch {
 	case entered.Shows(0):
-		return observe.Report{Outcome: observe.Denied, Call: act + " = kdb instead of the stub"}
+		return observe.Report{Outcome: observe.Denied, Call: call + " = kdb instead of the stub"}
 	case answer.Shows(0):
-		return observe.Report{Outcome: observe.Allowed, Call: act + " = ok"}
+		return observe.Report{Outcome: observe.Allowed, Call: call + " = ok"}
 	}
-	return observe.Report{Outcome: observe.Failed, Call: act, Why: fmt.Sprintf("the stub answers %.200q", answer.Text)}
+	return observe.Report{Outcome: observe.Failed, Call: call, Why: fmt.Sprintf("unexpected answer of the stub: %.200q", answer.Text)}
 }

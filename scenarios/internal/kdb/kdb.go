@@ -10,12 +10,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// What kdb says, as regular expressions. On entry it tells, whatever is locked,
-// where the task is that it was entered from: kdb_main.c:kdb_local, v6.12. To
-// read and write back the first word there changes nothing, for the kernel
-// stands still; nor does it matter in a register that the trap has saved.
+// Output of kdb, as regular expressions. On entry kdb prints the current task,
+// whatever is locked: kdb_main.c:kdb_local, v6.12. Reading the first word of
+// that task and writing it back changes nothing, because the kernel is stopped.
+// The same holds for a register that the trap has saved.
 const (
-	Prompt        = `(\[[0-9]+\])?kdb> $` // with several processors it names one
+	Prompt        = `(\[[0-9]+\])?kdb> $` // with several processors kdb prints the number of one
 	entry         = `(?s)current=0x(?P<task>[0-9a-f]+).*` + Prompt
 	word          = `\n0x[0-9a-f]+ (?P<value>[0-9a-f]{16}) `
 	register      = `\b(?P<register>bx|x19): (?P<value>[0-9a-f]{16})` // of x86_64, of arm64
@@ -24,78 +24,78 @@ const (
 )
 
 var (
-	Read      = Command{Say: "md8c1 0x${task}", Shows: word}
-	Registers = Command{Say: "rd", Shows: register}
+	Read      = Command{Text: "md8c1 0x${task}", Shows: word}
+	Registers = Command{Text: "rd", Shows: register}
 	Write     = Command{
-		look: Read.Say, value: word,
-		Say: "mm8 0x${task} 0x${value}", blind: "mm8 0x${task}", Shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`,
+		look: Read.Text, value: word,
+		Text: "mm8 0x${task} 0x${value}", blind: "mm8 0x${task}", Shows: `\n0x[0-9a-f]+ = 0x[0-9a-f]+`,
 	}
 	SetRegister = Command{
-		look: Registers.Say, value: register,
-		Say: "rm ${register} 0x${value}", blind: "rm", Shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + Prompt,
+		look: Registers.Text, value: register,
+		Text: "rm ${register} 0x${value}", blind: "rm", Shows: `rm (bx|x19) 0x[0-9a-f]+\s+` + Prompt,
 	}
 )
 
-// goOn has the kernel run on, where kdb waits.
-var goOn = debugger.Step{When: Prompt, Send: "go\n"}
+// resume continues the kernel if kdb waits for a command.
+var resume = debugger.Step{When: Prompt, Send: "go\n"}
 
 // A Command is a command given to kdb.
 type Command struct {
-	Say   string
-	Shows string // what its answer matches where it was allowed
+	Text  string
+	Shows string // what its answer matches if it was allowed
 
-	// A command that writes back what is there looks for the value first.
-	// Where looking is refused nobody knows it, and the blind command lacks it:
-	// kdb looks at a command's rights first, and at its arguments then
+	// A command that writes a value back reads it first. If reading is denied,
+	// the value is unknown and the blind command is sent, which lacks it: kdb
+	// checks a command's permissions before its arguments
 	// (kdb_main.c:kdb_parse, v6.12).
 	look, value, blind string
 }
 
-// Name is the command without what differs from run to run.
+// Name is the command without the values that differ from run to run.
 func (c Command) Name() string {
-	return strings.NewReplacer("0x${task}", "CURRENT", "${register}", "REGISTER", "0x${value}", "VALUE").Replace(c.Say)
+	return strings.NewReplacer("0x${task}", "CURRENT", "${register}", "REGISTER", "0x${value}", "VALUE").Replace(c.Text)
 }
 
-// What is looked for in the answer to a command, by place in its Look.
+// Expressions searched in a command's answer, by index in Look.
 const (
 	lookRefused = iota
 	lookShows
 	lookMore
 )
 
-// answered is a step to which a command's answer may be the last.
+// answered makes a step's answer a candidate for the command's answer.
 func (c Command) answered(s debugger.Step) debugger.Step {
 	s.Look = []string{lookRefused: refused, lookShows: c.Shows, lookMore: moreArguments}
 	return s
 }
 
-// script enters kdb, gives the command and has the kernel run on. The last of
-// its answers is the command's.
+// script enters kdb, gives the command and continues the kernel. The last
+// answer is the command's.
 func (c Command) script() []debugger.Step {
 	script := []debugger.Step{{Until: entry}, {Send: "set LINES 999\n", Until: Prompt}} // no pager
 	if c.look == "" {
-		return append(script, c.answered(debugger.Step{Send: c.Say + "\n", Until: Prompt}), goOn)
+		return append(script, c.answered(debugger.Step{Send: c.Text + "\n", Until: Prompt}), resume)
 	}
 	return append(script,
 		debugger.Step{Send: c.look + "\n", Until: `(?s)(` + c.value + `.*)?` + Prompt},
 		c.answered(debugger.Step{When: refused, Send: c.blind + "\n", Until: Prompt}),
-		c.answered(debugger.Step{When: c.value, Send: c.Say + "\n", Until: Prompt}),
-		goOn,
+		c.answered(debugger.Step{When: c.value, Send: c.Text + "\n", Until: Prompt}),
+		resume,
 	)
 }
 
-// Run gives the command to kdb; again, where root then gives kdb all its rights
-// back.
+// Run gives the command to kdb. If again is set, root then restores all
+// permissions of kdb and the command is given again.
 func Run(ctx context.Context, c Command, again bool) observe.Report {
 	s, r := startDebugSession(ctx)
 	if r.Outcome != observe.Allowed {
 		return r
 	}
-	outputs, err := s.play(c.script())
+	outputs, err := s.run(c.script())
 	if err == nil && again {
-		// KDB_ENABLE_ALL, what it is at boot (CONFIG_KDB_DEFAULT_ENABLE).
+		// KDB_ENABLE_ALL, the value at boot (CONFIG_KDB_DEFAULT_ENABLE).
 		if err = observe.WriteCommand(EnableFile, "1"); err == nil {
-			outputs, err = s.play(c.script())
+			outputs, err = s.run(c.script())
 		}
 	}
 	if end := s.end(); err == nil {
@@ -107,7 +107,7 @@ func Run(ctx context.Context, c Command, again bool) observe.Report {
 	return c.judge(outputs)
 }
 
-// judge says what the last answer means.
+// judge returns the report for the last answer.
 func (c Command) judge(outputs []debugger.Output) observe.Report {
 	var answer debugger.Output
 	for _, o := range outputs {
@@ -122,7 +122,7 @@ func (c Command) judge(outputs []debugger.Output) observe.Report {
 	case answer.Shows(lookShows):
 		return observe.Report{Outcome: observe.Allowed, Call: call + " = ok"}
 	case c.blind != "" && answer.Shows(lookMore):
-		return observe.Report{Outcome: observe.Allowed, Call: call + " = KDB_ARGCOUNT: allowed, but what is there could not be read"}
+		return observe.Report{Outcome: observe.Allowed, Call: call + " = KDB_ARGCOUNT: allowed, but the value could not be read"}
 	}
-	return observe.Report{Outcome: observe.Failed, Call: call, Why: fmt.Sprintf("kdb answers %.200q", answer.Text)}
+	return observe.Report{Outcome: observe.Failed, Call: call, Why: fmt.Sprintf("unexpected answer of kdb: %.200q", answer.Text)}
 }

@@ -21,17 +21,17 @@ const (
 	SysRqFile  = "/proc/sysrq-trigger"
 )
 
-// A debugSession is a serial port at which the host's driver sits, given to the
-// kernel's debugger. The kernel polls the port while it stands still, and this
-// process has it before and after.
+// A debugSession is a serial port that the host's driver answers and that the
+// kernel's debugger uses. The kernel polls the port while it is stopped; before
+// and after, this process uses it.
 type debugSession struct {
 	ctx    context.Context
 	fd     int
-	rights string // kdb's, before it was entered
+	rights string // kdb's permissions before it was entered
 }
 
-// startDebugSession finds the port and gives it to kgdboc. The result is
-// Allowed where that worked.
+// startDebugSession finds the port and gives it to kgdboc. The report is
+// Allowed if that worked.
 func startDebugSession(ctx context.Context) (*debugSession, observe.Report) {
 	for _, need := range []struct{ path, config string }{
 		{kgdbocFile, "CONFIG_KGDB_SERIAL_CONSOLE"}, {EnableFile, "CONFIG_KGDB_KDB"}, {SysRqFile, "CONFIG_MAGIC_SYSRQ"},
@@ -62,12 +62,12 @@ func startDebugSession(ctx context.Context) (*debugSession, observe.Report) {
 	return s, r
 }
 
-// end takes the port from the kernel's debugger, and gives kdb back the rights
-// that lockdown took from it: kdb does not ask for what it no longer has, and
-// the next probe is to be asked about.
+// end takes the port from the kernel's debugger and restores the permissions
+// that lockdown removed from kdb. Without this, kdb would not check lockdown
+// for the next probe.
 func (s *debugSession) end() error {
 	defer unix.Close(s.fd)
-	// Where nobody reads at the other end, closing would wait for 30 s.
+	// If nothing reads at the other end, close would wait for 30 s.
 	_ = unix.IoctlSetInt(s.fd, unix.TCFLSH, unix.TCIOFLUSH)
 	return errors.Join(
 		// An empty name; kgdboc drops the newline (param_set_kgdboc_var, v6.12).
@@ -76,14 +76,14 @@ func (s *debugSession) end() error {
 	)
 }
 
-// play stops the kernel and gives what its debugger answered to the script. The
-// host's driver is asked first whether it is there: nobody else could have the
-// kernel run on.
-func (s *debugSession) play(script []debugger.Step) ([]debugger.Output, error) {
+// run stops the kernel and returns its debugger's answers to the script. It
+// first checks that the host's driver answers: nothing else could continue the
+// kernel.
+func (s *debugSession) run(script []debugger.Step) ([]debugger.Output, error) {
 	if err := debugger.Prepare(s, script); err != nil {
 		return nil, err
 	}
-	// The file does not look at the mask in kernel.sysrq
+	// This file ignores the mask in kernel.sysrq
 	// (drivers/tty/sysrq.c:write_sysrq_trigger, v6.12).
 	if err := observe.WriteCommand(SysRqFile, "g"); err != nil {
 		return nil, err
@@ -91,11 +91,11 @@ func (s *debugSession) play(script []debugger.Step) ([]debugger.Output, error) {
 	return debugger.Fetch(s)
 }
 
-// Read reads from the port. It returns when there is something, or with the
-// session's context.
+// Read reads from the port. It returns when there is data or the session's
+// context ends.
 func (s *debugSession) Read(b []byte) (int, error) {
 	for {
-		n, err := unix.Read(s.fd, b) // waits for 0.1 s; see rawMode
+		n, err := unix.Read(s.fd, b) // returns after 0.1 s at most; see rawMode
 		switch {
 		case n > 0:
 			return n, nil
@@ -124,7 +124,7 @@ func (s *debugSession) Write(b []byte) (done int, err error) {
 	return done, nil
 }
 
-// rawMode has the terminal pass every byte on, echo none, and give up a read
+// rawMode makes the terminal pass on every byte, echo none, and end a read
 // after 0.1 s.
 func (s *debugSession) rawMode() error {
 	t := unix.Termios{Cflag: unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200}
@@ -132,23 +132,24 @@ func (s *debugSession) rawMode() error {
 	return unix.IoctlSetTermios(s.fd, unix.TCSETS, &t)
 }
 
-// pciSerialPort names the terminal of a serial port that is a PCI device.
+// pciSerialPort returns the terminal of a serial port that is a PCI device.
 func pciSerialPort() (tty string, r observe.Report) {
-	const act = `readdir("/sys/class/tty"), a port on PCI`
+	const call = `readdir("/sys/class/tty"), a port on PCI`
 	links, _ := filepath.Glob("/sys/class/tty/ttyS*")
 	for _, path := range links {
-		// Below the root of the PCI bus, wherever the machine has that.
+		// Below the root of the PCI bus, whose place differs between machines.
 		if to, err := os.Readlink(path); err == nil && strings.Contains(to, "/pci0000:") {
-			return filepath.Base(path), observe.FromError(act, nil)
+			return filepath.Base(path), observe.FromError(call, nil)
 		}
 	}
 	why := "a serial port on PCI"
 	classes, _ := filepath.Glob("/sys/bus/pci/devices/*/class")
 	for _, path := range classes {
-		// PCI_CLASS_COMMUNICATION_SERIAL, and what it takes for a 16550.
+		// PCI_CLASS_COMMUNICATION_SERIAL with the programming interface of a
+		// 16550.
 		if class, _ := observe.ReadBounded(path); strings.HasPrefix(class, "0x070002") {
-			why = "CONFIG_SERIAL_8250_PCI" // the device is there
+			why = "CONFIG_SERIAL_8250_PCI" // the machine has the device
 		}
 	}
-	return "", observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(act, unix.ENOENT), Errno: observe.ErrnoName(unix.ENOENT), Why: why}
+	return "", observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(call, unix.ENOENT), Errno: observe.ErrnoName(unix.ENOENT), Why: why}
 }

@@ -7,8 +7,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// The images that are loaded carry headers and no kernel: nothing here ever
-// starts what it loads.
+// The loaded images have headers but no kernel: nothing here ever starts one.
 
 // Flags of kexec_file_load: include/uapi/linux/kexec.h, v6.12.
 const (
@@ -17,7 +16,7 @@ const (
 )
 
 func LoadFile(what, path, missing string) observe.Report {
-	act := "kexec_file_load(" + what + ")"
+	call := "kexec_file_load(" + what + ")"
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
 		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(observe.OpenCall(path, unix.O_RDONLY), err), Why: missing}
@@ -32,5 +31,5 @@ func LoadFile(what, path, missing string) observe.Report {
 			return observe.SetupFailed("kexec_file_load(KEXEC_FILE_UNLOAD)", err)
 		}
 	}
-	return observe.UnavailableIf(observe.FromError(act, err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
+	return observe.UnavailableIf(observe.FromError(call, err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
 }

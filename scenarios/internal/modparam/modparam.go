@@ -1,4 +1,4 @@
-// Package modparam reads and writes module parameters that steer hardware.
+// Package modparam reads and writes module parameters that configure hardware.
 package modparam
 
 import (
@@ -13,20 +13,22 @@ import (
 const (
 	ShareIRQs      = "/sys/module/8250/parameters/share_irqs"      // a hardware parameter
 	ShareIRQsAlias = "/sys/module/8250_core/parameters/share_irqs" // the same variable under its old name
-	SkipTxen       = "/sys/module/8250/parameters/skip_txen_test"  // a parameter like any other
+	SkipTxen       = "/sys/module/8250/parameters/skip_txen_test"  // an ordinary parameter
 
 	ShareIRQsArg = "8250.share_irqs=1" // every guest's command line has it (internal/engine/profile.go)
 )
 
-// No8250 says what is missing where a parameter of the driver is.
+// No8250 reports the missing option if a parameter of the driver does not
+// exist.
 func No8250(r observe.Report) observe.Report {
 	return observe.UnavailableIf(r, "CONFIG_SERIAL_8250", unix.ENOENT)
 }
 
-// BootParam sees what became of the parameter on the command line. Refused,
-// the kernel says that its value is invalid (kernel/params.c:parse_args,
-// v6.12), and it keeps its default: 0, but 1 with CONFIG_SERIAL_8250_SHARE_IRQ.
-// No probe changes it, for sysfs writes write what is there.
+// BootParam checks the effect of the parameter on the command line. If it is
+// denied, the kernel logs that the value is invalid
+// (kernel/params.c:parse_args, v6.12) and keeps the default: 0, or 1 with
+// CONFIG_SERIAL_8250_SHARE_IRQ. Probes do not change it, because they write
+// back the current value.
 func BootParam() observe.Report {
 	if !observe.OnCommandLine(ShareIRQsArg) {
 		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/cmdline")`, Why: "the kernel was not started with " + ShareIRQsArg}
@@ -51,7 +53,7 @@ func judgeBootParam(value, log string) observe.Report {
 	case value == "1" || value == "Y": // uint in v6.12, bool later
 		r.Outcome = observe.Allowed
 	default:
-		r.Outcome, r.Why = observe.Failed, "neither taken nor logged as invalid"
+		r.Outcome, r.Why = observe.Failed, "neither set nor logged as invalid"
 	}
 	return r
 }

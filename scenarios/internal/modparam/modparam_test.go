@@ -7,15 +7,15 @@ import (
 )
 
 func TestJudgeBootParam(t *testing.T) {
-	const said = "[    0.1] Booting kernel: `1' invalid for parameter `8250.share_irqs'\n"
+	const logged = "[    0.1] Booting kernel: `1' invalid for parameter `8250.share_irqs'\n"
 	for _, c := range []struct {
 		value, log string
 		want       observe.Outcome
 	}{
 		{"1", "", observe.Allowed},
 		{"Y", "", observe.Allowed},
-		{"0", said, observe.Denied},
-		{"1", said, observe.Denied}, // 1 is the default, too
+		{"0", logged, observe.Denied},
+		{"1", logged, observe.Denied}, // 1 is also the default
 		{"0", "", observe.Failed},
 		{"0", "`1' invalid for parameter `8250.nr_uarts'", observe.Failed},
 	} {

@@ -18,16 +18,17 @@ const (
 	IgnoreModversions = 1
 )
 
-// JunkSize is more than an ELF header: less is refused before lockdown is asked.
+// JunkSize is larger than an ELF header: a smaller file is refused before
+// lockdown is checked.
 const JunkSize = 128
 
-// InitJunk takes the refusal of what is no ELF file, which comes after
-// lockdown's, for the act being allowed. Nothing was loaded.
-func InitJunk(act string, err error) observe.Report {
+// InitJunk treats ENOEXEC as allowed: the kernel checks the ELF header after
+// lockdown. Nothing is loaded.
+func InitJunk(call string, err error) observe.Report {
 	if err == nil {
-		return observe.Report{Outcome: observe.Failed, Call: observe.CallText(act, nil), Why: "zeros are no module"}
+		return observe.Report{Outcome: observe.Failed, Call: observe.CallText(call, nil), Why: "the kernel loaded zeros"}
 	}
-	r := observe.AllowedIf(observe.FromError(act, err), unix.ENOEXEC)
+	r := observe.AllowedIf(observe.FromError(call, err), unix.ENOEXEC)
 	return observe.UnavailableIf(r, "CONFIG_MODULES", unix.ENOSYS)
 }
 
@@ -43,11 +44,11 @@ func FinitJunk() observe.Report {
 	return InitJunk("finit_module(128 zero bytes)", unix.FinitModule(fd, "", 0))
 }
 
-// Load loads a module of the guest, with NAME=VALUE or no parameters, and
-// takes it out again. The kernel ignores a parameter that a module does not
-// have, so that one must be seen to be there.
+// Load loads a module of the guest, with NAME=VALUE or no parameter, and
+// unloads it. The kernel ignores an unknown parameter, so Load checks that the
+// parameter exists.
 func Load(file, param string, flags int) observe.Report {
-	act := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), param, flags)
+	call := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), param, flags)
 	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == unix.ENOENT {
 		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(observe.OpenCall(file, unix.O_RDONLY), err), Why: observe.NoModule}
@@ -57,7 +58,7 @@ func Load(file, param string, flags int) observe.Report {
 	}
 	defer unix.Close(fd)
 	err = unix.FinitModule(fd, param, flags)
-	r := observe.UnavailableIf(observe.FromError(act, err), "CONFIG_MODULES", unix.ENOSYS)
+	r := observe.UnavailableIf(observe.FromError(call, err), "CONFIG_MODULES", unix.ENOSYS)
 	if err != nil {
 		return r
 	}

@@ -13,7 +13,7 @@ import (
 
 const (
 	File = "/dev/cpu/0/msr"
-	// IA32_PAT: every x86_64 processor has it, and writing back what it holds
+	// IA32_PAT: every x86_64 processor has it, and writing back its value
 	// changes nothing.
 	PAT = 0x277
 
@@ -23,8 +23,8 @@ const (
 	ioctlWrite = 0xc02063a1
 )
 
-// Regs are the registers that the ioctls load and store, in the order
-// eax, ecx, edx, ebx, esp, ebp, esi, edi (arch/x86/kernel/msr.c:msr_ioctl).
+// Regs are the registers that the ioctls load and store, in the order eax, ecx,
+// edx, ebx, esp, ebp, esi, edi (arch/x86/kernel/msr.c:msr_ioctl).
 type Regs [8]uint32
 
 func WithFile(flags int, act func(fd int) observe.Report) observe.Report {

@@ -4,10 +4,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxAnswer bounds what is kept of a file that was read, in bytes.
+// MaxAnswer bounds what is kept of a file's content, in bytes.
 const MaxAnswer = 4096
 
-// WriteOnce is one write(2) or pwrite(2) of one whole command.
+// WriteOnce writes one whole command with one write(2) or pwrite(2).
 func WriteOnce(fd int, data string, at int64) error {
 	var n int
 	var err error
@@ -17,12 +17,12 @@ func WriteOnce(fd int, data string, at int64) error {
 		n, err = unix.Write(fd, []byte(data))
 	}
 	if err == nil && n != len(data) {
-		return unix.EMSGSIZE // half a command was taken: no answer of the model
+		return unix.EMSGSIZE // a partial write, which the model never returns
 	}
 	return err
 }
 
-// ReadAll reads to the end, from the descriptor's position or from at.
+// ReadAll reads to the end, from the descriptor's position or from offset at.
 func ReadAll(fd int, at int64) (data, err string) {
 	var text []byte
 	for buf := make([]byte, 512); len(text) < MaxAnswer; {

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KernelLog is the kernel's log, from its beginning if that still is there.
+// KernelLog returns the kernel's log, without records that were overwritten.
 func KernelLog() (string, error) {
 	const readAll, size = 3, 10 // SYSLOG_ACTION_READ_ALL, _SIZE_BUFFER: include/linux/syslog.h, v6.12
 	n, err := unix.Klogctl(size, nil)
@@ -23,13 +23,13 @@ func KernelLog() (string, error) {
 	return string(b[:n]), nil
 }
 
-// maxAttr bounds what is read of a file of the kernel, in bytes.
+// maxAttr bounds what is read of a kernel file, in bytes.
 const maxAttr = 4 << 10
 
-// WriteCall is write(2) to a file as strace prints it.
+// WriteCall is write(2) to a file, as strace prints it.
 func WriteCall(path, text string) string { return fmt.Sprintf("write(%q, %q)", path, text) }
 
-// ReadText opens a file and reads its beginning, without the last newline.
+// ReadText opens a file and returns its beginning, without the last newline.
 func ReadText(path string) (text string, r Report) {
 	r = WithFile(path, unix.O_RDONLY, func(fd int) Report {
 		b := make([]byte, maxAttr)
@@ -40,7 +40,7 @@ func ReadText(path string) (text string, r Report) {
 	return text, r
 }
 
-// WriteText opens a file and writes to it, in one piece.
+// WriteText opens a file and writes the text with one write(2).
 func WriteText(path, text string) Report {
 	return WithFile(path, unix.O_WRONLY, func(fd int) Report {
 		_, err := unix.Write(fd, []byte(text))
@@ -48,7 +48,7 @@ func WriteText(path, text string) Report {
 	})
 }
 
-// WriteBack writes to a file what it holds, so that nothing changes.
+// WriteBack writes a file's current content back, which changes nothing.
 func WriteBack(path string) Report {
 	text, r := ReadText(path)
 	if r.Outcome != Allowed {
@@ -57,11 +57,11 @@ func WriteBack(path string) Report {
 	return WriteText(path, text)
 }
 
-// CannotRead is the result of an act that starts with a read which did not come
-// about: a refusal to read is not the refusal to write that is looked for.
+// CannotRead is the report of an act whose first read failed: a denied read
+// does not show that the write is denied.
 func CannotRead(r Report) Report {
 	if r.Outcome == Denied {
-		r.Outcome, r.Why = Failed, "what to write cannot be read"
+		r.Outcome, r.Why = Failed, "the value to write back cannot be read"
 	}
 	return r
 }
@@ -77,7 +77,7 @@ func OnCommandLine(arg string) bool {
 	return false
 }
 
-// OpenForLater opens a file before, and leaves the act on it for after.
+// OpenForLater opens a file now and returns the act on it for later.
 func OpenForLater(path string, flags int, act func(fd int) Report) (func() Report, Report) {
 	fd, r := Open(path, flags)
 	if r.Outcome != Allowed {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrnoName gives the symbolic name of a system call's error, or its text where
-// it is none; empty for nil.
+// ErrnoName returns the symbolic name of a system call's error, the text of
+// another error, or "" for nil.
 func ErrnoName(err error) string {
 	if err == nil {
 		return ""
@@ -23,18 +23,19 @@ func ErrnoName(err error) string {
 	return err.Error()
 }
 
-// CallText prints a call like strace: act = EPERM, or act = ok.
-func CallText(act string, err error) string {
+// CallText prints a call like strace: call = EPERM, or call = ok.
+func CallText(call string, err error) string {
 	if err == nil {
-		return act + " = ok"
+		return call + " = ok"
 	}
-	return act + " = " + ErrnoName(err)
+	return call + " = " + ErrnoName(err)
 }
 
-// FromError turns the error of the decisive call into a result. Only EPERM is a
-// denial: probes whose site refuses in another way say so themselves.
-func FromError(act string, err error) Report {
-	r := Report{Outcome: Allowed, Call: CallText(act, err), Errno: ErrnoName(err)}
+// FromError returns the report for the error of the decisive call. Only EPERM
+// is a denial: probes whose call site denies with another error handle it
+// themselves.
+func FromError(call string, err error) Report {
+	r := Report{Outcome: Allowed, Call: CallText(call, err), Errno: ErrnoName(err)}
 	switch {
 	case err == nil:
 	case errors.Is(err, unix.EPERM):
@@ -45,8 +46,8 @@ func FromError(act string, err error) Report {
 	return r
 }
 
-// UnavailableIf turns the errors that mean "there is no such thing here" into
-// Unavailable with the reason why; any other result stays as it is.
+// UnavailableIf makes the report Unavailable, for the given reason, if its
+// error is one of those; otherwise it returns the report unchanged.
 func UnavailableIf(r Report, why string, errs ...unix.Errno) Report {
 	if r.Outcome == Failed && slices.ContainsFunc(errs, func(e unix.Errno) bool { return r.Errno == unix.ErrnoName(e) }) {
 		r.Outcome, r.Why = Unavailable, why
@@ -54,13 +55,13 @@ func UnavailableIf(r Report, why string, errs ...unix.Errno) Report {
 	return r
 }
 
-// SetupFailed is the result of an act that could not be set up.
-func SetupFailed(act string, err error) Report {
-	return Report{Outcome: Failed, Errno: ErrnoName(err), Call: CallText(act, err), Why: "cannot set the act up"}
+// SetupFailed is the report of an act whose setup failed.
+func SetupFailed(call string, err error) Report {
+	return Report{Outcome: Failed, Errno: ErrnoName(err), Call: CallText(call, err), Why: "setup failed"}
 }
 
-// AllowedIf takes an error that the kernel gives only behind the site for the act
-// being allowed; the call still shows it.
+// AllowedIf treats an error that the kernel returns only after the lockdown
+// check as allowed; the call still shows the error.
 func AllowedIf(r Report, errs ...unix.Errno) Report {
 	if r.Outcome == Failed && slices.ContainsFunc(errs, func(e unix.Errno) bool { return r.Errno == unix.ErrnoName(e) }) {
 		r.Outcome, r.Why = Allowed, ""
@@ -68,7 +69,7 @@ func AllowedIf(r Report, errs ...unix.Errno) Report {
 	return r
 }
 
-// flagText is the flags of open(2) as strace prints them.
+// flagText returns the flags of open(2) as strace prints them.
 func flagText(flags int) string {
 	text := "O_RDONLY"
 	switch flags & unix.O_ACCMODE {
@@ -97,7 +98,7 @@ func Open(path string, flags int) (int, Report) {
 	return fd, FromError(OpenCall(path, flags), err)
 }
 
-// WithFile opens a file, and where that is allowed does one more act on it.
+// WithFile opens a file and, if that is allowed, performs the act on it.
 func WithFile(path string, flags int, act func(fd int) Report) Report {
 	fd, r := Open(path, flags)
 	if r.Outcome != Allowed {
@@ -110,13 +111,13 @@ func WithFile(path string, flags int, act func(fd int) Report) Report {
 	return act(fd)
 }
 
-// Exists reports whether a path is there.
+// Exists reports whether a path exists.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
 }
 
-// WriteCommand is one write(2) of one whole command to a file of the kernel's.
+// WriteCommand writes one whole command to a kernel file with one write(2).
 func WriteCommand(path, data string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -126,7 +127,7 @@ func WriteCommand(path, data string) error {
 	return WriteOnce(fd, data, 0)
 }
 
-// ReadBounded reads the beginning of a file of the kernel's.
+// ReadBounded reads the beginning of a kernel file.
 func ReadBounded(path string) (data, err string) {
 	fd, e := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if e != nil {

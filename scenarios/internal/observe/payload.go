@@ -1,6 +1,6 @@
 package observe
 
-// Why a probe is unavailable if the guest lacks its payload.
+// Reasons why a probe is unavailable if the guest lacks its payload.
 const (
 	NoImage        = "the guest carries no image to load"
 	NoTrustedImage = "the guest carries no image that this kernel trusts"

@@ -27,16 +27,16 @@ const (
 const (
 	devicesDir = "/sys/bus/pci/devices"
 
-	// pci-testdev: no driver takes it, BAR 0 is memory, BAR 1 I/O ports
-	// (QEMU, docs/specs/pci-testdev.rst). No probe depends on what it answers:
-	// QEMU does not migrate it, so that in a fork its BARs are off.
+	// pci-testdev: no driver binds to it, BAR 0 is memory, BAR 1 I/O ports
+	// (QEMU, docs/specs/pci-testdev.rst). No probe depends on the content: QEMU
+	// does not migrate the device, so its BARs are disabled in a fork.
 	testdevID = "0x1b36 0x0005"
 
-	// PCI_INTERRUPT_LINE: a register for software's notes, with no effect.
+	// PCI_INTERRUPT_LINE: a scratch register for software, without effect.
 	InterruptLine = 0x3c
 )
 
-// A Device is where a device is found.
+// A Device is a PCI device's place in sysfs and procfs.
 type Device struct {
 	dir  string // its directory in sysfs
 	Proc string // its file under /proc/bus/pci
@@ -44,26 +44,26 @@ type Device struct {
 
 func (d Device) File(name string) string { return filepath.Join(d.dir, name) }
 
-// testdev finds the pci-testdev; where there is none, the result says why.
+// testdev finds the pci-testdev; if there is none, the report has the reason.
 func testdev() (d Device, r observe.Report) {
 	entries, err := os.ReadDir(devicesDir)
-	act := fmt.Sprintf("getdents(%q)", devicesDir)
+	call := fmt.Sprintf("getdents(%q)", devicesDir)
 	if err != nil {
-		return d, observe.UnavailableIf(observe.FromError(act, err), "CONFIG_PCI", unix.ENOENT)
+		return d, observe.UnavailableIf(observe.FromError(call, err), "CONFIG_PCI", unix.ENOENT)
 	}
 	for _, e := range entries {
 		dir := filepath.Join(devicesDir, e.Name())
 		vendor, _ := os.ReadFile(filepath.Join(dir, "vendor"))
 		device, _ := os.ReadFile(filepath.Join(dir, "device"))
 		if strings.Join(strings.Fields(string(vendor)+" "+string(device)), " ") == testdevID {
-			return Device{dir, procFile(e.Name())}, observe.Report{Outcome: observe.Allowed, Call: observe.CallText(act, nil)}
+			return Device{dir, procFile(e.Name())}, observe.Report{Outcome: observe.Allowed, Call: observe.CallText(call, nil)}
 		}
 	}
-	return d, observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(act, nil), Why: "the machine has no pci-testdev"}
+	return d, observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(call, nil), Why: "the machine has no pci-testdev"}
 }
 
-// procFile is the file of the device domain:bus:slot.function: whether the
-// domain is part of its path is the architecture's choice
+// procFile is the file of the device domain:bus:slot.function. Whether the path
+// has the domain depends on the architecture
 // (drivers/pci/proc.c:pci_proc_attach_device, v6.12).
 func procFile(name string) string {
 	bus, slot := name[:strings.LastIndex(name, ":")], name[strings.LastIndex(name, ":")+1:]
@@ -106,7 +106,7 @@ func ReadByte(path string, offset int64) observe.Report {
 	})
 }
 
-// WriteBack writes back the byte that is there.
+// WriteBack writes back the current byte.
 func WriteBack(path string, offset int64) observe.Report {
 	return observe.WithFile(path, unix.O_RDWR, func(fd int) observe.Report {
 		var b [1]byte
@@ -118,7 +118,7 @@ func WriteBack(path string, offset int64) observe.Report {
 	})
 }
 
-// Map maps the first page and takes it away again, untouched.
+// Map maps the first page and unmaps it without an access.
 func Map(path string, offset int64) observe.Report {
 	return observe.WithFile(path, unix.O_RDWR, func(fd int) observe.Report {
 		m, r := mapFD(path, fd, offset)
@@ -147,8 +147,8 @@ func MapWriteCombining() observe.Report {
 	return Map(paths[0], 0)
 }
 
-// SetupProcMap tells a descriptor that it is to map memory, and maps BAR 0 by
-// its physical address.
+// SetupProcMap sets a descriptor to map memory, and returns the mapping of BAR
+// 0 by its physical address.
 func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 	addr, err := barAddress(d.File("resource"))
 	if err != nil {
@@ -158,8 +158,8 @@ func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 	if r.Outcome != observe.Allowed {
 		return nil, r
 	}
-	// Refused where the lock is older: the mapping is then refused as well, and
-	// that is the answer looked for.
+	// Denied if the lock is already active: the mapping is then denied as well,
+	// and that is the denial that this probe looks for.
 	if err := unix.IoctlSetInt(fd, IoctlMmapIsMem, 0); err != nil && err != unix.EPERM {
 		unix.Close(fd)
 		return nil, observe.SetupFailed(fmt.Sprintf("ioctl(%q, PCIIOC_MMAP_IS_MEM, 0)", d.Proc), err)
@@ -174,8 +174,8 @@ func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 	}, r
 }
 
-// barAddress is the physical address of BAR 0: the first line of the file, start,
-// end and flags.
+// barAddress is the physical address of BAR 0. Each line of the file has start,
+// end and flags; the first is BAR 0.
 func barAddress(path string) (int64, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -188,7 +188,7 @@ func barAddress(path string) (int64, error) {
 	return start, nil
 }
 
-// MapForLater maps BAR 0, and reads a byte of it later.
+// MapForLater maps BAR 0 now and reads a byte of it later.
 func MapForLater(d Device) (func() observe.Report, observe.Report) {
 	path := d.File("resource0")
 	fd, r := observe.Open(path, unix.O_RDWR)
@@ -206,15 +206,15 @@ func MapForLater(d Device) (func() observe.Report, observe.Report) {
 	}, r
 }
 
-// touch reads a byte of a mapping. A fault is an answer, not the end of the
+// touch reads a byte of a mapping. A fault is a denial and does not end the
 // probe.
-func touch(act string, m []byte) (r observe.Report) {
+func touch(call string, m []byte) (r observe.Report) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if recover() != nil {
-			r = observe.Report{Outcome: observe.Denied, Call: act + " = SIGBUS", Errno: "SIGBUS"}
+			r = observe.Report{Outcome: observe.Denied, Call: call + " = SIGBUS", Errno: "SIGBUS"}
 		}
 	}()
 	runtime.KeepAlive(m[0])
-	return observe.FromError(act, nil)
+	return observe.FromError(call, nil)
 }

@@ -23,8 +23,8 @@ const (
 	perfModeMask, perfModeKernel = 7, 1
 )
 
-// EveryOccurrence is an event of the kernel's own that samples each occurrence, off
-// until it is switched on. No hardware counts it, so every machine has it.
+// EveryOccurrence is a software event that samples each occurrence and starts
+// disabled. It needs no hardware counter, so every machine has it.
 func EveryOccurrence(config, sample uint64) *unix.PerfEventAttr {
 	return &unix.PerfEventAttr{
 		Type: unix.PERF_TYPE_SOFTWARE, Config: config, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
@@ -32,8 +32,8 @@ func EveryOccurrence(config, sample uint64) *unix.PerfEventAttr {
 	}
 }
 
-// open opens an event on the first processor, for all that runs there. The
-// kernel is included: root may, whatever kernel.perf_event_paranoid says.
+// open opens an event on the first processor, for all tasks there. It includes
+// the kernel: root is not bound by kernel.perf_event_paranoid.
 func open(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
 	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	return fd, observe.UnavailableIf(observe.FromError(OpenCall(what), err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
@@ -53,14 +53,14 @@ func OpenAndClose(what string, attr *unix.PerfEventAttr) observe.Report {
 // A record is a record of type PERF_RECORD_SAMPLE.
 type record struct {
 	kernel bool     // taken while the kernel ran
-	words  []uint64 // what the event's Sample_type asks for, in its order
+	words  []uint64 // the values that Sample_type selects, in its order
 }
 
 // A sampler is an event with its records mapped.
 type sampler struct {
-	act string
-	fd  int
-	m   []byte
+	call string
+	fd   int
+	m    []byte
 }
 
 func newSampler(what string, attr *unix.PerfEventAttr) (*sampler, observe.Report) {
@@ -81,14 +81,14 @@ func (s *sampler) close() {
 	unix.Close(s.fd)
 }
 
-// sampleTime is how long a sampler waits for what it looks for.
+// sampleTime is how long a sampler waits for a matching sample.
 const sampleTime = 2 * time.Second
 
-// sample switches the event on, provokes it, and looks for a sample that is
-// wanted. The ring is never emptied: it stops where it is full.
+// sample enables the event, triggers it, and searches for a matching sample. It
+// never empties the ring, which stops when it is full.
 func (s *sampler) sample(what string, provoke func(), wanted func(record) bool) observe.Report {
 	if err := unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
-		return observe.FromError("ioctl(PERF_EVENT_IOC_ENABLE) on "+s.act, err)
+		return observe.FromError("ioctl(PERF_EVENT_IOC_ENABLE) on "+s.call, err)
 	}
 	defer unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_DISABLE, 0)
 	page := os.Getpagesize()
@@ -98,14 +98,14 @@ func (s *sampler) sample(what string, provoke func(), wanted func(record) bool) 
 		n := min(atomic.LoadUint64(head), uint64(len(s.m)-page))
 		for _, sample := range records(s.m[page : page+int(n)]) {
 			if wanted(sample) {
-				return observe.Report{Outcome: observe.Allowed, Call: s.act + ", read: " + what}
+				return observe.Report{Outcome: observe.Allowed, Call: s.call + ", read: " + what}
 			}
 		}
 	}
-	return observe.Report{Outcome: observe.Failed, Call: s.act, Why: fmt.Sprintf("no sample of %s within %v", what, sampleTime)}
+	return observe.Report{Outcome: observe.Failed, Call: s.call, Why: fmt.Sprintf("no sample of %s within %v", what, sampleTime)}
 }
 
-// records finds the samples in a ring that has not wrapped.
+// records returns the samples in a ring that has not wrapped.
 func records(ring []byte) (found []record) {
 	for len(ring) >= perfHeader {
 		kind, misc := binary.LittleEndian.Uint32(ring), binary.LittleEndian.Uint16(ring[4:])

@@ -28,6 +28,6 @@ func TestPerfSamples(t *testing.T) {
 		t.Errorf("cut off: got %v, want %v", got, want[:1])
 	}
 	if got := records(make([]byte, 64)); got != nil {
-		t.Errorf("a record of no size: got %v", got)
+		t.Errorf("a record of size 0: got %v", got)
 	}
 }

@@ -18,38 +18,38 @@ import (
 )
 
 const (
-	// Numbers of tracepoints: those below the first are the tracers' own
+	// Tracepoint ids: lower ones belong to the tracers
 	// (kernel/trace/trace.h:enum trace_type, v6.12).
 	firstEvent, lastEvent = 32, 4096
 
-	// ProbedFunction is what kprobes are put on: every read(2) passes it.
+	// ProbedFunction is the kprobes' function: every read(2) calls it.
 	ProbedFunction = "vfs_read"
 
 	eventSources = "/sys/bus/event_source/devices"
 )
 
-// OpenTracepoint opens the first tracepoint that there is, with all that it
-// traces. It goes by number: names may be hidden. A kernel that boots with
-// tracefs locked has no tracepoint of any number for perf, as tracing never
-// starts (kernel/trace/trace.c:tracer_alloc_buffers, v6.12).
+// OpenTracepoint opens the first tracepoint that exists, with the data that it
+// records. It tries ids, because names may be hidden. If the kernel booted with
+// tracefs locked, perf finds no tracepoint, because tracing was not initialised
+// (kernel/trace/trace.c:tracer_alloc_buffers, v6.12).
 func OpenTracepoint() (r observe.Report) {
 	attr := EveryOccurrence(0, unix.PERF_SAMPLE_RAW)
 	attr.Type = unix.PERF_TYPE_TRACEPOINT
 	for attr.Config = firstEvent; attr.Config < lastEvent; attr.Config++ {
 		r = OpenAndClose(fmt.Sprintf("tracepoint %d, PERF_SAMPLE_RAW", attr.Config), attr)
-		if r.Errno != unix.ErrnoName(unix.EINVAL) { // no event of that number, or none for perf
+		if r.Errno != unix.ErrnoName(unix.EINVAL) { // no event has this id, or perf cannot use it
 			return r
 		}
 	}
 	if entries, err := tracefs.Entries(); err == nil && len(entries) == 0 {
 		r.Outcome, r.Why = observe.Denied, ""
-		r.Call += ", as any before it"
+		r.Call += ", as for all before it"
 	}
 	return r
 }
 
-// sourceType is the type of events that a source of the kernel's has, and
-// whether it is there.
+// sourceType returns the event type of a perf event source, and whether the
+// source exists.
 func sourceType(name, config string) (uint32, observe.Report) {
 	path := filepath.Join(eventSources, name, "type")
 	text, err := os.ReadFile(path)
@@ -64,9 +64,9 @@ func sourceType(name, config string) (uint32, observe.Report) {
 	return uint32(n), r
 }
 
-// openProbe makes a probe that is an event of perf's, on a function of the
-// kernel or at the beginning of a file, and counts how often it is hit. The
-// probe goes with the descriptor.
+// openProbe makes a perf event that is a probe on a kernel function or on the
+// beginning of a file, and counts its hits. Closing the descriptor removes the
+// probe.
 func openProbe(source, config, target string) (int, observe.Report) {
 	kind, r := sourceType(source, config)
 	if r.Outcome != observe.Allowed {
@@ -82,7 +82,7 @@ func openProbe(source, config, target string) (int, observe.Report) {
 	return fd, r
 }
 
-// OpenKprobe probes a function, and has done.
+// OpenKprobe probes a function and closes the probe.
 func OpenKprobe() observe.Report {
 	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
 	if r.Outcome == observe.Allowed {
@@ -91,7 +91,7 @@ func OpenKprobe() observe.Report {
 	return r
 }
 
-// OpenUprobe probes a file of its own, which nobody runs.
+// OpenUprobe probes a file of its own, which nothing executes.
 func OpenUprobe() observe.Report {
 	file, err := unix.MemfdCreate("ldlab", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -108,7 +108,8 @@ func OpenUprobe() observe.Report {
 	return r
 }
 
-// KprobeForLater probes a function, and later looks whether it still is.
+// KprobeForLater probes a function now and later checks whether it is still
+// probed.
 func KprobeForLater() (func(context.Context) observe.Report, observe.Report) {
 	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
 	if r.Outcome != observe.Allowed {
@@ -116,18 +117,18 @@ func KprobeForLater() (func(context.Context) observe.Report, observe.Report) {
 	}
 	return func(context.Context) observe.Report {
 		defer unix.Close(fd)
-		act := fmt.Sprintf("read(hits of %q probed before)", ProbedFunction)
+		call := fmt.Sprintf("read(hits of %q probed before)", ProbedFunction)
 		var hits [2]uint64
 		for i := range hits {
 			var b [8]byte
-			if _, err := unix.Read(fd, b[:]); err != nil { // which itself is a hit
-				return observe.FromError(act, err)
+			if _, err := unix.Read(fd, b[:]); err != nil { // this read is itself a hit
+				return observe.FromError(call, err)
 			}
 			hits[i] = binary.LittleEndian.Uint64(b[:])
 		}
 		if hits[1] <= hits[0] {
-			return observe.Report{Outcome: observe.Denied, Call: act + ": none"}
+			return observe.Report{Outcome: observe.Denied, Call: call + ": none"}
 		}
-		return observe.FromError(act, nil)
+		return observe.FromError(call, nil)
 	}, r
 }

@@ -20,10 +20,11 @@ func RegsIntr() *unix.PerfEventAttr {
 	return attr
 }
 
-// switchContext has the processor do something else.
+// switchContext triggers a context switch.
 func switchContext() { time.Sleep(time.Millisecond) }
 
-// RegsForLater opens the event that is asked for, and samples with it later.
+// RegsForLater opens an event with the kernel's registers now and samples it
+// later.
 func RegsForLater() (func(context.Context) observe.Report, observe.Report) {
 	s, r := newSampler("context-switches, PERF_SAMPLE_REGS_INTR", RegsIntr())
 	if s == nil {
@@ -49,8 +50,8 @@ func KernelIP() observe.Report {
 	})
 }
 
-// PhysAddr takes pages, for which memory has to be found: each is a minor
-// fault, whose address has a physical one by the time it is sampled.
+// PhysAddr samples minor faults, whose address has a physical address when the
+// sample is taken. It triggers them by touching new pages.
 func PhysAddr() observe.Report {
 	const sample = unix.PERF_SAMPLE_ADDR | unix.PERF_SAMPLE_PHYS_ADDR
 	s, r := newSampler("minor-faults, PERF_SAMPLE_ADDR|PERF_SAMPLE_PHYS_ADDR", EveryOccurrence(unix.PERF_COUNT_SW_PAGE_FAULTS_MIN, sample))

@@ -21,9 +21,9 @@ func NoKcore(r observe.Report) observe.Report {
 func ReadKcoreHeader(fd int) observe.Report {
 	var b [4]byte
 	_, err := unix.Pread(fd, b[:], 0)
-	act := fmt.Sprintf("pread(%q, %q, 4, 0)", KcoreFile, b[:])
+	call := fmt.Sprintf("pread(%q, %q, 4, 0)", KcoreFile, b[:])
 	if err == nil && string(b[:]) != "\x7fELF" {
-		return observe.Report{Outcome: observe.Failed, Call: observe.CallText(act, nil), Why: "that is no ELF header"}
+		return observe.Report{Outcome: observe.Failed, Call: observe.CallText(call, nil), Why: "no ELF header"}
 	}
-	return observe.FromError(act, err)
+	return observe.FromError(call, err)
 }

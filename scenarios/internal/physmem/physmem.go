@@ -39,9 +39,9 @@ func MapPage(fd int) observe.Report {
 	return observe.FromError(fmt.Sprintf(`mmap("/dev/mem", %d, PROT_READ, %#x)`, page, addr), err)
 }
 
-// systemRAM is the physical address of the second page of the first range
-// that /proc/iomem calls System RAM. The first page of x86 is treated apart
-// by devmem_is_allowed.
+// systemRAM is the physical address of the second page of the first range that
+// /proc/iomem calls System RAM. On x86 devmem_is_allowed handles the first page
+// differently.
 func systemRAM() (int64, error) {
 	f, err := os.Open("/proc/iomem")
 	if err != nil {
@@ -60,7 +60,7 @@ func systemRAM() (int64, error) {
 	return 0, fmt.Errorf("no System RAM in /proc/iomem")
 }
 
-// MapForLater maps a page of memory before.
+// MapForLater maps a page of memory now and reads it later.
 func MapForLater() (func() observe.Report, observe.Report) {
 	var page []byte
 	r := observe.WithFile("/dev/mem", unix.O_RDONLY, func(fd int) observe.Report {

@@ -11,7 +11,7 @@ import (
 
 const (
 	consoleTTY = "/dev/tty0"
-	POSTPort   = 0x80 // where a BIOS leaves its progress: nobody listens
+	POSTPort   = 0x80 // the BIOS's progress code: no device answers
 	VGAPort    = 0x3b4
 
 	// include/uapi/linux/kd.h, v6.12.
@@ -21,14 +21,14 @@ const (
 	IoctlKDDISABIO = 0x4b37
 )
 
-// Console gives the thread ports by one ioctl of a console, and takes them
-// away by another.
-func Console(act string, on, off uint, port int) observe.Report {
+// Console enables ports for the thread by one ioctl of a console, and disables
+// them by another.
+func Console(call string, on, off uint, port int) observe.Report {
 	r := observe.WithFile(consoleTTY, unix.O_RDWR|unix.O_NOCTTY, func(fd int) observe.Report {
 		err := unix.IoctlSetInt(fd, on, port)
 		unix.IoctlSetInt(fd, off, port)
-		r := observe.FromError(act, err)
-		// ENXIO is what ksys_ioperm's EPERM becomes, and its ENOSYS, too.
+		r := observe.FromError(call, err)
+		// ksys_ioperm's EPERM becomes ENXIO, and so does its ENOSYS.
 		if err == unix.ENXIO {
 			if Ioperm(POSTPort, 1, false) == unix.ENOSYS {
 				return observe.Report{Outcome: observe.Unavailable, Errno: r.Errno, Call: r.Call, Why: "CONFIG_X86_IOPL_IOPERM"}

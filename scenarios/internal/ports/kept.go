@@ -8,37 +8,38 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// GrantForLater grants a thread an I/O port before, and has it read the port after.
-// Permissions are a thread's: one goroutine has it to itself from first to last.
-func GrantForLater(act string, grant func() error) (func() observe.Report, observe.Report) {
+// GrantForLater grants a thread access to an I/O port now and reads the port
+// later. Permissions belong to a thread, so one goroutine is locked to it
+// throughout.
+func GrantForLater(call string, grant func() error) (func() observe.Report, observe.Report) {
 	granted, run, done := make(chan error), make(chan struct{}), make(chan observe.Report)
 	go func() {
-		runtime.LockOSThread() // the thread ends with its goroutine, and with it the permission
+		runtime.LockOSThread() // the thread and its permission end with the goroutine
 		err := grant()
 		granted <- err
 		if err != nil {
 			return
 		}
 		<-run
-		done <- readPort(act)
+		done <- readPort(call)
 	}()
-	r := observe.FromError(act, <-granted)
+	r := observe.FromError(call, <-granted)
 	if r.Outcome != observe.Allowed {
 		return nil, r
 	}
 	return func() observe.Report { close(run); return <-done }, r
 }
 
-// readPort reads the port. Without permission that is a fault, and a fault is
-// how a grant that was taken back would show.
+// readPort reads the port. Without permission the read faults, so a revoked
+// grant shows as a fault.
 func readPort(after string) (r observe.Report) {
-	act := fmt.Sprintf("%s, inb(%#x)", after, POSTPort)
+	call := fmt.Sprintf("%s, inb(%#x)", after, POSTPort)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if fault := recover(); fault != nil {
-			r = observe.Report{Outcome: observe.Denied, Call: act + " = SIGSEGV"}
+			r = observe.Report{Outcome: observe.Denied, Call: call + " = SIGSEGV"}
 		}
 	}()
 	b := inb(POSTPort)
-	return observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("%s = %#x", act, b)}
+	return observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("%s = %#x", call, b)}
 }

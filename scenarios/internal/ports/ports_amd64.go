@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ioperm is ioperm(2): of the calling thread.
+// Ioperm is ioperm(2), for the calling thread.
 func Ioperm(port, n int, on bool) error {
 	turnOn := 0
 	if on {
@@ -13,8 +13,8 @@ func Ioperm(port, n int, on bool) error {
 	return unix.Ioperm(port, n, turnOn)
 }
 
-// Iopl is iopl(2): of the calling thread.
+// Iopl is iopl(2), for the calling thread.
 func Iopl(level int) error { return unix.Iopl(level) }
 
-// inb reads a byte from an I/O port. A thread without permission faults.
+// inb reads a byte from an I/O port. Without permission it faults.
 func inb(port uint16) byte

@@ -8,8 +8,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// TestReadPortWithoutPermission wants the fault to be a denial: a grant that
-// was taken back must not look like a crash.
+// TestReadPortWithoutPermission: a fault is a denial, so that a revoked grant
+// does not look like a crash.
 func TestReadPortWithoutPermission(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -4,7 +4,7 @@ package ports
 
 import "golang.org/x/sys/unix"
 
-// There are I/O ports, and calls to get at them, on x86 only.
+// Only x86 has I/O ports and system calls for them.
 
 func Ioperm(port, n int, on bool) error { return unix.ENOSYS }
 

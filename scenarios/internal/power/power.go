@@ -19,12 +19,12 @@ const (
 	ImageSizeFile = "/sys/power/image_size"
 )
 
-// OpenSnapshot opens the device that user space suspends and resumes through,
-// and asks nothing of it.
+// OpenSnapshot opens the device through which user space suspends and resumes,
+// without an ioctl.
 func OpenSnapshot(flags int) observe.Report { return observe.WithFile(SnapshotFile, flags, nil) }
 
-// DiskModes sees whether there are modes to choose from: disk_show says
-// "[disabled]" where hibernation is refused.
+// DiskModes checks whether a mode can be chosen: disk_show prints "[disabled]"
+// if hibernation is denied.
 func DiskModes() observe.Report {
 	text, r := observe.ReadText(DiskFile)
 	if r.Outcome != observe.Allowed {
@@ -37,7 +37,7 @@ func DiskModes() observe.Report {
 	return r
 }
 
-// WriteDiskBack chooses the mode that is chosen.
+// WriteDiskBack writes the current mode back.
 func WriteDiskBack() observe.Report {
 	text, r := observe.ReadText(DiskFile)
 	if r.Outcome != observe.Allowed {
@@ -45,13 +45,13 @@ func WriteDiskBack() observe.Report {
 	}
 	_, mode, _ := strings.Cut(text, "[")
 	mode, _, _ = strings.Cut(mode, "]")
-	if mode == "disabled" { // what is chosen is not told: this is the default without a platform's driver
+	if mode == "disabled" { // the current mode is hidden; this is the default without a platform driver
 		mode = "shutdown"
 	}
 	return observe.WriteText(DiskFile, mode)
 }
 
-// StateHasDisk sees whether hibernation is among the states that are offered.
+// StateHasDisk checks whether hibernation is among the offered states.
 func StateHasDisk() observe.Report {
 	text, r := observe.ReadText(StateFile)
 	if r.Outcome != observe.Allowed {
@@ -64,11 +64,10 @@ func StateHasDisk() observe.Report {
 	return r
 }
 
-// WriteState starts hibernation and has it end at once: hibernate() asks
-// lockdown first, and is then busy where the snapshot device is open. Where
-// lockdown refuses that device there is nothing to hold hibernation back but
-// the refusal that is looked for, and, if it is missing, that there is no swap
-// to write to: then too it ends, with another error.
+// WriteState starts hibernation so that it ends at once: hibernate() checks
+// lockdown first, and then returns EBUSY because the snapshot device is open.
+// If lockdown denies that device, hibernation is expected to be denied, too. If
+// it is not, it still ends, because there is no swap to write to.
 func WriteState() observe.Report {
 	fd, err := unix.Open(SnapshotFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	switch err {
@@ -82,11 +81,11 @@ func WriteState() observe.Report {
 	return observe.AllowedIf(observe.WriteText(StateFile, "disk"), unix.EBUSY, unix.ENODEV, unix.ENOSPC)
 }
 
-// NoDisk is a device number that no driver has.
+// NoDisk is a device number without a driver.
 const NoDisk = "255:255"
 
-// WriteResume names the device to resume from, which also tries to. Refused,
-// resume_store swallows what is written and changes nothing.
+// WriteResume sets the device to resume from, which also tries to resume. If
+// that is denied, resume_store ignores the data and returns success.
 func WriteResume() observe.Report {
 	was, r := observe.ReadText(ResumeFile)
 	if r.Outcome != observe.Allowed {

@@ -1,4 +1,4 @@
-// Package securityfs performs sequences of operations on lockdown's files in
+// Package securityfs runs sequences of operations on lockdown's files in
 // securityfs, and has the sequences of the probes.
 package securityfs
 
@@ -13,16 +13,16 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// Run does the steps of a script, which lockdown.CheckScript must take, and
-// gives each with the kernel's answer filled in. A write is one write(2) of one
-// whole command; a read goes on to the end of the file.
-func Run(steps []lockdown.Op) iter.Seq[lockdown.Op] {
+// Run performs the operations of a sequence and yields each with the kernel's
+// answer. lockdown.CheckSequence must accept the sequence. A write is one
+// write(2) of one whole command; a read continues to the end of the file.
+func Run(ops []lockdown.Op) iter.Seq[lockdown.Op] {
 	return func(yield func(lockdown.Op) bool) {
-		for _, part := range lockdown.Parts(steps) {
+		for _, part := range lockdown.Parts(ops) {
 			if part[0].Group != 0 {
-				part = playAtOnce(part)
+				part = runAtOnce(part)
 			} else {
-				part = playOne(part, func() {})
+				part = runPart(part, func() {})
 			}
 			for _, s := range part {
 				if !yield(s) {
@@ -33,15 +33,15 @@ func Run(steps []lockdown.Op) iter.Seq[lockdown.Op] {
 	}
 }
 
-// playOne does steps on one descriptor, after start has come back.
-func playOne(steps []lockdown.Op, start func()) []lockdown.Op {
-	fd, err := unix.Open(steps[0].File, mode(steps)|unix.O_CLOEXEC, 0)
+// runPart performs operations on one descriptor, after start has returned.
+func runPart(ops []lockdown.Op, start func()) []lockdown.Op {
+	fd, err := unix.Open(ops[0].File, mode(ops)|unix.O_CLOEXEC, 0)
 	if err == nil {
 		defer unix.Close(fd)
 	}
 	start()
-	answered := make([]lockdown.Op, 0, len(steps))
-	for _, s := range steps {
+	done := make([]lockdown.Op, 0, len(ops))
+	for _, s := range ops {
 		switch {
 		case err != nil:
 			s.Err = observe.ErrnoName(err)
@@ -50,15 +50,15 @@ func playOne(steps []lockdown.Op, start func()) []lockdown.Op {
 		default:
 			s.Data, s.Err = observe.ReadAll(fd, s.At)
 		}
-		answered = append(answered, s)
+		done = append(done, s)
 	}
-	return answered
+	return done
 }
 
-// mode is what a descriptor must be opened for.
-func mode(steps []lockdown.Op) int {
+// mode returns the mode in which a descriptor must be opened.
+func mode(ops []lockdown.Op) int {
 	reads, writes := false, false
-	for _, s := range steps {
+	for _, s := range ops {
 		reads, writes = reads || s.Call == "read", writes || s.Call == "write"
 	}
 	switch {
@@ -70,40 +70,40 @@ func mode(steps []lockdown.Op) int {
 	return unix.O_RDONLY
 }
 
-// playAtOnce has each writer of a group in a thread of its own, with its file
-// open, and lets go of all with one wake-up.
-func playAtOnce(group []lockdown.Op) []lockdown.Op {
+// runAtOnce runs each writer of a group in its own thread, with its file open,
+// and releases all with one wake-up.
+func runAtOnce(group []lockdown.Op) []lockdown.Op {
 	writers := lockdown.Writers(group)
-	// Whoever comes back from the gate must find a processor of Go's idle, or
-	// Go would let them write one after the other.
+	// A thread that returns from the gate must find an idle P, or Go would run
+	// the writers one after the other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(writers) + 1))
 	var gate [2]int
 	if err := unix.Pipe2(gate[:], unix.O_CLOEXEC); err != nil {
 		for i := range group {
-			group[i].Err = "pipe: " + observe.ErrnoName(err) // no answer of the model
+			group[i].Err = "pipe: " + observe.ErrnoName(err) // the model never returns this
 		}
 		return group
 	}
 	defer unix.Close(gate[0])
 	var there, all sync.WaitGroup
 	there.Add(len(writers))
-	for i, steps := range writers {
+	for i, ops := range writers {
 		all.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			writers[i] = playOne(steps, func() {
+			writers[i] = runPart(ops, func() {
 				there.Done()
 				var b [1]byte
-				_, _ = unix.Read(gate[0], b[:]) // ends when the gate's other end is closed
+				_, _ = unix.Read(gate[0], b[:]) // returns when the other end is closed
 			})
 		})
 	}
 	there.Wait()
 	unix.Close(gate[1])
 	all.Wait()
-	var answered []lockdown.Op
+	var done []lockdown.Op
 	for _, w := range writers {
-		answered = append(answered, w...)
+		done = append(done, w...)
 	}
-	return answered
+	return done
 }

@@ -11,12 +11,11 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// TestPlay plays on ordinary files, whose rules are known: each write goes
-// where the descriptor is.
-func TestPlay(t *testing.T) {
+// TestRun runs on ordinary files: each write goes to the descriptor's position.
+func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	file, none, full := filepath.Join(dir, "f"), filepath.Join(dir, "none"), "/dev/full"
-	script := []lockdown.Op{
+	sequence := []lockdown.Op{
 		{Call: "write", File: file, Data: "one two"},
 		{Call: "write", File: file, Data: "ONE"},
 		{Call: "write", File: file, Data: "!", Same: true},
@@ -38,30 +37,30 @@ func TestPlay(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := slices.Clone(script)
-	want[4].Data = "tw?" // from behind the "!"
+	want := slices.Clone(sequence)
+	want[4].Data = "tw?" // after the "!"
 	want[5].Data, want[7].Data = "ONE!tw?", "tw?"
 	want[8].Err, want[9].Err, want[10].Err = "ENOSPC", "ENOENT", "ENOENT"
 	want[13].Data, want[14].Err, want[15].Err = "?", "ENOSPC", "ENOENT"
 	want[16].Data = "a\x00\xffBtw?"
 	n := 0
-	for got := range Run(slices.Clone(script)) {
+	for got := range Run(slices.Clone(sequence)) {
 		if got != want[n] {
-			t.Errorf("step %d: %s, want %s", n+1, got, want[n])
+			t.Errorf("operation %d: %s, want %s", n+1, got, want[n])
 		}
 		n++
 	}
-	if n != len(script) {
-		t.Errorf("%d of %d steps came back", n, len(script))
+	if n != len(sequence) {
+		t.Errorf("%d of %d operations returned", n, len(sequence))
 	}
-	for range Run(script) {
-		break // whoever stops listening is not told more
+	for range Run(sequence) {
+		break // no further operation runs after the loop ends
 	}
 }
 
-// TestPlayAtOnce: nothing is lost where many write at once, and none comes
-// before its file is open.
-func TestPlayAtOnce(t *testing.T) {
+// TestRunAtOnce: concurrent writes lose nothing, and no thread starts before
+// its file is open.
+func TestRunAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
 	for range 50 {
 		if err := os.WriteFile(file, []byte(strings.Repeat(".", 8)), 0o600); err != nil {
@@ -75,7 +74,7 @@ func TestPlayAtOnce(t *testing.T) {
 		}
 		for s := range Run(group) {
 			if own := string(rune('a' + s.At - 1)); s.Err != "" || !strings.HasPrefix(s.Data, own) {
-				t.Fatalf("%s: a thread does not see its own write", s)
+				t.Fatalf("%s: a thread does not read its own write", s)
 			}
 		}
 		if got, _ := os.ReadFile(file); string(got) != ".abcd..." {

@@ -7,65 +7,67 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// show reads every file of the interface.
+// show reads every lockdown file.
 func show(k lockdown.Interface) []lockdown.Op {
-	steps := []lockdown.Op{{Call: "read", File: lockdown.LevelFile}}
+	ops := []lockdown.Op{{Call: "read", File: lockdown.LevelFile}}
 	if k == lockdown.Bitmap {
-		steps = append(steps, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
+		ops = append(ops, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
 	}
-	return steps
+	return ops
 }
 
-// writes does each write and reads everything after it.
+// writes performs each write and reads every file after it.
 func writes(k lockdown.Interface, file string, data ...string) []lockdown.Op {
-	var steps []lockdown.Op
+	var ops []lockdown.Op
 	for _, d := range data {
-		steps = append(steps, lockdown.Op{Call: "write", File: file, Data: d})
-		steps = append(steps, show(k)...)
+		ops = append(ops, lockdown.Op{Call: "write", File: file, Data: d})
+		ops = append(ops, show(k)...)
 	}
-	return steps
+	return ops
 }
 
 func Show(env observe.Env) []lockdown.Op { return show(env.Interface) }
 
 func Junk(env observe.Env) []lockdown.Op {
-	steps := writes(env.Interface, lockdown.LevelFile,
+	ops := writes(env.Interface, lockdown.LevelFile,
 		"", "\n", "bogus", "Integrity", "integrity ", " integrity", "integrity\n\n", "integrity,confidentiality",
 		"[integrity]", "dev_mem", "2", "\x00integrity", strings.Repeat("x", 5000))
 	if env.Interface == lockdown.Bitmap {
-		// Also half good: nothing may be locked unless everything is known.
-		steps = append(steps, writes(env.Interface, lockdown.ReasonsFile,
+		// Also partly valid lists: nothing may be locked unless every name is
+		// known.
+		ops = append(ops, writes(env.Interface, lockdown.ReasonsFile,
 			"", "\n", "bogus", "DEV_MEM", "dev_mem ", " dev_mem", "dev_mem\n\n", "dev_mem,", ",dev_mem", "dev_mem,,kexec",
 			"dev_mem kexec", "dev_mem,bogus", "bogus,dev_mem", "integrity", "none", "2", "-dev_mem", "!dev_mem",
 			"dev_mem=open", "/dev/mem,kmem,port", "dev_mem\x00", strings.Repeat("dev_mem,", 1000)+"dev_mem")...)
 	}
-	return steps
+	return ops
 }
 
-// Lower asks for what must be refused: the level in force and all below.
+// Lower makes requests that must be denied: the current level and all lower
+// ones.
 func Lower(env observe.Env) []lockdown.Op {
-	var steps []lockdown.Op
+	var ops []lockdown.Op
 	for l := env.Setting.Shown(); l >= lockdown.None; l-- {
-		steps = append(steps, writes(env.Interface, lockdown.LevelFile, l.String(), l.String()+"\n")...)
+		ops = append(ops, writes(env.Interface, lockdown.LevelFile, l.String(), l.String()+"\n")...)
 	}
-	return steps
+	return ops
 }
 
-// Raise walks up to confidentiality and tries every step back.
+// Raise raises the level up to confidentiality and tries every step down.
 func Raise(env observe.Env) []lockdown.Op {
-	var steps []lockdown.Op
+	var ops []lockdown.Op
 	if env.Interface == lockdown.Bitmap && env.Setting.Via == lockdown.Runtime {
 		for _, r := range lockdown.Reasons() {
-			steps = append(steps, writes(env.Interface, lockdown.ReasonsFile, string(r.Reason))...)
+			ops = append(ops, writes(env.Interface, lockdown.ReasonsFile, string(r.Reason))...)
 		}
 	} else {
 		for l := env.Setting.Shown() + 1; l <= lockdown.Confidentiality; l++ {
-			steps = append(steps, writes(env.Interface, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
+			ops = append(ops, writes(env.Interface, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
 		}
 	}
-	steps = append(steps, writes(env.Interface, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
+	ops = append(ops, writes(env.Interface, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
 	if env.Interface == lockdown.Bitmap {
-		steps = append(steps, writes(env.Interface, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
+		ops = append(ops, writes(env.Interface, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
 	}
-	return steps
+	return ops
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// Port has no hardware: the driver makes four ports, and no machine of
-// the lab has so many. So nobody uses it, and it may be told anything.
+// Port has no hardware: the driver creates four ports, and the lab's machines
+// have fewer. Nothing uses it, so its settings may change.
 const Port = "/dev/ttyS3"
 
 // Struct is struct serial_struct: include/uapi/linux/serial.h, v6.12.
@@ -36,11 +36,11 @@ type Struct struct {
 	IomapBase     uintptr
 }
 
-// Open opens the port as one that has no carrier must be opened.
+// Open opens the port like one without carrier, with O_NONBLOCK.
 func Open(act func(fd int) observe.Report) observe.Report {
 	r := observe.WithFile(Port, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY, act)
 	why := "CONFIG_SERIAL_8250"
-	if observe.Exists("/dev/ttyS0") { // the driver is there, with fewer ports
+	if observe.Exists("/dev/ttyS0") { // the driver exists but has fewer ports
 		why = Port
 	}
 	return observe.UnavailableIf(r, why, unix.ENOENT, unix.ENXIO, unix.ENODEV)
@@ -53,15 +53,15 @@ func (s *Struct) Ioctl(fd int, cmd uintptr) error {
 	return nil
 }
 
-// Set changes what describes the port and puts back what was there.
+// Set changes settings of the port and restores them.
 func Set(fd int, what string, change func(*Struct)) observe.Report {
 	var was Struct
 	if err := was.Ioctl(fd, unix.TIOCGSERIAL); err != nil {
 		return observe.SetupFailed(fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", Port), err)
 	}
-	// A port that no firmware described has a clock of 0, which cannot be set:
-	// uart_set_info wants 9600 baud or more, after lockdown. The clock is not
-	// lockdown's business, and 115200 stays.
+	// A port without firmware description has a clock of 0, which uart_set_info
+	// rejects after the lockdown check: it requires 9600 baud or more. So Set
+	// sets 115200, which is not part of the act, and leaves it.
 	if was.BaudBase == 0 {
 		was.BaudBase = 115200
 	}

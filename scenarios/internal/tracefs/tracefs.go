@@ -15,7 +15,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// DefineEvent writes the definition of an event, and takes it back.
+// DefineEvent writes the definition of an event and removes the event.
 func DefineEvent(file, define, remove, config string) observe.Report {
 	path := Dir + "/" + file
 	return DeniedIfEmpty(observe.WithFile(path, unix.O_WRONLY, func(fd int) observe.Report {
@@ -31,10 +31,10 @@ func DefineEvent(file, define, remove, config string) observe.Report {
 
 const Dir = "/sys/kernel/tracing"
 
-// A kernel that boots with tracefs locked makes no file there, and ENOENT is
-// the denial (fs/tracefs/inode.c:tracefs_create_file, v6.12). traced takes it
-// for one where the mounted tracefs has nothing at all, and otherwise for a
-// claim that the CONFIG symbol is off.
+// If the kernel booted with tracefs locked, tracefs has no files, and ENOENT is
+// the denial (fs/tracefs/inode.c:tracefs_create_file, v6.12). DeniedIfEmpty
+// returns a denial if the mounted tracefs is empty; otherwise ENOENT means that
+// the CONFIG symbol is off.
 func DeniedIfEmpty(r observe.Report, config string) observe.Report {
 	if r.Outcome != observe.Failed || r.Errno != unix.ErrnoName(unix.ENOENT) {
 		return r
@@ -47,17 +47,17 @@ func DeniedIfEmpty(r observe.Report, config string) observe.Report {
 		r.Outcome, r.Why = observe.Denied, ""
 		r.Call += ": tracefs is empty"
 	case config == "CONFIG_EVENT_TRACING" && observe.Exists(filepath.Join(Dir, "set_event")) && !observe.Exists(filepath.Join(Dir, "events")):
-		// That file and that directory are made together
+		// The kernel creates this file and this directory together
 		// (kernel/trace/trace_events.c:create_event_toplevel_files, v6.12).
 		r.Outcome, r.Why = observe.Denied, ""
-		r.Call += ": there are events, but no directory of them"
+		r.Call += ": set_event exists, but not events/"
 	default:
 		r.Outcome, r.Why = observe.Unavailable, config
 	}
 	return r
 }
 
-// Entries lists what is in tracefs; its mount point alone is no tracefs.
+// Entries lists the entries of tracefs; without a mounted tracefs it fails.
 func Entries() ([]os.DirEntry, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(Dir, &st); err != nil {
@@ -69,7 +69,7 @@ func Entries() ([]os.DirEntry, error) {
 	return os.ReadDir(Dir)
 }
 
-// Open opens a file of tracefs, and does no more.
+// Open opens a file of tracefs and closes it.
 func Open(file string, flags int, config string) observe.Report {
 	return DeniedIfEmpty(observe.WithFile(filepath.Join(Dir, file), flags, nil), config)
 }
@@ -83,7 +83,7 @@ func Read(file, config string) observe.Report {
 	}), config)
 }
 
-// OpenForLater opens a file of tracefs, and reads it later.
+// OpenForLater opens a file of tracefs now and reads it later.
 func OpenForLater(file string) func(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
 	return func(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
 		path := filepath.Join(Dir, file)
@@ -99,8 +99,8 @@ func OpenForLater(file string) func(context.Context, observe.Env) (func(context.
 	}
 }
 
-// OpenOption opens a file of options/ whose opener passes on no other error
-// than ENODEV (kernel/trace/trace.c:trace_options_open, v6.12).
+// OpenOption opens a file of options/, whose open function turns every error
+// into ENODEV (kernel/trace/trace.c:trace_options_open, v6.12).
 func OpenOption(file string) observe.Report {
 	r := Open(file, unix.O_RDONLY, "CONFIG_TRACING")
 	if r.Outcome == observe.Failed && r.Errno == unix.ErrnoName(unix.ENODEV) {
@@ -109,40 +109,40 @@ func OpenOption(file string) observe.Report {
 	return r
 }
 
-// MakeInstance makes a set of buffers of its own, and removes it. The refusal
-// to make its directory comes out as EINVAL
+// MakeInstance creates a tracing instance and removes it. A denial to create
+// its directory is returned as EINVAL
 // (kernel/trace/trace.c:trace_array_create_dir, v6.12).
 func MakeInstance() observe.Report {
 	path := filepath.Join(Dir, "instances/ldlab")
-	act := fmt.Sprintf("mkdir(%q)", path)
+	call := fmt.Sprintf("mkdir(%q)", path)
 	err := unix.Mkdir(path, 0o750)
 	if err == nil {
 		if err := unix.Rmdir(path); err != nil {
 			return observe.SetupFailed(fmt.Sprintf("rmdir(%q)", path), err)
 		}
 	}
-	r := DeniedIfEmpty(observe.FromError(act, err), "CONFIG_TRACING")
+	r := DeniedIfEmpty(observe.FromError(call, err), "CONFIG_TRACING")
 	if r.Outcome == observe.Failed && r.Errno == unix.ErrnoName(unix.EINVAL) {
 		r.Outcome, r.Why = observe.Denied, ""
 	}
 	return r
 }
 
-// HasFiles looks whether the kernel made any file at boot; directories
-// are none.
+// HasFiles checks whether the kernel created a file at boot; directories do not
+// count.
 func HasFiles() observe.Report {
-	act := fmt.Sprintf("getdents(%q)", Dir)
+	call := fmt.Sprintf("getdents(%q)", Dir)
 	entries, err := Entries()
-	r := observe.UnavailableIf(observe.FromError(act, err), "CONFIG_TRACING", unix.ENOENT)
+	r := observe.UnavailableIf(observe.FromError(call, err), "CONFIG_TRACING", unix.ENOENT)
 	isFile := func(e os.DirEntry) bool { return e.Type().IsRegular() }
 	if err == nil && !slices.ContainsFunc(entries, isFile) {
-		r.Outcome, r.Call = observe.Denied, act+" = ok: tracefs has no file"
+		r.Outcome, r.Call = observe.Denied, call+" = ok: tracefs has no file"
 	}
 	return r
 }
 
-// Automount looks for the directory in debugfs on which tracefs is
-// mounted by itself. A look does not mount it.
+// Automount checks for the directory in debugfs on which tracefs is mounted
+// automatically. lstat does not mount it.
 func Automount() observe.Report {
 	const path = debugfs.Dir + "/tracing"
 	_, err := os.Lstat(path)
@@ -158,18 +158,18 @@ func Automount() observe.Report {
 	return r
 }
 
-// TracersOfBoot looks in the kernel's log for a tracer that lockdown kept out
+// TracersOfBoot searches the kernel's log for a tracer that lockdown denied
 // (kernel/trace/trace.c:register_tracer, v6.12).
 func TracersOfBoot() observe.Report {
-	const act = "syslog(SYSLOG_ACTION_READ_ALL)"
+	const call = "syslog(SYSLOG_ACTION_READ_ALL)"
 	log, err := observe.KernelLog()
 	if err != nil {
-		return observe.SetupFailed(act, err)
+		return observe.SetupFailed(call, err)
 	}
 	for line := range strings.Lines(log) {
-		if _, said, ok := strings.Cut(line, "Can not register tracer "); ok {
-			return observe.Report{Outcome: observe.Denied, Call: fmt.Sprintf("%s: tracer %s", act, strings.TrimSpace(said))}
+		if _, name, ok := strings.Cut(line, "Can not register tracer "); ok {
+			return observe.Report{Outcome: observe.Denied, Call: fmt.Sprintf("%s: tracer %s", call, strings.TrimSpace(name))}
 		}
 	}
-	return observe.Report{Outcome: observe.Allowed, Call: act + ": no tracer was refused"}
+	return observe.Report{Outcome: observe.Allowed, Call: call + ": no tracer was refused"}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// labSPI is the index of the association that probes make; one is there at a time.
+// labSPI is the index of the probes' association; only one exists at a time.
 const labSPI = 0x1d1ab
 
-// A Way is a way in which the kernel tells of an association.
+// A Way is a way in which the kernel discloses an association.
 type Way struct {
-	Act string
-	typ uint16 // of the message that tells
+	Call string
+	typ  uint16 // of the message that carries the association
 }
 
 var (
@@ -30,14 +30,15 @@ var (
 	NotifyDelete = Way{"XFRM_MSG_DELSA notification", xfrmDelSA}
 )
 
-// Probe makes an association, has the kernel tell of it, and looks at that.
+// Probe makes an association, triggers the message of the way, and judges its
+// attributes.
 func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16][]byte) observe.Report) observe.Report {
-	// Notifications come to a socket of their own, apart from answers.
-	heard, r := connect(ctx, 1<<(xfrmGroupSA-1))
+	// Notifications have their own socket, apart from answers.
+	notified, r := connect(ctx, 1<<(xfrmGroupSA-1))
 	if r.Outcome != observe.Allowed {
 		return r
 	}
-	defer unix.Close(int(heard))
+	defer unix.Close(int(notified))
 	return withSA(ctx, algs, func(link conn, sa association) observe.Report {
 		from := link
 		var err error
@@ -48,22 +49,22 @@ func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16]
 			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, nil)
 		case NotifyDelete:
 			err = link.del(sa)
-			from = heard
+			from = notified
 		case NotifyNew:
-			from = heard
+			from = notified
 		}
 		if err != nil {
-			return observe.SetupFailed(way.Act, err)
+			return observe.SetupFailed(way.Call, err)
 		}
-		attrs, err := from.told(way.typ, sa.spi)
+		attrs, err := from.await(way.typ, sa.spi)
 		if err != nil {
-			return observe.SetupFailed(way.Act, err)
+			return observe.SetupFailed(way.Call, err)
 		}
 		return look(attrs)
 	})
 }
 
-// withSA makes an association, does an act, and deletes it.
+// withSA makes an association, performs an act, and deletes it.
 func withSA(ctx context.Context, algs []Alg, act func(link conn, sa association) observe.Report) observe.Report {
 	link, r := connect(ctx, 0)
 	if r.Outcome != observe.Allowed {
@@ -75,7 +76,7 @@ func withSA(ctx context.Context, algs []Alg, act func(link conn, sa association)
 		return r
 	}
 	r = act(link, sa)
-	// What the act left of an answer goes with its socket.
+	// Closing the socket drops unread answers of the act.
 	again, a := connect(ctx, 0)
 	if a.Outcome != observe.Allowed {
 		return a
@@ -91,22 +92,22 @@ func withSA(ctx context.Context, algs []Alg, act func(link conn, sa association)
 type conn int
 
 func connect(ctx context.Context, groups uint32) (conn, observe.Report) {
-	const act = "socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)"
+	const call = "socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)"
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_XFRM)
 	if err != nil {
-		return -1, observe.UnavailableIf(observe.FromError(act, err), "CONFIG_XFRM_USER", unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT)
+		return -1, observe.UnavailableIf(observe.FromError(call, err), "CONFIG_XFRM_USER", unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT)
 	}
 	if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err == nil {
 		err = receiveUntil(ctx, fd)
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, observe.SetupFailed(act, err)
+		return -1, observe.SetupFailed(call, err)
 	}
-	return conn(fd), observe.FromError(act, nil)
+	return conn(fd), observe.FromError(call, nil)
 }
 
-// receiveUntil has a socket's receive give up when the context ends.
+// receiveUntil makes a socket's receive fail when the context ends.
 func receiveUntil(ctx context.Context, fd int) error {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -116,16 +117,16 @@ func receiveUntil(ctx context.Context, fd int) error {
 	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv)
 }
 
-// add makes the association.
+// add creates the association.
 func (l conn) add(sa association) observe.Report {
 	r := observe.FromError("XFRM_MSG_NEWSA", l.request(xfrmNewSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, sa.encode()))
 	if r.Outcome == observe.Denied {
-		r.Outcome, r.Why = observe.Failed, "lockdown lets associations be made"
+		r.Outcome, r.Why = observe.Failed, "lockdown does not check creating an association"
 	}
 	return observe.UnavailableIf(r, "CONFIG_INET_ESP", unix.EPROTONOSUPPORT)
 }
 
-// del deletes it.
+// del deletes the association.
 func (l conn) del(sa association) error {
 	return l.request(xfrmDelSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, encode(sa.id()))
 }
@@ -135,7 +136,8 @@ func (l conn) send(typ, flags uint16, data []byte) error {
 	return unix.Sendto(int(l), append(encode(h), data...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
-// receive gives the messages of one datagram; one that says no is an error.
+// receive returns the messages of one datagram; a negative acknowledgement is
+// an error.
 func (l conn) receive() ([]syscall.NetlinkMessage, error) {
 	b := make([]byte, 64<<10)
 	n, _, err := unix.Recvfrom(int(l), b, 0)
@@ -156,7 +158,7 @@ func (l conn) receive() ([]syscall.NetlinkMessage, error) {
 	return msgs, nil
 }
 
-// request sends what is acknowledged and waits for that.
+// request sends a message and waits for its acknowledgement.
 func (l conn) request(typ, flags uint16, data []byte) error {
 	if err := l.send(typ, flags, data); err != nil {
 		return err
@@ -168,11 +170,11 @@ func (l conn) request(typ, flags uint16, data []byte) error {
 	return err
 }
 
-// maxDatagrams bounds how much is read in search of one message.
+// maxDatagrams bounds the search for one message.
 const maxDatagrams = 64
 
-// told waits for a message of the type about the association.
-func (l conn) told(typ uint16, spi uint32) (map[uint16][]byte, error) {
+// await waits for a message of the type about the association.
+func (l conn) await(typ uint16, spi uint32) (map[uint16][]byte, error) {
 	for range maxDatagrams {
 		msgs, err := l.receive()
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// What is used of include/uapi/linux/pfkeyv2.h, v6.12.
+// Constants from include/uapi/linux/pfkeyv2.h, v6.12.
 const (
 	pfkeyV2       = 2  // PF_KEY_V2
 	sadbDump      = 10 // SADB_DUMP
@@ -21,10 +21,10 @@ const (
 	sadbKeyHeader = 8
 )
 
-// PFKeyProbe makes an association as the other probes do and has PF_KEY dump
-// it, with its keys.
+// PFKeyProbe makes an association as the other probes do and dumps it with its
+// keys through PF_KEY.
 func PFKeyProbe(ctx context.Context) observe.Report {
-	const act = "SADB_DUMP"
+	const call = "SADB_DUMP"
 	fd, err := unix.Socket(unix.AF_KEY, unix.SOCK_RAW|unix.SOCK_CLOEXEC, pfkeyV2)
 	if err != nil {
 		return observe.UnavailableIf(observe.FromError("socket(AF_KEY, SOCK_RAW, PF_KEY_V2)", err), "CONFIG_NET_KEY", unix.EAFNOSUPPORT)
@@ -36,13 +36,13 @@ func PFKeyProbe(ctx context.Context) observe.Report {
 	return withSA(ctx, []Alg{HMAC, AES}, func(conn, association) observe.Report {
 		key, err := pfkeyKey(fd)
 		if err != nil {
-			return observe.SetupFailed(act, err)
+			return observe.SetupFailed(call, err)
 		}
-		r := observe.FromError(fmt.Sprintf("%s = {SADB_EXT_KEY_AUTH=%.4x...}", act, key), nil)
+		r := observe.FromError(fmt.Sprintf("%s = {SADB_EXT_KEY_AUTH=%.4x...}", call, key), nil)
 		switch {
 		case bytes.Equal(key, HMAC.key):
 		case bytes.Equal(key, make([]byte, len(HMAC.key))):
-			r.Outcome = observe.Denied // as xfrm_user would
+			r.Outcome = observe.Denied // like xfrm_user
 		default:
 			r.Outcome, r.Why = observe.Failed, "neither the key nor zeros"
 		}
@@ -50,8 +50,7 @@ func PFKeyProbe(ctx context.Context) observe.Report {
 	})
 }
 
-// pfkeyKey asks for a dump of all ESP associations and gives the key of the
-// first authentication algorithm in it.
+// pfkeyKey dumps all ESP associations and returns the first authentication key.
 func pfkeyKey(fd int) ([]byte, error) {
 	b := make([]byte, sadbMsgLen, 4<<10)
 	b[0], b[1], b[3] = pfkeyV2, sadbDump, sadbSAESP
@@ -71,8 +70,8 @@ func pfkeyKey(fd int) ([]byte, error) {
 	return nil, fmt.Errorf("no key in %d messages", maxDatagrams)
 }
 
-// parsePFKey gives the authentication key of a PF_KEY message, nil if it has
-// none. Lengths are counted in 8 bytes.
+// parsePFKey returns the authentication key of a PF_KEY message, or nil.
+// Lengths count units of 8 bytes.
 func parsePFKey(msg []byte) []byte {
 	if len(msg) < sadbMsgLen {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// What is used of include/uapi/linux/xfrm.h, v6.12.
+// Constants from include/uapi/linux/xfrm.h, v6.12.
 const (
 	xfrmNewSA = 0x10 // XFRM_MSG_NEWSA
 	xfrmDelSA = 0x11 // XFRM_MSG_DELSA
@@ -15,7 +15,7 @@ const (
 	xfrmGroupSA = 3 // XFRMNLGRP_SA
 )
 
-// An Attr is an attribute that carries a key.
+// An Attr is an attribute that has a key.
 type Attr uint16
 
 const (
@@ -29,8 +29,8 @@ func (a Attr) String() string {
 	return map[Attr]string{AttrAuth: "XFRMA_ALG_AUTH", AttrCrypt: "XFRMA_ALG_CRYPT", AttrAEAD: "XFRMA_ALG_AEAD", AttrAuthTrunc: "XFRMA_ALG_AUTH_TRUNC"}[a]
 }
 
-// head is the length of what stands before the key, in bytes: a name of 64,
-// the key's length in bits, and what struct xfrm_algo does not have.
+// head is the length of the data before the key, in bytes: a name of 64, the
+// key's length in bits, and a field that struct xfrm_algo lacks.
 func (a Attr) head() int {
 	if a == AttrAuthTrunc || a == AttrAEAD {
 		return 72
@@ -38,8 +38,8 @@ func (a Attr) head() int {
 	return 68
 }
 
-// xfrmUserSA is struct xfrm_usersa_info. The machines of the lab are little
-// endian; what goes over the wire as it is stands here in bytes.
+// xfrmUserSA is struct xfrm_usersa_info. The lab's machines are little endian;
+// byte arrays are in network order.
 type xfrmUserSA struct {
 	Sel        [56]byte
 	Dst        [16]byte
@@ -71,12 +71,12 @@ type xfrmUserID struct {
 type Alg struct {
 	Attr  Attr
 	Name  string
-	param uint32 // length of the integrity check value, in bits, where the attribute has one
+	param uint32 // length of the integrity check value, in bits, if the attribute has one
 	key   []byte
 }
 
-// A association is an ESP security association between two addresses that are
-// nobody's (RFC 5737), for which nothing is ever sent.
+// An association is an ESP security association between two documentation
+// addresses (RFC 5737). Nothing is sent on it.
 type association struct {
 	spi  uint32
 	algs []Alg
@@ -89,12 +89,12 @@ func (s association) id() xfrmUserID {
 	return id
 }
 
-// encode is the association as XFRM_MSG_NEWSA takes it.
+// encode returns the association as the payload of XFRM_MSG_NEWSA.
 func (s association) encode() []byte {
 	id := s.id()
 	sa := xfrmUserSA{Dst: id.Dst, SPI: id.SPI, Proto: id.Proto, Family: id.Family}
 	copy(sa.Src[:], []byte{192, 0, 2, 1})
-	for i := range 4 { // bytes and packets without limit; 0 is "never" for times
+	for i := range 4 { // no limit on bytes and packets; 0 means "never" for times
 		sa.Limits[i] = ^uint64(0)
 	}
 	b := encode(sa)
@@ -110,10 +110,10 @@ func (s association) encode() []byte {
 	return b
 }
 
-// encode is a struct of fixed size as it lies in memory.
+// encode returns a struct of fixed size as it is in memory.
 func encode(v any) []byte {
 	var b bytes.Buffer
-	_ = binary.Write(&b, binary.LittleEndian, v) // a buffer takes all
+	_ = binary.Write(&b, binary.LittleEndian, v) // writing to a buffer does not fail
 	return b.Bytes()
 }
 
@@ -125,7 +125,7 @@ func appendAttr(b []byte, typ uint16, data []byte) []byte {
 	return append(b, make([]byte, -len(data)&3)...)
 }
 
-// parseAttrs gives the netlink attributes by type.
+// parseAttrs returns the netlink attributes by type.
 func parseAttrs(b []byte) (map[uint16][]byte, error) {
 	attrs := map[uint16][]byte{}
 	for len(b) >= 4 {
@@ -139,8 +139,8 @@ func parseAttrs(b []byte) (map[uint16][]byte, error) {
 	return attrs, nil
 }
 
-// parseAssociation gives the attributes of an answer about an association, and its
-// SPI: XFRM_MSG_NEWSA and XFRM_MSG_DELSA begin with different structs.
+// parseAssociation returns the attributes of a message about an association,
+// and its SPI. XFRM_MSG_NEWSA and XFRM_MSG_DELSA begin with different structs.
 func parseAssociation(typ uint16, data []byte) (spi uint32, attrs map[uint16][]byte, err error) {
 	head, at := binary.Size(xfrmUserSA{}), 56+16
 	if typ == xfrmDelSA {
@@ -153,7 +153,7 @@ func parseAssociation(typ uint16, data []byte) (spi uint32, attrs map[uint16][]b
 	return binary.BigEndian.Uint32(data[at:]), attrs, err
 }
 
-// parseKey gives the name and the key of an algorithm's attribute.
+// parseKey returns the name and the key of an algorithm's attribute.
 func parseKey(a Attr, data []byte) (name string, key []byte, err error) {
 	if len(data) < a.head() {
 		return "", nil, fmt.Errorf("parse %s: %d bytes of %d", a, len(data), a.head())
