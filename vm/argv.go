@@ -2,19 +2,14 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Descriptors that QEMU inherits: one end each of a socket pair. The first
-// one in exec.Cmd.ExtraFiles is 3.
-const (
-	fdMonitor = 3 + iota
-	fdPort
-	fdConsole
-	fdSerial
-	fdEnd // a template's and a fork's own follow
-)
+// firstFD is the first descriptor that QEMU inherits. The machine's sockets come
+// first (see deviceList.files), then the files of a Launch.
+const firstFD = 3
 
 // Argv is QEMU's command line, the binary first. It is a function of the
 // Config alone: it looks at nothing else, and the same Config gives the same
@@ -24,28 +19,22 @@ func (c Config) Argv() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	socket := func(fd int) string { return "socket,fd=" + strconv.Itoa(fd) }
-	return c.argv(
-		// Whoever holds the other end is the only one who can talk to the
-		// monitor, the port or the console: no path, no TCP port.
-		[]string{
-			"-chardev", withID(socket(fdMonitor), "monitor"),
-			"-qmp", "chardev:monitor", // QEMU 11 warns about -mon
-			"-chardev", withID(socket(fdConsole), "console"),
-			"-serial", "chardev:console",
-		},
-		socket(fdPort),
-		socket(fdSerial),
-	), nil
+	devices := c.devices()
+	files := devices.files()
+	// Whoever holds the other end is the only one who can talk to the monitor,
+	// the port or the console: no path, no TCP port.
+	return c.argv(devices, func(id string) string {
+		return fmt.Sprintf("socket,id=%s,fd=%d", id, firstFD+slices.Index(files, id))
+	}), nil
 }
 
 // byHand is the same machine with its console on the terminal (Ctrl-A X
 // ends it), and nobody at the ports.
 func (c Config) byHand() []string {
-	return c.argv([]string{"-serial", "mon:stdio"}, "null", "null")
+	return c.argv(c.devicesWith(terminal{boardConsole{c.Arch.Console}}), func(id string) string { return "null,id=" + id })
 }
 
-func (c Config) argv(consoles []string, port, serial string) []string {
+func (c Config) argv(devices deviceList, chardev func(id string) string) []string {
 	argv := []string{c.QEMU,
 		"-nodefaults",      // no network, no disks, no display: only what is listed here
 		"-no-user-config",  // the same machine on every host
@@ -61,10 +50,7 @@ func (c Config) argv(consoles []string, port, serial string) []string {
 		"-smp", strconv.Itoa(c.CPUs),
 		"-m", strconv.Itoa(c.MemoryMiB),
 	}
-	devices := c.devices(consoles, port, serial)
-	for _, d := range devices {
-		argv = append(argv, d.Argv()...)
-	}
+	argv = append(argv, devices.argv(chardev)...)
 	return append(argv,
 		"-kernel", c.Kernel,
 		"-initrd", c.Initrd,
@@ -81,12 +67,8 @@ func (c Config) cpu() string {
 
 // kernelArgs are the kernel's arguments. The caller's come last, because the
 // kernel takes the last one if one is given twice.
-func (c Config) kernelArgs(devices []Device) []string {
-	var args []string
-	for _, d := range devices {
-		args = append(args, d.KernelArgs()...)
-	}
-	args = append(args,
+func (c Config) kernelArgs(devices deviceList) []string {
+	args := append(devices.kernelArgs(),
 		"panic=-1",                             // restart at once, which -no-reboot makes an exit
 		"quiet",                                // a bzImage's decompressor writes to the port too
 		fmt.Sprintf("loglevel=%d", c.LogLevel), // every character of the console costs an exit from the guest
@@ -102,13 +84,4 @@ func (c Config) kernelArgs(devices []Device) []string {
 	}
 	args = append(args, c.Arch.Append...)
 	return append(args, c.Append...)
-}
-
-// withID names a chardev: its type comes first, then its options.
-func withID(chardev, id string) string {
-	kind, options, found := strings.Cut(chardev, ",")
-	if found {
-		options = "," + options
-	}
-	return kind + ",id=" + id + options
 }

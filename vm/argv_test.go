@@ -32,7 +32,7 @@ func TestArgv(t *testing.T) {
 			}
 			got := strings.Join(argv, "\n") + "\n"
 			more := c
-			more.Serial, more.Firmware = true, "/f"
+			more.Devices = []Device{SerialPort{}, Firmware{"/f"}}
 			argv, err = more.Argv()
 			if err != nil {
 				t.Fatal(err)

@@ -44,16 +44,9 @@ type Config struct {
 	Initrd string   // path of a cpio archive
 	Append []string // kernel arguments beyond those that the machine needs
 
-	// Devices are added to those that every machine has.
+	// Devices come after those that every machine has: QEMU's monitor, the
+	// board's console, the guest program's port, and pvpanic.
 	Devices []Device
-
-	// Serial adds a serial port, a PCI device, whose other end is
-	// Machine.Serial.
-	Serial bool
-
-	// Firmware is the path of a UEFI image that boots the kernel (one of
-	// Arch.Firmware); "": none does, QEMU starts the kernel itself.
-	Firmware string
 
 	MemoryMiB int   // guest memory; 0: 256
 	CPUs      int   // guest processors; 0: 1
@@ -138,6 +131,9 @@ func (c Config) withDefaults() (Config, error) {
 	default:
 		return c, fmt.Errorf("configure machine: unknown accelerator %q", c.Accel)
 	}
+	if id := c.devices().repeated(); id != "" {
+		return c, fmt.Errorf("configure machine: more than one device has the character device %q", id)
+	}
 	if c.QEMU == "" {
 		c.QEMU = c.Arch.QEMU
 	}
@@ -150,12 +146,19 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// checkFiles looks at the kernel and the initrd before QEMU does: its own
-// messages are vague, and a wrong kernel writes nothing at all.
+// checkFiles looks at the machine's files before QEMU does: its own messages are
+// vague, and a wrong kernel writes nothing at all.
 func (c Config) checkFiles() error {
-	if c.Firmware != "" {
-		if _, err := os.Stat(c.Firmware); err != nil {
-			return fmt.Errorf("find firmware (Debian package %s): %w", c.Arch.FirmwarePackage, err)
+	for _, d := range c.Devices {
+		for _, path := range inputsOf(d) {
+			_, err := os.Stat(path)
+			switch {
+			case err == nil:
+			case bootsKernel(d):
+				return fmt.Errorf("find firmware (Debian package %s): %w", c.Arch.FirmwarePackage, err)
+			default:
+				return fmt.Errorf("find file of device: %w", err)
+			}
 		}
 	}
 	head := make([]byte, arch.HeadSize)

@@ -86,7 +86,7 @@ func (m *Machine) AwaitReady(ctx context.Context) error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.ready = time.Now()
-		if m.config.Firmware == "" { // which takes its own time
+		if !m.config.devices().bootsKernel() {
 			m.config.Pace.Observe(scaled(nominalBoot, m.config.NominalScale()), m.ready.Sub(m.started))
 		}
 	}

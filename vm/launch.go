@@ -11,13 +11,13 @@ import (
 // This file is what vm/template needs of a machine.
 
 // FirstFile is the descriptor of a Launch's first file in QEMU.
-const FirstFile = fdEnd
+func (c Config) FirstFile() int { return firstFD + len(c.devices().files()) }
 
 // A Launch is what QEMU gets beyond a Config, so that the machine can be saved
 // or loaded. The zero Launch adds nothing.
 type Launch struct {
 	Args  []string        // follow those of the Config
-	Files []*os.File      // inherited as descriptors FirstFile and up; the caller closes them
+	Files []*os.File      // inherited as descriptors Config.FirstFile and up; the caller closes them
 	Event func(qmp.Event) // nil, or called for each event of QEMU in order; must not block
 }
 

@@ -29,8 +29,8 @@ type Machine struct {
 	stderr  *log
 	proc    *proc.Process
 	mon     *qmp.Monitor
-	port    net.Conn      // the guest program's
-	serial  net.Conn      // nil: the machine has none
+	sockets sockets
+	port    net.Conn      // of sockets: the guest program's
 	ended   chan struct{} // closed when QEMU has exited and all of its output was read
 	once    sync.Once     // Close
 	closed  error         // what Close returned
@@ -88,15 +88,17 @@ func (c Config) Resolve() (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	for _, path := range []*string{&c.Kernel, &c.Initrd, &c.Firmware} {
-		if *path == "" {
-			continue // no firmware
+	paths := c.Inputs()
+	for i, path := range paths {
+		if path == "" {
+			return c, fmt.Errorf("configure machine: device without its file")
 		}
 		// CommandLine works from any directory.
-		if *path, err = filepath.Abs(*path); err != nil {
+		if paths[i], err = filepath.Abs(path); err != nil {
 			return c, fmt.Errorf("configure machine: %w", err)
 		}
 	}
+	c = c.WithInputs(paths)
 	if err := c.checkFiles(); err != nil {
 		return c, err
 	}
@@ -118,21 +120,16 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	if m.stderr, err = newLog(m.dir.file(stderrFile)); err != nil {
 		return err
 	}
-	ours, err := m.exec(ctx)
-	if err != nil {
+	if err := m.exec(ctx); err != nil {
 		return err
 	}
-	m.port = ours[fdPort-fdMonitor]
-	m.keepSerial(ours[fdSerial-fdMonitor])
+	m.port = m.sockets.get(idPort)
 	var drained sync.WaitGroup
-	console, tee := ours[fdConsole-fdMonitor], m.config.Console
-	drained.Go(func() {
-		defer console.Close()
-		drain(console, m.console, tee)
-	})
+	console, tee := m.sockets.get(idConsole), m.config.Console
+	drained.Go(func() { drain(console, m.console, tee) })
 	greeting, cancel := context.WithTimeout(ctx, m.limits.qmp)
 	defer cancel()
-	m.mon, err = qmp.New(greeting, ours[0], m.dir.lock, m.observe)
+	m.mon, err = qmp.New(greeting, m.sockets.get(idMonitor), m.dir.lock, m.observe)
 	go func() {
 		defer close(m.ended)
 		<-m.proc.Done()
@@ -158,11 +155,11 @@ func (m *Machine) start(ctx context.Context) (err error) {
 	return &QEMUError{m.config.QEMU, m.evidence(ctx).complaint()}
 }
 
-// exec starts QEMU and returns the lab's ends of its inherited descriptors.
-func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, err error) {
+// exec starts QEMU with the other ends of m.sockets and the files of its Launch.
+func (m *Machine) exec(ctx context.Context) error {
 	argv, err := m.config.Argv()
 	if err != nil {
-		return ours, err
+		return err
 	}
 	argv = append(argv, m.launch.Args...)
 	defer func() { m.launch.Files = nil }() // QEMU has them
@@ -171,23 +168,13 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 		for _, f := range theirs {
 			f.Close()
 		}
-		for _, c := range ours {
-			if err != nil && c != nil {
-				c.Close()
-			}
-		}
 	}()
-	for i := range ours {
-		a, b, err := socketPair()
+	for _, id := range m.config.devices().files() {
+		f, err := m.sockets.add(id)
 		if err != nil {
-			return ours, err
+			return err
 		}
-		theirs = append(theirs, b)
-		ours[i], err = net.FileConn(a)
-		a.Close()
-		if err != nil {
-			return ours, fmt.Errorf("use socket: %w", err)
-		}
+		theirs = append(theirs, f)
 	}
 	m.started = time.Now()
 	m.proc, err = proc.Start(ctx, proc.Command{
@@ -195,9 +182,9 @@ func (m *Machine) exec(ctx context.Context) (ours [fdEnd - fdMonitor]net.Conn, e
 		Stdout: m.stderr, Stderr: m.stderr, WaitDelay: m.limits.quit, Stopping: m.stopping,
 	})
 	if err != nil {
-		return ours, fmt.Errorf("run QEMU: %w", err)
+		return fmt.Errorf("run QEMU: %w", err)
 	}
-	return ours, nil
+	return nil
 }
 
 func (m *Machine) observe(e qmp.Event) {

@@ -57,6 +57,8 @@ func TestStartErrors(t *testing.T) {
 		{name: "kernel is a directory", change: func(c *Config) { c.Kernel = filepath.Dir(c.Kernel) }, want: "read kernel: "},
 		{name: "other kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "Image") }, want: "image is for arm64, not x86_64"},
 		{name: "empty kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "empty") }, want: "neither an ELF vmlinux nor a bzImage"},
+		{name: "no firmware", change: func(c *Config) { c.Devices = []Device{Firmware{c.Kernel + "x"}} }, want: "find firmware (Debian package "},
+		{name: "firmware without a path", change: func(c *Config) { c.Devices = []Device{Firmware{}} }, want: "device without its file"},
 		{name: "empty initrd", change: func(c *Config) { c.Initrd = filepath.Join(filepath.Dir(c.Initrd), "empty") }, want: "file is empty"},
 		{name: "unwritable directory", change: func(c *Config) { c.Dir = c.Kernel }, want: "is not a directory but a file"},
 		{name: "nothing set", change: func(c *Config) { *c = Config{} }, want: "no architecture"},

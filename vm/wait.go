@@ -107,12 +107,10 @@ func (m *Machine) close(ctx context.Context) error {
 	if m.proc != nil {
 		errs = append(errs, m.stop(ctx))
 	}
-	if m.port != nil {
-		m.port.Close()
+	if m.mon != nil {
+		m.mon.Close()
 	}
-	if m.serial != nil {
-		m.serial.Close()
-	}
+	m.sockets.close()
 	m.mu.Lock()
 	client, keep, disown := m.client, m.keep, m.disown
 	m.mu.Unlock()
@@ -121,9 +119,6 @@ func (m *Machine) close(ctx context.Context) error {
 	}
 	if client != nil {
 		client.Wait() // ends with the port
-	}
-	if m.mon != nil {
-		m.mon.Close()
 	}
 	for _, l := range []*log{m.console, m.stderr} {
 		if l != nil {

@@ -51,7 +51,7 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 	if s.shell || !slices.ContainsFunc(s.plan.Guests, forks) {
 		return nil
 	}
-	err := s.checkForks(ctx, k.machine(lockdown.Setting{}), s.options.Cache)
+	err := s.checkForks(ctx, k.machine(lockdown.Setting{}, plain), s.options.Cache)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -71,12 +71,9 @@ func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 
 // config is what QEMU is started with for a part of a guest that boots.
 func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
-	c := k.machine(g.Setting)
+	c := k.machine(g.Setting, p.profile)
 	if s.options.Console {
 		c.Console = s.feed
-	}
-	if p.profile.configure != nil {
-		p.profile.configure(k, &c)
 	}
 	c.Append = append(c.Append, p.mutant.kernelArgs()...)
 	return c

@@ -43,7 +43,7 @@ func (s *Stage) Initramfs(ctx context.Context, g matrix.Guest) error {
 }
 
 // Machine is the machine that a guest of the plan boots on.
-func (s *Stage) Machine(g matrix.Guest) vm.Config { return s.of(g).machine(g.Setting) }
+func (s *Stage) Machine(g matrix.Guest) vm.Config { return s.of(g).machine(g.Setting, plain) }
 
 // ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB.
 func (s *Stage) ForkMemoryMiB() int { return baseMiB + s.workers(part{})*workerMiB }

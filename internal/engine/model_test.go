@@ -135,7 +135,7 @@ func newForks(t *testing.T, p *plan.Plan) *forks {
 }
 
 func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockdown.Op, err error) {
-	config := f.kernel.machine(s)
+	config := f.kernel.machine(s, plain)
 	if f.kernel.built.HasConfig("CONFIG_SMP") {
 		config.CPUs = 2 // where they count, writers at once are at once
 	}

@@ -15,26 +15,23 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// What every guest has for its probes, besides what its setting needs.
-var (
-	// probeDevices are PCI devices. The PCI probes need pci-testdev: it has a
-	// BAR of each kind, does nothing, and no driver takes it.
-	probeDevices = []vm.Device{vm.PCI("pci-testdev")}
+// pciTestdev is a PCI device of every guest. The PCI probes need it: it has a BAR
+// of each kind, does nothing, and no driver takes it.
+const pciTestdev = vm.PCI("pci-testdev")
 
-	// probeArgs are kernel arguments that check lockdown while they are parsed.
-	// They do nothing else: the interrupts of unused ports are shared, and there
-	// is no EFI variable of that name.
-	probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab"}
-)
+// probeArgs are kernel arguments of every guest that check lockdown while they
+// are parsed. They do nothing else: the interrupts of unused ports are shared,
+// and there is no EFI variable of that name.
+var probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab"}
 
 // debuggerLimit is how long a kernel may take for all commands in its debugger,
 // before scaling. It takes less than 0.2 s.
 const debuggerLimit = 10 * time.Second
 
-// A profile is a kind of machine: how it differs from the plain one.
+// A profile is a kind of machine.
 type profile struct {
-	// configure changes what QEMU is started with; nil: nothing.
-	configure func(k *kernel, c *vm.Config)
+	// devices are those that probes need, in the order of QEMU's arguments.
+	devices func(*arch.Arch) []vm.Device
 	// drive plays the other end of the machine's devices until ctx ends; nil:
 	// they have none.
 	drive func(ctx context.Context, m *vm.Machine, scale float64)
@@ -42,18 +39,25 @@ type profile struct {
 
 // profiles is the table of machine profiles.
 var profiles = map[scenarios.MachineKind]profile{
-	scenarios.Plain: {},
-	scenarios.Debugger: {
-		configure: func(_ *kernel, c *vm.Config) { c.Serial = true },
-		drive: func(ctx context.Context, m *vm.Machine, scale float64) {
-			// A guest that stays in its debugger goes silent: the engine
-			// notices that.
-			debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale))
-		},
-	},
-	scenarios.Firmware: {
-		configure: func(k *kernel, c *vm.Config) { c.Firmware = k.build.Arch.FindFirmware() },
-	},
+	scenarios.Plain:    {devices: onEach(pciTestdev)},
+	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
+	scenarios.Firmware: {devices: func(a *arch.Arch) []vm.Device {
+		return []vm.Device{pciTestdev, vm.Firmware{Path: a.FindFirmware()}}
+	}},
+}
+
+// plain is the profile that every guest has.
+var plain = profiles[scenarios.Plain]
+
+// onEach is a list of devices that is the same on each architecture.
+func onEach(devices ...vm.Device) func(*arch.Arch) []vm.Device {
+	return func(*arch.Arch) []vm.Device { return devices }
+}
+
+// serveDebugger gives the kernel's debugger its commands. A guest that stays in
+// its debugger goes silent: the engine notices that.
+func serveDebugger(ctx context.Context, m *vm.Machine, scale float64) {
+	debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale))
 }
 
 // start runs drive, if there is one. stop ends it and waits for it.
@@ -82,11 +86,11 @@ func profileOn(m scenarios.MachineKind, a *arch.Arch) scenarios.MachineKind {
 	return m
 }
 
-// machine is a kernel as QEMU starts it for a setting, in the plain profile.
-func (k *kernel) machine(s lockdown.Setting) vm.Config {
+// machine is a kernel as QEMU starts it for a setting, in a profile.
+func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
-		Append: append(s.KernelArgs(), probeArgs...), Devices: probeDevices,
+		Append: append(s.KernelArgs(), probeArgs...), Devices: p.devices(k.build.Arch),
 		Accel: vm.Accel(k.host.Accel), Scale: k.scale(),
 	}
 }
@@ -125,7 +129,7 @@ func (m mutation) later() string {
 // partsOf distributes probes over machines, in the plan's order. The plain
 // machine comes first: every guest has that one.
 func partsOf(probes []string, a *arch.Arch) []part {
-	all := []part{{profile: profiles[scenarios.Plain]}}
+	all := []part{{profile: plain}}
 	for _, id := range probes {
 		row, ok := scenarios.Find(id)
 		if !ok || !row.On(a.Name) {

@@ -315,7 +315,7 @@ func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) 
 	case s.options.Accel != "":
 		host.Accel, host.Why = s.options.Accel, "chosen by --accel"
 	default:
-		choice, err := vm.SelfTest(ctx, k.machine(lockdown.Setting{}), s.selfTestCache(a))
+		choice, err := vm.SelfTest(ctx, k.machine(lockdown.Setting{}, plain), s.selfTestCache(a))
 		if err != nil {
 			return host, err
 		}

@@ -36,7 +36,7 @@ func bootAndFork(t *testing.T, c vm.Config, f func(*testing.T, *vm.Machine)) {
 func TestSerial(t *testing.T) {
 	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
-		c.Serial = true
+		c.Devices = []vm.Device{vm.SerialPort{}}
 		bootAndFork(t, c, func(t *testing.T, m *vm.Machine) {
 			client := connect(t, m)
 			command(t, client, "parrot")
@@ -61,10 +61,11 @@ func TestSerial(t *testing.T) {
 func TestFirmware(t *testing.T) {
 	vmtest.EachArch(t, func(t *testing.T, a *arch.Arch) {
 		c := guestConfig(t, a, "serve")
-		if c.Firmware = a.FindFirmware(); c.Firmware != "" {
-			if _, err := os.Stat(c.Firmware); err != nil {
+		if path := a.FindFirmware(); path != "" {
+			if _, err := os.Stat(path); err != nil {
 				testutil.Require(t, "qemu", err)
 			}
+			c.Devices = []vm.Device{vm.Firmware{Path: path}}
 		}
 		bootAndFork(t, c, func(t *testing.T, m *vm.Machine) {
 			client := connect(t, m)

@@ -111,9 +111,16 @@ func fail(err error) int {
 	return 1
 }
 
+// ram is the path of the guest's memory.
+func (f *fake) ram() string {
+	_, path, _ := strings.Cut(strings.Join(f.args, "\n"), ",mem-path=")
+	path, _, _ = strings.Cut(path, "\n")
+	return path
+}
+
 // boot plays the guest: it has something in memory, and is ready.
 func (f *fake) boot() error {
-	ram, err := os.OpenFile(fdPath(fdRAM), os.O_RDWR, 0)
+	ram, err := os.OpenFile(f.ram(), os.O_RDWR, 0)
 	if err == nil {
 		_, err = ram.WriteAt([]byte(fakeRAM), fakeRAMAt)
 	}
@@ -235,7 +242,7 @@ func (f *fake) load(uri string) {
 	}
 	if !strings.Contains(strings.Join(f.args, " "), "memory-backend-ram") {
 		ram := make([]byte, len(fakeRAM))
-		file, err := os.Open(fdPath(fdRAM))
+		file, err := os.Open(f.ram())
 		if err == nil {
 			_, err = file.ReadAt(ram, fakeRAMAt)
 		}

@@ -237,7 +237,7 @@ func ready(t *testing.T, c vm.Config) (snapshot, *machine) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.close() })
-	m, err := startMachine(t.Context(), c, s.base())
+	m, err := startMachine(t.Context(), c, s.base(c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,32 +23,26 @@ const templateVersion = 2
 const bootIDFile = "/proc/sys/kernel/random/boot_id"
 
 // ingredients is everything that decides a template, a line each. The paths of
-// the kernel, the initrd and the firmware are not part of it, their content is.
+// the files that the guest is made of are not part of it, their content is.
 func ingredients(ctx context.Context, config vm.Config) (string, error) {
-	var kernel, initrd, firmware string
+	inputs := config.Inputs()
+	sums, errs := make([]string, len(inputs)), make([]error, len(inputs)+1)
 	var qemu []string
-	var errs [4]error
 	var all sync.WaitGroup // QEMU takes as long to print its version as the sums
-	sum := func(path string, sum *string, err *error) {
-		all.Go(func() { *sum, _, *err = cache.SumFile(path) })
+	for i, path := range inputs {
+		all.Go(func() { sums[i], _, errs[i] = cache.SumFile(path) })
 	}
-	sum(config.Kernel, &kernel, &errs[0])
-	sum(config.Initrd, &initrd, &errs[1])
-	if config.Firmware != "" {
-		sum(config.Firmware, &firmware, &errs[2])
-	}
-	all.Go(func() { qemu, errs[3] = qemuLines(ctx, config) })
+	all.Go(func() { qemu, errs[len(inputs)] = qemuLines(ctx, config) })
 	all.Wait()
-	if err := errors.Join(errs[:]...); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return "", err
 	}
-	lines := append([]string{
-		fmt.Sprintf("template %d", templateVersion),
-		"arch " + config.Arch.Name,
-		"kernel " + kernel,
-		"initrd " + initrd,
-		"firmware " + firmware,
-	}, qemu...)
+	lines := append([]string{fmt.Sprintf("template %d", templateVersion), "arch " + config.Arch.Name}, qemu...)
+	for i, sum := range sums {
+		name := fmt.Sprintf("input %d", i)
+		lines = append(lines, name+" "+sum)
+		inputs[i] = name // in the arguments below
+	}
 	if config.Accel == vm.KVM {
 		// The state depends on the host's processor and kernel.
 		boot, err := os.ReadFile(bootIDFile)
@@ -57,11 +51,7 @@ func ingredients(ctx context.Context, config vm.Config) (string, error) {
 		}
 		lines = append(lines, "boot "+string(bytes.TrimSpace(boot)))
 	}
-	config.Kernel, config.Initrd = "kernel", "initrd"
-	if config.Firmware != "" {
-		config.Firmware = "firmware"
-	}
-	argv, err := config.Argv()
+	argv, err := config.WithInputs(inputs).Argv()
 	if err != nil {
 		return "", err
 	}

@@ -19,6 +19,7 @@ type machine struct {
 	moved *migration
 	limit time.Duration // for saving or loading
 	state *os.File      // the pipe from which a fork will be loaded; nil for others
+	first int           // the descriptor of its Launch's first file in QEMU
 }
 
 // close ends a machine.
@@ -38,7 +39,7 @@ func startMachine(ctx context.Context, config vm.Config, l vm.Launch) (*machine,
 		return nil, err
 	}
 	limit := time.Duration(float64(moveTimeout) * max(1, config.Scale))
-	return &machine{Machine: m, moved: moved, limit: limit}, nil
+	return &machine{Machine: m, moved: moved, limit: limit, first: config.FirstFile()}, nil
 }
 
 // A migration is how QEMU saves or loads a machine.
@@ -145,8 +146,8 @@ func (m *machine) saveState(ctx context.Context, s *snapshot) error {
 	}
 }
 
-// load makes QEMU read a state from the pipe that it inherited as fdState; then
-// the guest runs.
+// load makes QEMU read a state from the pipe that it inherited as
+// fileState; then the guest runs.
 func (m *machine) load(ctx context.Context, state *os.File, capabilities ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
@@ -160,7 +161,7 @@ func (m *machine) load(ctx context.Context, state *os.File, capabilities ...stri
 	source := newSource(m.state, state)
 	err = m.allow(ctx, capabilities...)
 	if err == nil {
-		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", fdState)}, nil)
+		err = m.Monitor().Run(ctx, "migrate-incoming", map[string]any{"uri": fmt.Sprintf("fd:%d", m.first+fileState)}, nil)
 	}
 	if err == nil {
 		err = m.awaitMove(ctx)

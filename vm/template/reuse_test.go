@@ -223,3 +223,44 @@ func TestTemplateCacheFull(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyOfInputs: what is in the files of devices decides a template, where they
+// are does not.
+func TestKeyOfInputs(t *testing.T) {
+	c, dir := fakeConfig(t, arch.All()[1], fakeGood)
+	key := func(path, content string) string {
+		t.Helper()
+		path = filepath.Join(dir, path)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		with := c
+		with.Devices = []vm.Device{vm.PCI("edu"), vm.Firmware{Path: path}}
+		with, err := with.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := ingredients(t.Context(), with)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keyOf(lines)
+	}
+	one := key("firmware", "one")
+	if key("elsewhere", "one") != one {
+		t.Error("firmware in another place has another key")
+	}
+	if key("firmware", "two") == one {
+		t.Error("other firmware has the same key")
+	}
+	tpl, _ := cached(t, c, filepath.Join(dir, "cache"))
+	c.Devices = []vm.Device{vm.Firmware{Path: filepath.Join(dir, "firmware")}}
+	if _, err := tpl.Fork(t.Context(), c); err == nil || !strings.Contains(err.Error(), "-bios") {
+		t.Errorf("fork with firmware of a template without: %v", err)
+	}
+	tpl, _ = cached(t, c, filepath.Join(dir, "cache"))
+	key("firmware", "other size")
+	if _, err := tpl.Fork(t.Context(), c); err == nil || !strings.Contains(err.Error(), "changed since") {
+		t.Errorf("fork with firmware that changed: %v", err)
+	}
+}

@@ -11,12 +11,16 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// Descriptors that QEMU inherits, after those of every machine.
+// The files of a Launch: their descriptors in QEMU, counted from
+// vm.Config.FirstFile.
 const (
-	fdRAM = vm.FirstFile + iota
-	fdState
-	fdForkKernel
+	fileRAM = iota
+	fileState
+	fileForkKernel
 )
+
+// inherited is the path of a file of a Launch in QEMU.
+func inherited(config vm.Config, file int) string { return fdPath(config.FirstFile() + file) }
 
 // A snapshot is a saved machine, in memory files.
 type snapshot struct {
@@ -74,9 +78,9 @@ func (s snapshot) backend(kind, options string) []string {
 }
 
 // base is for the machine that will be saved: its RAM is the snapshot's file.
-func (s snapshot) base() vm.Launch {
+func (s snapshot) base(config vm.Config) vm.Launch {
 	return vm.Launch{
-		Args:  s.backend("memory-backend-file", ",share=on,mem-path="+fdPath(fdRAM)),
+		Args:  s.backend("memory-backend-file", ",share=on,mem-path="+inherited(config, fileRAM)),
 		Files: []*os.File{s.ram},
 	}
 }
@@ -103,9 +107,9 @@ func (s snapshot) startFrom(ctx context.Context, config vm.Config, state *os.Fil
 	l := vm.Launch{}
 	if s.whole {
 		l.Args = s.backend("memory-backend-ram", "")
-		l.Files = []*os.File{state, state} // twice, so that fdState is the same as below
+		l.Files = []*os.File{state, state} // twice, so that fileState is the same as below
 	} else {
-		l.Args = s.backend("memory-backend-file", ",share=off,mem-path="+fdPath(fdRAM))
+		l.Args = s.backend("memory-backend-file", ",share=off,mem-path="+inherited(config, fileRAM))
 		l.Files = []*os.File{s.ram, state}
 	}
 	l.Args = append(l.Args, "-incoming", "defer") // migrate-incoming comes after the capabilities
@@ -116,7 +120,8 @@ func (s snapshot) startFrom(ctx context.Context, config vm.Config, state *os.Fil
 			return nil, fmt.Errorf("start machine: %w", err)
 		}
 		defer file.Close()
-		l.Args = append(l.Args, "-kernel", fdPath(fdForkKernel), "-initrd", fdPath(fdForkKernel))
+		path := inherited(config, fileForkKernel)
+		l.Args = append(l.Args, "-kernel", path, "-initrd", path)
 		l.Files = append(l.Files, file)
 	}
 	return startMachine(ctx, config, l)
@@ -159,7 +164,7 @@ func takeWhen(ctx context.Context, config vm.Config, ready func(*machine) error,
 			s.close()
 		}
 	}()
-	l := s.base()
+	l := s.base(config)
 	l.Args = append(l.Args, args...)
 	m, err := startMachine(ctx, config, l)
 	if err != nil {

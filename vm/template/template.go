@@ -74,11 +74,7 @@ func (t *Template) make(ctx context.Context, cacheDir string) (err error) {
 	if t.argv, err = t.config.Argv(); err != nil {
 		return err
 	}
-	inputs := []string{t.config.Kernel, t.config.Initrd, t.config.QEMU}
-	if t.config.Firmware != "" {
-		inputs = append(inputs, t.config.Firmware)
-	}
-	if t.inputs, err = stampAll(inputs...); err != nil {
+	if t.inputs, err = stampAll(append(t.config.Inputs(), t.config.QEMU)...); err != nil {
 		return err
 	}
 	if cacheDir == "" {
