@@ -57,6 +57,9 @@ func openBatch(s *Stage) (*batch, error) {
 	if dropped > 0 {
 		s.note("%d earlier results are not kept: they failed, or are of another kernel, guest program, QEMU, CPU model or accelerator", dropped)
 	}
+	if store.Replaced != "" {
+		s.note("the earlier results are in %s", store.Replaced)
+	}
 	b := &batch{stage: s, store: store, run: s.guest, ended: outcome, have: map[string]bool{}}
 	for _, r := range slices.Concat(kept.Results, kept.Mutants) {
 		b.have[resultID(r)] = true

@@ -48,6 +48,10 @@ func Check(dir, digest string, resume bool) error {
 // A Store appends results to a file as soon as they come, and keeps what it
 // has whatever happens to the run.
 type Store struct {
+	// Replaced is the file, in the same directory, that keeps what was there
+	// before Open left out a result that ended well; empty: there was none.
+	Replaced string
+
 	lock *flock.Flock
 	file *os.File
 	size int64 // bytes of whole lines
@@ -91,8 +95,18 @@ func (s *Store) begin(path string, h matrix.Header, resume bool, keep func(matri
 		if err != nil {
 			return nil, fmt.Errorf("resume: %w", err)
 		}
-		if kept, err = resumed(old, h, keep); err != nil {
+		dropped := false
+		if kept, err = resumed(old, h, func(r matrix.Result) bool {
+			ok := keep(r)
+			dropped = dropped || !ok && r.End.Well()
+			return ok
+		}); err != nil {
 			return nil, fmt.Errorf("resume %s: %w", path, err)
+		}
+		if dropped {
+			if s.Replaced, err = keepOld(path); err != nil {
+				return nil, fmt.Errorf("keep earlier results: %w", err)
+			}
 		}
 	}
 	if err := rewrite(path, kept); err != nil {
@@ -129,6 +143,17 @@ func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, er
 		}
 	}
 	return kept, nil
+}
+
+// keepOld gives the file path a second name, which it returns: results that were
+// measured are not lost because they were resumed on another host.
+func keepOld(path string) (string, error) {
+	for n := 1; ; n++ {
+		name := fmt.Sprintf("%s.%d", path, n)
+		if err := os.Link(path, name); !errors.Is(err, os.ErrExist) {
+			return name, err
+		}
+	}
 }
 
 // rewrite puts a whole file in place at once.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -130,5 +131,42 @@ func TestCheck(t *testing.T) {
 	}
 	if err := Check(dir, h.Digest, true); err == nil {
 		t.Error("damaged results: no error")
+	}
+}
+
+// TestResumeKeepsWhatItLeavesOut resumes results of which it keeps none: those that
+// ended well stay in a file of their own, each time another one.
+func TestResumeKeepsWhatItLeavesOut(t *testing.T) {
+	dir := t.TempDir()
+	h, list, _ := sample(t)
+	good, failed := list[0], list[1]
+	good.End, failed.End = matrix.End{}, matrix.End{Ending: matrix.FailedByLab, Detail: "no QEMU"}
+	none := func(matrix.Result) bool { return false }
+	open := func(resume bool, add matrix.Result) string {
+		t.Helper()
+		s, _, err := Open(dir, h, resume, none)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if err := s.Add(add); err != nil {
+			t.Fatal(err)
+		}
+		return s.Replaced
+	}
+	if name := open(false, failed); name != "" {
+		t.Errorf("new results replace %s", name)
+	}
+	if name := open(true, good); name != "" {
+		t.Errorf("a result that failed is kept in %s", name)
+	}
+	for n := range 2 {
+		name := open(true, good)
+		if want := filepath.Join(dir, File+"."+strconv.Itoa(n+1)); name != want {
+			t.Fatalf("kept in %q, want %q", name, want)
+		}
+		if set, err := Load(name); err != nil || len(set.Results) != 1 || set.Results[0].ID() != good.ID() {
+			t.Errorf("%s: %v, %+v", name, err, set)
+		}
 	}
 }
