@@ -149,7 +149,9 @@ func failed(err error, command string) matrix.End {
 func lost(end vm.End, cause error, command string) matrix.End {
 	detail := end.Detail
 	if end.Cause != vm.Panicked {
-		detail = strings.TrimSuffix(cause.Error()+"; "+end.Detail, "; ")
+		if detail = cause.Error(); !strings.Contains(detail, end.Detail) {
+			detail += "; " + end.Detail
+		}
 	}
 	e := matrix.End{Ending: matrix.LostByGuest, Cause: string(end.Cause), Detail: detail, Console: end.Console, Command: command}
 	if !end.Cause.Guest() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +59,18 @@ func TestLostOrFailed(t *testing.T) {
 		if got := lost(vm.End{Cause: cause, Detail: "detail"}, context.DeadlineExceeded, "qemu"); got.Ending != want || got.Cause != string(cause) || got.Command != "qemu" {
 			t.Errorf("%s: %+v, want %s", cause, got, want)
 		}
+	}
+}
+
+// TestLostDetailIsNotTwice wants what QEMU shows once in the line on a lost guest.
+func TestLostDetailIsNotTwice(t *testing.T) {
+	for cause, want := range map[string]string{"no answer": "no answer; silent", "wait: hang: silent": "wait: hang: silent"} {
+		if got := lost(vm.End{Cause: vm.Hung, Detail: "silent"}, errors.New(cause), "qemu").Detail; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := lost(vm.End{Cause: vm.Reset}, errors.New("no answer"), "qemu").Detail; got != "no answer" {
+		t.Errorf("without a detail: %q", got)
 	}
 }
 
