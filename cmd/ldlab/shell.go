@@ -30,6 +30,9 @@ one argument alone may be a whole shell line.`,
 			if dash := c.ArgsLenAtDash(); len(args) > 0 && dash != 0 {
 				return &plan.UsageError{Text: "a command for the guest comes after --"}
 			}
+			if len(args) == 1 && args[0] == "" {
+				return &plan.UsageError{Text: "a command for the guest must not be empty"}
+			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {

@@ -27,12 +27,12 @@ type ui struct {
 	closed bool
 	bar    *mpb.Bar // the one being filled
 	of     string   // what it is of
-	step   string   // what it says
+	step   string   // the text at its end
 	phase  map[string]string
-	said   time.Time
+	shown  time.Time // when the build last had a line
 }
 
-// plainInterval is how often a build says how far it is, in plain lines.
+// plainInterval is how often the progress of a build is shown, in plain lines.
 const plainInterval = 30 * time.Second
 
 func newUI(out io.Writer) *ui {
@@ -87,10 +87,10 @@ func (u *ui) build(e kernels.Event) {
 		u.fill(of+" "+string(e.Phase), e.Message, e.Done, e.Total)
 		return
 	}
-	if u.phase[of] == string(e.Phase) && time.Since(u.said) < plainInterval {
+	if u.phase[of] == string(e.Phase) && time.Since(u.shown) < plainInterval {
 		return
 	}
-	u.phase[of], u.said = string(e.Phase), time.Now()
+	u.phase[of], u.shown = string(e.Phase), time.Now()
 	text := of + ": " + string(e.Phase)
 	if e.Message != "" {
 		text += " " + e.Message
