@@ -192,12 +192,21 @@ func TestGivenUp(t *testing.T) {
 		})
 		t.Run("cancel", func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			m, err := Start(ctx, guestConfig(t, a, "silent"))
+			defer cancel()
+			c, hangs := guestConfig(t, a, "silent"), vmtest.NewMark(vmtest.Hangs)
+			c.Console = hangs
+			m, err := Start(ctx, c)
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.AfterFunc(time.Millisecond, cancel)
-			if _, err := m.Connect(ctx); !errors.Is(err, context.Canceled) {
+			connected := make(chan error, 1)
+			go func() {
+				_, err := m.Connect(ctx)
+				connected <- err
+			}()
+			hangs.Await(t, a)
+			cancel()
+			if err := <-connected; !errors.Is(err, context.Canceled) {
 				t.Errorf("connect: %v", err)
 			}
 			if end := m.Wait(t.Context()); end.Cause != Stopped {
@@ -242,7 +251,7 @@ func TestByHand(t *testing.T) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+m.CommandLine())
 		cmd.Dir = "/"
-		cmd.WaitDelay = time.Second
+		cmd.WaitDelay = pace.Host().Limit(time.Second)
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "Linux version") {
 			t.Errorf("%s: %v\n%s", m.CommandLine(), err, out)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/proc"
 )
 
@@ -135,7 +136,7 @@ func selfTestKey(ctx context.Context, qemu string) (string, error) {
 // QEMUVersion is the first line that qemu --version prints. An error is a
 // *proc.Error.
 func QEMUVersion(ctx context.Context, qemu string) (string, error) {
-	out, err := proc.Output(ctx, proc.Command{Argv: []string{qemu, "--version"}, WaitDelay: quitTimeout})
+	out, err := proc.Output(ctx, proc.Command{Argv: []string{qemu, "--version"}, WaitDelay: pace.Host().Limit(quitTimeout)})
 	if err != nil {
 		return "", fmt.Errorf("get version of QEMU: %w", err)
 	}

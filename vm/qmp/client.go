@@ -7,13 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
 )
 
-// dialTimeout limits the connection to a socket of this process.
-const dialTimeout = 10 * time.Second
+// noTimeout lets go-qemu connect without a limit: a listening Unix socket with
+// room in its queue, such as that of clientPair, takes a connection at once.
+const noTimeout = 0
 
 // socketName is the name of that socket, which exists only for a moment.
 const socketName = "monitor"
@@ -62,7 +62,7 @@ func clientPair(dir *os.File) (*net.UnixConn, client, error) {
 		return nil, nil, fmt.Errorf("listen for client: %w", err)
 	}
 	defer l.Close()
-	c, err := qmp.NewSocketMonitor("unix", path, dialTimeout)
+	c, err := qmp.NewSocketMonitor("unix", path, noTimeout)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect client: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
@@ -41,7 +42,7 @@ func TestSerial(t *testing.T) {
 			client := connect(t, m)
 			command(t, client, "parrot")
 			port := m.Serial()
-			port.SetDeadline(time.Now().Add(time.Minute))
+			port.SetDeadline(time.Now().Add(pace.Host().Limit(vmtest.Scaled(a, 20*time.Second))))
 			in := bufio.NewReader(port)
 			for _, want := range []string{"listening\n", "hello\n"} {
 				if got, err := in.ReadString('\n'); got != want {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/vm"
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,7 @@ func fakeConfig(t testing.TB, a *arch.Arch, kind string) (c vm.Config, dir strin
 	}
 	return vm.Config{
 		Arch: a, MemoryMiB: 8, Dir: filepath.Join(dir, "machines"),
-		Scale: 0.01, BootTimeout: time.Minute, // there is no guest that has to become idle
+		Scale: 0.01, BootTimeout: pace.Host().Limit(time.Minute), // there is no guest that has to become idle
 		Kernel: filepath.Join(dir, "kernel"), Initrd: filepath.Join(dir, "initrd"), QEMU: filepath.Join(dir, "qemu"),
 	}, dir
 }

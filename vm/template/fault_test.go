@@ -100,16 +100,8 @@ func TestBadTemplates(t *testing.T) {
 			t.Errorf("panic: %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			defer cancel()
-			for t.Context().Err() == nil {
-				if machines, _ := os.ReadDir(c.Dir); len(machines) > 0 {
-					return
-				}
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		c.Append = []string{"ldlab.test=silent"}
+		defer cancel()
+		c.Append, c.Console = []string{"ldlab.test=silent"}, cancelOn(cancel)
 		if _, err = Make(ctx, c, cache, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancel: %v", err)
 		}
@@ -119,6 +111,14 @@ func TestBadTemplates(t *testing.T) {
 			}
 		}
 	})
+}
+
+// cancelOn is a Config.Console that ends a context when the guest writes to it.
+type cancelOn context.CancelFunc
+
+func (c cancelOn) Write(b []byte) (int, error) {
+	c()
+	return len(b), nil
 }
 
 // TestForkConfig: a template is forked for what it was made of, or not at all.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 	"golang.org/x/crypto/ssh"
@@ -39,7 +40,7 @@ func checkClose(t *testing.T, m *vm.Machine, dir string) {
 	if t.Failed() {
 		t.Logf("%s\n%s", m.CommandLine(), strings.Join(m.ConsoleTail(20), "\n"))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), pace.Host().Limit(10*time.Second))
 	defer cancel()
 	if err := m.Close(ctx); err != nil {
 		t.Error(err)

@@ -146,7 +146,7 @@ func take(ctx context.Context, config vm.Config) (s snapshot, phases vm.Phases, 
 	return takeWhen(ctx, config, func(m *machine) error {
 		err := m.AwaitReady(ctx)
 		if err == nil {
-			settle(ctx, config.Scale)
+			settle(ctx, settleTime(config))
 		}
 		return err
 	})
@@ -189,9 +189,14 @@ func takeWhen(ctx context.Context, config vm.Config, ready func(*machine) error,
 }
 
 // settle gives a guest time for what it does when it is idle.
-func settle(ctx context.Context, scale float64) {
+func settle(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(time.Duration(scale * float64(settleBeforeSave))):
+	case <-time.After(d):
 	}
+}
+
+// settleTime is settleBeforeSave for a machine.
+func settleTime(config vm.Config) time.Duration {
+	return time.Duration(min(config.Scale, config.NominalScale()) * float64(settleBeforeSave))
 }

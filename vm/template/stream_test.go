@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )
@@ -158,6 +159,7 @@ func awaitStarts(t *testing.T, dir string, n int) int {
 // started ahead and hangs.
 func TestCloseEndsStandBy(t *testing.T) {
 	c, dir := fakeConfig(t, arch.All()[0], fakeHangs)
+	c.Pace = pace.New(pace.Ceiling) // the limit for a greeting is 10 s times that
 	tpl := makeTemplateFor(t, c, "")
 	tpl.StandBy()
 	m, err := tpl.Fork(t.Context(), c)
@@ -170,8 +172,7 @@ func TestCloseEndsStandBy(t *testing.T) {
 	if err := tpl.Close(); err != nil {
 		t.Error(err)
 	}
-	// vm's limit for a greeting is 10 s.
-	if took := time.Since(began); took > 9*time.Second {
+	if took := time.Since(began); took > time.Duration(pace.Ceiling*9*float64(time.Second)) {
 		t.Errorf("Close took %v", took)
 	}
 	if err := syscall.Kill(pid, 0); err == nil {
@@ -274,5 +275,24 @@ func TestSource(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		r.Close()
+	}
+}
+
+// TestSettleTime: a guest settles for as long on a slow host as on a fast one.
+func TestSettleTime(t *testing.T) {
+	for _, a := range arch.All() {
+		c, _ := fakeConfig(t, a, fakeGood)
+		c.Scale, c.Pace = 0, pace.New(5)
+		c, err := c.Resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := time.Duration(a.Scale * float64(settleBeforeSave))
+		if got := settleTime(c); c.Scale != 5*a.Scale || got != want {
+			t.Errorf("%s: scale %v, settles for %v, want %v", a.Name, c.Scale, got, want)
+		}
+		if c.Scale = 0.01; settleTime(c) != settleBeforeSave/100 {
+			t.Errorf("%s: a smaller scale: %v", a.Name, settleTime(c))
+		}
 	}
 }

@@ -11,7 +11,9 @@ const (
 	// queryTimeout is how long QEMU has to give the reason of a failure.
 	queryTimeout = 2 * time.Second
 	// settleBeforeSave is how long a guest is left idle after its guest program is
-	// ready; times Config.Scale. The guest then does once what it deferred (RCU
-	// callbacks, timers, threads that go to sleep), and no fork has to.
+	// ready; times the accelerator's scale (vm.Config.NominalScale), or Config.Scale
+	// if that is less. The host's pace does not raise it, because it is no deadline.
+	// The guest then does once what it deferred (RCU callbacks, timers, threads that
+	// go to sleep), and no fork has to.
 	settleBeforeSave = 100 * time.Millisecond
 )
