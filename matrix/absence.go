@@ -65,7 +65,7 @@ func (e *evidence) imageLacks(why string) bool {
 	return slices.Contains(scenarios.MissingPayloads(), why)
 }
 
-// unexplained says why a reported absence is not accepted.
+// unexplained is the reason why a reported absence is not accepted.
 func (e *evidence) unexplained() string {
 	why := e.observed.Why
 	switch {

@@ -8,15 +8,15 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-func TestBuildRefusesStrangers(t *testing.T) {
+func TestBuildRefusesOtherGuests(t *testing.T) {
 	g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap"}
 	h := Header{Format: Format, Plan: []Guest{g}, Probes: []string{"devmem/open"}}
 	if _, err := Build(h, []Result{{Guest: g}, {Guest: g}}); err == nil {
 		t.Error("the same guest twice: no error")
 	}
-	stranger := g
-	stranger.Kernel = "other"
-	if _, err := Build(h, []Result{{Guest: stranger}}); err == nil {
+	other := g
+	other.Kernel = "other"
+	if _, err := Build(h, []Result{{Guest: other}}); err == nil {
 		t.Error("a guest outside the plan: no error")
 	}
 }

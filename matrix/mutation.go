@@ -42,7 +42,7 @@ const (
 	MutantError Status = "error"       // the guest was lost, or the lab failed
 )
 
-// A Detection says which evidence killed a mutant.
+// A Detection is the kind of evidence that killed a mutant.
 type Detection string
 
 const (

@@ -35,8 +35,8 @@ func (v Verdict) Expected() bool {
 	return false
 }
 
-// Measured reports whether the probe did its act and its verdict says what the
-// kernel did with it. Cells without a measurement prove nothing, even if they
+// Measured reports whether the probe did its act and the verdict follows from
+// what the kernel did. Cells without a measurement prove nothing, even if they
 // are as expected.
 func (v Verdict) Measured() bool {
 	switch v {

@@ -30,7 +30,7 @@ func TestRunOfASoundKernel(t *testing.T) {
 	}
 	sq := m.Tables[0].Isolation()
 	if sq == nil {
-		t.Fatal("no isolation square")
+		t.Fatal("no isolation matrix")
 	}
 	for i := range sq.Cells {
 		for j, s := range sq.Cells[i] {
@@ -292,7 +292,7 @@ func TestResumeNeverRelabels(t *testing.T) {
 	if hosts := m.Hosts(); !m.AsExpected() || len(hosts) != 1 || hosts[0] != kvm {
 		t.Errorf("hosts %v, %v", hosts, m.Count())
 	}
-	// The same host again, whatever it says of why it is one: nothing runs.
+	// The same host again, chosen for another reason: nothing runs.
 	clear(ran)
 	kvm.Why = "chosen by --accel"
 	if _, err := on(kvm, -1).measure(t.Context()); err != nil || len(ran) != 0 {

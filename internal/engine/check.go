@@ -11,13 +11,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// checkStates says why a guest's own account of what is locked cannot be
-// believed; nil if it agrees with what was asked for. Without that, no verdict
-// follows.
+// checkStates compares what a guest reports as locked with its setting. Unless
+// they agree, no verdict follows.
 func checkStates(g matrix.Guest, r matrix.MachineRun) error {
 	locked := r.State(guestproto.WhenLocked)
 	if locked == nil {
-		return fmt.Errorf("check setting: the guest never said what is locked")
+		return fmt.Errorf("check setting: the guest did not report what is locked")
 	}
 	if !slices.Contains(strings.Split(strings.TrimSpace(locked.LSM), ","), "lockdown") {
 		return fmt.Errorf("check setting: %s is %q, lockdown is not in it: nothing is enforced, whatever the level file shows",

@@ -30,7 +30,7 @@ func TestCheckStates(t *testing.T) {
 		{"good", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown,capability", Level: integ}, {When: guestproto.WhenEnd, Level: integ}}, nil, ""},
 		{"raised by a probe", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: conf}}, []scenarios.Observation{raise}, ""},
 		{"the interface deviates: a verdict, not an error", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: none}}, []scenarios.Observation{deviates}, ""},
-		{"no state", nil, nil, "never said"},
+		{"no state", nil, nil, "did not report"},
 		// 6.12 without EARLY and with lsm= lacking lockdown shows [integrity]
 		// and enforces nothing.
 		{"not an LSM", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,yama", Level: integ}}, nil, "nothing is enforced"},

@@ -262,7 +262,7 @@ func sized(n int) string {
 	return strings.Repeat("msr,", (n-len(last))/4) + last
 }
 
-// TestSized: the generator means what it says of lengths.
+// TestSized: the generator keeps to the lengths that it promises.
 func TestSized(t *testing.T) {
 	for n := 4090; n < 4100; n++ {
 		s := sized(n)

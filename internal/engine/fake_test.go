@@ -37,7 +37,7 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 			o.Ops = []lockdown.Op{lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
 		case row.Expected(g.Setting) == scenarios.ExpectDenied:
 			refusing := row.Refusing(g.Setting)
-			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a mask, where there is one
+			info, _ := lockdown.Info(refusing[len(refusing)-1]) // the one that shadows the probe, if there is one
 			o.Outcome, o.Call = scenarios.Denied, "act = EPERM"
 			line := func(comm string) string {
 				return "Lockdown: " + comm + ": " + info.Label + " is restricted; see man kernel_lockdown.7"

@@ -144,8 +144,8 @@ func failed(err error, command string) matrix.End {
 	return matrix.End{Ending: matrix.FailedByLab, Detail: err.Error(), Command: command}
 }
 
-// lost is the end of a guest that did not power off. If QEMU itself failed or
-// was killed, the cause says so, and the guest is not to blame.
+// lost is the end of a guest that did not power off. If the cause is
+// that QEMU itself failed or was killed, the guest is not to blame.
 func lost(end vm.End, cause error, command string) matrix.End {
 	detail := end.Detail
 	if end.Cause != vm.Panicked {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
+	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/vm"
@@ -160,7 +161,7 @@ func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockd
 		return err
 	})
 	if err != nil {
-		settling, cancel := context.WithTimeout(ctx, settleTime)
+		settling, cancel := context.WithTimeout(ctx, pace.Host().Limit(settleTime))
 		defer cancel()
 		end := m.Wait(settling)
 		next := "the end"

@@ -92,7 +92,7 @@ func TestDefaultPlanForReal(t *testing.T) {
 		for i, row := range table.Rows {
 			probe, _ := scenarios.Find(row.Probe)
 			for j, c := range row.Cells {
-				// The lab's own kernels have what a gated probe needs, but
+				// The lab's own kernels have what a checked probe needs, but
 				// for what the architecture lacks, or would cost every boot.
 				if c.Verdict == matrix.Unavailable && probe.On(a.Name) && !slices.Contains(notBuilt, table.Rows[i].Cells[j].Why) {
 					t.Errorf("%s %s: %s is unavailable: %s", a.Name, table.Columns[j].Setting, row.Probe, table.Rows[i].Cells[j].Why)

@@ -102,8 +102,8 @@ func lockBySSH(ctx context.Context, client *ssh.Client, req guestproto.Request, 
 	return err
 }
 
-// session runs one command, on a pseudo-terminal of the guest where the
-// host's input is a terminal and no command is given.
+// session runs one command, or, if there is none, a shell: on a pseudo-terminal of
+// the guest if the host's input is a terminal.
 func session(client *ssh.Client, t Terminal, command string) (int, error) {
 	s, err := client.NewSession()
 	if err != nil {
@@ -145,8 +145,8 @@ var signals = map[ssh.Signal]int{
 	ssh.SIGKILL: 9, ssh.SIGUSR1: 10, ssh.SIGSEGV: 11, ssh.SIGUSR2: 12, ssh.SIGPIPE: 13, ssh.SIGALRM: 14, ssh.SIGTERM: 15,
 }
 
-// rawTerminal asks for a pseudo-terminal like the host's and hands every key
-// to it.
+// rawTerminal opens a pseudo-terminal like the host's in the guest and sends it
+// every key.
 func rawTerminal(s *ssh.Session, fd int, resize <-chan os.Signal) (restore func(), err error) {
 	width, height, err := term.GetSize(fd)
 	if err != nil {
@@ -169,7 +169,7 @@ func rawTerminal(s *ssh.Session, fd int, resize <-chan os.Signal) (restore func(
 			select {
 			case <-resize:
 				if w, h, err := term.GetSize(fd); err == nil {
-					s.WindowChange(h, w) // a guest that is gone says so elsewhere
+					s.WindowChange(h, w) // a guest that is gone is noticed elsewhere
 				}
 			case <-done:
 				return

@@ -60,7 +60,7 @@ type kernel struct {
 	initrd string
 	host   matrix.Host    // on which its guests run
 	sites  lockdown.Sites // its call sites; empty if they are not known
-	record matrix.Kernel  // what the results say of it
+	record matrix.Kernel  // its entry in the header of the results
 }
 
 // counts reports whether the kernel counts its checks (the lab series).
@@ -210,7 +210,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
-// configOf is what the configuration says of every symbol that a probe needs;
+// configOf maps every symbol that a probe needs to whether it is on;
 // nil if the configuration is not known.
 func configOf(b kernels.Built) map[string]bool {
 	if b.Config == "" {
@@ -277,7 +277,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 	return o
 }
 
-// records are what the header of the results says of the plan's kernels.
+// records are the entries of the plan's kernels in the header of the results.
 func (s *Stage) records() (list []matrix.Kernel) {
 	for _, build := range s.plan.Builds {
 		if k := s.kernels[keyOf(build)]; k != nil {

@@ -29,11 +29,11 @@ type Selection struct {
 	Series []string // patch files or directories on top of each kernel's own series
 	Source string   // text form of a kernels.Source, instead of each kernel's base
 	Image  string   // a ready image instead of the table; needs exactly one architecture
-	Config string   // that image's configuration, where it is at hand
+	Config string   // that image's configuration, if it is known
 }
 
-// Check says which parts of a selection exclude each other; nil if none do. It
-// needs nothing that the selection names.
+// Check returns an error if parts of a selection exclude each other. It needs
+// nothing that the selection names.
 func (sel Selection) Check() error {
 	switch {
 	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
@@ -164,10 +164,10 @@ func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
 	return guests, nil
 }
 
-// DefaultSettings is what is run where no setting was asked for: the levels at
-// boot and at run time; where single reasons can be locked, each one that the
-// probes reach, a set, and a level with a single reason on top; and, where
-// there is an in-kernel interface, the confidential guest.
+// DefaultSettings are run if the selection names none: the levels at boot and at
+// run time; if single reasons can be locked, each one that the probes reach, a
+// set, and a level with a single reason on top; and, if there is an in-kernel
+// interface, the confidential guest.
 func DefaultSettings(k lockdown.Interface, archName string, probes []string) []lockdown.Setting {
 	texts := []string{"integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime"}
 	if k != lockdown.Upstream {
@@ -302,13 +302,13 @@ func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {
 	return []Build{{Kernel: k, Arch: in.Image.Arch}}, nil
 }
 
-// Spec says how one of the plan's kernels is built.
+// Spec describes how one of the plan's kernels is built.
 func (p *Plan) Spec(b Build) kernels.Spec {
 	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series}
 }
 
-// CheckShell says why a plan does not name the one guest that a shell is in;
-// nil if it does.
+// CheckShell returns an error unless the plan names the one guest that a shell is
+// in.
 func (p *Plan) CheckShell() error {
 	if len(p.Builds) != 1 {
 		return usagef("a shell is in one guest: give one --kernel and one --arch")

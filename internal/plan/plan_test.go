@@ -96,7 +96,7 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-func TestDefaultSettingsFitTheirKind(t *testing.T) {
+func TestDefaultSettingsFitTheInterface(t *testing.T) {
 	p := mustPlan(t, Selection{})
 	for _, k := range lockdown.Interfaces() {
 		for _, s := range DefaultSettings(k, "x86_64", p.Probes) {

@@ -7,7 +7,7 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// unknownText says that a word is unknown, and what was probably meant.
+// unknownText reports an unknown word, with the known one that was probably meant.
 func unknownText(what, word string, known []string) string {
 	best, distance := "", len(word)/2+2
 	for _, k := range known {

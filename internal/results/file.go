@@ -25,7 +25,7 @@ type line struct {
 
 type rawDoc = json.RawMessage
 
-// A CorruptError says which line of a results file cannot be believed.
+// A CorruptError is a line of a results file that is damaged.
 type CorruptError struct {
 	Line  int   // counts from 1
 	At    int64 // offset of that line, bytes
@@ -106,7 +106,7 @@ func Read(r io.Reader, visit func(matrix.Result) error) (h matrix.Header, err er
 	}
 }
 
-// readLine returns a line with its newline; io.EOF where that is missing.
+// readLine returns a line with its newline; io.EOF if that is missing.
 func readLine(br *bufio.Reader) ([]byte, error) {
 	var text []byte
 	for {

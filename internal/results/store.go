@@ -16,7 +16,7 @@ import (
 )
 
 // ErrThere is in the error of Open if the directory has results already and
-// nothing was said about them.
+// resume is not set.
 var ErrThere = errors.New("has results already")
 
 // ErrOtherPlan is in the error of Check and Open if the results that are there
@@ -125,7 +125,7 @@ func (s *Store) begin(path string, h matrix.Header, resume bool, keep func(matri
 // resumed is what is kept of what an earlier run left. A line that was cut off
 // is not: its guest runs again. The new header describes the kernels as they are
 // now; keep sees to it that no result of another kernel or host is kept, so the
-// header says nothing about a result that was not measured under it.
+// header describes no result that was not measured under it.
 func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, error) {
 	if old.Header.Digest != h.Digest {
 		return nil, ErrOtherPlan
