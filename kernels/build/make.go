@@ -45,6 +45,9 @@ func (j *job) make(ctx context.Context, w *source.WorkTree, log io.Writer, step 
 		// The image does not depend on the user, the time and the host.
 		"KBUILD_BUILD_TIMESTAMP=@0", "KBUILD_BUILD_USER=ldlab", "KBUILD_BUILD_HOST=ldlab", "KBUILD_BUILD_VERSION=1",
 		"LOCALVERSION=", // nor on a git repository that the tree is in
+		// Errors name the line that uses a macro, not each macro in between.
+		// The objects are the same, and each costs a tenth less to compile.
+		"KCFLAGS=-ftrack-macro-expansion=0",
 	}
 	if j.tools.ccache {
 		args = append(args, "CC=ccache "+j.tools.prefix+"gcc", "HOSTCC=ccache gcc")
