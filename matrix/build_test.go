@@ -19,6 +19,19 @@ func TestBuildRefusesOtherGuests(t *testing.T) {
 	if _, err := Build(h, []Result{{Guest: other}}); err == nil {
 		t.Error("a guest outside the plan: no error")
 	}
+	if _, err := Build(h, []Result{{Guest: g, End: End{Ending: "bogus"}}}); err == nil {
+		t.Error("an unknown ending: no error")
+	}
+	own := Origin{ImageSHA256: "1", GuestSHA256: "2"}
+	h.Kernels = []Kernel{{Name: g.Kernel, Arch: g.Arch, Origin: own}}
+	if _, err := Build(h, []Result{{Guest: g, Origin: own}}); err != nil {
+		t.Errorf("the header's kernel: %v", err)
+	}
+	for _, o := range []Origin{{ImageSHA256: "3", GuestSHA256: "2"}, {ImageSHA256: "1", GuestSHA256: "3"}, {}} {
+		if _, err := Build(h, []Result{{Guest: g, Origin: o}}); err == nil {
+			t.Errorf("a result of %+v: no error", o)
+		}
+	}
 }
 
 // everything is a run of every probe in which guests answer the same for each.

@@ -54,7 +54,8 @@ type Cell struct {
 }
 
 // Build judges every cell of the plan. A result of a guest that is not in the
-// plan, and a second result of a guest, are errors: the file was edited.
+// plan, a second result of a guest, a result of another kernel than the header
+// describes, and an unknown ending are errors: the file was edited.
 func Build(h Header, results []Result) (*Matrix, error) {
 	byGuest := map[string]*Result{}
 	planned := map[string]bool{}
@@ -68,6 +69,9 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		}
 		if byGuest[id] != nil {
 			return nil, fmt.Errorf("build matrix: two results for %s", id)
+		}
+		if err := h.check(results[i]); err != nil {
+			return nil, fmt.Errorf("build matrix: result for %s: %w", id, err)
 		}
 		byGuest[id] = &results[i]
 	}
@@ -89,6 +93,20 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		}
 	}
 	return m, nil
+}
+
+// check returns an error if the header does not describe what the result's guest
+// ran: its verdicts would follow from another kernel's configuration.
+func (h Header) check(r Result) error {
+	switch r.End.Ending {
+	case "", Ended, LostByGuest, FailedByLab:
+	default:
+		return fmt.Errorf("unknown ending %q", r.End.Ending)
+	}
+	if k := h.Kernel(r.Kernel, r.Arch); k.Origin.ImageSHA256 != "" && !k.Origin.Same(r.Origin) {
+		return fmt.Errorf("kernel image %.12s and guest program %.12s are not those of the header", r.Origin.ImageSHA256, r.Origin.GuestSHA256)
+	}
+	return nil
 }
 
 // ID names a guest in one word a field.
