@@ -25,8 +25,8 @@ import (
 
 var testArch = arch.All()[0]
 
-// An installed ldlab builds its guest from what it carries: for every
-// architecture, outside of any checkout, the same bytes each time.
+// TestImage: an installed ldlab builds its guest from embedded sources, outside
+// of any checkout, with the same bytes each time, for every architecture.
 func TestBuildIsReproducible(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the guest program for every architecture")
@@ -63,7 +63,7 @@ func TestBuildIsReproducible(t *testing.T) {
 			}
 			all[0].Check(t, testutil.HasFile("ldlab/kexec-signed", "signed", 0o600), testutil.InOrder)
 			if !strings.HasPrefix(all[0].Content("init"), "\x7fELF") {
-				t.Error("/init is no ELF file")
+				t.Error("/init is not an ELF file")
 			}
 		})
 	}
@@ -73,7 +73,7 @@ func TestBuildWithShell(t *testing.T) {
 	if testing.Short() {
 		t.Skip("u-root's builder takes a minute")
 	}
-	// Nothing the user has set reaches the builder.
+	// The user's environment does not reach the builder.
 	t.Setenv("GOFLAGS", "-mod=mod -tags=nonsense")
 	t.Setenv("GOWORK", "/nowhere/go.work")
 	img, err := Build(t.Context(), Config{Arch: testArch, Cache: t.TempDir(), Shell: true})
@@ -181,10 +181,10 @@ func TestBuildErrorsAreOneLine(t *testing.T) {
 	}
 }
 
-// answers makes a fake go command say who it is.
+// answers makes a fake go command print its version and GOROOT.
 const answers = `[ "$1" = env ] && { echo go1.99; echo /goroot; exit 0; }; `
 
-// fakeGo gives a PATH with nothing but a go command that is a shell script.
+// fakeGo returns a PATH with only a go command that is a shell script.
 func fakeGo(t *testing.T, script string) string {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "go"), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
@@ -193,8 +193,8 @@ func fakeGo(t *testing.T, script string) string {
 	return dir
 }
 
-// slowGo makes a go command whose compiler never ends, and a pipe that is open
-// as long as one of its processes lives.
+// slowGo returns a PATH with a go command whose compiler never ends, and a pipe
+// that is open as long as one of its processes lives.
 func slowGo(t *testing.T) (path string, lifeline *bufio.Reader) {
 	t.Helper()
 	fifo := filepath.Join(t.TempDir(), "fifo")
@@ -207,7 +207,8 @@ func slowGo(t *testing.T) (path string, lifeline *bufio.Reader) {
 	}
 	f := os.NewFile(uintptr(fd), fifo)
 	t.Cleanup(func() { f.Close() })
-	// The pipe has ended as long as nobody has it open for writing.
+	// Reading the pipe returns end of file while no process has it open for
+	// writing.
 	w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -226,7 +227,7 @@ func (l lastWriter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// ends fails the test if a process of slowGo's lives a minute after the build.
+// ends fails the test if a process of slowGo lives a minute after the build.
 func ends(t *testing.T, lifeline *bufio.Reader) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -289,8 +290,8 @@ func TestKilledLabEndsTheBuild(t *testing.T) {
 	ends(t, lifeline)
 }
 
-// TestProgress: steps that take long are told before they begin, and damage of
-// the cache is told.
+// TestProgress: slow steps and damaged cache entries are reported to the user
+// before the work.
 func TestProgress(t *testing.T) {
 	t.Setenv("PATH", fakeGo(t, answers+`for last; do [ "$prev" = -o ] && echo elf >"$last"; prev=$last; done`))
 	var lines []string
@@ -323,8 +324,8 @@ func TestGoEnvIsClean(t *testing.T) {
 	}
 }
 
-// Every package of ours that the guest program is built from is carried, for
-// every architecture, and no test.
+// TestSourceIsComplete: this program embeds each of our packages that the guest
+// program needs, for every architecture, and no test.
 func TestSourceIsComplete(t *testing.T) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
@@ -334,7 +335,7 @@ func TestSourceIsComplete(t *testing.T) {
 	for _, f := range files {
 		have[f.name] = true
 		if strings.HasSuffix(f.name, "_test.go") {
-			t.Errorf("%s is carried along", f.name)
+			t.Errorf("%s is embedded", f.name)
 		}
 	}
 	const module = "github.com/ldlab/ldlab/"

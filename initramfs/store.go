@@ -10,7 +10,7 @@ import (
 // decides its content.
 type recipe struct {
 	id   cache.ID
-	slow string // told to the user before the file is made; empty: it is made at once
+	slow string // shown to the user before the file is made; empty: it is made at once
 	make func(ctx context.Context, to string) error
 }
 
@@ -39,7 +39,7 @@ func (s *store) get(ctx context.Context, r recipe) (Image, *cache.Lease, error) 
 	return Image{Path: lease.Path, SHA256: lease.File.SHA256, Size: lease.File.Size, Cached: cached}, lease, nil
 }
 
-// tidy removes what was not used for long, if something was added.
+// tidy prunes the cache if something was added.
 func (s *store) tidy(ctx context.Context) {
 	if len(s.made) == 0 {
 		return

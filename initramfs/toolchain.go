@@ -87,8 +87,8 @@ func runGo(ctx context.Context, g goCommand) (string, error) {
 	return "", err
 }
 
-// head keeps the beginning of what is written to it, because compilers report
-// the cause of further errors first.
+// head keeps the beginning of what is written to it, because the cause of
+// further compiler errors comes first.
 type head []byte
 
 // maxHead is how much of it is kept, in bytes.
@@ -99,9 +99,9 @@ func (h *head) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// goEnv is the environment without variables that change what is built. Those
-// that say where modules come from, and where the module and build caches are,
-// stay.
+// goEnv is the environment without variables that change what is built.
+// Variables that set where modules come from, or where the module and build
+// caches are, stay.
 func goEnv(env []string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")

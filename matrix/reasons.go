@@ -7,14 +7,14 @@ import (
 
 // Reasons sums up a table by reason.
 type Reasons struct {
-	Enforced []lockdown.Reason // a probe was denied as expected, with control and evidence, and no cell is unexpected
-	Doubtful []lockdown.Reason // a probe was enforced, but another cell of the reason is not as expected
-	Beyond   []Beyond          // those that no guest of the architecture can reach
-	Of       int               // reasons that the kernel has
+	Enforced   []lockdown.Reason // a probe was denied as expected, with control and evidence, and no cell is unexpected
+	Doubtful   []lockdown.Reason // a probe was enforced, but another cell of the reason is not as expected
+	OutOfReach []OutOfReach      // no guest of the architecture can reach them
+	Of         int               // reasons that the kernel has
 }
 
-// A Beyond is a reason that cannot be reached.
-type Beyond struct {
+// OutOfReach is a reason that no guest of the architecture can reach, and why.
+type OutOfReach struct {
 	Reason lockdown.Reason
 	Why    string
 }
@@ -37,7 +37,7 @@ func (t Table) Reasons() (rs Reasons) {
 		case enforced[info.Reason]:
 			rs.Enforced = append(rs.Enforced, info.Reason)
 		case why != "":
-			rs.Beyond = append(rs.Beyond, Beyond{info.Reason, why})
+			rs.OutOfReach = append(rs.OutOfReach, OutOfReach{info.Reason, why})
 		}
 	}
 	return rs

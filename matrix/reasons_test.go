@@ -35,7 +35,7 @@ func TestByReason(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	rs := table.Reasons()
-	if !reflect.DeepEqual(rs.Enforced, []lockdown.Reason{"kexec", "kprobes"}) || !reflect.DeepEqual(rs.Doubtful, []lockdown.Reason{"dev_mem"}) || rs.Of != 28 || len(rs.Beyond) != 9 {
+	if !reflect.DeepEqual(rs.Enforced, []lockdown.Reason{"kexec", "kprobes"}) || !reflect.DeepEqual(rs.Doubtful, []lockdown.Reason{"dev_mem"}) || rs.Of != 28 || len(rs.OutOfReach) != 9 {
 		t.Errorf("%+v", rs)
 	}
 }

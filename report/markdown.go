@@ -29,7 +29,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		for _, line := range reasonLines(t.Reasons()) {
 			fmt.Fprintf(b, "%s.\n", strings.ToUpper(line[:1])+line[1:])
 		}
-		for i, r := range t.Reasons().Beyond {
+		for i, r := range t.Reasons().OutOfReach {
 			if i == 0 {
 				fmt.Fprintf(b, "\nOut of reach:\n\n")
 			}

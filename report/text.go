@@ -74,7 +74,7 @@ func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	if len(rs.Enforced) < rs.Of/2 {
 		return
 	}
-	for _, r := range rs.Beyond {
+	for _, r := range rs.OutOfReach {
 		fmt.Fprintf(b, "  out of reach: %s: %s\n", r.Reason, r.Why)
 	}
 }

@@ -206,8 +206,8 @@ func (r *cellRun) act(ctx context.Context) error {
 			return err
 		}
 	}
-	for step := range r.play(r.req.Sequence) {
-		if err := r.send(guestproto.Frame{Step: &step}); err != nil {
+	for op := range r.play(r.req.Sequence) {
+		if err := r.send(guestproto.Frame{Op: &op}); err != nil {
 			return err
 		}
 	}
@@ -219,7 +219,7 @@ func (r *cellRun) end() error {
 	if err := r.sendState(guestproto.WhenEnd); err != nil {
 		return err
 	}
-	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(r.rows), Steps: len(r.req.Sequence)}})
+	return r.send(guestproto.Frame{End: &guestproto.End{Observations: len(r.rows), Ops: len(r.req.Sequence)}})
 }
 
 // closeChildren closes the children that ran a Setup and whose probe has not
@@ -238,7 +238,7 @@ func (r *cellRun) sendState(when string) error {
 	s := r.machine.state(when)
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
 	r.errs, r.marks, r.lines = nil, nil, nil
-	if when != guestproto.WhenLocked { // the checks counted since the boot belong to the observations of Setups
+	if when != guestproto.WhenLocked { // checks before this state belong to the boot or to Setups
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]
 		r.counted = nil
 	}

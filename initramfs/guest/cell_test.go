@@ -72,10 +72,10 @@ func TestCellRefuses(t *testing.T) {
 		t.Errorf("unknown probe: %v", err)
 	}
 	if _, _, err := ask(t, &l, "kexec@runtime"); err == nil || !strings.Contains(err.Error(), "upstream") {
-		t.Errorf("single reason on a tristate kernel: %v", err)
+		t.Errorf("single reason on an upstream kernel: %v", err)
 	}
 	if len(l.ran) > 0 {
-		t.Errorf("ran %q for a request that was refused", l.ran)
+		t.Errorf("ran %q for a rejected request", l.ran)
 	}
 	for name, in := range map[string]string{"half a message": "\x00\x00\x01", "garbage": "GET / HTTP/1.1\r\n\r\n", "nothing": ""} {
 		var out bytes.Buffer
@@ -95,8 +95,8 @@ func TestWriteWholeReportsARefusal(t *testing.T) {
 	}
 }
 
-// Every denial gets its line although the kernel prints only ten in 5 s, and
-// the cell waits no longer than the lines need.
+// TestPacing: every denial gets its line although the kernel prints only ten in
+// 5 s, and the cell waits no longer than necessary.
 func TestCellPacesItself(t *testing.T) {
 	l := &lab{deny: map[string]bool{}}
 	var probes []string
@@ -106,7 +106,7 @@ func TestCellPacesItself(t *testing.T) {
 		l.deny[id] = true
 	}
 	for range 4 {
-		l.logDenial("swapper") // lines of the boot count, too
+		l.logDenial("swapper") // lines of the boot count towards the limit, too
 	}
 	_, obs, err := ask(t, l, "integrity", probes...)
 	if err != nil {
@@ -122,8 +122,8 @@ func TestCellPacesItself(t *testing.T) {
 	}
 }
 
-// A cell does not wait for a kernel that counts, and gives each observation the
-// checks of its own comm.
+// A cell does not wait if the kernel counts checks, and gives each observation
+// the checks of its own comm.
 func TestCellCounts(t *testing.T) {
 	l := &lab{deny: map[string]bool{}, counts: true, counted: []scenarios.Check{{Site: "g+0x1/0x2", Comm: "swapper", Checks: 3}}}
 	var probes []string
@@ -185,7 +185,7 @@ func TestCellAnswersFirst(t *testing.T) {
 	}
 }
 
-// observations are those of a stream, which may be cut.
+// observations returns the observations of a stream, which may be cut off.
 func observations(stream []byte) (obs []scenarios.Observation) {
 	_ = guestproto.ReadFrames(bytes.NewReader(stream), func(f guestproto.Frame) error {
 		if f.Observation != nil {
@@ -196,7 +196,7 @@ func observations(stream []byte) (obs []scenarios.Observation) {
 	return obs
 }
 
-// A brokenPipe takes some writes and refuses the others.
+// A brokenPipe accepts some writes and rejects the others.
 type brokenPipe struct{ left int }
 
 func (b *brokenPipe) Write(p []byte) (int, error) {
@@ -206,7 +206,7 @@ func (b *brokenPipe) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Whatever ends a run, no child is left in a guest that may get another request:
+// However a run ends, no child is left in a guest that may get another request:
 // neither one that waits for its probe, nor one of a probe that is named twice.
 func TestCellLeavesNoChild(t *testing.T) {
 	probes := []string{"setup/a", "setup/b", "setup/a", "free/c"}
@@ -277,8 +277,8 @@ func TestParseCounts(t *testing.T) {
 }
 
 func TestCellObservesAgainIfTheLineMayBeLost(t *testing.T) {
-	// The probe's own pacing is bypassed: its reason is not locked by the
-	// setting, yet it is denied.
+	// The reason of this probe is not locked by the setting, so the probe does
+	// not pace itself, yet it is denied.
 	l := &lab{deny: map[string]bool{"a/x": true}}
 	for range limitBurst {
 		l.logDenial("other")
@@ -337,9 +337,9 @@ func TestCellReportsAMissingLogOnce(t *testing.T) {
 // A sequence runs after the setting is locked, and each operation is a frame.
 func TestCellRunsASequence(t *testing.T) {
 	var l lab
-	play := func(script ...lockdown.Op) (answers []lockdown.Op, err error) {
+	play := func(sequence ...lockdown.Op) (answers []lockdown.Op, err error) {
 		var in, out bytes.Buffer
-		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: script})
+		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: sequence})
 		r := l.run(&out)
 		r.play = func(steps []lockdown.Op) iter.Seq[lockdown.Op] {
 			return func(yield func(lockdown.Op) bool) {
@@ -354,24 +354,24 @@ func TestCellRunsASequence(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
-			if f.Step != nil {
-				answers = append(answers, *f.Step)
+			if f.Op != nil {
+				answers = append(answers, *f.Op)
 			}
 			return nil
 		})
 		return answers, err
 	}
-	script := []lockdown.Op{
+	sequence := []lockdown.Op{
 		{Call: "write", File: lockdown.ReasonsFile, Data: "dev_mem\xff\x00"},
 		{Call: "write", File: lockdown.ReasonsFile, Data: "msr", Same: true, At: 4},
 		{Call: "write", File: lockdown.LevelFile, Data: "integrity\n", Group: 2},
 	}
-	got, err := play(script...)
-	for i := range script {
-		script[i].Err = "EPERM"
+	got, err := play(sequence...)
+	for i := range sequence {
+		sequence[i].Err = "EPERM"
 	}
-	if err != nil || !reflect.DeepEqual(got, script) {
-		t.Errorf("%v, %v; want %v", got, err, script)
+	if err != nil || !reflect.DeepEqual(got, sequence) {
+		t.Errorf("%v, %v; want %v", got, err, sequence)
 	}
 	for _, bad := range []lockdown.Op{{Call: "write", File: "/etc/passwd"}, {Call: "unlink", File: lockdown.LevelFile}, {Call: "read", File: lockdown.LevelFile, At: -1}} {
 		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check sequence: ") || len(got) > 0 {

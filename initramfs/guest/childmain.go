@@ -70,7 +70,7 @@ func childMain(ctx context.Context, comm string, signalReady bool, in io.Reader,
 		_, err = out.Write([]byte{'\n'})
 	}
 	if err == nil {
-		r := guestproto.Result(runJob(ctx, comm, in, out, find))
+		r := guestproto.Report(runJob(ctx, comm, in, out, find))
 		err = vport.Write(out, &r)
 	}
 	if err != nil {
@@ -97,7 +97,7 @@ func readJob(in io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// runJob reads a job and runs its probe. What goes wrong is a failed result.
+// runJob reads a job and runs its probe. An error is a failed result.
 func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Report {
 	text, err := readJob(in)
 	if err != nil {

@@ -132,7 +132,7 @@ func TestNoSignalAfterReaping(t *testing.T) {
 		t.Errorf("group %d was signaled after its leader was reaped", leader.pid)
 	}
 	if err := syscall.Kill(-leader.pid, 0); err != nil {
-		t.Errorf("the group has nobody left, so this test shows nothing: %v", err)
+		t.Errorf("the group is empty, so this test shows nothing: %v", err)
 	}
 }
 
@@ -140,10 +140,10 @@ func TestNoSignalAfterReaping(t *testing.T) {
 func TestWaitGivesUp(t *testing.T) {
 	c, _ := startShell(t, "echo; exec cat <&3", false)
 	if reaper.wait(c, time.Millisecond) {
-		t.Errorf("a child that waits ended: %s", describe(c.status))
+		t.Errorf("a waiting child ended: %s", describe(c.status))
 	}
 	if !reaper.signal(c, syscall.SIGKILL) {
-		t.Error("a child that lives was not signaled")
+		t.Error("a live child was not signaled")
 	}
 	if !reaper.wait(c, forGood) || !c.status.Signaled() {
 		t.Errorf("killed: %s", describe(c.status))

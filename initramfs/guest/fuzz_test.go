@@ -92,7 +92,7 @@ func FuzzParseCounts(f *testing.F) {
 	})
 }
 
-// FuzzJob: a job is read as it was written, however the pipe cuts it.
+// FuzzJob: a job is read as it was written, however the pipe splits it.
 func FuzzJob(f *testing.F) {
 	f.Add("module/list", int64(time.Second), "dev_mem,kcore@runtime", "bitmap", 7)
 	f.Add("", int64(-1), "none", "", 1)

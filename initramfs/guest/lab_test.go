@@ -13,7 +13,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A lab is a machine whose kernel denies, logs and limits like the real one. It
+// A lab is a machine whose kernel denies, logs and limits like a real one. It
 // is its own clock.
 type lab struct {
 	time    time.Duration

@@ -48,7 +48,7 @@ func runChild(ctx context.Context, comm string, preforked bool) {
 
 func main() {
 	if os.Getpid() != 1 {
-		fmt.Fprintln(os.Stderr, "guest: run only as PID 1 of a machine of the lab")
+		fmt.Fprintln(os.Stderr, "guest: runs only as PID 1 of a guest of the lab")
 		os.Exit(2)
 	}
 	boot()

@@ -15,7 +15,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// reaper is the only one that waits for processes in this test binary.
+// reaper is the only waiter for processes in this test binary.
 var reaper *children
 
 func TestMain(m *testing.M) {
@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Children of this test binary find fakes, because variables are initialised
-// before init runs.
+// Children of this test binary find the fakes, because variables are
+// initialised before init runs.
 var _ = func() bool { find = findFake; return true }()
 
-// fakes are probes. Whatever they do, the run must go on.
+// fakes are probes. Whatever they do, the run must continue.
 var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Report{
 	"fake/ok": func(_ context.Context, e scenarios.Env) scenarios.Report {
 		return scenarios.Report{Outcome: scenarios.Allowed, Call: fmt.Sprintf("%s %s", e.Setting, e.Interface)}
@@ -83,7 +83,7 @@ var fakes = map[string]func(context.Context, scenarios.Env) scenarios.Report{
 		return scenarios.Report{Outcome: scenarios.Denied}
 	},
 	"fake/leaves-daemon": func(context.Context, scenarios.Env) scenarios.Report {
-		// A session of its own, which holds the result's pipe open.
+		// A session of its own, which keeps the result's pipe open.
 		_, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "30"}, &syscall.ProcAttr{
 			Files: []uintptr{0, 1, 2, resultFD}, Sys: &syscall.SysProcAttr{Setsid: true},
 		})

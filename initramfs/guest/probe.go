@@ -69,7 +69,7 @@ func (c *probeChild) close() {
 	c.worker.pipes.close()
 }
 
-// describe returns how a process ended, in a shell's words.
+// describe returns how a process ended, in the words of a shell.
 func describe(s syscall.WaitStatus) string {
 	if s.Signaled() {
 		return "killed by " + s.Signal().String()

@@ -28,10 +28,10 @@ type rehearsedMachine struct{ machine }
 
 func (rehearsedMachine) drainCounts() ([]scenarios.Check, bool, error) { return readCounts() }
 
-// rehearse answers a request to nobody, once, in a guest that is going to be
-// forked. After that stacks have grown, threads have started, pages are present
-// and files are in the kernel's caches, so that no fork has to do it again. It
-// changes nothing in the kernel and keeps the evidence of the boot.
+// rehearse answers a request once and discards the answer, in a guest that will
+// be forked. After that stacks have grown, threads have started, and pages and
+// files are in memory, so that no fork has to repeat it. It changes nothing in
+// the kernel and keeps the evidence of the boot.
 func (g *guest) rehearse(ctx context.Context) {
 	growStack()
 	boot := *g.boot
@@ -49,7 +49,7 @@ func (g *guest) rehearse(ctx context.Context) {
 func rehearseChild(ctx context.Context, comm string) {
 	growStack()
 	j := job{probe: rehearsal, left: newLimits(rehearsalScale).act}
-	r := guestproto.Result(runJob(ctx, comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
+	r := guestproto.Report(runJob(ctx, comm, strings.NewReader(j.String()), io.Discard, scenarios.Find))
 	_ = vport.Write(io.Discard, &r)
 }
 

@@ -25,7 +25,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// keyPair makes a key as a run makes one.
+// keyPair makes a key like those of a run.
 func keyPair(t *testing.T) (ssh.Signer, []byte) {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -43,8 +43,8 @@ func keyPair(t *testing.T) (ssh.Signer, []byte) {
 	return signer, pem.EncodeToMemory(block)
 }
 
-// connect gives the two ends of a socket; the guest's is a port, as on the
-// machine: raw calls that block.
+// connect returns the two ends of a socket. The guest's end is a port, as in a
+// real guest: raw calls that block.
 func connect(t *testing.T) (host net.Conn, guest *port) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -106,18 +106,18 @@ func TestServerTakesOneKeyOnly(t *testing.T) {
 	host, guestEnd := connect(t)
 	hostKey, hostPEM := keyPair(t)
 	clientKey, _ := keyPair(t)
-	stranger, _ := keyPair(t)
+	untrusted, _ := keyPair(t)
 	s, err := newServer(&guest{}, vport.Preamble{HostKey: hostPEM, ClientKey: ssh.MarshalAuthorizedKey(clientKey.PublicKey())})
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.serve(t.Context(), portConn{guestEnd}) }()
-	if _, _, _, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, stranger)); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
-		t.Errorf("a stranger's key: %v", err)
+	if _, _, _, err := ssh.NewClientConn(host, "guest", clientConfig(hostKey, untrusted)); err == nil || !strings.Contains(err.Error(), "unable to authenticate") {
+		t.Errorf("an untrusted key: %v", err)
 	}
 	host.Close()
-	guestEnd.Close() // a port never reads as ended: the host may come back
+	guestEnd.Close() // a port never reads as ended, because the host may open it again
 	if err := <-served; err == nil || !strings.HasPrefix(err.Error(), "shake hands: ") {
 		t.Errorf("server ended with %v", err)
 	}
@@ -194,7 +194,7 @@ func TestCommands(t *testing.T) {
 		{command: "", status: 127, errs: "run shell: this image has none (no /bbin/gosh)\n"},
 		{command: "/bin/sh", in: "echo out; echo err >&2; exit 3", out: "out\n", errs: "err\n", status: 3},
 		{command: "/bin/sh", in: "kill -SEGV $$", signal: "SEGV"},
-		{command: "/bin/sh", in: "sleep 60 & echo left", out: "left\n"}, // what holds the pipes does not hold the session
+		{command: "/bin/sh", in: "sleep 60 & echo left", out: "left\n"}, // a process that holds the pipes does not keep the session open
 	} {
 		s, err := d.client.NewSession()
 		if err != nil {
@@ -281,8 +281,8 @@ func TestTerminal(t *testing.T) {
 	if err := s.WindowChange(44, 88); err != nil {
 		t.Fatal(err)
 	}
-	// It has no answer. Requests are taken in order, so when this one is
-	// refused the terminal has its size, whatever becomes of the input.
+	// The request has no reply. Requests are handled in order, so when the next
+	// one is rejected the terminal has its size.
 	if err := s.Setenv("LATER", "1"); err == nil {
 		t.Error("the environment is changed under a running command")
 	}
@@ -293,7 +293,7 @@ func TestTerminal(t *testing.T) {
 	got += string(rest)
 	for _, want := range []string{"33 77\r\n", "vt100\r\n", "44 88\r\n"} {
 		if !strings.Contains(got, want) {
-			t.Errorf("terminal says %q, without %q", got, want)
+			t.Errorf("terminal shows %q, without %q", got, want)
 		}
 	}
 	var exit *ssh.ExitError
@@ -329,7 +329,8 @@ func TestClosedSessionStartsNothing(t *testing.T) {
 	}
 }
 
-// TestOrphansDoNotWait has a shell's guest reap an orphan while nobody waits.
+// TestOrphansDoNotWait: a guest with a shell reaps an orphan although nothing
+// waits for it.
 func TestOrphansDoNotWait(t *testing.T) {
 	subreaper(t)
 	go reaper.reapAll()

@@ -121,7 +121,7 @@ func (w *worker) result(j job, from io.Reader, r *scenarios.Report) error {
 	if err != nil {
 		return err
 	}
-	return vport.Read(from, (*guestproto.Result)(r))
+	return vport.Read(from, (*guestproto.Report)(r))
 }
 
 // end kills the child and its process group, waits until the child is gone, and

@@ -1,5 +1,5 @@
-// Package arch is the one table of what differs between the machines of the
-// lab. An architecture is one entry here and one kernel config fragment.
+// Package arch has the one table of differences between the lab's machines. To
+// add an architecture, add an entry here and a kernel config fragment.
 package arch
 
 import (
@@ -10,16 +10,16 @@ import (
 	"runtime"
 )
 
-// An Arch is one architecture as the kernel, Go and QEMU see it.
+// An Arch is one architecture as the kernel, Go and QEMU name it.
 type Arch struct {
-	Name   string // the lab's and uname's name: x86_64, arm64
-	GOARCH string // Go's name
+	Name   string // name in the lab and of uname: x86_64, arm64
+	GOARCH string // name in Go
 
 	Make         string   // kernel make ARCH=
-	CrossPrefix  string   // kernel make CROSS_COMPILE= where the host is another architecture
+	CrossPrefix  string   // kernel make CROSS_COMPILE= if the host has another architecture
 	CrossPackage string   // Debian package of that compiler
 	Targets      []string // kernel make targets
-	Image        string   // what is booted, relative to the build tree
+	Image        string   // file to boot, relative to the build tree
 
 	QEMU            string   // QEMU binary
 	QEMUPackage     string   // Debian package of that binary
@@ -28,38 +28,40 @@ type Arch struct {
 	CPUKVM          string   // -cpu under KVM
 	Console         string   // console= argument
 	Append          []string // kernel arguments that only this machine needs
-	Firmware        []string // UEFI images for -bios, where distributions put them; nil: not needed for ACPI
+	Firmware        []string // UEFI images for -bios, at the paths of distributions; nil: ACPI needs none
 	FirmwarePackage string   // Debian package of the first
-	PVPanic         bool     // -device pvpanic works and the lab's kernel has its driver
+	PVPanic         bool     // -device pvpanic works, and the lab's kernel has its driver
 
-	// ForkKernel is the least that QEMU takes for a kernel. A fork never boots, and
-	// where QEMU copies the kernel and the initrd (it maps a vmlinux) the
-	// bare header spares each fork their size in memory. nil: it maps them.
+	// ForkKernel is the smallest file that QEMU accepts as a kernel. A fork
+	// never boots. If QEMU copies the kernel and the initrd, this bare header
+	// saves each fork their size in memory. nil: QEMU maps the kernel
+	// (vmlinux).
 	ForkKernel []byte
 
-	// Scale multiplies every timeout of the lab under TCG: emulating this
-	// machine is so many times slower than the base values assume.
+	// Scale multiplies every timeout under TCG: the factor by which emulation
+	// of this machine is slower than the base values assume.
 	Scale float64
 
 	check func(head []byte) error
 }
 
-// The table. Order is the order of every listing and report.
+// The table. Its order is the order of every listing and report.
 var table = []*Arch{
 	{
 		Name: "x86_64", GOARCH: "amd64",
 		Make: "x86_64", CrossPrefix: "x86_64-linux-gnu-", CrossPackage: "gcc-x86-64-linux-gnu",
-		// The ELF vmlinux is booted through PVH: nothing to decompress.
-		// https://docs.kernel.org/arch/x86/boot.html does not cover it; see
-		// arch/x86/platform/pvh/head.S, v6.12.
+		// The ELF vmlinux boots through PVH, so nothing is decompressed:
+		// arch/x86/platform/pvh/head.S, v6.12 (not in
+		// https://docs.kernel.org/arch/x86/boot.html).
 		Targets: []string{"vmlinux"}, Image: "vmlinux",
 		QEMU: "qemu-system-x86_64", QEMUPackage: "qemu-system-x86",
-		// With erms the kernel clears and copies pages a byte at a time, as far
-		// as the emulator is concerned (arch/x86/lib/clear_page_64.S, v6.12).
+		// With erms the kernel clears and copies pages with rep stosb and movsb
+		// (arch/x86/lib/clear_page_64.S, v6.12), which TCG emulates byte by
+		// byte.
 		Machine: "q35", CPUTCG: "max,-erms", CPUKVM: "host",
 		Console: "ttyS0",
-		// The emulated TSC needs no calibration against other clocks, and the
-		// timer check waits for ticks that QEMU always delivers.
+		// The emulated TSC needs no calibration against other clocks. QEMU
+		// delivers every tick, so the timer check is not needed.
 		Append:  []string{"tsc=reliable", "no_timer_check"},
 		PVPanic: true,
 		Scale:   3,
@@ -99,7 +101,8 @@ func Names() []string {
 	return names
 }
 
-// Get finds an architecture by the lab's or by Go's name; nil if there is none.
+// Get returns an architecture by its name in the lab or in Go; nil if there is
+// none.
 func Get(name string) *Arch {
 	for _, a := range table {
 		if a.Name == name || a.GOARCH == name {
@@ -112,8 +115,8 @@ func Get(name string) *Arch {
 // Native reports whether the host is of this architecture.
 func (a *Arch) Native() bool { return a.GOARCH == runtime.GOARCH }
 
-// FindFirmware is the path of the architecture's UEFI image: of the first that
-// is there, or of the first. "": it has none, and needs none for ACPI.
+// FindFirmware returns the path of the architecture's UEFI image: the first
+// that exists, or else the first. It is empty if ACPI needs no firmware.
 func (a *Arch) FindFirmware() string {
 	for _, path := range a.Firmware {
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -126,12 +129,12 @@ func (a *Arch) FindFirmware() string {
 	return ""
 }
 
-// HeadSize is how many leading bytes of an image CheckImage looks at.
+// HeadSize is the number of leading bytes of an image that CheckImage reads.
 const HeadSize = 0x1000
 
-// CheckImage says whether head, the first HeadSize bytes of a file (fewer if
-// the file is shorter), starts a kernel image that QEMU can boot on this
-// architecture. The error names what the file is instead, where that is known.
+// CheckImage reports why head, the first HeadSize bytes of a file (or all of a
+// shorter one), is not a kernel image that QEMU can boot on this architecture.
+// The error names what the file is, if that is known.
 func (a *Arch) CheckImage(head []byte) error {
 	err := a.check(head)
 	if err == nil {
@@ -151,7 +154,7 @@ const (
 	elfMachineX86_64 = 62
 )
 
-// checkX86 takes an ELF vmlinux or a bzImage. The bzImage magic is "HdrS" at
+// checkX86 accepts an ELF vmlinux or a bzImage. The bzImage magic is "HdrS" at
 // 0x202 (Documentation/arch/x86/boot.rst, v6.12).
 func checkX86(head []byte) error {
 	if bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64 {
@@ -174,7 +177,7 @@ const (
 	arm64Magic       = "ARM\x64"
 )
 
-// headerARM64 is an Image that is nothing but a header.
+// headerARM64 is an Image with a header only.
 func headerARM64() []byte {
 	head := make([]byte, arm64HeadSize)
 	binary.LittleEndian.PutUint64(head[arm64SizeOffset:], HeadSize)
@@ -182,7 +185,7 @@ func headerARM64() []byte {
 	return head
 }
 
-// checkARM64 takes a raw Image.
+// checkARM64 accepts a raw Image.
 func checkARM64(head []byte) error {
 	if len(head) >= arm64HeadSize && string(head[arm64MagicOffset:arm64MagicOffset+4]) == arm64Magic {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// heads are the first bytes of images, as their formats define them.
+// heads are the first bytes of images, by their formats.
 func heads() map[string][]byte {
 	elf := make([]byte, 64)
 	copy(elf, "\x7fELF\x02\x01\x01")
@@ -24,7 +24,7 @@ func heads() map[string][]byte {
 func TestCheckImage(t *testing.T) {
 	for _, tc := range []struct {
 		arch, head string
-		want       string // "": fine
+		want       string // "": accepted
 	}{
 		{"x86_64", "vmlinux", ""}, {"x86_64", "bzImage", ""}, {"arm64", "Image", ""},
 		{"x86_64", "Image", "image is for arm64, not x86_64"},
@@ -58,10 +58,10 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is incomplete", a.Name)
 		}
 		if (len(a.Firmware) > 0) != (a.FirmwarePackage != "") || (len(a.Firmware) > 0) != (a.FindFirmware() != "") {
-			t.Errorf("%s: firmware of no package, or a package of none", a.Name)
+			t.Errorf("%s: firmware without a package, or a package without firmware", a.Name)
 		}
 	}
 	if Get("riscv64") != nil {
-		t.Error("Get finds what is not there")
+		t.Error("Get finds an unknown architecture")
 	}
 }

@@ -19,14 +19,14 @@ import (
 type batch struct {
 	stage *Stage
 	store store
-	run   func(context.Context, job) matrix.Result // Stage.guest, or what a test puts in its place
+	run   func(context.Context, job) matrix.Result // Stage.guest, or a replacement in tests
 	ended func(matrix.Result) string               // one line on how a guest ended, for the user
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	have  map[string]bool
 	done  int
 	total int
-	again []job // lost, to be run once more and alone
+	again []job // lost; each runs once more, alone
 	fail  error // the store failed: nothing more can be kept
 }
 
@@ -36,8 +36,8 @@ type store interface {
 	Close()
 }
 
-// openBatch opens the results of the stage's plan: new ones, or, to resume,
-// those that are there.
+// openBatch opens the results of the stage's plan: new ones, or existing ones
+// to resume.
 func openBatch(s *Stage) (*batch, error) {
 	h := matrix.Header{
 		Format: matrix.Format, Lab: s.options.Version, Started: time.Now().UTC().Format(time.RFC3339),
@@ -69,14 +69,14 @@ func openBatch(s *Stage) (*batch, error) {
 
 func (b *batch) close() { b.store.Close() }
 
-// load reads back what was stored: verdicts depend on the file alone.
+// load reads the stored results back: verdicts depend on the file alone.
 func (b *batch) load() (*results.Set, error) { return results.Load(b.stage.options.Out) }
 
-// planned is a job for each guest of the plan. The controls come first, because
-// nothing that was measured before an interrupt is proven without them. Then
-// come guests in which the most denials are expected: on a kernel that does not
-// count, the log prints 10 of them in 5 s and the guest waits its turn, so these
-// take longest, and the run should not end with one of them alone.
+// planned returns a job for each guest of the plan. Controls come first,
+// because after an interrupt nothing is proven without them. Guests with the
+// most expected denials come next: if the kernel does not count checks, they
+// wait for the log's limit of 10 lines in 5 s, take longest, and should not run
+// alone at the end.
 func (b *batch) planned() (jobs []job) {
 	p := b.stage.plan
 	for _, g := range p.Guests {
@@ -98,9 +98,9 @@ func (j job) urgency() (n int) {
 	return n
 }
 
-// do runs the jobs that have no result yet: side by side first, then once more
-// and alone those whose guest was lost. It returns the store's error; if ctx
-// ended, what was measured until then is stored.
+// do runs the jobs without a result: first in parallel, then once more, alone,
+// those whose guest was lost. It returns the store's error; if ctx ended, the
+// results until then are stored.
 func (b *batch) do(ctx context.Context, jobs []job) error {
 	var todo []job
 	for _, j := range jobs {
@@ -116,7 +116,7 @@ func (b *batch) do(ctx context.Context, jobs []job) error {
 	return b.fail
 }
 
-// each runs jobs, so many at once, and returns when all have ended.
+// each runs up to n jobs at once and returns when all have ended.
 func (b *batch) each(ctx context.Context, jobs []job, atOnce, try int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -144,17 +144,17 @@ func (b *batch) each(ctx context.Context, jobs []job, atOnce, try int) {
 	wg.Wait()
 }
 
-// keep stores a guest's result, or has it run again. It returns false if nothing
-// more can be stored.
+// keep stores a guest's result, or queues the job to run again. It returns
+// false if no more results can be stored.
 func (b *batch) keep(ctx context.Context, j job, res matrix.Result, took time.Duration) bool {
 	if ctx.Err() != nil {
-		return false // cut short by the lab: no result, it runs again on --resume
+		return false // interrupted by the lab: no result, it runs again on --resume
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	res.Tries = j.try
-	// A machine that ended in the wrong way has a cause. It is tried again
-	// whoever is to blame, because the load of the other guests may be.
+	// A lost guest has a cause and runs again, even if the guest is to blame,
+	// because the load of other guests may be the cause.
 	if res.End.Cause != "" && j.try == 1 {
 		b.again = append(b.again, j)
 		b.stage.note("%s: %s (%s); it runs once more, alone, at the end", j.id(), res.End.Ending, res.End)
@@ -176,17 +176,17 @@ func outcome(res matrix.Result) string {
 	return fmt.Sprintf("%d probes", len(res.Observations()))
 }
 
-// How many guests run at once for each processor. On kernels that count their
-// checks a guest works all the time, and two hide each other's waits for the
-// host. If only the log is evidence, guests mostly wait for its rate limit.
-// HACKING.md has the measurements.
+// Guests at once per processor. If the kernel counts checks, guests never wait,
+// and two per processor overlap their waits for the host. If only the log is
+// evidence, guests mostly wait for its rate limit. HACKING.md has the
+// measurements.
 const (
 	busyJobs    = 2
 	waitingJobs = 4
 )
 
-// jobs is how many guests run at once: what was asked for, or what processors
-// and memory allow.
+// jobs is the number of guests at once: the option, or what processors and
+// memory allow.
 func (s *Stage) jobs() int {
 	if s.options.Jobs > 0 {
 		return s.options.Jobs
@@ -204,8 +204,8 @@ func (s *Stage) jobs() int {
 	return max(1, jobs)
 }
 
-// guestCost is what one guest takes of the host's memory, in bytes: the RAM of
-// the largest machine that it may have, and QEMU with its translation cache.
+// guestCost is the host memory of one guest in bytes: the RAM of its largest
+// machine, and QEMU with its translation cache.
 func (s *Stage) guestCost() int64 {
 	mib := baseMiB
 	if !s.options.Boot {
@@ -214,6 +214,6 @@ func (s *Stage) guestCost() int64 {
 	return int64(mib+qemuMiB) << 20
 }
 
-// qemuMiB is what QEMU takes besides the guest's RAM, in MiB: its own data and
-// the translation cache as far as guests fill it.
+// qemuMiB is QEMU's memory in addition to the guest's RAM, in MiB: its data and
+// the translation cache as guests fill it.
 const qemuMiB = 256

@@ -26,7 +26,7 @@ func TestRunOfASoundKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !m.AsExpected() {
-		t.Errorf("a sound kernel is accused: %v", m.Count())
+		t.Errorf("a sound kernel is not as expected: %v", m.Count())
 	}
 	sq := m.Tables[0].Isolation()
 	if sq == nil {
@@ -67,7 +67,7 @@ func TestOneLeakIsOneLeak(t *testing.T) {
 		seen := res.Machines[0].Observations
 		for i := range seen {
 			if o := &seen[i]; o.Probe == "kexec/load" {
-				o.Outcome, o.Call, o.Log = scenarios.Allowed, "act = ok", nil
+				o.Outcome, o.Call, o.Log = scenarios.Allowed, "call = ok", nil
 			}
 		}
 		return res
@@ -85,13 +85,13 @@ func TestOneLeakIsOneLeak(t *testing.T) {
 	}
 }
 
-// A flaky is a kernel of which three guests are lost: one once, one always, and
-// one because somebody kills its QEMU.
+// A flaky is a kernel that loses three guests: one once, one always, and one
+// because its QEMU is killed.
 type flaky struct {
 	mu      sync.Mutex
 	tries   map[string]int
 	running int
-	beside  bool // a guest ran again beside others
+	beside  bool // a guest ran again while others ran
 }
 
 func (f *flaky) guest(ctx context.Context, g matrix.Guest, probes []string) matrix.Result {
@@ -137,7 +137,7 @@ func TestLostGuestsRunOnceMoreAlone(t *testing.T) {
 		}
 	}
 	if f.beside {
-		t.Error("a lost guest ran again beside others")
+		t.Error("a lost guest ran again while others ran")
 	}
 	for i, c := range m.Tables[0].Columns {
 		for row, r := range m.Tables[0].Rows {
@@ -145,7 +145,7 @@ func TestLostGuestsRunOnceMoreAlone(t *testing.T) {
 			switch c.Setting.String() {
 			case "integrity@boot":
 				if (v == matrix.Lost) != (row >= 3) {
-					t.Errorf("%s under %s: %s: want what was observed kept, and the rest lost", r.Probe, c.Setting, v)
+					t.Errorf("%s under %s: %s: want the observations kept, and the rest lost", r.Probe, c.Setting, v)
 				}
 			case "kexec@runtime": // nothing follows about the kernel
 				if v != matrix.Unproven {
@@ -192,9 +192,9 @@ func TestInterruptKeepsAndResumeGoesOn(t *testing.T) {
 		}
 	}
 	if done == 0 || done == len(m.Tables[0].Columns) {
-		t.Fatalf("%d of %d guests done: the interrupt came at a bad time for this test", done, len(m.Tables[0].Columns))
+		t.Fatalf("%d of %d guests done: this test needs an interrupt in the middle", done, len(m.Tables[0].Columns))
 	}
-	// An interrupted write leaves half a line.
+	// An interrupted write leaves an incomplete line.
 	f, err := os.OpenFile(filepath.Join(out, results.File), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -249,13 +249,13 @@ func TestResumeRunsAgainWhatChanged(t *testing.T) {
 	}
 }
 
-// TestResumeNeverRelabels resumes a run on another host. What was measured on the
-// first keeps its label or runs again; it never gets the label of the second.
+// TestResumeNeverRelabels resumes a run on another host. Results of the first
+// host keep their host or run again; they never get the second host.
 func TestResumeNeverRelabels(t *testing.T) {
 	out := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	var mu sync.Mutex
-	ran := map[string]string{} // guest to the CPU that last ran it
+	ran := map[string]string{} // guest: the host that last ran it
 	on := func(host matrix.Host, after int) *fakeRun {
 		r := fake(t, out, func(c context.Context, g matrix.Guest, probes []string) matrix.Result {
 			mu.Lock()
@@ -300,7 +300,7 @@ func TestResumeNeverRelabels(t *testing.T) {
 	}
 }
 
-// TestReportsAppearWhole has a report fail half way: the old one stays.
+// TestReportsAppearWhole: if writing a report fails, the old one stays.
 func TestReportsAppearWhole(t *testing.T) {
 	dir := t.TempDir()
 	format := report.View{File: "report.x", Write: func(w io.Writer, _ report.Measurement) error { _, err := io.WriteString(w, "old"); return err }}
@@ -355,8 +355,8 @@ func (f *fullStore) Add(r matrix.Result) error {
 	return f.store.Add(r)
 }
 
-// TestFullDisk wants a run to end when results cannot be kept, and what was
-// measured before to be there.
+// TestFullDisk: a run ends when a result cannot be stored, and the earlier
+// results stay.
 func TestFullDisk(t *testing.T) {
 	out := t.TempDir()
 	r := fake(t, out, sound)

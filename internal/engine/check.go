@@ -11,25 +11,25 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// checkStates compares what a guest reports as locked with its setting. Unless
-// they agree, no verdict follows.
+// checkStates reports why the lock state that a guest reports is wrong; nil if
+// it agrees with the setting. If it does not, no verdict follows.
 func checkStates(g matrix.Guest, r matrix.MachineRun) error {
 	locked := r.State(guestproto.WhenLocked)
 	if locked == nil {
-		return fmt.Errorf("check setting: the guest did not report what is locked")
+		return fmt.Errorf("check setting: the guest never reported what is locked")
 	}
 	if !slices.Contains(strings.Split(strings.TrimSpace(locked.LSM), ","), "lockdown") {
-		return fmt.Errorf("check setting: %s is %q, lockdown is not in it: nothing is enforced, whatever the level file shows",
+		return fmt.Errorf("check setting: %s is %q, without lockdown: nothing is enforced, whatever the level file shows",
 			lockdown.LSMFile, strings.TrimSpace(locked.LSM))
 	}
 	model := lockdown.NewModel(g.Interface, g.Setting)
-	if err := agree(model, locked, "asked for "+g.Setting.String()); err != nil {
+	if err := agree(model, locked, "requested "+g.Setting.String()); err != nil {
 		return err
 	}
 	for _, o := range r.Observations {
 		for _, step := range o.Ops {
 			if model.Answer(step) != step {
-				return nil // the interface deviates: that is a verdict, and the state follows from it
+				return nil // the interface deviates: that is a verdict, and the end state is a consequence
 			}
 		}
 	}
@@ -39,7 +39,7 @@ func checkStates(g matrix.Guest, r matrix.MachineRun) error {
 	return nil
 }
 
-// agree compares what a guest shows with the model, file by file.
+// agree compares the files that a guest read with the model.
 func agree(model *lockdown.Model, s *scenarios.State, when string) error {
 	for _, f := range []struct{ file, got string }{{lockdown.LevelFile, s.Level}, {lockdown.ReasonsFile, s.Reasons}} {
 		want := model.Answer(lockdown.Op{Call: "read", File: f.file})
@@ -50,7 +50,7 @@ func agree(model *lockdown.Model, s *scenarios.State, when string) error {
 	return nil
 }
 
-// difference shows two texts by their first line that differs.
+// difference shows the first line in which two texts differ.
 func difference(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range w {

@@ -30,12 +30,12 @@ func TestCheckStates(t *testing.T) {
 		{"good", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown,capability", Level: integ}, {When: guestproto.WhenEnd, Level: integ}}, nil, ""},
 		{"raised by a probe", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: conf}}, []scenarios.Observation{raise}, ""},
 		{"the interface deviates: a verdict, not an error", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: none}}, []scenarios.Observation{deviates}, ""},
-		{"no state", nil, nil, "did not report"},
+		{"no state", nil, nil, "never reported"},
 		// 6.12 without EARLY and with lsm= lacking lockdown shows [integrity]
 		// and enforces nothing.
 		{"not an LSM", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,yama", Level: integ}}, nil, "nothing is enforced"},
 		{"an LSM with a similar name", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,lockdown2", Level: integ}}, nil, "nothing is enforced"},
-		{"another level", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: none}}, nil, "asked for integrity@boot"},
+		{"another level", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: none}}, nil, "requested integrity@boot"},
 		{"changed under way", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ}, {When: guestproto.WhenEnd, Level: none}}, nil, "after the probes"},
 	} {
 		err := checkStates(g, matrix.MachineRun{States: tc.states, Observations: tc.obs})

@@ -36,8 +36,8 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 	return all, m, nil
 }
 
-// openForSites is a stage and a batch of kernels whose call sites are known.
-// The caller closes both.
+// openForSites returns a stage and a batch of kernels whose call sites are
+// known. The caller closes both.
 func openForSites(ctx context.Context, p *plan.Plan, o Options) (*Stage, *batch, error) {
 	if err := checkOut(p, o); err != nil {
 		return nil, nil, err

@@ -9,23 +9,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawSequence draws acts, and after each of them looks at everything.
-func drawSequence(t *rapid.T, kind lockdown.Interface) []lockdown.Op {
+// drawSequence draws operations and reads every file after each draw.
+func drawSequence(t *rapid.T, iface lockdown.Interface) []lockdown.Op {
 	var sequence []lockdown.Op
-	acts, group := 0, 0
-	t.Repeat(map[string]func(*rapid.T){"act": func(t *rapid.T) {
-		if acts++; acts > maxActs {
+	draws, group := 0, 0
+	t.Repeat(map[string]func(*rapid.T){"draw": func(t *rapid.T) {
+		if draws++; draws > maxDraws {
 			return
 		}
-		act := drawers[kind].act(t)
-		for i := range act {
-			if act[i].Group != 0 {
-				act[i].Group += group
+		ops := drawers[iface].draw(t)
+		for i := range ops {
+			if ops[i].Group != 0 {
+				ops[i].Group += group
 			}
 		}
 		group++
-		sequence = append(sequence, act...)
-		if kind == lockdown.Bitmap {
+		sequence = append(sequence, ops...)
+		if iface == lockdown.Bitmap {
 			sequence = append(sequence, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
 		}
 		sequence = append(sequence, lockdown.Op{Call: "read", File: lockdown.LevelFile})
@@ -33,8 +33,7 @@ func drawSequence(t *rapid.T, kind lockdown.Interface) []lockdown.Op {
 	return sequence
 }
 
-// A choice is one of several, as often as its weight says. The first of
-// several is what rapid shrinks to.
+// A choice is an alternative with a weight. rapid shrinks to the first one.
 type choice[T any] struct {
 	weight int
 	draw   func(*rapid.T) T
@@ -52,11 +51,11 @@ func oneOf[T any](t *rapid.T, label string, choices ...choice[T]) T {
 
 func always[T any](v T) func(*rapid.T) T { return func(*rapid.T) T { return v } }
 
-// A drawer draws acts on the files, each as often as it is among them.
+// A drawer draws operations on files, each as often as it is listed.
 type drawer struct{ files []string }
 
-// drawers look where there is most to be seen: what raises the level as seldom
-// as it can, for a level that is in force hides its reasons.
+// drawers favour informative operations: the level is raised as seldom as
+// possible, because a level hides its reasons.
 var drawers = map[lockdown.Interface]drawer{
 	lockdown.Bitmap:   {[]string{lockdown.ReasonsFile, lockdown.LevelFile, lockdown.ReasonsFile, lockdown.ReasonsFile}},
 	lockdown.Upstream: {[]string{lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.LevelFile, lockdown.ReasonsFile}},
@@ -69,9 +68,9 @@ func (d drawer) write(t *rapid.T) lockdown.Op {
 	return lockdown.Op{Call: "write", File: file, Data: drawText(t, file)}
 }
 
-// act draws what is done between two looks at everything.
-func (d drawer) act(t *rapid.T) []lockdown.Op {
-	return oneOf(t, "act",
+// draw draws the operations between two reads of every file.
+func (d drawer) draw(t *rapid.T) []lockdown.Op {
+	return oneOf(t, "draw",
 		choice[[]lockdown.Op]{10, func(t *rapid.T) []lockdown.Op { return []lockdown.Op{d.write(t)} }},
 		choice[[]lockdown.Op]{1, func(t *rapid.T) []lockdown.Op { // at an offset
 			s := d.write(t)
@@ -90,7 +89,7 @@ func (d drawer) act(t *rapid.T) []lockdown.Op {
 			}
 			return steps
 		}},
-		choice[[]lockdown.Op]{2, func(t *rapid.T) []lockdown.Op { // several acts on one descriptor
+		choice[[]lockdown.Op]{2, func(t *rapid.T) []lockdown.Op { // several draws on one descriptor
 			return d.session(t, rapid.IntRange(2, 4).Draw(t, "on one descriptor"), drawText)
 		}},
 		choice[[]lockdown.Op]{4, d.group},
@@ -114,7 +113,7 @@ func (d drawer) session(t *rapid.T, n int, text func(*rapid.T, string) string) [
 	return steps
 }
 
-// group draws writers, and readers among them, at one moment.
+// group draws concurrent writers, with readers among them.
 func (d drawer) group(t *rapid.T) []lockdown.Op {
 	var group []lockdown.Op
 	for range rapid.IntRange(2, lockdown.MaxWriters).Draw(t, "at once") {
@@ -127,7 +126,7 @@ func (d drawer) group(t *rapid.T) []lockdown.Op {
 	return group
 }
 
-// drawWish is mostly what can be granted: writers at once have to compete.
+// drawWish mostly draws permitted commands, so that concurrent writers compete.
 func drawWish(t *rapid.T, file string) string {
 	return oneOf(t, "wish",
 		choice[string]{8, func(t *rapid.T) string {
@@ -139,7 +138,7 @@ func drawWish(t *rapid.T, file string) string {
 		choice[string]{2, func(t *rapid.T) string { return drawText(t, file) }})
 }
 
-// drawText draws one command for a file: good, bad, or nearly good.
+// drawText draws one command for a file: valid, invalid, or nearly valid.
 func drawText(t *rapid.T, file string) string {
 	word := func(t *rapid.T) string {
 		own, other := drawLevel, drawReasons
@@ -160,7 +159,7 @@ func drawText(t *rapid.T, file string) string {
 	)
 }
 
-// drawLevel seldom draws the highest: above it there is nothing to be seen.
+// drawLevel seldom draws the highest level, which hides everything else.
 func drawLevel(t *rapid.T) string {
 	return oneOf(t, "level", choice[string]{8, always("integrity")}, choice[string]{9, always("none")}, choice[string]{1, always("confidentiality")})
 }
@@ -197,7 +196,7 @@ func drawWhole(t *rapid.T) string {
 	return strings.Join(words, ",")
 }
 
-// badList puts a word that is none into a list, or other separators.
+// badList puts an unknown word into a list, or uses other separators.
 func badList(t *rapid.T, list string) string {
 	words := strings.Split(list, ",")
 	if sep := rapid.SampledFrom([]string{",", ", ", " ", ",,", ";", "\n", ",\n", "\t", "\x00"}).Draw(t, "separator"); sep != "," {
@@ -209,7 +208,8 @@ func badList(t *rapid.T, list string) string {
 	return strings.Join(append(words[:i:i], append([]string{bad}, words[i:]...)...), ",")
 }
 
-// spoil makes a good command one that is nearly good, or that looks bad.
+// spoil changes a valid command into one that is nearly valid, or that looks
+// invalid.
 func spoil(t *rapid.T, s string) string {
 	cut := func(by int) func(*rapid.T) string { return always(s[:max(0, len(s)-by)]) }
 	return oneOf(t, "spoil",
@@ -237,7 +237,8 @@ func spoil(t *rapid.T, s string) string {
 	)
 }
 
-// drawLong draws commands about as long as the reasons file takes, and longer.
+// drawLong draws commands of about the longest permitted length, and longer
+// ones.
 func drawLong(t *rapid.T, file string) string {
 	n := rapid.SampledFrom([]int{4096, 4095, 4097, 4098, 5000, 8192}).Draw(t, "bytes")
 	if file == lockdown.ReasonsFile {
@@ -256,13 +257,13 @@ func drawLong(t *rapid.T, file string) string {
 		choice[string]{1, always(strings.Repeat("x", n))})
 }
 
-// sized is a list of reasons of so many bytes.
+// sized returns a list of reasons with a length of n bytes.
 func sized(n int) string {
 	last := []string{"perf", "kexec", "ioport", "msr"}[n%4]
 	return strings.Repeat("msr,", (n-len(last))/4) + last
 }
 
-// TestSized: the generator keeps to the lengths that it promises.
+// TestSized: the generated lengths are as requested.
 func TestSized(t *testing.T) {
 	for n := 4090; n < 4100; n++ {
 		s := sized(n)

@@ -12,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// sound answers like a sound kernel would, without booting one.
+// sound answers like a sound kernel, without a boot.
 func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 	var run matrix.MachineRun
 	model := lockdown.NewModel(g.Interface, g.Setting)
@@ -30,15 +30,15 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		if !row.On(g.Arch) {
 			continue
 		}
-		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Report: scenarios.Report{Outcome: scenarios.Allowed, Call: "act = ok"}}
+		o := scenarios.Observation{Probe: id, Comm: "ldp-1", Runs: 1, Report: scenarios.Report{Outcome: scenarios.Allowed, Call: "call = ok"}}
 		switch {
 		case row.Expect == scenarios.ABI:
 			o.Outcome = scenarios.Answered
 			o.Ops = []lockdown.Op{lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
 		case row.Expected(g.Setting) == scenarios.ExpectDenied:
 			refusing := row.Refusing(g.Setting)
-			info, _ := lockdown.Info(refusing[len(refusing)-1]) // the one that shadows the probe, if there is one
-			o.Outcome, o.Call = scenarios.Denied, "act = EPERM"
+			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a shadow, if there is one
+			o.Outcome, o.Call = scenarios.Denied, "call = EPERM"
 			line := func(comm string) string {
 				return "Lockdown: " + comm + ": " + info.Label + " is restricted; see man kernel_lockdown.7"
 			}
@@ -54,7 +54,7 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 	return matrix.Result{Guest: g, Machines: []matrix.MachineRun{run}}
 }
 
-// mustPlan plans a selection, its inputs read.
+// mustPlan plans a selection and reads its inputs.
 func mustPlan(t testing.TB, sel plan.Selection) *plan.Plan {
 	t.Helper()
 	tables, err := kernels.Load()
@@ -72,7 +72,7 @@ func mustPlan(t testing.TB, sel plan.Selection) *plan.Plan {
 	return p
 }
 
-// tcg is the host of guests that only tests know.
+// tcg is the host of guests that exist in tests only.
 var tcg = matrix.Host{Arch: "x86_64", Accel: "tcg", QEMU: "QEMU 7.2", CPU: "max"}
 
 // A fakeRun is a run of x86_64 guests that guest answers for.
@@ -90,7 +90,7 @@ func fake(t *testing.T, out string, guest func(context.Context, matrix.Guest, []
 	return &fakeRun{options: Options{Out: out, Jobs: 2}, plan: mustPlan(t, plan.Selection{Arches: []string{"x86_64"}}), host: tcg, guest: guest}
 }
 
-// measure does what Run does, without building or booting.
+// measure does what Run does, without a build or a boot.
 func (f *fakeRun) measure(ctx context.Context) (*matrix.Matrix, error) {
 	s := newStage(f.plan, f.options)
 	defer s.Close()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// A feed hands events over to one reader. Whoever emits an event never waits
-// for the reader, because a terminal that is stopped must not stop guests.
+// A feed passes events on to one reader. An emitter never waits for the reader,
+// because a stopped terminal must not stop guests.
 type feed struct {
 	mu     sync.Mutex
 	ready  sync.Cond
@@ -14,7 +14,7 @@ type feed struct {
 	bytes  int // of console output in the queue
 	lost   int // bytes of console output that were dropped
 	closed bool
-	done   chan struct{} // the reader has had everything
+	done   chan struct{} // the reader has received everything
 }
 
 // maxConsoleQueue bounds the console output that waits for a slow reader, in
@@ -54,7 +54,7 @@ func (f *feed) take() (events []Event, open bool) {
 	return events, !f.closed
 }
 
-// emit queues an event. What comes after close is dropped.
+// emit queues an event. Events after close are dropped.
 func (f *feed) emit(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,15 +72,15 @@ func (f *feed) emit(e Event) {
 	f.ready.Signal()
 }
 
-// dropped is how much console output a slow reader missed, in bytes.
+// dropped is the number of bytes of console output that a slow reader missed.
 func (f *feed) dropped() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lost
 }
 
-// close waits until the reader has had every event, but not longer than
-// drainTime: a reader that blocks for ever is not worth a run that never ends.
+// close waits until the reader has received every event, but no longer than
+// drainTime: a blocked reader must not keep the run from ending.
 func (f *feed) close() {
 	f.mu.Lock()
 	f.closed = true

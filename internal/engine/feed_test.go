@@ -23,8 +23,7 @@ func TestFeedKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestFeedBoundsConsoles drops console output that a slow reader does not take,
-// and nothing else.
+// TestFeedBoundsConsoles: a slow reader misses console output and nothing else.
 func TestFeedBoundsConsoles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
@@ -51,8 +50,8 @@ func TestFeedBoundsConsoles(t *testing.T) {
 	})
 }
 
-// TestBlockedReaderBlocksNoGuest has a reader of events that never returns, as a
-// terminal that is stopped.
+// TestBlockedReaderBlocksNoGuest has a reader that never returns, like a
+// stopped terminal.
 func TestBlockedReaderBlocksNoGuest(t *testing.T) {
 	release := make(chan bool)
 	defer close(release)

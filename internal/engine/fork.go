@@ -15,21 +15,20 @@ import (
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-// Memory of a template, in MiB: what any guest has, and what a preforked child
-// takes (2 MiB, measured).
+// Memory of a template in MiB: of any guest, and of a preforked child (2 MiB,
+// measured).
 const (
 	baseMiB   = 256
 	workerMiB = 2
 )
 
-// specialWorkers is how many children are preforked in a machine that is not
+// specialWorkers is the number of children preforked in a machine other than
 // the plain one: few probes run there.
 const specialWorkers = 4
 
-// workers is how many children a guest preforks before it is ready. A boot would
-// only start them earlier; a template starts them once for all of its forks. It
-// is the same for every guest of a run that could share a template, whatever
-// runs in it.
+// workers is the number of children that a guest preforks before it is ready. A
+// booted guest gains nothing; a template starts them once for all of its forks.
+// All guests of a run that could share a template have the same number.
 func (s *Stage) workers(p part) int {
 	if p.name == "" {
 		return min(len(s.plan.Probes), guestproto.MaxWorkers)
@@ -43,8 +42,9 @@ func (s *Stage) forkable(g matrix.Guest, p part) bool {
 	return !s.options.Boot && !s.boots[g.Arch] && len(g.Setting.KernelArgs()) == 0 && !p.mutant.atBoot
 }
 
-// chooseForks finds out, before any guest runs, whether QEMU can fork guests of
-// the kernel's architecture. If it cannot, the user is told once, and they boot.
+// chooseForks checks, before any guest runs, whether QEMU can fork guests of
+// the kernel's architecture. If it cannot, a note is printed once, and guests
+// boot.
 func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 	a := k.build.Arch
 	forks := func(g matrix.Guest) bool { return g.Arch == a.Name && s.forkable(g, part{}) }
@@ -61,7 +61,7 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 	return nil
 }
 
-// forkConfig is a part's machine as its template boots it.
+// forkConfig is the machine of a part's template.
 func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 	n := s.workers(p)
 	config.Append = append(slices.Clip(config.Append), guestproto.ArgWorkers+strconv.Itoa(n))
@@ -69,7 +69,7 @@ func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 	return config
 }
 
-// config is what QEMU is started with for a part of a guest that boots.
+// config is the machine of a part that boots.
 func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
 	c := k.machine(g.Setting, p.profile)
 	if s.options.Console {
@@ -98,14 +98,14 @@ func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m
 	return m, false, err
 }
 
-// A templateKey names a template: of a kernel, in a machine profile.
+// A templateKey names the template of a kernel in a machine profile.
 type templateKey struct {
 	kernel  key
 	profile string
 }
 
-// A sharedTemplate is made by the first guest that is to be forked from it; the
-// others wait for it.
+// A sharedTemplate is made by the first guest that needs it; the others wait
+// for it.
 type sharedTemplate struct {
 	once sync.Once
 	vm   *template.Template // nil: there is none, boot
@@ -137,7 +137,7 @@ func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Confi
 	return t.vm
 }
 
-// closeTemplates gives up the templates from which guests were forked.
+// closeTemplates closes the templates.
 func (s *Stage) closeTemplates() {
 	for _, t := range s.templates {
 		if t.vm != nil {

@@ -49,7 +49,7 @@ func TestCannotFork(t *testing.T) {
 	}
 }
 
-// TestForkCheckInterrupted: an interrupt is not taken for a QEMU that cannot fork.
+// TestForkCheckInterrupted: an interrupt does not mean that QEMU cannot fork.
 func TestForkCheckInterrupted(t *testing.T) {
 	s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}}), Options{})
 	defer s.Close()

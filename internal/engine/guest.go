@@ -18,8 +18,8 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// A job is one guest to run: every probe of the plan, or those that must notice
-// a mutant.
+// A job is one guest to run: with every probe of the plan, or with those that
+// can detect a mutant.
 type job struct {
 	guest  matrix.Guest
 	probes []string
@@ -27,14 +27,14 @@ type job struct {
 	try    int // counts from 1
 }
 
-// id names the job's result among those of a run.
+// id names the job's result in a run.
 func (j job) id() string { return resultID(matrix.Result{Guest: j.guest, Mutant: j.mutant.command}) }
 
-// resultID names a result among those of a run.
+// resultID names a result in a run.
 func resultID(r matrix.Result) string { return strings.TrimSpace(r.ID() + " " + r.Mutant) }
 
-// parts are the job's machines. If a mutant is to be noticed, only those in
-// which a probe runs.
+// parts are the job's machines. With a mutant, they are only those in which a
+// probe runs.
 func (j job) parts(k *kernel) (parts []part) {
 	for _, p := range partsOf(j.probes, k.build.Arch) {
 		if j.mutant.command != "" && len(p.probes) == 0 {
@@ -46,13 +46,13 @@ func (j job) parts(k *kernel) (parts []part) {
 	return parts
 }
 
-// guest runs one guest: each of the machines that its probes need, one after
-// the other. Whatever goes wrong is part of the result.
+// guest runs one guest: each of the machines that its probes need, in order.
+// Every error is part of the result.
 func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	k := s.of(j.guest)
 	res := matrix.Result{Guest: j.guest, Mutant: j.mutant.command, Host: k.host, Origin: k.record.Origin, Tries: j.try}
 	parts := j.parts(k)
-	// Templates come first: making one is not this guest's time.
+	// Make templates first: this guest's deadline does not include that.
 	for _, p := range parts {
 		if s.forkable(j.guest, p) {
 			s.makeTemplate(ctx, k, p, s.forkConfig(p, s.config(k, j.guest, p)))
@@ -71,7 +71,7 @@ func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	return res
 }
 
-// limit is how long a guest may take with all of its machines.
+// limit is the deadline of a guest with all of its machines.
 func (s *Stage) limit(k *kernel) time.Duration {
 	if s.options.Timeout > 0 {
 		return s.options.Timeout
@@ -79,9 +79,9 @@ func (s *Stage) limit(k *kernel) time.Duration {
 	return time.Duration(float64(cellTimeout) * k.scale())
 }
 
-// machine runs one machine of a guest: it has it lock what the setting names
-// and run its probes, and returns what it saw and how it ended. talking is the
-// guest's own deadline within ctx.
+// machine runs one machine of a guest: it locks the setting, runs the probes,
+// and returns the observations and the end. talking is the guest's own deadline
+// within ctx.
 func (s *Stage) machine(ctx, talking context.Context, k *kernel, j job, p part) (run matrix.MachineRun, end matrix.End) {
 	run.Profile = p.name
 	start := time.Now()
@@ -112,16 +112,16 @@ func (s *Stage) machine(ctx, talking context.Context, k *kernel, j job, p part) 
 	return run, end
 }
 
-// ending finds out how a machine ended, after the exchange with it ended with
+// ending determines how a machine ended, after the exchange with it returned
 // err.
 func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run matrix.MachineRun, err error) matrix.End {
 	var unable *guestproto.AbortError
 	switch {
 	case errors.As(err, &unable):
-		return failed(err, run.Command) // alive and well, but not in the setting
+		return failed(err, run.Command) // the guest is alive, but its setting is wrong
 	case err != nil:
-		// The machine knows why the exchange ended: it may have died of it, and
-		// gets a moment for that, so that no panic is taken for silence.
+		// The machine may have died of the same cause. Give it a moment to end,
+		// so that a panic is not reported as silence.
 		settling, cancel := context.WithTimeout(ctx, pace.Host().Limit(settleTime))
 		defer cancel()
 		return lost(m.Wait(settling), err, run.Command)
@@ -135,17 +135,16 @@ func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run mat
 	return matrix.End{}
 }
 
-// settleTime is how long a guest that stopped talking may take to end, on a host
-// of pace 1.
+// settleTime is the time that a silent guest has to end, on a host of pace 1.
 const settleTime = 3 * time.Second
 
-// failed is the end of a guest by the lab's or its host's fault.
+// failed is an end by the lab's or its host's fault.
 func failed(err error, command string) matrix.End {
 	return matrix.End{Ending: matrix.FailedByLab, Detail: err.Error(), Command: command}
 }
 
-// lost is the end of a guest that did not power off. If the cause is
-// that QEMU itself failed or was killed, the guest is not to blame.
+// lost is the end of a guest that did not power off. If QEMU failed or was
+// killed, the cause shows that, and the guest is not to blame.
 func lost(end vm.End, cause error, command string) matrix.End {
 	detail := end.Detail
 	if end.Cause != vm.Panicked {
@@ -170,8 +169,8 @@ func request(g matrix.Guest, probes []string, scale float64, timing bool) guestp
 	return req
 }
 
-// exchange has the guest do its work and fills in what it reports. first is
-// when the first probe answered.
+// exchange sends the request and stores the guest's reports. first is the time
+// of the first answer.
 func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun) (first time.Time, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return first, err
@@ -182,7 +181,7 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 		case f.State != nil && len(run.States) < maxStates:
 			run.States = append(run.States, *f.State)
 		case f.Observation != nil && (n == len(req.Probes) || f.Observation.Probe != req.Probes[n]):
-			return fmt.Errorf("guest reports %.80q, which was not next", f.Observation.Probe)
+			return fmt.Errorf("guest reports %.80q, which is out of order", f.Observation.Probe)
 		case f.Observation != nil:
 			if n == 0 {
 				first = time.Now()
@@ -197,7 +196,7 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 	return first, err
 }
 
-// maxStates bounds what is kept of a guest's accounts of itself.
+// maxStates bounds the number of states kept of a guest.
 const maxStates = 8
 
 // consoleName is the file that keeps the console of a machine that failed,
@@ -208,9 +207,8 @@ func consoleName(j job, p part) string {
 	return filepath.Join("consoles", fmt.Sprintf("%s-try%d.log", words, j.try))
 }
 
-// keepConsole copies the console of a machine that failed to the results, and
-// returns its name in that directory. Each machine and each try has a file of
-// its own.
+// keepConsole copies the console of a failed machine to the results and returns
+// its file name there. Each machine and each try has its own file.
 func keepConsole(m *vm.Machine, out string, j job, p part) (string, error) {
 	name := consoleName(j, p)
 	text, err := os.ReadFile(m.ConsolePath())

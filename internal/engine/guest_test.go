@@ -13,8 +13,8 @@ import (
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-// TestDeadlineOfAGuest wants one deadline for all machines of a guest, and that
-// it does not run while the guest's template is made.
+// TestDeadlineOfAGuest: all machines of a guest share one deadline, which does
+// not run while the guest's template is made.
 func TestDeadlineOfAGuest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = time.Minute
@@ -50,7 +50,7 @@ func TestDeadlineOfAGuest(t *testing.T) {
 	})
 }
 
-// TestLostOrFailed maps each way in which QEMU ends to whose fault it is.
+// TestLostOrFailed maps each end of QEMU to who is to blame.
 func TestLostOrFailed(t *testing.T) {
 	for cause, want := range map[vm.Cause]matrix.Ending{
 		vm.Panicked: matrix.LostByGuest, vm.Reset: matrix.LostByGuest, vm.Hung: matrix.LostByGuest, vm.Garbled: matrix.LostByGuest,
@@ -62,7 +62,7 @@ func TestLostOrFailed(t *testing.T) {
 	}
 }
 
-// TestLostDetailIsNotTwice wants what QEMU shows once in the line on a lost guest.
+// TestLostDetailIsNotTwice: the line of a lost guest has the detail of QEMU once.
 func TestLostDetailIsNotTwice(t *testing.T) {
 	for cause, want := range map[string]string{"no answer": "no answer; silent", "wait: hang: silent": "wait: hang: silent"} {
 		if got := lost(vm.End{Cause: vm.Hung, Detail: "silent"}, errors.New(cause), "qemu").Detail; got != want {
@@ -74,7 +74,7 @@ func TestLostDetailIsNotTwice(t *testing.T) {
 	}
 }
 
-// TestConsoleNames wants a file of its own for each try and each machine.
+// TestConsoleNames: each try and each machine has a file of its own.
 func TestConsoleNames(t *testing.T) {
 	p := mustPlan(t, plan.Selection{Arches: []string{"x86_64"}})
 	seen := map[string]bool{}

@@ -13,35 +13,35 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// This file draws random sequences of lockdown's files and holds what a kernel
-// answers against the model; model_test.go has the kernels.
+// This file draws random sequences of operations on lockdown's files and
+// compares a kernel's answers with the model; model_test.go has the kernels.
 
-// A runner gives a kernel, fresh from boot and brought into the setting, a
-// sequence, and returns it with the kernel's answers.
+// A runner runs a sequence on a freshly booted kernel in the setting, and
+// returns it with the kernel's answers.
 type runner func(lockdown.Setting, []lockdown.Op) ([]lockdown.Op, error)
 
-// A hunt looks for a sequence that a kernel answers otherwise than the model.
+// A hunt searches for a sequence that a kernel answers differently from the
+// model.
 type hunt struct {
-	kind     lockdown.Interface
-	settings []lockdown.Setting // to begin in, the simplest first
+	iface    lockdown.Interface
+	settings []lockdown.Setting // to start in, the simplest first
 	run      runner
 
-	sequences, steps, tries int                   // drawn and run; run to make one smaller
-	found                   *lockdown.Unexplained // the smallest that was found
-	in                      lockdown.Setting      // and where it begins
-	err                     error                 // the hunt could not go on
-	tried                   map[string]bool       // to no avail
-	crossed                 int                   // sequences in which those at once came in another order than written
+	sequences, ops, tries int                   // drawn sequences and their operations; runs to shrink one
+	found                 *lockdown.Unexplained // the smallest difference found
+	in                    lockdown.Setting      // the setting of found
+	err                   error                 // the hunt could not go on
+	tried                 map[string]bool       // shrunk candidates without a difference
+	crossed               int                   // sequences whose concurrent operations ran in another order than written
 }
 
-// check is one random sequence. After a find there are no others: what rapid
-// would shrink is the numbers that were drawn, with thousands of tries, and
-// each would take a fork.
+// check runs one random sequence. After a difference it draws no more: rapid
+// would shrink the drawn numbers in thousands of tries, each with a fork.
 func (h *hunt) check(t *rapid.T) {
 	if h.found == nil && h.err == nil {
 		h.in = rapid.SampledFrom(h.settings).Draw(t, "setting")
-		sequence := drawSequence(t, h.kind)
-		h.sequences, h.steps = h.sequences+1, h.steps+len(sequence)
+		sequence := drawSequence(t, h.iface)
+		h.sequences, h.ops = h.sequences+1, h.ops+len(sequence)
 		if h.differs(h.in, sequence) {
 			h.shrink()
 		}
@@ -54,11 +54,12 @@ func (h *hunt) check(t *rapid.T) {
 	}
 }
 
-// differs runs a sequence and keeps it where the kernel differs, up to there.
+// differs runs a sequence and keeps it, up to the difference, if the kernel
+// differs.
 func (h *hunt) differs(s lockdown.Setting, sequence []lockdown.Op) bool {
 	answers, err := h.run(s, sequence)
 	if err == nil {
-		err = lockdown.Explain(h.kind, s, answers)
+		err = lockdown.Explain(h.iface, s, answers)
 	}
 	var un *lockdown.Unexplained
 	switch {
@@ -68,7 +69,7 @@ func (h *hunt) differs(s lockdown.Setting, sequence []lockdown.Op) bool {
 			inOrder[i].Group = 0
 			inOrder[i].Same = inOrder[i].Same && answers[i].Group == 0
 		}
-		if lockdown.Explain(h.kind, s, inOrder) != nil {
+		if lockdown.Explain(h.iface, s, inOrder) != nil {
 			h.crossed++
 		}
 	case errors.As(err, &un):
@@ -80,18 +81,18 @@ func (h *hunt) differs(s lockdown.Setting, sequence []lockdown.Op) bool {
 	return false
 }
 
-// shrinkTime is how long a sequence may be made smaller. Where nothing boots,
-// it takes no time at all.
+// shrinkTime bounds the shrinking of a sequence. Without real guests, it takes
+// no time.
 const shrinkTime = time.Minute
 
-// shrink makes the sequence that was found smaller as long as that can be done.
+// shrink makes the found sequence smaller as long as possible.
 func (h *hunt) shrink() {
 	h.tried = map[string]bool{}
 	for end := time.Now().Add(shrinkTime); h.smaller(end); {
 	}
 }
 
-// smaller finds one that is smaller and still shows a difference.
+// smaller finds a smaller sequence that still shows a difference.
 func (h *hunt) smaller(end time.Time) bool {
 	again := func(s lockdown.Setting, sequence []lockdown.Op) bool {
 		key := fmt.Sprintf("%s %#v", s, sequence)
@@ -101,7 +102,7 @@ func (h *hunt) smaller(end time.Time) bool {
 		h.tried[key] = true
 		tries := 1
 		if slices.ContainsFunc(sequence, func(s lockdown.Op) bool { return s.Group != 0 }) {
-			tries = 3 // who comes first is chance
+			tries = 3 // the order is random
 		}
 		for range tries {
 			if time.Now().After(end) {
@@ -130,31 +131,31 @@ func (h *hunt) smaller(end time.Time) bool {
 	return false
 }
 
-// report is the smallest difference that was found.
+// report describes the smallest difference found.
 func (h *hunt) report() string {
 	if h.found == nil {
 		return "no difference"
 	}
-	return fmt.Sprintf("%s kernel, %s, %d tries:\n%s", h.kind, h.in, h.tries, h.found.Transcript())
+	return fmt.Sprintf("%s kernel, %s, %d tries:\n%s", h.iface, h.in, h.tries, h.found.Transcript())
 }
 
-// asked is a sequence without its answers.
-func asked(steps []lockdown.Op) []lockdown.Op {
-	steps = slices.Clone(steps)
-	for i := range steps {
-		if steps[i].Err = ""; steps[i].Call == "read" {
-			steps[i].Data = ""
+// asked returns a sequence without its answers.
+func asked(ops []lockdown.Op) []lockdown.Op {
+	ops = slices.Clone(ops)
+	for i := range ops {
+		if ops[i].Err = ""; ops[i].Call == "read" {
+			ops[i].Data = ""
 		}
 	}
-	return steps
+	return ops
 }
 
-// simpler gives sequences that are a little simpler than one: first with fewer
-// operations, then with simpler ones.
+// simpler yields slightly simpler sequences: first with fewer operations, then
+// with simpler ones.
 func simpler(sequence []lockdown.Op) iter.Seq[[]lockdown.Op] {
 	return func(yield func([]lockdown.Op) bool) {
 		give := func(ops []lockdown.Op) bool {
-			for i := range ops { // the first of what was on one descriptor may be gone
+			for i := range ops { // the first operation on its descriptor may be gone
 				if s := &ops[i]; s.Same && (i == 0 || ops[i-1].File != s.File || ops[i-1].Group != s.Group) {
 					s.Same = false
 				}
@@ -167,9 +168,9 @@ func simpler(sequence []lockdown.Op) iter.Seq[[]lockdown.Op] {
 	}
 }
 
-// giveFewer gives the sequence without some parts, without some writers of a
-// part, without some operations, and with those at once one after the other. It
-// returns false if give does.
+// giveFewer passes give the sequence without some parts, without some writers
+// of a part, without some operations, and without concurrency. It returns false
+// if give does.
 func giveFewer(sequence []lockdown.Op, give func([]lockdown.Op) bool) bool {
 	parts := lockdown.Parts(sequence)
 	for rest := range without(parts) {
@@ -202,8 +203,9 @@ func giveFewer(sequence []lockdown.Op, give func([]lockdown.Op) bool) bool {
 	return true
 }
 
-// giveSimpler gives the sequence with one operation changed: without its offset,
-// with a descriptor of its own, joined with the one before it, or with less data.
+// giveSimpler passes give the sequence with one operation changed: without its
+// offset, with its own descriptor, joined with the one before it, or with less
+// data.
 func giveSimpler(sequence []lockdown.Op, give func([]lockdown.Op) bool) {
 	change := func(i int, f func(*lockdown.Op)) bool {
 		ops := slices.Clone(sequence)
@@ -218,7 +220,7 @@ func giveSimpler(sequence []lockdown.Op, give func([]lockdown.Op) bool) {
 		if s.Call != "write" {
 			continue
 		}
-		if i > 0 && s.Same && sequence[i-1].Call == "write" { // two pieces as one
+		if i > 0 && s.Same && sequence[i-1].Call == "write" { // join two pieces
 			joined := slices.Delete(slices.Clone(sequence), i, i+1)
 			joined[i-1].Data += s.Data
 			if !give(joined) {
@@ -238,11 +240,12 @@ func giveSimpler(sequence []lockdown.Op, give func([]lockdown.Op) bool) {
 	}
 }
 
-// pieces is how fine without cuts.
+// pieces is the number of pieces into which without divides a list.
 const pieces = 32
 
-// without gives a list without one piece of it: all but the last of it first,
-// which is where the difference came to light, then half of it, and so on.
+// without yields a list without one piece: first its last element only, at
+// which the difference appeared, then without each half, each quarter, and so
+// on.
 func without[T any](list []T) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		if n := len(list); n > 2 && !yield(slices.Clone(list[n-1:])) {
@@ -258,5 +261,5 @@ func without[T any](list []T) iter.Seq[[]T] {
 	}
 }
 
-// maxActs bounds a sequence; few get that far.
-const maxActs = 80
+// maxDraws bounds a sequence; few reach it.
+const maxDraws = 80

@@ -8,8 +8,8 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// This file is the stage as a benchmark uses it: guests one at a time, as often
-// as it wants, without verdicts.
+// This file is the stage's interface for benchmarks: guests one at a time, as
+// often as needed, without verdicts.
 
 // Hosts lists how the guests of each architecture run.
 func (s *Stage) Hosts() (hosts []matrix.Host) {
@@ -36,7 +36,7 @@ func (s *Stage) Guest(ctx context.Context, g matrix.Guest, boot bool) matrix.Res
 	return matrix.Result{Guest: g, Host: k.host, Machines: []matrix.MachineRun{run}, End: end}
 }
 
-// Initramfs makes a guest's root file system once more, as each run does.
+// Initramfs builds a guest's root file system again, as each run does.
 func (s *Stage) Initramfs(ctx context.Context, g matrix.Guest) error {
 	_, err := s.initramfs(ctx, s.of(g))
 	return err
@@ -48,7 +48,7 @@ func (s *Stage) Machine(g matrix.Guest) vm.Config { return s.of(g).machine(g.Set
 // ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB.
 func (s *Stage) ForkMemoryMiB() int { return baseMiB + s.workers(part{})*workerMiB }
 
-// Phases of a guest that a benchmark looks at; see timing.
+// Phases of a guest that a benchmark measures; see timing.
 const (
 	FirstAnswer = "first probe" // its first probe has answered
 	Ended       = "end"         // QEMU is gone

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// availableMemory is what guests may take, in bytes: what the kernel calls
-// available, or what is left to this process's control groups if that is less.
-// 0 means unknown.
+// availableMemory is the memory for guests in bytes: the kernel's MemAvailable,
+// or what is left in this process's control groups if that is less. 0 means
+// unknown.
 func availableMemory() int64 { return memoryOf(os.DirFS("/")) }
 
 func memoryOf(root fs.FS) int64 {
@@ -38,9 +38,9 @@ func memAvailable(root fs.FS) int64 {
 	return 0
 }
 
-// cgroupLeft is the least of memory.max less memory.current, in bytes, over the
-// process's control group (version 2) and its ancestors, because each of them
-// limits it. ok is false if none has a limit.
+// cgroupLeft is the minimum of memory.max minus memory.current, in bytes, over
+// the process's control group (version 2) and its ancestors. ok is false if
+// none has a limit.
 func cgroupLeft(root fs.FS) (left int64, ok bool) {
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -65,7 +65,7 @@ func cgroupLeft(root fs.FS) (left int64, ok bool) {
 	}
 }
 
-// groupLeft is what one control group leaves, in bytes; at least 1.
+// groupLeft is the memory left in one control group; at least 1.
 func groupLeft(root fs.FS, group string) (left int64, limited bool) {
 	read := func(name string) (int64, error) {
 		b, err := fs.ReadFile(root, path.Join("sys/fs/cgroup", group, name))

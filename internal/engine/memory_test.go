@@ -7,8 +7,8 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 )
 
-// TestAvailableMemory wants the tightest limit of all control groups that this
-// process is in.
+// TestAvailableMemory: the tightest limit of all control groups of this process
+// holds.
 func TestAvailableMemory(t *testing.T) {
 	const gib = 1 << 30
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }

@@ -23,24 +23,25 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// modelChecks is how many sequences a kernel gets in "make test". More of them:
+// modelChecks is the number of sequences for a kernel in "make test". To run
+// more:
 //
 //	RAPID_CHECKS=2000 go test ./internal/engine -run TestModelForReal -timeout 2h
 const modelChecks = 40
 
-// setRapid sets rapid's flags for one test. What was asked for on the command
-// line or in the environment stays. seed 0 is a new one every time.
+// setRapid sets rapid's flags for one test. Flags of the command line or the
+// environment stay. seed 0 is a new one every time.
 func setRapid(t *testing.T, checks, seed int) {
 	t.Helper()
-	steps := 20 // the mean of acts in a sequence; it varies widely
+	steps := 20 // mean number of draws in a sequence; it varies widely
 	if testing.Short() {
-		checks, steps = 5*checks, 2*steps // of which rapid does that much less then
+		checks, steps = 5*checks, 2*steps // rapid then does a fifth of the checks with half the draws
 	}
 	asked := map[string]bool{}
 	flag.Visit(func(f *flag.Flag) { asked[f.Name] = true })
 	for name, value := range map[string]string{
 		"rapid.checks": strconv.Itoa(checks), "rapid.steps": strconv.Itoa(steps), "rapid.seed": strconv.Itoa(seed),
-		"rapid.nofailfile": "true", // the smallest sequence is in the log
+		"rapid.nofailfile": "true", // the log has the smallest sequence
 	} {
 		_, env := os.LookupEnv(strings.ToUpper(strings.ReplaceAll(name, ".", "_")))
 		if asked[name] || env {
@@ -54,8 +55,8 @@ func setRapid(t *testing.T, checks, seed int) {
 	}
 }
 
-// TestModelForReal has real kernels answer random sequences as the model does.
-// Each sequence has a fork of its own: what is locked stays locked.
+// TestModelForReal: real kernels answer random sequences as the model does.
+// Each sequence has its own fork, because a lock stays.
 func TestModelForReal(t *testing.T) {
 	for _, tc := range []struct {
 		kernel, arch string
@@ -73,11 +74,11 @@ func TestModelForReal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := &hunt{kind: p.Builds[0].Kernel.Interface, settings: settings, run: f.run}
+			h := &hunt{iface: p.Builds[0].Kernel.Interface, settings: settings, run: f.run}
 			start := time.Now()
 			defer func() {
-				t.Logf("%d sequences of %d steps in %.1f s, %d forks; in %d sequences, those at once came in another order than written",
-					h.sequences, h.steps, time.Since(start).Seconds(), f.forked, h.crossed)
+				t.Logf("%d sequences of %d operations in %.1f s, %d forks; in %d sequences, concurrent operations ran in another order than written",
+					h.sequences, h.ops, time.Since(start).Seconds(), f.forked, h.crossed)
 				if t.Failed() {
 					t.Logf("smallest difference: %s", h.report())
 				}
@@ -87,13 +88,13 @@ func TestModelForReal(t *testing.T) {
 	}
 }
 
-// TestModelNoticesForReal has someone between the lab and a real kernel write
-// everything in lower case: to the lab, that kernel does not care for case.
+// TestModelNoticesForReal changes every write to lower case on its way to a
+// real kernel, so that the kernel seems to ignore case.
 func TestModelNoticesForReal(t *testing.T) {
 	p := forReal(t, plan.Selection{Arches: []string{"x86_64"}})
 	setRapid(t, modelChecks, 1)
 	f := newForks(t, p)
-	h := &hunt{kind: lockdown.Bitmap, settings: []lockdown.Setting{{}}, run: func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
+	h := &hunt{iface: lockdown.Bitmap, settings: []lockdown.Setting{{}}, run: func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
 		lower := slices.Clone(sequence)
 		for i := range lower {
 			lower[i].Data = strings.ToLower(lower[i].Data)
@@ -110,7 +111,7 @@ func TestModelNoticesForReal(t *testing.T) {
 	if !h.fails(t) || h.found == nil || h.found.To != 1 {
 		t.Fatalf("after %d sequences, %s\nwant one write", h.sequences, h.report())
 	}
-	t.Logf("%d sequences of %d steps and what follows in %.1f s: %s", h.sequences, h.steps, time.Since(start).Seconds(), h.report())
+	t.Logf("%d sequences of %d operations and the shrinking in %.1f s: %s", h.sequences, h.ops, time.Since(start).Seconds(), h.report())
 }
 
 // forks runs sequences in forks of a kernel.
@@ -138,12 +139,13 @@ func newForks(t *testing.T, p *plan.Plan) *forks {
 func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockdown.Op, err error) {
 	config := f.kernel.machine(s, plain)
 	if f.kernel.built.HasConfig("CONFIG_SMP") {
-		config.CPUs = 2 // where they count, writers at once are at once
+		config.CPUs = 2 // with two CPUs, writers run concurrently
 	}
 	ctx, cancel := context.WithTimeout(f.ctx, time.Duration(float64(cellTimeout)*config.Scale))
 	defer cancel()
 	var m *vm.Machine
-	// A template for each kernel command line; the rest of a setting is locked in the fork.
+	// One template for each kernel command line; the fork locks the rest of a
+	// setting.
 	if t := f.stage.template(ctx, f.kernel, part{name: "model:" + strings.Join(s.KernelArgs(), ",")}, config); t != nil {
 		f.forked++
 		m, err = t.Fork(ctx, config)
@@ -173,8 +175,8 @@ func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockd
 	return answers, nil
 }
 
-// exchangeSequence has the guest run a sequence. What it says it did must be what
-// it was asked to do.
+// exchangeSequence runs a sequence in the guest. The answered operations must
+// be those of the request.
 func exchangeSequence(port io.ReadWriter, req guestproto.Request) (answers []lockdown.Op, err error) {
 	if err := vport.Write(port, &req); err != nil {
 		return nil, err
@@ -183,25 +185,25 @@ func exchangeSequence(port io.ReadWriter, req guestproto.Request) (answers []loc
 		if f.State != nil && len(f.State.Errors) > 0 {
 			return fmt.Errorf("guest: %s", f.State.Errors[0])
 		}
-		if f.Step == nil {
+		if f.Op == nil {
 			return nil
 		}
 		n := len(answers)
 		if n == len(req.Sequence) {
-			return fmt.Errorf("guest answers more than %d steps", n)
+			return fmt.Errorf("guest answers more than %d operations", n)
 		}
-		asked := *f.Step
+		asked := *f.Op
 		if asked.Err = ""; asked.Call == "read" {
 			asked.Data = ""
 		}
 		if asked != req.Sequence[n] {
-			return fmt.Errorf("guest answers %s, which was not next", *f.Step)
+			return fmt.Errorf("guest answers %s, which is out of order", *f.Op)
 		}
-		answers = append(answers, *f.Step)
+		answers = append(answers, *f.Op)
 		return nil
 	})
 	if err == nil && len(answers) != len(req.Sequence) {
-		err = fmt.Errorf("guest answers %d of %d steps", len(answers), len(req.Sequence))
+		err = fmt.Errorf("guest answers %d of %d operations", len(answers), len(req.Sequence))
 	}
 	return answers, err
 }

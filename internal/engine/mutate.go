@@ -14,11 +14,10 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// Mutate runs the plan (see plan.ForSites) on the kernels as they are, and then
-// once for each call site that the probes reached and each answer that it can be
-// made to give always. The matrix is that of the kernels without mutants. sample
-// above 1 takes only every sample-th mutant. Every result is stored, so that an
-// interrupted run resumes.
+// Mutate runs the plan (see plan.ForSites) on the unchanged kernels, and then
+// on each mutant: a call site that the probes reached, with a fixed answer. The
+// matrix is that of the unchanged kernels. A sample above 1 takes only every
+// sample-th mutant. Results are stored, so an interrupted run can be resumed.
 func Mutate(ctx context.Context, p *plan.Plan, o Options, sample int) ([]matrix.Mutation, *matrix.Matrix, error) {
 	s, b, err := openForSites(ctx, p, o)
 	if err != nil {
@@ -66,7 +65,7 @@ func (b *batch) mutate(ctx context.Context, sample int) ([]matrix.Mutation, *mat
 	return all, m, nil
 }
 
-// alarms lists what is not as expected of a kernel without a mutant.
+// alarms lists the verdicts on an unchanged kernel that are not as expected.
 func alarms(m *matrix.Matrix, k key) (list []string) {
 	for _, t := range m.Tables {
 		if (key{t.Kernel, t.Arch}) != k {
@@ -83,22 +82,22 @@ func alarms(m *matrix.Matrix, k key) (list []string) {
 	return list
 }
 
-// A baseline is what a kernel without a mutant answered.
+// A baseline is the results of an unchanged kernel.
 type baseline struct {
 	k                 *kernel
-	open, late, early matrix.Result // nothing locked; everything, at run time and at boot
-	mutants           []mutant      // by the sites' names
+	open, late, early matrix.Result // nothing locked; everything locked, at run time and at boot
+	mutants           []mutant      // in the order of the sites' names
 }
 
-// A mutant is one that the kernel can be made to be, with the guest that must
-// notice it.
+// A mutant is a possible mutant of the kernel, with the job whose probes can
+// detect it.
 type mutant struct {
 	matrix.Mutant
-	job job // without probes, if none can notice the mutant
+	job job // without probes if none can detect the mutant
 }
 
-// newBaseline finds every sample-th mutant of the kernel of which the results
-// have a baseline.
+// newBaseline returns every sample-th mutant of the kernel if the results have
+// a baseline of it.
 func newBaseline(k *kernel, list []matrix.Result, sample int) *baseline {
 	base := &baseline{k: k}
 	for _, res := range list {
@@ -126,8 +125,8 @@ func newBaseline(k *kernel, list []matrix.Result, sample int) *baseline {
 	return base
 }
 
-// mutant finds the probes that check lockdown at the site and get another answer
-// than the mutant would give.
+// mutant finds the probes that check lockdown at the site and get an answer
+// other than the mutant's.
 func (base *baseline) mutant(site lockdown.Site, answer string) mutant {
 	x := mutant{Mutant: matrix.Mutant{Site: site.Name, Call: site.Where(), Answer: answer}}
 	x.job.mutant.command = answer + " " + site.Name
@@ -157,7 +156,7 @@ func (base *baseline) mutant(site lockdown.Site, answer string) mutant {
 	return x
 }
 
-// checked reports whether anything checks lockdown at the site.
+// checked reports whether a check is made at the site.
 func (base *baseline) checked(site string) bool {
 	there := func(k scenarios.Check) bool { return k.Site == site }
 	for _, res := range []matrix.Result{base.open, base.late, base.early} {
@@ -172,9 +171,9 @@ func (base *baseline) checked(site string) bool {
 }
 
 // bootProbes lists the probes that observe the effect of the site's answer at
-// boot: its own, or those of its reason if it has none.
+// boot: those of the site, or else those of its reason.
 //
-// No denial is expected of a gap, so it detects only a site that denies.
+// A gap is not expected to be denied, so it detects only a site that denies.
 func (base *baseline) bootProbes(site lockdown.Site, answer string) (own []string) {
 	var others []string
 	for _, row := range scenarios.Rows() {
@@ -206,11 +205,11 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 	for _, x := range base.mutants {
 		switch res, ran := byID[x.job.id()]; {
 		case len(x.job.probes) == 0 && base.checked(x.Site):
-			x.Status, x.Why = matrix.NotCovered, "it gives that answer anyway"
+			x.Status, x.Why = matrix.NotCovered, "the site always gives that answer"
 		case len(x.job.probes) == 0:
 			x.Status, x.Why = matrix.NotCovered, "no probe reaches it"
 		case !ran:
-			x.Status, x.Why = matrix.MutantError, "it did not run"
+			x.Status, x.Why = matrix.MutantError, "the mutant did not run"
 		default:
 			x.Mutant = base.judge(res)
 		}
@@ -224,14 +223,14 @@ func crashed(e matrix.End) bool {
 	return e.Lost() && (e.Cause == string(vm.Panicked) || e.Cause == string(vm.Reset))
 }
 
-// judge judges each probe of a mutant's result as in any other cell: against the
-// control that ran in the kernel without the mutant.
+// judge judges each probe of a mutant's result like any other cell, against the
+// control in the unchanged kernel.
 func (base *baseline) judge(res matrix.Result) matrix.Mutant {
 	i := slices.IndexFunc(base.mutants, func(x mutant) bool { return x.job.id() == resultID(res) })
 	m := base.mutants[i].Mutant
 	switch {
 	case crashed(res.End):
-		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest does not survive it: "+res.End.Detail
+		m.Status, m.DetectedBy, m.Why = matrix.Killed, matrix.DetectedByCrash, "the guest crashed: "+res.End.Detail
 		return m
 	case !res.End.Well():
 		m.Status, m.Why = matrix.MutantError, res.End.String()

@@ -14,11 +14,11 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// openPort is the one call site of the kernel in this file.
+// openPort is the only call site of the kernel in this file.
 var openPort = lockdown.Site{Name: "open_port+0x1/0x2", File: "drivers/char/mem.c", Function: "open_port", Reason: "dev_mem"}
 
-// countingKernel answers for a kernel with that call site; mutants answer as
-// they are made to.
+// countingKernel answers for a kernel with that call site; a mutant gives its
+// fixed answer.
 func countingKernel(g matrix.Guest, j job) matrix.Result {
 	res := sound(context.Background(), g, j.probes)
 	run := &res.Machines[0]
@@ -45,8 +45,8 @@ func countingKernel(g matrix.Guest, j job) matrix.Result {
 	return res
 }
 
-// TestMutantsResume interrupts a mutation run after each of its guests in turn:
-// what was measured is kept, and only the rest runs again.
+// TestMutantsResume interrupts a mutation run after each of its guests: stored
+// results are kept, and only the rest runs again.
 func TestMutantsResume(t *testing.T) {
 	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
 	build := p.Builds[0]
@@ -89,7 +89,7 @@ func TestMutantsResume(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The guest that was interrupted has no result; all before it do.
+		// The interrupted guest has no result; all before it have one.
 		if kept := first[:stop-1]; len(second) != guests-len(kept) || slices.ContainsFunc(kept, func(id string) bool { return slices.Contains(second, id) }) {
 			t.Errorf("interrupted after %q, then ran %q", first, second)
 		}

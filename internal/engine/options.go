@@ -11,34 +11,33 @@ import (
 	"github.com/ldlab/ldlab/internal/results"
 )
 
-// Options say how a plan is run. The zero value works, except that runs need
-// Out.
+// Options configure a run. The zero value works, but runs need Out.
 type Options struct {
 	Out     string        // directory of results, reports and consoles
-	Resume  bool          // keep the results that Out has of this plan
-	Jobs    int           // guests at once; 0: what processors and memory allow
+	Resume  bool          // keep the results of this plan in Out
+	Jobs    int           // guests at once; 0: as many as processors and memory allow
 	Timeout time.Duration // of one guest with all its machines, from its start to its end, once its template is there; 0: cellTimeout times the machine's scale
 	Accel   string        // tcg or kvm; empty: what the self-test chooses
 	Cache   string        // of kernels and images; empty: kernels.DefaultCache()
-	Console bool          // what guests write to their consoles comes as events
-	Version string        // of the lab, for the results
-	Timing  bool          // guests also report how their boot went
+	Console bool          // send the guests' console output as events
+	Version string        // version of the lab, for the results
+	Timing  bool          // guests also report the phases of their boot
 	Boot    bool          // boot every guest, fork none
 
-	// Event receives every step, from one goroutine, in order. It may block:
-	// guests do not wait for it. nil: nobody is interested.
+	// Event receives every event, from one goroutine, in order. It may block
+	// without blocking guests. nil: events are dropped.
 	Event func(Event)
 }
 
-// cellTimeout is a guest's whole life, before scaling.
+// cellTimeout is the time limit of a guest, before scaling.
 const cellTimeout = 60 * time.Second
 
-// ErrInterrupted is returned if the context ended: what was measured until then
-// is kept.
+// ErrInterrupted is returned if the context ended: the results until then are
+// kept.
 var ErrInterrupted = errors.New("interrupted")
 
-// ErrResultsThere is in the error of a run whose directory has results already,
-// and ErrOtherPlan in that of one that resumes the results of another plan.
+// ErrResultsThere is in the error of a run whose directory already has results.
+// ErrOtherPlan is in the error of a run that resumes the results of another plan.
 var (
 	ErrResultsThere = results.ErrThere
 	ErrOtherPlan    = results.ErrOtherPlan

@@ -9,8 +9,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// TestPayloadNames holds the names that probes use against those that the
-// builder gives: a probe whose payload has another name would be unavailable.
+// TestPayloadNames compares the names that probes use with those of the
+// builder: a probe whose payload has another name would be unavailable.
 func TestPayloadNames(t *testing.T) {
 	var used []string
 	for _, path := range scenarios.Payloads() {

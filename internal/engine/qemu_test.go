@@ -23,9 +23,9 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// forReal skips a test that boots, or fails it where LDLAB_REQUIRE wants it run:
-// in short mode, without QEMU, or where its kernel would have to be built
-// first, which "make test" does before.
+// forReal skips a test that boots, or fails it if LDLAB_REQUIRE requires it: in
+// short mode, without QEMU, or if its kernel is not built yet ("make test"
+// builds it first).
 func forReal(t *testing.T, sel plan.Selection) *plan.Plan {
 	t.Helper()
 	if testing.Short() {
@@ -43,7 +43,7 @@ func forReal(t *testing.T, sel plan.Selection) *plan.Plan {
 	return p
 }
 
-// boot runs a plan for real and returns its matrix.
+// boot runs a plan with QEMU and returns its matrix.
 func boot(t *testing.T, p *plan.Plan) *matrix.Matrix { return bootWith(t, p, Options{}) }
 
 func bootWith(t *testing.T, p *plan.Plan, o Options) *matrix.Matrix {
@@ -71,16 +71,17 @@ func dump(t *testing.T, m *matrix.Matrix) {
 	t.Log("\n" + b.String())
 }
 
-// notBuilt is what the lab's kernels leave out though probes would use it: a
-// call in every function, or types of every object in the kernel.
+// notBuilt lists options that probes need and that the lab's kernels leave out
+// because of their cost: a call in every function, or type information of the
+// whole kernel.
 var notBuilt = []string{
 	"CONFIG_DYNAMIC_FTRACE", "CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_PROFILER", "CONFIG_STACK_TRACER",
 	"CONFIG_FPROBE_EVENTS", "CONFIG_DEBUG_INFO_BTF",
 	"no BAR of this machine can be mapped write-combining", // CONFIG_X86_PAT
 }
 
-// TestDefaultPlanForReal is what "make run" does: every verdict is as
-// expected, on both architectures, and the isolation matrix is clean.
+// TestDefaultPlanForReal is "make run": every verdict is as expected, on both
+// architectures, and the isolation matrix is clean.
 func TestDefaultPlanForReal(t *testing.T) {
 	m := boot(t, forReal(t, plan.Selection{}))
 	if !m.AsExpected() || len(m.Errors()) > 0 {
@@ -92,8 +93,8 @@ func TestDefaultPlanForReal(t *testing.T) {
 		for i, row := range table.Rows {
 			probe, _ := scenarios.Find(row.Probe)
 			for j, c := range row.Cells {
-				// The lab's own kernels have what a checked probe needs, but
-				// for what the architecture lacks, or would cost every boot.
+				// The lab's kernels have what a checked probe needs, unless the
+				// architecture lacks it or it would slow every boot.
 				if c.Verdict == matrix.Unavailable && probe.On(a.Name) && !slices.Contains(notBuilt, table.Rows[i].Cells[j].Why) {
 					t.Errorf("%s %s: %s is unavailable: %s", a.Name, table.Columns[j].Setting, row.Probe, table.Rows[i].Cells[j].Why)
 				}
@@ -117,8 +118,8 @@ func TestDefaultPlanForReal(t *testing.T) {
 	}
 }
 
-// TestCoverageForReal wants nine of ten call sites exercised, and a reason for
-// each of the rest.
+// TestCoverageForReal: nine of ten call sites are exercised, and the rest have
+// a reason.
 func TestCoverageForReal(t *testing.T) {
 	p := forReal(t, plan.ForSites(plan.Selection{}))
 	covered, _, err := Coverage(t.Context(), p, Options{Out: t.TempDir()})
@@ -135,7 +136,7 @@ func TestCoverageForReal(t *testing.T) {
 	}
 }
 
-// TestMutantsForReal takes a sample of what "ldlab mutate" does in full.
+// TestMutantsForReal runs a sample of "ldlab mutate".
 func TestMutantsForReal(t *testing.T) {
 	p := forReal(t, plan.ForSites(plan.Selection{}))
 	mutated, _, err := Mutate(t.Context(), p, Options{Out: t.TempDir()}, 7)
@@ -151,7 +152,7 @@ func TestMutantsForReal(t *testing.T) {
 	}
 }
 
-// TestStockForReal runs mainline's lockdown, briefly.
+// TestStockForReal briefly runs mainline's lockdown.
 func TestStockForReal(t *testing.T) {
 	m := boot(t, forReal(t, plan.Selection{Kernels: []string{"stock"}, Arches: []string{"x86_64"}, Settings: []string{"integrity@boot", "confidentiality@runtime"}}))
 	if !m.AsExpected() {
@@ -160,8 +161,8 @@ func TestStockForReal(t *testing.T) {
 	}
 }
 
-// TestPostedForReal runs the series as posted: the reasons are enforced, and
-// lockdown's own file breaks mainline's ABI in the ways that the review named.
+// TestPostedForReal runs bitmap-v1: the reasons are enforced, and lockdown's
+// own file breaks mainline's ABI in the ways that the review named.
 func TestPostedForReal(t *testing.T) {
 	m := boot(t, forReal(t, plan.Selection{Kernels: []string{"posted"}, Arches: []string{"x86_64"},
 		Settings: []string{"integrity@runtime", "confidentiality@boot", "kexec@runtime"}}))
@@ -170,7 +171,7 @@ func TestPostedForReal(t *testing.T) {
 			setting := m.Tables[0].Columns[i].Setting.String()
 			deviates := strings.HasPrefix(row.Probe, "securityfs/")
 			if deviates && row.Probe == "securityfs/show" && setting == "integrity@runtime" {
-				deviates = false // the one level that is shown as mainline does
+				deviates = false // the one level that is shown as in mainline
 			}
 			if deviates && row.Probe == "securityfs/junk" && setting == "integrity@runtime" {
 				deviates = false
@@ -182,8 +183,8 @@ func TestPostedForReal(t *testing.T) {
 	}
 }
 
-// TestLeakIsCaught takes one check out of one call site of each architecture's
-// kernel: the lab must report LEAK for that feature, and for nothing else.
+// TestLeakIsCaught removes the check of one call site in each architecture's
+// kernel: the lab must report LEAK for that feature and for nothing else.
 func TestLeakIsCaught(t *testing.T) {
 	for _, tc := range []struct {
 		arch, mutant string
@@ -194,7 +195,7 @@ func TestLeakIsCaught(t *testing.T) {
 	} {
 		t.Run(tc.arch, func(t *testing.T) {
 			sel := plan.Selection{Arches: []string{tc.arch}, Settings: []string{"integrity@boot", "kexec@runtime"}}
-			forReal(t, sel) // the kernel that the series goes on top of is there
+			forReal(t, sel) // the kernel below the series is built
 			sel.Series = []string{filepath.Join("testdata", "mutants", tc.mutant)}
 			p := mustPlan(t, sel)
 			m := boot(t, p)
@@ -228,13 +229,13 @@ func shell(t *testing.T, p *plan.Plan, command string) (status int, stdout strin
 	return status, out.String()
 }
 
-// TestKUnitForReal runs the bitmap series' KUnit suite at boot, runs it again,
-// and looks whether it left the kernel as it was. Its kernel shares no object
-// with another one and costs as much as all others of the architecture
-// together, so only make nightly builds it and sets LDLAB_KUNIT.
+// TestKUnitForReal runs the bitmap series' KUnit suite at boot and again, and
+// checks that it restored the lock state. Its kernel shares no object with
+// another one and costs as much as all others of the architecture together, so
+// only make nightly builds it and sets LDLAB_KUNIT.
 func TestKUnitForReal(t *testing.T) {
 	if os.Getenv("LDLAB_KUNIT") == "" {
-		t.Skip("LDLAB_KUNIT is not set, as make nightly does")
+		t.Skip("LDLAB_KUNIT is not set; make nightly sets it")
 	}
 	p := forReal(t, plan.Selection{Kernels: []string{"kunit"}, Arches: []string{"x86_64"}, Settings: []string{"dev_mem@boot"}})
 	_, out := shell(t, p, `
@@ -247,7 +248,7 @@ func TestKUnitForReal(t *testing.T) {
 		cat /sys/kernel/security/lockdown
 		cat /sys/kernel/security/lockdown_reasons`)
 	if n := strings.Count(out, "\nok 1 lockdown\n"); n != 2 || strings.Contains(out, "not ok") {
-		t.Errorf("suites that passed, first and second run: %d, want 2 in all, and none that failed", n)
+		t.Errorf("passed suites: %d, want 2, and none failed", n)
 	}
 	if !strings.Contains(out, "[none] integrity") || strings.Count(out, " locked\n") != 1 || !strings.Contains(out, "dev_mem locked\n") {
 		t.Error("the suite changed what is locked")
@@ -266,7 +267,7 @@ func TestShellForReal(t *testing.T) {
 	}
 }
 
-// TestInterruptLeavesNothing ends a run while guests boot.
+// TestInterruptLeavesNothing interrupts a run while guests boot.
 func TestInterruptLeavesNothing(t *testing.T) {
 	p := forReal(t, plan.Selection{Arches: []string{"x86_64"}})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -292,16 +293,16 @@ func TestInterruptLeavesNothing(t *testing.T) {
 	}
 }
 
-// shape is a call without its numbers: a fork has more memory than a boot, and
-// some calls show sizes or what is in memory.
+// shape returns a call without its numbers: a fork has more memory than a
+// booted guest, and some calls show sizes or memory contents.
 func shape(call string) string {
 	return regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`).ReplaceAllString(call, "#")
 }
 
-// TestForkEqualsBoot runs settings that can be forked both ways: a fork must
-// give the verdict of a boot, for the same call and errno, of every probe. Those
-// in which everything is locked, and nothing, and two that lock some, show each
-// probe both ways; LDLAB_EVERY_SETTING=1, as in make nightly, takes all.
+// TestForkEqualsBoot runs settings both ways: a fork must give the same
+// verdict, call and errno as a boot, for every probe. The default settings lock
+// everything, nothing, and some reasons; LDLAB_EVERY_SETTING=1, as in make
+// nightly, takes all.
 func TestForkEqualsBoot(t *testing.T) {
 	settings := []string{"none", "confidentiality@runtime", "integrity@runtime", "dev_mem,tracefs@runtime"}
 	if os.Getenv("LDLAB_EVERY_SETTING") != "" {
@@ -317,7 +318,7 @@ func TestForkEqualsBoot(t *testing.T) {
 	for i, table := range booted.Tables {
 		for j, col := range table.Columns {
 			if col.Forked || !forked.Tables[i].Columns[j].Forked {
-				t.Errorf("%s %s: forked %v where it should boot, %v where it should be forked", table.Arch, col.Setting, col.Forked, forked.Tables[i].Columns[j].Forked)
+				t.Errorf("%s %s: forked %v in the run that boots, %v in the run that forks", table.Arch, col.Setting, col.Forked, forked.Tables[i].Columns[j].Forked)
 			}
 			for k, row := range table.Rows {
 				b, f := row.Cells[j], forked.Tables[i].Rows[k].Cells[j]

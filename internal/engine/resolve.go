@@ -8,10 +8,10 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// Resolve looks up what a selection names, and makes the plan. It builds and
-// fetches nothing. cache is that of kernels; empty: kernels.DefaultCache(). What
-// is wrong with the selection is a *plan.UsageError, what is wrong with a file,
-// image or source that it names a *kernels.InputError.
+// Resolve looks up the inputs of a selection and makes the plan. It builds and
+// fetches nothing. cache is that of kernels; empty: kernels.DefaultCache(). An
+// error in the selection is a *plan.UsageError, and an error in a file, image
+// or source that it names a *kernels.InputError.
 func Resolve(ctx context.Context, sel plan.Selection, cache string) (*plan.Plan, error) {
 	if err := sel.Check(); err != nil {
 		return nil, err

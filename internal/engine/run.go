@@ -15,8 +15,8 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
-// Run runs a plan and returns its matrix, judged from the results file that it
-// wrote. On ErrInterrupted the matrix has what was measured.
+// Run runs a plan and returns its matrix, judged from the results file. On
+// ErrInterrupted the matrix has the results until then.
 func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
 	if err := checkOut(p, o); err != nil {
 		return nil, err
@@ -63,8 +63,8 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 	return m, set, err
 }
 
-// writeReports keeps the matrix in every format beside the results. A report
-// appears whole or not at all.
+// writeReports writes the matrix in every format to the directory of the
+// results. Each report is written atomically.
 func writeReports(dir string, m *matrix.Matrix, formats []report.View) error {
 	for _, f := range formats {
 		var b bytes.Buffer

@@ -17,19 +17,18 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// A Terminal is where a shell reads and writes.
+// A Terminal is the input and output of a shell.
 type Terminal struct {
 	In     *os.File
 	Out    io.Writer
 	Err    io.Writer
-	Resize <-chan os.Signal // ticks when the terminal has another size
+	Resize <-chan os.Signal // receives when the terminal's size changes
 }
 
-// Shell boots the plan's last guest, brings it into its setting, and runs a
-// command in it, or a shell on the terminal if command is empty. It returns the
-// command's exit status; 128 and more if a signal ended the command. The guest
-// must be in its setting within Options.Timeout, as in Run; the command may take
-// as long as it likes.
+// Shell boots the plan's last guest, locks its setting, and runs a command in
+// it, or an interactive shell on the terminal if command is empty. It returns
+// the command's exit status: 128 or more if a signal ended it. Options.Timeout
+// limits the boot and the lock, as in Run, but not the command.
 func Shell(ctx context.Context, p *plan.Plan, o Options, t Terminal, command string) (int, error) {
 	st := newStage(p, o)
 	defer st.Close()
@@ -57,7 +56,7 @@ func Shell(ctx context.Context, p *plan.Plan, o Options, t Terminal, command str
 	return status, nil
 }
 
-// lockShell waits for the guest and brings it into its setting.
+// lockShell waits for the guest and locks its setting.
 func (s *Stage) lockShell(ctx context.Context, m *vm.Machine, k *kernel, g matrix.Guest) (*ssh.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit(k))
 	defer cancel()
@@ -66,7 +65,7 @@ func (s *Stage) lockShell(ctx context.Context, m *vm.Machine, k *kernel, g matri
 		return nil, fmt.Errorf("boot %s: %w", g.ID(), err)
 	}
 	var run matrix.MachineRun
-	// No probes: this locks what the setting names and has the guest report it.
+	// No probes: the guest only locks the setting and reports its state.
 	if err := lockBySSH(ctx, client, request(g, nil, k.scale(), false), &run); err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("the guest went silent: %w", err)
@@ -83,7 +82,7 @@ func lockBySSH(ctx context.Context, client *ssh.Client, req guestproto.Request, 
 		return fmt.Errorf("open session: %w", err)
 	}
 	defer s.Close()
-	// A guest that stops answering would keep the reads below for ever.
+	// The deadline ends the reads below if the guest stops answering.
 	defer context.AfterFunc(ctx, func() { client.Close() })()
 	var port struct {
 		io.Reader
@@ -102,8 +101,8 @@ func lockBySSH(ctx context.Context, client *ssh.Client, req guestproto.Request, 
 	return err
 }
 
-// session runs one command, or, if there is none, a shell: on a pseudo-terminal of
-// the guest if the host's input is a terminal.
+// session runs one command, on a pseudo-terminal of the guest if the host's
+// input is a terminal and no command is given.
 func session(client *ssh.Client, t Terminal, command string) (int, error) {
 	s, err := client.NewSession()
 	if err != nil {
@@ -139,14 +138,14 @@ func session(client *ssh.Client, t Terminal, command string) (int, error) {
 	return 0, fmt.Errorf("run command: the guest ended before it did: %w", err)
 }
 
-// signals are the numbers of the signals that RFC 4254, 6.10 names.
+// signals are the numbers of the signals in RFC 4254, section 6.10.
 var signals = map[ssh.Signal]int{
 	ssh.SIGHUP: 1, ssh.SIGINT: 2, ssh.SIGQUIT: 3, ssh.SIGILL: 4, ssh.SIGABRT: 6, ssh.SIGFPE: 8,
 	ssh.SIGKILL: 9, ssh.SIGUSR1: 10, ssh.SIGSEGV: 11, ssh.SIGUSR2: 12, ssh.SIGPIPE: 13, ssh.SIGALRM: 14, ssh.SIGTERM: 15,
 }
 
-// rawTerminal opens a pseudo-terminal like the host's in the guest and sends it
-// every key.
+// rawTerminal requests a pseudo-terminal like the host's and passes every key
+// to it.
 func rawTerminal(s *ssh.Session, fd int, resize <-chan os.Signal) (restore func(), err error) {
 	width, height, err := term.GetSize(fd)
 	if err != nil {
@@ -169,7 +168,7 @@ func rawTerminal(s *ssh.Session, fd int, resize <-chan os.Signal) (restore func(
 			select {
 			case <-resize:
 				if w, h, err := term.GetSize(fd); err == nil {
-					s.WindowChange(h, w) // a guest that is gone is noticed elsewhere
+					s.WindowChange(h, w) // if the guest is gone, Wait reports it
 				}
 			case <-done:
 				return

@@ -24,8 +24,8 @@ import (
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-// A Stage is a plan that is ready to run: its kernels are built, and the lab
-// knows how to boot them. Its methods may be called from several goroutines.
+// A Stage is a plan that is ready to run: its kernels are built, and their
+// hosts are chosen. Its methods may be called from several goroutines.
 type Stage struct {
 	options Options
 	plan    *plan.Plan
@@ -38,7 +38,7 @@ type Stage struct {
 
 	boots map[string]bool // QEMU cannot fork guests of the architecture; set before guests run
 
-	// What needs QEMU; a test puts something else in its place.
+	// Functions that need QEMU; tests replace them.
 	checkForks   func(ctx context.Context, c vm.Config, cacheDir string) error
 	makeTemplate func(context.Context, *kernel, part, vm.Config) *template.Template
 	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
@@ -52,29 +52,28 @@ func keyOfGuest(g matrix.Guest) key        { return key{g.Kernel, g.Arch} }
 func (k key) String() string               { return k.kernel + " " + k.arch }
 func (s *Stage) of(g matrix.Guest) *kernel { return s.kernels[keyOfGuest(g)] }
 
-// A kernel is one that can be booted, with the root file system that goes with
-// it.
+// A kernel is a bootable kernel with its root file system.
 type kernel struct {
 	build  plan.Build
 	built  kernels.Built
 	initrd string
 	host   matrix.Host    // on which its guests run
-	sites  lockdown.Sites // its call sites; empty if they are not known
-	record matrix.Kernel  // its entry in the header of the results
+	sites  lockdown.Sites // its call sites; empty if unknown
+	record matrix.Kernel  // its record in the results
 }
 
 // counts reports whether the kernel counts its checks (the lab series).
 func (k *kernel) counts() bool { return len(k.sites.Present) > 0 }
 
-// scale is how much slower guests are here than on the machine for which
-// timeouts were chosen: by their accelerator, and by the host's pace, which
-// guests that boot slowly raise.
+// scale is the factor by which guests are slower here than on the machine for
+// which timeouts were chosen. It depends on the accelerator and on the host's
+// pace, which slow boots raise.
 func (k *kernel) scale() float64 {
 	c := vm.Config{Arch: k.build.Arch, Accel: vm.Accel(k.host.Accel)}
 	return c.NominalScale() * pace.Host().Factor()
 }
 
-// newStage is a stage of which nothing is built yet. Its caller closes it.
+// newStage returns a stage without built kernels. The caller closes it.
 func newStage(p *plan.Plan, o Options) *Stage {
 	read := o.Event
 	if read == nil {
@@ -85,8 +84,8 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	return s
 }
 
-// NewStage builds what the plan boots and chooses how to boot it. Close must be
-// called.
+// NewStage builds what the plan boots and chooses the hosts. The caller closes
+// the stage.
 func NewStage(ctx context.Context, p *plan.Plan, o Options) (*Stage, error) {
 	s := newStage(p, o)
 	if err := s.prepare(ctx); err != nil {
@@ -96,8 +95,8 @@ func NewStage(ctx context.Context, p *plan.Plan, o Options) (*Stage, error) {
 	return s, nil
 }
 
-// Close gives up the templates from which guests were forked, and waits until
-// the reader of events has had them.
+// Close closes the templates and waits until the reader of events has received
+// them.
 func (s *Stage) Close() {
 	s.closeTemplates()
 	if n := s.feed.dropped(); n > 0 {
@@ -110,7 +109,7 @@ func (s *Stage) note(format string, args ...any) {
 	s.feed.emit(Event{Note: fmt.Sprintf(format, args...)})
 }
 
-// prepare builds everything that the plan boots, and chooses how to boot it.
+// prepare builds everything that the plan boots, and chooses the hosts.
 func (s *Stage) prepare(ctx context.Context) error {
 	if err := s.preflight(); err != nil {
 		return err
@@ -143,7 +142,7 @@ func (s *Stage) prepare(ctx context.Context) error {
 	return nil
 }
 
-// preflight checks, before anything is built, what would end the run after it.
+// preflight checks, before anything is built, what would fail after the build.
 func (s *Stage) preflight() (err error) {
 	for _, b := range s.plan.Builds {
 		if _, err := exec.LookPath(b.Arch.QEMU); err != nil {
@@ -160,14 +159,14 @@ func (s *Stage) findCache() (err error) {
 	return err
 }
 
-// An Image is a kernel that was built.
+// An Image is a built kernel.
 type Image struct {
 	Kernel, Arch string
 	Path         string
 }
 
-// Build builds everything that a plan boots, and boots nothing. It returns what
-// it built even if it then failed.
+// Build builds everything that a plan boots, and boots nothing. If it fails, it
+// still returns what it built.
 func Build(ctx context.Context, p *plan.Plan, o Options) ([]Image, error) {
 	s := newStage(p, o)
 	defer s.Close()
@@ -185,7 +184,7 @@ func Build(ctx context.Context, p *plan.Plan, o Options) ([]Image, error) {
 	return images, nil
 }
 
-// makeKernel makes a kernel bootable; its host is not known yet.
+// makeKernel makes a kernel bootable; its host is not yet known.
 func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, error) {
 	k := &kernel{build: build}
 	var err error
@@ -200,7 +199,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		return nil, err
 	}
 	if !k.counts() {
-		s.note("%s does not count its checks (the lab series does): denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
+		s.note("%s does not count its checks, because it lacks the lab series: denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
 	}
 	k.initrd = image.Path
 	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}}
@@ -210,7 +209,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
-// configOf maps every symbol that a probe needs to whether it is on;
+// configOf returns the values of the configuration symbols that probes need;
 // nil if the configuration is not known.
 func configOf(b kernels.Built) map[string]bool {
 	if b.Config == "" {
@@ -233,7 +232,7 @@ func (s *Stage) buildKernel(ctx context.Context, build plan.Build) (kernels.Buil
 	return b.Build(ctx, s.plan.Spec(build))
 }
 
-// initramfs builds a kernel's root file system, or finds it in the cache.
+// initramfs returns a kernel's root file system, built or from the cache.
 func (s *Stage) initramfs(ctx context.Context, k *kernel) (initramfs.Image, error) {
 	return initramfs.Build(ctx, initramfs.Config{
 		Arch: k.build.Arch, Cache: s.options.Cache, Shell: s.shell, NoBPF: !s.shell && !needBPF(s.plan.Probes), Files: payloads(k.built),
@@ -250,7 +249,7 @@ func needBPF(probes []string) bool {
 	})
 }
 
-// payloads are the files that probes look for in the guest.
+// payloads are the files for probes in the guest.
 func payloads(b kernels.Built) map[string]string {
 	files := map[string]string{}
 	for _, path := range scenarios.Payloads() {
@@ -277,7 +276,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 	return o
 }
 
-// records are the entries of the plan's kernels in the header of the results.
+// records are the kernels in the header of the results.
 func (s *Stage) records() (list []matrix.Kernel) {
 	for _, build := range s.plan.Builds {
 		if k := s.kernels[keyOf(build)]; k != nil {
@@ -287,16 +286,16 @@ func (s *Stage) records() (list []matrix.Kernel) {
 	return list
 }
 
-// current reports whether an earlier result was measured on what would be
-// booted now, on a host like this one, and came to its end. A mutant may have
-// crashed its guest: that kills it. One that hung may only have had too little
-// time, and runs again.
+// current reports whether an earlier result is complete and was measured on the
+// same kernel and guest program, on a host like this one. A crash completes a
+// mutant's result, because it kills the mutant. A mutant that hung runs again,
+// because its time may have been too short.
 func (s *Stage) current(res matrix.Result) bool {
 	k := s.of(res.Guest)
 	return k != nil && (res.End.Well() || res.Mutant != "" && crashed(res.End)) && res.Host.Same(k.host) && res.Origin.Same(k.record.Origin)
 }
 
-// chooseHost decides how guests of a kernel's architecture are run.
+// chooseHost chooses how to run guests of a kernel's architecture.
 func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) {
 	a := k.build.Arch
 	host := matrix.Host{Arch: a.Name}
@@ -330,9 +329,9 @@ func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) 
 	return host, nil
 }
 
-// selfTestCache is where the self-test keeps its verdict. A ready image may be
-// broken, and that must not be held against KVM in later runs, so what was
-// learnt with one is kept with its results.
+// selfTestCache is the file that keeps the self-test's verdict. A ready image
+// may be broken, which must not disable KVM in later runs, so its verdict is
+// kept with the results.
 func (s *Stage) selfTestCache(a *arch.Arch) string {
 	if s.plan.Selection.Image == "" || s.options.Out == "" {
 		return s.options.Cache

@@ -10,9 +10,9 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// timing lists how far a guest's life went, in order, on the host's clock. The
-// guest's own marks are on the clock of its kernel's log; both clocks saw the
-// guest program report that it is ready.
+// timing lists the phases of a guest, in order, on the host's clock. The
+// guest's own marks are on the clock of its kernel's log; the mark "ready" is
+// on both clocks.
 func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []matrix.Phase {
 	var phases []matrix.Phase
 	add := func(name string, at time.Duration) {
@@ -35,7 +35,7 @@ func timing(p vm.Phases, marks []scenarios.Mark, first, end time.Duration) []mat
 	return phases
 }
 
-// marks are those that a guest set during its boot; a forked guest did not boot.
+// marks are the guest's marks of its boot; a forked guest has none.
 func marks(run matrix.MachineRun) []scenarios.Mark {
 	if s := run.State(guestproto.WhenBoot); s != nil && !run.Forked {
 		return s.Marks

@@ -13,14 +13,14 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// A kernel answers steps; a sequence's Group says which are at once, and a
-// kernel of these may make of that what it likes.
+// An answerer answers the operations of a sequence. Group names concurrent
+// operations; a wrong kernel may run them in any way.
 type answerer func(lockdown.Op) lockdown.Op
 
 // sane is the model itself.
 func sane(k lockdown.Interface, s lockdown.Setting) answerer { return lockdown.NewModel(k, s).Answer }
 
-// reads is a kernel that takes other data for what was written.
+// reads is a kernel that reads different data from what was written.
 func reads(as func(file, data string) string) func(lockdown.Interface, lockdown.Setting) answerer {
 	return func(k lockdown.Interface, s lockdown.Setting) answerer {
 		m := lockdown.NewModel(k, s)
@@ -38,7 +38,7 @@ func reads(as func(file, data string) string) func(lockdown.Interface, lockdown.
 	}
 }
 
-// onReasons changes what is written to that file only.
+// onReasons changes the writes to the reasons file only.
 func onReasons(as func(string) string) func(file, data string) string {
 	return func(file, data string) string {
 		if file == lockdown.ReasonsFile {
@@ -48,11 +48,11 @@ func onReasons(as func(string) string) func(file, data string) string {
 	}
 }
 
-// racy is a kernel that looks and stores later, as mainline does: all writers
-// at once see the level that was there before them, and the last one's stays.
+// racy is a kernel that compares first and stores later, as mainline does:
+// concurrent writers all see the earlier level, and the last one's level stays.
 func racy(k lockdown.Interface, s lockdown.Setting) answerer {
 	setting, group := s, 0
-	var before, since []lockdown.Op // the group's first
+	var before, since []lockdown.Op // at the start of the group
 	m := lockdown.NewModel(k, s)
 	return func(s lockdown.Op) lockdown.Op {
 		if s.Group == 0 || s.Group != group {
@@ -68,7 +68,7 @@ func racy(k lockdown.Interface, s lockdown.Setting) answerer {
 			if got.Err == "" {
 				m, since = old, nil
 			} else {
-				m.Answer(s) // the same, on its descriptor
+				m.Answer(s) // the same operation, on its descriptor
 			}
 			since = append(since, s)
 			return got
@@ -78,7 +78,7 @@ func racy(k lockdown.Interface, s lockdown.Setting) answerer {
 	}
 }
 
-// known is what of a list is reasons.
+// known returns the known reasons in a list.
 func known(data string) string {
 	var words []string
 	for _, w := range strings.Split(data, ",") {
@@ -89,10 +89,10 @@ func known(data string) string {
 	return strings.Join(words, ",")
 }
 
-// on has the hunt run sequences on kernels of this process.
+// on runs the hunt's sequences on kernels in this process.
 func (h *hunt) on(boot func(lockdown.Interface, lockdown.Setting) answerer) *hunt {
 	h.run = func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
-		k := boot(h.kind, s)
+		k := boot(h.iface, s)
 		var answers []lockdown.Op
 		for _, step := range sequence {
 			answers = append(answers, k(step))
@@ -118,7 +118,7 @@ func (s *silentTB) Fatalf(string, ...any) { s.FailNow() }
 func (s *silentTB) Log(...any)            {}
 func (s *silentTB) Logf(string, ...any)   {}
 
-// fails reports whether the hunt ends a test.
+// fails reports whether the hunt fails a test.
 func (h *hunt) fails(t *testing.T) bool {
 	tb := &silentTB{T: t}
 	done := make(chan bool)
@@ -130,15 +130,15 @@ func (h *hunt) fails(t *testing.T) bool {
 	return tb.failed
 }
 
-// TestModelNotices gives the hunt kernels that are wrong in one way. Each must
-// be found, and the sequence shrunk to what shows it.
+// TestModelNotices hunts in kernels that are wrong in one way. Each must be
+// found, and the sequence shrunk to the operations that show it.
 func TestModelNotices(t *testing.T) {
-	setRapid(t, 200, 1) // the same sequences every time: a test of the hunt is no hunt
+	setRapid(t, 200, 1) // the same sequences every time, so that the test is reproducible
 	for _, tc := range []struct {
 		name  string
-		kind  lockdown.Interface
+		iface lockdown.Interface
 		boot  func(lockdown.Interface, lockdown.Setting) answerer
-		steps int // of the smallest sequence, at most
+		ops   int // of the smallest sequence, at most
 	}{
 		{"case does not matter", lockdown.Bitmap, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
 		{"case does not matter in the level file", lockdown.Upstream, reads(func(_, d string) string { return strings.ToLower(d) }), 1},
@@ -149,7 +149,7 @@ func TestModelNotices(t *testing.T) {
 		{"a NUL is a byte like others", lockdown.Upstream, reads(func(_, d string) string { return strings.ReplaceAll(d, "\x00", "?") }), 1},
 		{"empty words are skipped", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.Trim(strings.ReplaceAll(d, ",,", ","), ",") })), 1},
 		{"blanks separate", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.ReplaceAll(d, " ", ",") })), 1},
-		{"too long is taken", lockdown.Bitmap, reads(onReasons(func(d string) string {
+		{"a too long list is accepted", lockdown.Bitmap, reads(onReasons(func(d string) string {
 			if len(d) > 4096 && known(d) == "msr" {
 				return "msr"
 			}
@@ -161,7 +161,7 @@ func TestModelNotices(t *testing.T) {
 			}
 			return d
 		})), 1},
-		{"what is known of a list is locked", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+		{"known reasons of a bad list are locked", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
 			m := lockdown.NewModel(k, s)
 			return func(s lockdown.Op) lockdown.Op {
 				got := m.Answer(s)
@@ -171,7 +171,7 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		{"what is locked is refused", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+		{"a locked reason is denied", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
 			m := lockdown.NewModel(k, s)
 			return func(s lockdown.Op) lockdown.Op {
 				was := map[lockdown.Reason]bool{}
@@ -256,7 +256,7 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		// Writers at once; nothing is wrong with one after the other.
+		// Concurrent writers; a sequential one is answered correctly.
 		{"an update is lost", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
 			m := lockdown.NewModel(k, s)
 			group := 0
@@ -264,13 +264,13 @@ func TestModelNotices(t *testing.T) {
 				lost := s.Group != 0 && s.Group == group && s.Call == "write" && s.File == lockdown.ReasonsFile && !s.Same
 				if group = s.Group; lost {
 					told := lockdown.NewModel(k, lockdown.Setting{}).Answer(s)
-					m.Answer(lockdown.Op{Call: "write", File: s.File}) // what comes next on the descriptor finds it
+					m.Answer(lockdown.Op{Call: "write", File: s.File}) // the next operation on the descriptor depends on it
 					return told
 				}
 				return m.Answer(s)
 			}
 		}, 4},
-		{"two are told that they raised the level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+		{"two writers raise the level to the same value", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
 			m := lockdown.NewModel(k, s)
 			group := 0
 			return func(s lockdown.Op) lockdown.Op {
@@ -282,31 +282,31 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 3},
-		{"a level is stored without a look", lockdown.Bitmap, racy, 3},
+		{"a level is stored without a check", lockdown.Bitmap, racy, 3},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			settings, err := plan.ParseSettings([]string{"none", "none", "integrity@runtime"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
-			if !h.fails(t) || h.found == nil || h.found.To > tc.steps {
-				t.Fatalf("after %d sequences, %s\nwant a difference in %d steps", h.sequences, h.report(), tc.steps)
+			h := (&hunt{iface: tc.iface, settings: settings}).on(tc.boot)
+			if !h.fails(t) || h.found == nil || h.found.To > tc.ops {
+				t.Fatalf("after %d sequences, %s\nwant a difference in %d operations", h.sequences, h.report(), tc.ops)
 			}
 			t.Log(h.report())
 		})
 	}
 }
 
-// TestModelAgrees hunts kernels that are right, and sees to it that the hunt
-// goes where something could be wrong.
+// TestModelAgrees hunts in correct kernels, and checks that the hunt covers
+// what could be wrong.
 func TestModelAgrees(t *testing.T) {
 	setRapid(t, 300, 1)
 	for _, tc := range []struct {
-		name string
-		kind lockdown.Interface
-		boot func(lockdown.Interface, lockdown.Setting) answerer
-		seen []string
+		name  string
+		iface lockdown.Interface
+		boot  func(lockdown.Interface, lockdown.Setting) answerer
+		seen  []string
 	}{
 		{"bitmap", lockdown.Bitmap, sane, []string{
 			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ok", "lockdown_reasons = EINVAL",
@@ -326,7 +326,7 @@ func TestModelAgrees(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := (&hunt{kind: tc.kind, settings: settings}).on(tc.boot)
+			h := (&hunt{iface: tc.iface, settings: settings}).on(tc.boot)
 			seen := map[string]int{}
 			run := h.run
 			h.run = func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
@@ -337,15 +337,15 @@ func TestModelAgrees(t *testing.T) {
 			rapid.Check(t, h.check)
 			for _, what := range tc.seen {
 				if seen[what] == 0 {
-					t.Errorf("never %s in %d sequences of %d steps", what, h.sequences, h.steps)
+					t.Errorf("never %s in %d sequences of %d operations", what, h.sequences, h.ops)
 				}
 			}
-			t.Logf("%d sequences of %d steps: %v", h.sequences, h.steps, seen)
+			t.Logf("%d sequences of %d operations: %v", h.sequences, h.ops, seen)
 		})
 	}
 }
 
-// account counts what answers are about.
+// account counts the features of the answers.
 func account(seen map[string]int, answers []lockdown.Op) {
 	byReasons := false
 	for _, s := range answers {

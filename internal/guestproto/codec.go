@@ -18,7 +18,7 @@ func setting(c *vport.Codec, field *lockdown.Setting) {
 	}
 }
 
-func step(c *vport.Codec, s *lockdown.Op) {
+func op(c *vport.Codec, s *lockdown.Op) {
 	vport.Text(c, &s.Call)
 	vport.Text(c, &s.File)
 	vport.Text(c, &s.Data)
@@ -36,17 +36,17 @@ func check(c *vport.Codec, k *scenarios.Check) {
 	vport.Number(c, &k.Denials)
 }
 
-func result(c *vport.Codec, r *scenarios.Report) {
+func report(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Outcome)
 	vport.Text(c, &r.Errno)
 	vport.Text(c, &r.Call)
 	vport.Text(c, &r.Why)
-	vport.List(c, &r.Ops, step)
+	vport.List(c, &r.Ops, op)
 }
 
 func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Text(c, &o.Probe)
-	result(c, &o.Report)
+	report(c, &o.Report)
 	vport.Text(c, &o.Comm)
 	vport.List(c, &o.Log, vport.Text[string])
 	vport.List(c, &o.Checks, check)
@@ -85,7 +85,7 @@ func request(c *vport.Codec, r *Request) {
 	vport.Number(c, &scale)
 	r.Scale = math.Float64frombits(scale)
 	vport.Bool(c, &r.Timing)
-	vport.List(c, &r.Sequence, step)
+	vport.List(c, &r.Sequence, op)
 	vport.Text(c, &r.Mutant)
 }
 
@@ -105,7 +105,7 @@ func (f *Frame) kind() int {
 		return frameState
 	case f.Observation != nil:
 		return frameObservation
-	case f.Step != nil:
+	case f.Op != nil:
 		return frameStep
 	case f.Error != "":
 		return frameError
@@ -126,7 +126,7 @@ func frame(c *vport.Codec, f *Frame) {
 	case frameObservation:
 		vport.Present(c, &f.Observation, observation)
 	case frameStep:
-		vport.Present(c, &f.Step, step)
+		vport.Present(c, &f.Op, op)
 	case frameError:
 		vport.Text(c, &f.Error)
 		c.Demand(f.Error != "") // an empty text is no error
@@ -139,7 +139,7 @@ func frame(c *vport.Codec, f *Frame) {
 
 func end(c *vport.Codec, e *End) {
 	vport.Number(c, &e.Observations)
-	vport.Number(c, &e.Steps)
+	vport.Number(c, &e.Ops)
 }
 
 // Fields makes a Frame a vport.Message.
@@ -170,10 +170,10 @@ func (r *Request) Fields(c *vport.Codec) {
 	}
 }
 
-// Fields makes a Result a vport.Message.
-func (r *Result) Fields(c *vport.Codec) {
+// Fields makes a Report a vport.Message.
+func (r *Report) Fields(c *vport.Codec) {
 	if c.Reading() {
-		*r = Result{}
+		*r = Report{}
 	}
-	result(c, (*scenarios.Report)(r))
+	report(c, (*scenarios.Report)(r))
 }

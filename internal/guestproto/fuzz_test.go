@@ -35,22 +35,22 @@ func seeds(t testing.TB) []vport.Message {
 		&Request{Off: true},
 		&Frame{Seq: 0, State: &State{When: WhenBoot, Release: "6.12", Version: "#1", Machine: "x86_64", Cmdline: "quiet\n", LSM: "lockdown", Level: "[none]\n", Reasons: "r", Counts: true, Checks: []scenarios.Check{check}, Log: []string{"l"}, Errors: []string{"e"}, Marks: []scenarios.Mark{{Name: MarkReady, NS: -1}}}},
 		&Frame{Seq: 1, Observation: &scenarios.Observation{Probe: "a/b", Report: result, Comm: "ldp-0001", Log: []string{"l"}, Checks: []scenarios.Check{check}, Runs: 3, StartNS: 1, Duration: 2}},
-		&Frame{Seq: 2, Step: &op},
+		&Frame{Seq: 2, Op: &op},
 		&Frame{Seq: 3, Error: "lock: EPERM"},
-		&Frame{Seq: 3, End: &End{Observations: 1, Steps: 1}},
+		&Frame{Seq: 3, End: &End{Observations: 1, Ops: 1}},
 		&Frame{Seq: 4},
-		(*Result)(&result),
+		(*Report)(&result),
 	}
 }
 
-// FuzzMessages checks that bytes which are a message are its only encoding: what
-// decoded is encoded to the same bytes, so no field is lost, added or changed.
+// FuzzMessages checks that a message has one encoding only: a decoded message
+// is encoded to the same bytes, so no field is lost, added or changed.
 func FuzzMessages(f *testing.F) {
 	for _, msg := range seeds(f) {
 		f.Add(encoded(f, msg))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, msg := range []vport.Message{new(Request), new(Frame), new(Result)} {
+		for _, msg := range []vport.Message{new(Request), new(Frame), new(Report)} {
 			r := bytes.NewReader(in)
 			if vport.Read(r, msg) != nil {
 				continue
@@ -63,15 +63,15 @@ func FuzzMessages(f *testing.F) {
 	})
 }
 
-// FuzzReadFrames checks that a stream which ReadFrames takes for complete is the
-// frames that it visited, in order, and the End that counts them.
+// FuzzReadFrames checks that the frames of a complete stream are those that
+// ReadFrames visited, in order, and the End that counts them.
 func FuzzReadFrames(f *testing.F) {
 	var stream []byte
 	for _, msg := range seeds(f)[2:5] {
 		stream = append(stream, encoded(f, msg)...)
 	}
-	f.Add(append(bytes.Clone(stream), encoded(f, &Frame{Seq: 3, End: &End{Observations: 1, Steps: 1}})...))
-	f.Add(append(bytes.Clone(stream), encoded(f, &Frame{Seq: 3, End: &End{Observations: 2, Steps: 0}})...))
+	f.Add(append(bytes.Clone(stream), encoded(f, &Frame{Seq: 3, End: &End{Observations: 1, Ops: 1}})...))
+	f.Add(append(bytes.Clone(stream), encoded(f, &Frame{Seq: 3, End: &End{Observations: 2, Ops: 0}})...))
 	f.Add(append(bytes.Clone(stream), encoded(f, &Frame{Seq: 3, Error: "no"})...))
 	f.Add(stream)
 	f.Fuzz(func(t *testing.T, in []byte) {
@@ -87,8 +87,8 @@ func FuzzReadFrames(f *testing.F) {
 			if f.Observation != nil {
 				end.Observations++
 			}
-			if f.Step != nil {
-				end.Steps++
+			if f.Op != nil {
+				end.Ops++
 			}
 			want = append(want, encoded(t, &f)...)
 			return nil
@@ -113,8 +113,8 @@ func TestSeeds(t *testing.T) {
 			got = new(Request)
 		case *Frame:
 			got = new(Frame)
-		case *Result:
-			got = new(Result)
+		case *Report:
+			got = new(Report)
 		}
 		if err := vport.Read(bytes.NewReader(in), got); err != nil || !bytes.Equal(encoded(t, got), in) {
 			t.Errorf("%+v came back as %+v, %v", msg, got, err)
@@ -122,8 +122,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// TestOneEncoding: a setting that is not in its canonical form, and an error
-// frame without a text, are no messages.
+// TestOneEncoding: a setting that is not canonical and an error frame without a
+// text are invalid.
 func TestOneEncoding(t *testing.T) {
 	good := encoded(t, seeds(t)[0])
 	bad := bytes.Replace(good, []byte("dev_mem,kcore@"), []byte("kcore,dev_mem@"), 1)

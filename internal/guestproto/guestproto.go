@@ -35,7 +35,7 @@ type Frame struct {
 	Seq         int // counts from 0; a gap is an error
 	State       *State
 	Observation *scenarios.Observation
-	Step        *lockdown.Op // the next operation of the sequence, with its answer
+	Op          *lockdown.Op // the next operation of the sequence, with its answer
 	Error       string       // the guest program cannot go on; the last frame
 	End         *End         // the stream is complete; the last frame
 }
@@ -43,14 +43,14 @@ type Frame struct {
 // An End closes a stream. A stream without one was cut off.
 type End struct {
 	Observations int // how many were sent
-	Steps        int // how many were sent
+	Ops          int // how many were sent
 }
 
 // A State is what the guest's kernel reports about itself.
 type State = scenarios.State
 
-// A Result is the message from a probe's child to the guest program.
-type Result scenarios.Report
+// A Report is the message from a probe's child to the guest program.
+type Report scenarios.Report
 
 // ErrCut is the error of ReadFrames for a stream that ends between two frames
 // without an End.
@@ -65,7 +65,7 @@ func (e *AbortError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text
 // ReadFrames calls visit for each frame before the last one. It returns at the
 // first of these:
 //
-//   - an End that counts as many observations and steps as came: nil;
+//   - an End that counts as many observations and operations as came: nil;
 //   - a frame with Error: an *AbortError;
 //   - a frame with a wrong number, an empty frame, or an End with wrong counts;
 //   - an error of visit, unchanged;
@@ -76,7 +76,7 @@ func (e *AbortError) Error() string { return fmt.Sprintf("guest: %.200s", e.Text
 // It sets no deadline and does not bound the number of frames: close r, or give
 // it a deadline, to end it.
 func ReadFrames(r io.Reader, visit func(Frame) error) error {
-	observations, steps := 0, 0
+	observations, ops := 0, 0
 	for seq := 0; ; seq++ {
 		var f Frame
 		switch err := vport.Read(r, &f); {
@@ -95,16 +95,16 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 			if f.End.Observations != observations {
 				return fmt.Errorf("read frames: end counts %d observations, %d came", f.End.Observations, observations)
 			}
-			if f.End.Steps != steps {
-				return fmt.Errorf("read frames: end counts %d steps, %d came", f.End.Steps, steps)
+			if f.End.Ops != ops {
+				return fmt.Errorf("read frames: end counts %d operations, %d came", f.End.Ops, ops)
 			}
 			return nil
-		case f.State == nil && f.Observation == nil && f.Step == nil:
+		case f.State == nil && f.Observation == nil && f.Op == nil:
 			return fmt.Errorf("read frame %d: empty", seq)
 		case f.Observation != nil:
 			observations++
-		case f.Step != nil:
-			steps++
+		case f.Op != nil:
+			ops++
 		}
 		if err := visit(f); err != nil {
 			return err

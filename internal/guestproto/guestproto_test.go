@@ -30,8 +30,8 @@ func TestReadFrames(t *testing.T) {
 	obs := func(seq int) Frame { return Frame{Seq: seq, Observation: &scenarios.Observation{Probe: "p"}} }
 	state := Frame{Seq: 0, State: &State{When: "boot"}}
 	end := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Observations: n}} }
-	step := func(seq int) Frame { return Frame{Seq: seq, Step: &lockdown.Op{Call: "read"}} }
-	steps := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Steps: n}} }
+	op := func(seq int) Frame { return Frame{Seq: seq, Op: &lockdown.Op{Call: "read"}} }
+	ops := func(seq, n int) Frame { return Frame{Seq: seq, End: &End{Ops: n}} }
 	stop := errors.New("stop")
 	for _, tc := range []struct {
 		name   string
@@ -48,9 +48,9 @@ func TestReadFrames(t *testing.T) {
 		{"a frame comes twice", []Frame{state, obs(1), obs(1)}, nil, "number 1, want 2", 2},
 		{"the end counts more", []Frame{state, obs(1), end(2, 2)}, nil, "counts 2 observations, 1 came", 2},
 		{"the end counts fewer", []Frame{state, obs(1), end(2, 0)}, nil, "counts 0 observations, 1 came", 2},
-		{"a script", []Frame{state, step(1), step(2), steps(3, 2)}, nil, "", 3},
-		{"the end counts more steps", []Frame{state, step(1), steps(2, 2)}, nil, "counts 2 steps, 1 came", 2},
-		{"the end counts fewer steps", []Frame{state, step(1), step(2), steps(3, 1)}, nil, "counts 1 steps, 2 came", 3},
+		{"a sequence", []Frame{state, op(1), op(2), ops(3, 2)}, nil, "", 3},
+		{"the end counts more operations", []Frame{state, op(1), ops(2, 2)}, nil, "counts 2 operations, 1 came", 2},
+		{"the end counts fewer operations", []Frame{state, op(1), op(2), ops(3, 1)}, nil, "counts 1 operations, 2 came", 3},
 		{"empty frame", []Frame{state, {Seq: 1}}, nil, "empty", 1},
 		{"guest gives up", []Frame{state, {Seq: 1, Error: "lock: EPERM"}}, nil, "guest: lock: EPERM", 1},
 		{"host gives up", []Frame{state, obs(1), end(2, 1)}, stop, "stop", 1},
@@ -87,7 +87,7 @@ func TestRoundTrip(t *testing.T) {
 			case frameObservation:
 				f.Observation = rapid.Ptr(rapid.Make[scenarios.Observation](), false).Draw(t, "observation")
 			case frameStep:
-				f.Step = rapid.Ptr(rapid.Make[lockdown.Op](), false).Draw(t, "step")
+				f.Op = rapid.Ptr(rapid.Make[lockdown.Op](), false).Draw(t, "op")
 			case frameError:
 				f.Error = rapid.StringN(1, -1, -1).Draw(t, "error")
 			case frameEnd:
@@ -113,8 +113,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 	t.Run("result", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			r := Result(rapid.Make[scenarios.Report]().Draw(t, "result"))
-			comesBack(t, &r, new(Result))
+			r := Report(rapid.Make[scenarios.Report]().Draw(t, "result"))
+			comesBack(t, &r, new(Report))
 		})
 	})
 }

@@ -4,7 +4,7 @@ package guestproto
 const (
 	WhenBoot   = "boot"   // before anything was locked at run time
 	WhenLocked = "locked" // after the setting was locked
-	WhenEnd    = "end"    // after the last probe and the last step of the sequence
+	WhenEnd    = "end"    // after the last probe and the last operation of the sequence
 )
 
 // Names of a State's marks, in the order in which a boot passes them.

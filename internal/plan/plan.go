@@ -1,6 +1,7 @@
-// Package plan turns what a user asks for into a plan: which kernels are built,
-// which guests run on them, and which probes run in each. It is pure: whatever a
-// selection names in the world is looked up before, and comes in as Inputs.
+// Package plan turns a user's selection into a plan: which kernels are built,
+// which guests run on them, and which probes run in each. It is pure: files,
+// images and sources that a selection names are read before, and passed in as
+// Inputs.
 package plan
 
 import (
@@ -17,8 +18,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Selection is what a user asks for. The zero value asks for the default
-// plan: the bitmap kernel on every architecture, under every default setting.
+// A Selection is what a user selects. The zero value selects the default plan:
+// the bitmap kernel on every architecture, under every default setting.
 type Selection struct {
 	Kernels   []string // names in the table of kernels
 	Arches    []string
@@ -27,37 +28,37 @@ type Selection struct {
 	Probes    []string // scenario/probe
 
 	Series []string // patch files or directories on top of each kernel's own series
-	Source string   // text form of a kernels.Source, instead of each kernel's base
-	Image  string   // a ready image instead of the table; needs exactly one architecture
-	Config string   // that image's configuration, if it is known
+	Source string   // text form of a kernels.Source that replaces each kernel's base
+	Image  string   // a ready image that replaces the table; requires exactly one architecture
+	Config string   // configuration of Image, if available
 }
 
-// Check returns an error if parts of a selection exclude each other. It needs
-// nothing that the selection names.
+// Check reports which parts of a selection exclude each other; nil if none do.
+// It reads nothing that the selection names.
 func (sel Selection) Check() error {
 	switch {
 	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
-		return usagef("--image runs as it is: it cannot be used with --kernel, --series or --source")
+		return usagef("--image cannot be combined with --kernel, --series or --source")
 	case sel.Image == "" && sel.Config != "":
-		return usagef("--config is for --image only: kernels of the table have a configuration of their own")
+		return usagef("--config requires --image: kernels of the table have their own configuration")
 	}
 	return nil
 }
 
-// A Build is a kernel on an architecture: what the guests of a plan boot.
+// A Build is a kernel on an architecture that guests boot.
 type Build struct {
 	Kernel   kernels.Kernel
 	Arch     *arch.Arch       `json:"-"`
-	Identity kernels.Identity // what it is made of
+	Identity kernels.Identity // of what the kernel is built
 }
 
-// A Plan is what a run will do. It is a plain value: it can be printed, and
-// printing it boots nothing.
+// A Plan is what a run will do. It is a plain value: it can be printed without
+// a boot.
 type Plan struct {
 	Selection Selection
-	Inputs    kernels.Resolved `json:"-"` // what the selection names, read and checked
+	Inputs    kernels.Resolved `json:"-"` // the selection's inputs, read and checked
 	Builds    []Build
-	Guests    []matrix.Guest // in the order of the report: a control first, then its settings
+	Guests    []matrix.Guest // in the order of reports: a control first, then its settings
 	Probes    []string
 }
 
@@ -98,9 +99,10 @@ func usagef(format string, args ...any) error {
 // ImageKernel is the kernel's name in the plan of a ready image.
 const ImageKernel = "image"
 
-// New turns a selection into a plan. in is what the selection names in the world,
-// and identify finds out what a kernel is made of; nil leaves that open. Errors
-// of the selection are a *UsageError, others are identify's.
+// New turns a selection into a plan. in has the inputs that the selection
+// names. identify determines of what a kernel is built; if it is nil, Identity
+// stays empty. Errors in the selection are a *UsageError, others are those of
+// identify.
 func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(kernels.Spec) (kernels.Identity, error)) (*Plan, error) {
 	p := &Plan{Selection: sel, Inputs: in}
 	err := sel.Check()
@@ -131,7 +133,7 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 	return p, p.identify(identify)
 }
 
-// identify fills in what the plan's kernels are made of.
+// identify fills in the identities of the plan's kernels.
 func (p *Plan) identify(identify func(kernels.Spec) (kernels.Identity, error)) (err error) {
 	for i := range p.Builds {
 		b := &p.Builds[i]
@@ -147,7 +149,7 @@ func (p *Plan) identify(identify func(kernels.Spec) (kernels.Identity, error)) (
 	return nil
 }
 
-// guestsOf puts the control before the settings, once.
+// guestsOf returns the control, once, and then the settings.
 func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
 	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}}}
 	seen := map[string]bool{guests[0].ID(): true}
@@ -164,10 +166,10 @@ func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
 	return guests, nil
 }
 
-// DefaultSettings are run if the selection names none: the levels at boot and at
-// run time; if single reasons can be locked, each one that the probes reach, a
-// set, and a level with a single reason on top; and, if there is an in-kernel
-// interface, the confidential guest.
+// DefaultSettings returns the settings of a selection without one: the levels
+// at boot and at run time; if single reasons can be locked, each one that the
+// probes reach, a set, and a level with a single reason; and, if the interface
+// has an in-kernel function for it, the confidential guest.
 func DefaultSettings(k lockdown.Interface, archName string, probes []string) []lockdown.Setting {
 	texts := []string{"integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime"}
 	if k != lockdown.Upstream {
@@ -191,7 +193,7 @@ func DefaultSettings(k lockdown.Interface, archName string, probes []string) []l
 	return settings
 }
 
-// Reached lists the reasons that gate the probes on an architecture, in the
+// Reached lists the reasons that probes check on an architecture, in the
 // kernel's order.
 func Reached(archName string, probes []string) []lockdown.Reason {
 	gates := map[lockdown.Reason]bool{}
@@ -209,7 +211,7 @@ func Reached(archName string, probes []string) []lockdown.Reason {
 	return rs
 }
 
-// ParseSettings takes the text forms of settings. The error is a *UsageError.
+// ParseSettings parses the text forms of settings. The error is a *UsageError.
 func ParseSettings(texts []string) ([]lockdown.Setting, error) {
 	var settings []lockdown.Setting
 	for _, text := range texts {
@@ -302,28 +304,28 @@ func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {
 	return []Build{{Kernel: k, Arch: in.Image.Arch}}, nil
 }
 
-// Spec describes how one of the plan's kernels is built.
+// Spec returns how one of the plan's kernels is built.
 func (p *Plan) Spec(b Build) kernels.Spec {
 	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series}
 }
 
-// CheckShell returns an error unless the plan names the one guest that a shell is
-// in.
+// CheckShell reports why a plan does not have exactly one guest for a shell;
+// nil if it has.
 func (p *Plan) CheckShell() error {
 	if len(p.Builds) != 1 {
-		return usagef("a shell is in one guest: give one --kernel and one --arch")
+		return usagef("a shell runs in one guest: give one --kernel and one --arch")
 	}
 	if n := len(p.Selection.Settings); n > 1 {
-		return usagef("a shell is in one guest: give one --setting, not %d", n)
+		return usagef("a shell runs in one guest: give one --setting, not %d", n)
 	}
 	return nil
 }
 
-// siteSettings are those in which call sites are covered and mutants detected:
-// everything is locked, at boot and at run time. The plan adds the control.
+// siteSettings are the settings of coverage and mutation: everything is locked,
+// at boot and at run time. The plan adds the control.
 var siteSettings = []string{"confidentiality@boot", "confidentiality@runtime"}
 
-// ForSites selects what coverage and mutation start from: nothing locked, and
+// ForSites selects the settings of coverage and mutation: nothing locked, and
 // everything.
 func ForSites(sel Selection) Selection {
 	sel.Settings = siteSettings

@@ -28,9 +28,8 @@ func mustPlan(t testing.TB, sel Selection) *Plan {
 	return p
 }
 
-// TestDefaultPlan is what the issue of the lab asks for: both architectures,
-// the three levels at boot and at run time, each single reason that the probes
-// reach, and a set.
+// TestDefaultPlan: the default plan has both architectures, the three levels at
+// boot and at run time, each single reason that the probes reach, and a set.
 func TestDefaultPlan(t *testing.T) {
 	p := mustPlan(t, Selection{})
 	have := map[string]bool{}
@@ -107,8 +106,8 @@ func TestDefaultSettingsFitTheInterface(t *testing.T) {
 	}
 }
 
-// TestDigest wants a digest that changes with everything that a plan decides,
-// and with nothing else.
+// TestDigest: the digest changes with everything that a plan decides, and with
+// nothing else.
 func TestDigest(t *testing.T) {
 	sel := Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{"kexec/load"}}
 	identity := kernels.Identity{Kernel: "bitmap", Arch: "x86_64", Source: "apt:linux-source-6.12", Series: []kernels.SeriesID{{Name: "bitmap", SHA256: "00", Patches: 7}}, Config: "11"}

@@ -7,7 +7,7 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// unknownText reports an unknown word, with the known one that was probably meant.
+// unknownText reports an unknown word, and the word that was probably meant.
 func unknownText(what, word string, known []string) string {
 	best, distance := "", len(word)/2+2
 	for _, k := range known {
@@ -25,7 +25,7 @@ func unknownText(what, word string, known []string) string {
 	return fmt.Sprintf("unknown %s %q; there are: %s", what, word, strings.Join(known, " "))
 }
 
-// UnknownWord is the usage error for a word that is none of those known.
+// UnknownWord is the usage error for an unknown word.
 func UnknownWord(what, word string, known []string) error {
 	return usagef("%s", unknownText(what, word, known))
 }

@@ -1,5 +1,5 @@
-// Sh is the guest's /bbin/sh. u-root's own shell, gosh, knows no option but -c,
-// and no parameters; this one takes the options that scripts and people use.
+// Sh is the guest's /bin/sh. u-root's own shell, gosh, has no option but -c and
+// no parameters; this shell accepts those of scripts and interactive use.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// gosh edits lines, which an interactive shell wants.
+// gosh edits lines, as interactive use needs.
 const gosh = "/bbin/gosh"
 
 func main() {
@@ -30,7 +30,7 @@ const (
 	statusNotFound = 127
 )
 
-// sh runs what the arguments name, and returns the exit status.
+// sh runs what the arguments name and returns the exit status.
 func sh(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	inv, err := parseArgs(args)
 	if err != nil {
@@ -90,8 +90,9 @@ type invocation struct {
 	options []string // for the interpreter: -e, -o pipefail, ...
 }
 
-// parseArgs reads sh [-+abCefhimnuvxl] [-+o OPTION] [-c COMMAND [NAME]] [-s] [FILE]
-// [ARG...]. Options that an interpreter of scripts has no use for are accepted.
+// parseArgs parses sh [-+abCefhimnuvxl] [-+o OPTION] [-c COMMAND [NAME]] [-s]
+// [FILE] [ARG...]. It accepts and ignores options without a meaning for a
+// script interpreter.
 func parseArgs(args []string) (invocation, error) {
 	inv := invocation{name: "sh"}
 	if len(args) > 0 {
