@@ -17,7 +17,7 @@ import (
 )
 
 // A GuestError is a guest that ended or hung before it was connected. End.Cause
-// tells whether the guest or the host is at fault.
+// shows whether the guest or the host is at fault.
 type GuestError struct {
 	Stage string // what the lab was waiting for
 	End   End

@@ -44,8 +44,8 @@ func newLog(path string) (*log, error) {
 	return &log{file: f}, nil
 }
 
-// Write never fails: whoever writes here must be drained whatever the disk
-// says. The first error is kept for close.
+// Write never fails, because the guest's output must be read even if the disk is
+// full. The first error is kept for close.
 func (l *log) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +109,7 @@ func (l *log) lines(n int) []string {
 	return all[max(0, len(all)-max(0, n)):]
 }
 
-// seen is what the log says of the guest: how many bytes came, how long ago
+// seen is what the log shows of the guest: how many bytes came, how long ago
 // the last one, and the first line of a panic.
 func (l *log) seen() (size int64, silent time.Duration, panicked string) {
 	l.mu.Lock()

@@ -120,11 +120,11 @@ func (e evidence) judge() (Cause, string) {
 
 // standing describes a machine that runs.
 func (e evidence) standing() string {
-	said := "console never said anything"
+	console := "nothing came to the console"
 	if e.bytes > 0 {
-		said = fmt.Sprintf("console said %d bytes, the last %.1f s ago", e.bytes, e.silent.Seconds())
+		console = fmt.Sprintf("%d bytes came to the console, the last %.1f s ago", e.bytes, e.silent.Seconds())
 	}
-	return "QEMU says " + e.status + "; " + said
+	return "QEMU reports " + e.status + "; " + console
 }
 
 // complaint is QEMU's exit status and its last messages.

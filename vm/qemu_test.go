@@ -109,7 +109,7 @@ func TestEnds(t *testing.T) {
 		}{
 			{"panic", Panicked, "sysrq triggered crash"},
 			{"reboot", Reset, ""},
-			{"hang", Hung, `QEMU says "running"`},
+			{"hang", Hung, `QEMU reports "running"`},
 		} {
 			t.Run(tt.command, func(t *testing.T) {
 				c, hangs := guestConfig(t, a, "serve"), vmtest.NewMark(vmtest.Hangs)
@@ -149,12 +149,12 @@ func TestBadGuests(t *testing.T) {
 			{mode: "reboot", want: Reset},
 			{mode: "panic", want: Panicked, detail: "sysrq triggered crash"},
 			{mode: "exit", want: Panicked, detail: "Attempted to kill init"},
-			{mode: "silent", want: Hung, detail: `QEMU says "running"`, mark: vmtest.Hangs},
+			{mode: "silent", want: Hung, detail: `QEMU reports "running"`, mark: vmtest.Hangs},
 			{mode: "half", want: Hung, detail: `read "ldlab" and no more`, mark: vmtest.Hangs},
 			{mode: "garbage", want: Garbled, detail: `read "garbage`},
 			{mode: "badssh", want: Garbled, detail: "wait for the guest's SSH server"},
 			{mode: "mute", want: Hung, detail: "wait for the guest's SSH server", mark: vmtest.Hangs},
-			{mode: "flood", want: Hung, detail: "console said", mark: "floodflood"},
+			{mode: "flood", want: Hung, detail: "bytes came to the console", mark: "floodflood"},
 		} {
 			t.Run(tt.mode, func(t *testing.T) {
 				c := guestConfig(t, a, tt.mode)

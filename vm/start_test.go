@@ -50,7 +50,7 @@ func TestStartErrors(t *testing.T) {
 	}{
 		{name: "QEMU complains", script: "echo bad machine >&2; exit 1", want: "exit status 1: bad machine", qemu: true},
 		{name: "QEMU crashes", script: "kill -SEGV $$", want: "signal: segmentation fault", qemu: true},
-		{name: "QEMU says nothing", script: "exit 0", want: "exit status 0", qemu: true},
+		{name: "QEMU prints nothing", script: "exit 0", want: "exit status 0", qemu: true},
 		{name: "QEMU hangs", script: `echo >"${0%/*}/hangs"; exec sleep 1000`, want: "context canceled"},
 		{name: "no QEMU", change: func(c *Config) { c.QEMU = "no-such-qemu" }, want: "find QEMU (Debian package qemu-system-x86): "},
 		{name: "no kernel", change: func(c *Config) { c.Kernel += "x" }, want: "open kernel: "},

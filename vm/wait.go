@@ -17,7 +17,7 @@ func (m *Machine) Wait(ctx context.Context) End {
 	case <-m.ended:
 	case <-ctx.Done():
 		select {
-		case <-m.ended: // both: the guest's own end says more
+		case <-m.ended: // both: the guest's own end is the better answer
 		default:
 			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return m.end(Stopped, "no longer waited for: "+ctx.Err().Error())

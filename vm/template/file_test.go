@@ -99,7 +99,7 @@ func TestTemplateFile(t *testing.T) {
 	}
 }
 
-// TestTemplateHead: what a head says is not believed.
+// TestTemplateHead: what is in a head is not trusted.
 func TestTemplateHead(t *testing.T) {
 	for name, h := range map[string]fileHead{
 		"no state":       {MemoryMiB: 1},

@@ -45,7 +45,7 @@ func fork(t *testing.T, tpl *Template, c vm.Config) *vm.Machine {
 	return m
 }
 
-// ask runs a command in the guest and returns what it says.
+// ask runs a command in the guest and returns its output.
 func ask(t *testing.T, client *ssh.Client, command string) string {
 	t.Helper()
 	s, err := client.NewSession()

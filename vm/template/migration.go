@@ -66,7 +66,7 @@ func (g *migration) observe(e qmp.Event) {
 }
 
 // Capabilities of migration. The first leaves RAM in a shared file out of the
-// state; QEMU 4.0 and newer have it, although its name says experimental. The
+// state. QEMU 4.0 and newer have it; the x in its name is for experimental. The
 // second makes QEMU send MIGRATION events.
 const (
 	ignoreShared    = "x-ignore-shared"

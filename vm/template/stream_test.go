@@ -45,7 +45,7 @@ func TestThroughPipes(t *testing.T) {
 	}
 }
 
-// TestCannotFork: what QEMU says is in the error, and a boot may be tried.
+// TestCannotFork: QEMU's message is in the error, and a boot may be tried.
 func TestCannotFork(t *testing.T) {
 	for kind, want := range map[string]string{
 		fakeRefuses: "run migrate: State blocked by non-migratable device",
@@ -62,7 +62,7 @@ func TestCannotFork(t *testing.T) {
 	}
 }
 
-// TestCheck: it starts QEMU twice, runs no guest, and repeats what QEMU says.
+// TestCheck: it starts QEMU twice, runs no guest, and repeats QEMU's message.
 func TestCheck(t *testing.T) {
 	for kind, want := range map[string]string{
 		fakeGood: "", fakeWhole: "",
