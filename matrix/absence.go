@@ -24,7 +24,8 @@ var expectedAbsences = []struct {
 	{"pci/resource-wc-mmap", "x86_64", "no BAR of this machine can be mapped write-combining"},
 }
 
-// listedAbsence finds the reported absence in the list; nil: it is not there.
+// listedAbsence finds the reported absence in the list; nil if it is not
+// listed.
 func listedAbsence(e *evidence) *struct{ probe, arch, why string } {
 	for i := range expectedAbsences {
 		if a := &expectedAbsences[i]; a.probe == e.row.ID && a.arch == e.guest.Arch && e.observed != nil && a.why == e.observed.Why {
@@ -34,10 +35,10 @@ func listedAbsence(e *evidence) *struct{ probe, arch, why string } {
 	return nil
 }
 
-// symbolOff is the symbol that the probe needs and that the configuration has
-// off: the one that the absence names, or else the first. It is empty if there
-// is none, or if the absence names a symbol that is on or that the probe does
-// not need.
+// symbolOff is a symbol that the probe needs and that is off in the
+// configuration: the one that the absence names, or else the first. It is empty
+// if there is none, or if the absence names a symbol that is on or that the
+// probe does not need.
 func (e *evidence) symbolOff(why string) string {
 	off := func(symbol string) bool { on, known := e.config[symbol]; return known && !on }
 	if strings.HasPrefix(why, "CONFIG_") {
@@ -52,9 +53,9 @@ func (e *evidence) symbolOff(why string) string {
 	return ""
 }
 
-// imageLacks reports whether the kernel is a ready image for which the lab has
-// to accept the reason as it is stated: a symbol of a configuration that is not
-// known, or a payload, which the lab makes only for kernels that it builds.
+// imageLacks reports whether the kernel is a ready image whose stated reason
+// the lab must accept: a symbol of an unknown configuration, or a payload,
+// which the lab makes only for kernels that it builds.
 func (e *evidence) imageLacks(why string) bool {
 	switch {
 	case !e.image:

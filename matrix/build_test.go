@@ -34,7 +34,7 @@ func TestBuildRefusesOtherGuests(t *testing.T) {
 	}
 }
 
-// everything is a run of every probe in which guests answer the same for each.
+// everything is a run of every probe with the same answer in all guests.
 func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observation), config map[string]bool) *Matrix {
 	t.Helper()
 	h := Header{Format: Format}
@@ -64,8 +64,8 @@ func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observ
 	return m
 }
 
-// TestNothingMeasuredIsNotAsExpected runs every probe in guests in which nothing
-// is there, for reasons that the lab can check and for others.
+// TestNothingMeasuredIsNotAsExpected runs every probe in guests without any
+// target, for reasons that the lab can check and for others.
 func TestNothingMeasuredIsNotAsExpected(t *testing.T) {
 	off, on := map[string]bool{}, map[string]bool{}
 	for _, row := range scenarios.Rows() {
@@ -108,7 +108,7 @@ func TestNothingMeasuredIsNotAsExpected(t *testing.T) {
 	}
 }
 
-// TestExpectedAbsencesAreOfProbes keeps the list from naming what is gone.
+// TestExpectedAbsencesAreOfProbes: each listed absence names an existing probe.
 func TestExpectedAbsencesAreOfProbes(t *testing.T) {
 	for _, a := range expectedAbsences {
 		if row, ok := scenarios.Find(a.probe); !ok || !row.On(a.arch) || strings.HasPrefix(a.why, "CONFIG_") {
@@ -133,9 +133,9 @@ func TestClosedGaps(t *testing.T) {
 	}
 }
 
-// TestRealAbsences has what was absent from the lab's kernels in a run of the
-// default plan: it stays expected with their configuration, and is unproven if
-// the configuration has the symbol on.
+// TestRealAbsences has the absences of the lab's kernels in a default run: they
+// are expected with these configurations, and unproven if the configuration has
+// the symbol on.
 func TestRealAbsences(t *testing.T) {
 	ours := map[string]string{
 		"bpf/rdonly-cast": "CONFIG_DEBUG_INFO_BTF", "kprobes/fprobe": "CONFIG_FPROBE_EVENTS",
@@ -178,8 +178,8 @@ func TestRealAbsences(t *testing.T) {
 	}
 }
 
-// TestControls wants a control of the same host, of a guest that the lab did not
-// fail; and a ready image's absences accepted as it states them.
+// TestControls: a control is of the same host and of a guest that the lab did
+// not fail. A ready image's stated absences are accepted.
 func TestControls(t *testing.T) {
 	const probe, symbol = "devmem/open", "CONFIG_DEVMEM"
 	run := func(o *scenarios.Observation, host Host, end End) *Result {

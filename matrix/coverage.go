@@ -9,12 +9,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Reach is how far probes got with a call site.
+// A Reach is the effect of the probes on a call site.
 type Reach string
 
 const (
-	SiteDenied  Reach = "denied"        // it was checked, and refused
-	AllowedOnly Reach = "open"          // it was checked, and never refused
+	SiteDenied  Reach = "denied"        // it was checked, and denied
+	AllowedOnly Reach = "open"          // it was checked, and never denied
 	NotReached  Reach = "not exercised" // it was never checked
 )
 
@@ -57,8 +57,8 @@ type Target struct {
 	WhyAbsent, WhyNotReached func(call string) string
 }
 
-// Cover joins the call sites of a kernel with what the results of that kernel
-// and architecture counted.
+// Cover joins the call sites of a kernel with the counts in the results of that
+// kernel and architecture.
 func Cover(target Target, results []Result) Coverage {
 	n := newCounting(target)
 	for _, r := range results {
@@ -73,7 +73,7 @@ func Cover(target Target, results []Result) Coverage {
 	return n.coverage
 }
 
-// A counting is a Coverage that is being made.
+// A counting is an unfinished Coverage.
 type counting struct {
 	coverage Coverage
 	version  string
@@ -139,8 +139,7 @@ func (n *counting) count(k scenarios.Check, probe string) {
 	}
 }
 
-// classify decides how far probes got with each site, and lists exclusions that
-// are outdated.
+// classify determines the reach of each site, and lists outdated exclusions.
 func (n *counting) classify(whyNotReached func(call string) string) {
 	for i := range n.coverage.Sites {
 		s := &n.coverage.Sites[i]
@@ -169,8 +168,8 @@ func (n *counting) rows() []scenarios.Row {
 	return rows
 }
 
-// addBootProbes names, at sites that are checked while the kernel boots, the
-// probes that observe the effect.
+// addBootProbes adds the probes that observe the effect of sites that are
+// checked during boot.
 func (n *counting) addBootProbes() {
 	for i := range n.coverage.Sites {
 		s := &n.coverage.Sites[i]
@@ -206,8 +205,8 @@ func (n *counting) findAbsent(target Target) {
 	}
 }
 
-// Count counts the call sites that are present, that were refused, and that were
-// checked but never refused.
+// Count counts the call sites that are present, that were denied, and that were
+// checked but never denied.
 func (c Coverage) Count() (present, refused, open int) {
 	for _, s := range c.Sites {
 		switch s.Reach {

@@ -10,8 +10,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A judgedRow is what a verdict takes from a row of the tables of scenarios.
-// How a row is scheduled and run is not part of it.
+// A judgedRow is the part of a row in scenarios that verdicts depend on. It
+// excludes how the row is scheduled and run.
 type judgedRow struct {
 	ID                   string
 	Call                 string
@@ -55,8 +55,8 @@ func rowsDigest(rows []scenarios.Row) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// OtherRows describes the difference if a lab with other rows than this one's ran
-// the probes. It is empty if the rows are the same.
+// OtherRows describes the difference if the probes ran in a lab with other
+// rows. It is empty if the rows are the same.
 func (h Header) OtherRows() string {
 	own := RowsDigest(h.Probes)
 	if h.Rows == own {

@@ -13,8 +13,8 @@ import (
 // notJudged lists the fields of a row that no verdict depends on.
 var notJudged = []string{"Name", "Lines", "AltersLock", "Machine", "Exclusive", "Do"}
 
-// TestRowsDigest changes one field of a row at a time. A field that is new must
-// be put into judgedRow or into notJudged.
+// TestRowsDigest changes one field of a row at a time. A new field must be put
+// into judgedRow or into notJudged.
 func TestRowsDigest(t *testing.T) {
 	base := scenarios.Row{ID: "s/p", Probe: scenarios.Probe{}}
 	before := rowsDigest([]scenarios.Row{base})

@@ -24,7 +24,7 @@ type evidence struct {
 	boot     *scenarios.State       // what the kernel showed before anything was locked at run time; nil: nothing
 }
 
-// outcome is empty if there is no observation.
+// outcome is empty without an observation.
 func (e *evidence) outcome() scenarios.Outcome {
 	if e.observed == nil {
 		return ""
@@ -58,8 +58,8 @@ func (e *evidence) unproven() string {
 	return e.orUnexplained(describe(e.observed))
 }
 
-// orUnexplained is the text, or, if the target is absent, why that absence is
-// not accepted.
+// orUnexplained returns the text, or, if the target is absent, why that absence
+// is not accepted.
 func (e *evidence) orUnexplained(text string) string {
 	if e.absent() {
 		return describe(e.observed) + ": " + e.unexplained()
@@ -67,8 +67,8 @@ func (e *evidence) orUnexplained(text string) string {
 	return text
 }
 
-// checks are those that the kernel counted for this run of the probe, or, if
-// the check is made at boot, those of the boot.
+// checks are the kernel's counts of this run of the probe, or, if the check is
+// made at boot, of the boot.
 func (e *evidence) checks() []scenarios.Check {
 	switch {
 	case e.row.CheckedAtBoot && e.boot != nil:
@@ -89,9 +89,10 @@ func (e *evidence) atSite() (own []scenarios.Check) {
 	return own
 }
 
-// arrived reports whether a denial comes from the probe's own call site: other
-// calls on the same way may check the same reason. Without counters, or if the
-// object was never created, this cannot be decided; arrived then returns true.
+// arrived reports whether the denial is from the probe's own call site, because
+// other calls on the same path may check the same reason. Without counters, or
+// if the object was never created, this cannot be decided, and arrived returns
+// true.
 func (e *evidence) arrived() bool {
 	hidden := !e.row.CheckedAtBoot && e.row.DeniedAtBoot(e.guest.Setting) || e.row.Expect != scenarios.Checked
 	// If the setting holds before Setup runs, Setup is denied before the act
@@ -101,8 +102,8 @@ func (e *evidence) arrived() bool {
 	return hidden || early || !traced || len(e.atSite()) > 0
 }
 
-// letThrough finds a check at the probe's own call site that was not refused
-// although its reason is locked: another call may have refused the act then.
+// letThrough finds a check at the probe's own call site that was not denied
+// although its reason is locked: another call may then have denied the act.
 // Checks made before locking are counted under the same comm, so probes with
 // Setup are skipped.
 func (e *evidence) letThrough() *scenarios.Check {
@@ -118,9 +119,9 @@ func (e *evidence) letThrough() *scenarios.Check {
 	return nil
 }
 
-// refusedUnlocked names a denial that the kernel counted for a reason that is
-// not locked: in this run of the probe, or, if the check is made at boot, of
-// the probe's own reason by the kernel's boot task.
+// refusedUnlocked describes a counted denial for a reason that is not locked:
+// in this run of the probe, or, if the check is made at boot, of the probe's
+// own reason by the kernel's boot task.
 func (e *evidence) refusedUnlocked() string {
 	checks := e.checks()
 	if e.row.CheckedAtBoot && e.boot != nil {
@@ -149,7 +150,8 @@ func (e *evidence) named() (rs []lockdown.Reason) {
 	return rs
 }
 
-// namedUnlocked is the first named reason that is not locked; empty: none.
+// namedUnlocked is the first named reason that is not locked; empty if there is
+// none.
 func (e *evidence) namedUnlocked() lockdown.Reason {
 	for _, r := range e.named() {
 		if !e.guest.Setting.Locks(r) {
@@ -166,8 +168,8 @@ func (e *evidence) namesOwn() bool {
 	return slices.Contains(e.named(), e.row.Reason) && !(e.row.Expect == scenarios.Gap && e.shadow() != nil)
 }
 
-// shadow finds what shadows the probe among the named reasons; nil: nothing
-// does.
+// shadow finds the shadow of the probe among the named reasons; nil if there is
+// none.
 func (e *evidence) shadow() *scenarios.Shadow {
 	for _, r := range e.named() {
 		for i := range e.row.ShadowedBy {
@@ -179,7 +181,7 @@ func (e *evidence) shadow() *scenarios.Shadow {
 	return nil
 }
 
-// refusing names the locked reasons that should have refused the probe.
+// refusing names the locked reasons that are expected to deny the probe.
 func (e *evidence) refusing() string {
 	var words []string
 	for _, r := range e.row.Refusing(e.guest.Setting) {
@@ -188,12 +190,12 @@ func (e *evidence) refusing() string {
 	return strings.Join(words, " and ")
 }
 
-// A denial is one that the kernel itself reports, with what it reported.
+// A denial is a denial that the kernel itself reports, with the report.
 type denial struct{ label, text string }
 
 // denials are those of this run of the probe, or of the boot if the setting
-// denies the probe there. A kernel with counters counts every denial, and its
-// log is not used.
+// denies the probe there. If the kernel counts checks, it counts every denial,
+// and its log is not used.
 func (e *evidence) denials() (ds []denial) {
 	if e.observed == nil {
 		return nil
@@ -239,7 +241,7 @@ func cutComm(text, own string) (comm, rest string, ok bool) {
 	return strings.Cut(text, ": ")
 }
 
-// evidence is what the kernel reported of this run, in words.
+// evidence describes what the kernel reported of this run.
 func (e *evidence) evidence() string {
 	ds := e.denials()
 	switch {
@@ -261,11 +263,11 @@ func describe(o *scenarios.Observation) string {
 	return s
 }
 
-// abi reports whether the probe exercises lockdown's own files, whose answers
-// are compared with the model. Mainline's level file is an ABI of every kernel.
+// abi reports whether the probe tests lockdown's own files, whose answers are
+// compared with the model. Mainline's level file is an ABI of every kernel.
 func (e *evidence) abi() bool { return e.row.Expect == scenarios.ABI }
 
-// answers are what lockdown's files answered, in order.
+// answers are the operations with the answers of lockdown's files, in order.
 func (e *evidence) answers() []lockdown.Op {
 	if e.outcome() != scenarios.Answered {
 		return nil
@@ -273,16 +275,17 @@ func (e *evidence) answers() []lockdown.Op {
 	return e.observed.Ops
 }
 
-// deviation is the first answer that is not the model's; empty: there is none.
+// deviation is the first answer that differs from the model's; empty if there
+// is none.
 func (e *evidence) deviation() string {
 	face := e.guest.Interface
 	if face == lockdown.BitmapV1 {
-		face = lockdown.Upstream // the posted series must not change mainline's file
+		face = lockdown.Upstream // bitmap-v1 must not change mainline's file
 	}
 	model := lockdown.NewModel(face, e.guest.Setting)
 	for i, got := range e.answers() {
 		if want := model.Answer(got); want != got {
-			return fmt.Sprintf("step %d of %d: %s, want %s", i+1, len(e.answers()), got, want.Returned())
+			return fmt.Sprintf("operation %d of %d: %s, want %s", i+1, len(e.answers()), got, want.Returned())
 		}
 	}
 	return ""

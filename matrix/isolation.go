@@ -8,8 +8,8 @@ import (
 )
 
 // An Isolation is the isolation matrix of a table: each reason locked alone
-// against the probes of every reason. Off the diagonal only what a named
-// dependence explains may be denied.
+// against the probes of every reason. Off the diagonal only named dependences
+// may be denied.
 type Isolation struct {
 	Kernel, Arch string
 	Reasons      []lockdown.Reason // probed here and locked alone: both axes
@@ -17,7 +17,7 @@ type Isolation struct {
 	Dependences  []Dependence      `json:",omitempty"` // those that occurred
 }
 
-// A Dependence is a denial off the diagonal that is explained.
+// A Dependence is an explained denial off the diagonal.
 type Dependence struct {
 	Probe          string
 	Locked, Probed lockdown.Reason
@@ -30,7 +30,7 @@ type Share struct {
 	Probes         int  // probes that gave an answer
 	ExpectedDenied int  // probes that are expected to be denied here
 	Sound          bool // every verdict behind it is expected
-	Named          bool `json:",omitempty"` // off the diagonal: what is denied is a named dependence
+	Named          bool `json:",omitempty"` // off the diagonal: each denial is a named dependence
 }
 
 // Isolated reports whether exactly the probes that are expected to be denied
@@ -68,8 +68,8 @@ func (t Table) Isolation() *Isolation {
 	return iso
 }
 
-// checkedFor reports whether the row is a probe that checks the reason, and its
-// target is present.
+// checkedFor reports whether the row is a probe that checks the reason and
+// whose target is present.
 func (r TableRow) checkedFor(reason lockdown.Reason, column int) bool {
 	return r.Reason == reason && r.Expect == scenarios.Checked.String() && r.Cells[column].Verdict != Unavailable
 }

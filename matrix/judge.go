@@ -8,7 +8,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A rule gives a verdict to the evidence that it matches, if no rule before it
+// A rule gives a verdict to the evidence that it matches, if no earlier rule
 // does.
 type rule struct {
 	name    string
@@ -18,8 +18,8 @@ type rule struct {
 	why     func(e *evidence) string // the sentence that goes with the verdict
 }
 
-// rules is the verdict table of the lab. Order is part of it. The last rule
-// decides what no other does. TestRules fails if a rule decides nothing.
+// rules is the verdict table of the lab, in order. The last rule decides what
+// is left. TestRules fails if a rule decides nothing.
 var rules = []rule{
 	{"no-such-probe", Unproven, "this lab does not have the probe",
 		func(e *evidence) bool { return e.unknown },
@@ -70,7 +70,7 @@ var rules = []rule{
 	{"abi-no-answer", Unproven, "an ABI probe has no answers",
 		func(e *evidence) bool { return e.abi() && len(e.answers()) == 0 },
 		(*evidence).unproven},
-	{"abi-deviates", Deviates, "an answer of lockdown's files is not the model's",
+	{"abi-deviates", Deviates, "an answer of lockdown's files differs from the model's",
 		func(e *evidence) bool { return e.abi() && e.deviation() != "" },
 		(*evidence).deviation},
 	{"abi-conforms", Conforms, "every answer of lockdown's files is the model's",
@@ -121,7 +121,7 @@ var rules = []rule{
 	{"open", Open, "expected allowed, and allowed",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) },
 		(*evidence).call},
-	{"gap-open", OpenGap, "allowed although its reason is locked, as the table of gaps has it",
+	{"gap-open", OpenGap, "allowed although its reason is locked: a gap in the table of known gaps",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.allowed() },
 		func(e *evidence) string {
 			return fmt.Sprintf("%s although %s is locked: %s", e.call(), e.row.Reason, e.row.Source)
@@ -131,7 +131,7 @@ var rules = []rule{
 		func(e *evidence) string { return e.call() + " although " + e.refusing() + " is locked" }},
 
 	// The act is denied as expected. The reason that the kernel names must be
-	// locked, and be one that may refuse this act.
+	// locked, and must be one that may deny this act.
 	{"denied-by-unlocked", Overblocked, "the kernel names a reason that is not locked",
 		func(e *evidence) bool { return e.namedUnlocked() != "" },
 		func(e *evidence) string {
@@ -148,12 +148,12 @@ var rules = []rule{
 		func(e *evidence) string {
 			return fmt.Sprintf("%s by %s: %s", e.call(), e.shadow().Reason, e.shadow().Why)
 		}},
-	{"unattributed", Unattributed, "expected denied, and denied, but the kernel names no reason, or not at the probe's call site",
+	{"unattributed", Unattributed, "expected denied, and denied, but the kernel names no reason, or names it at another call site",
 		func(*evidence) bool { return true },
 		func(e *evidence) string {
 			why := (*evidence).callAndEvidence(e)
 			if e.namesOwn() && !e.arrived() {
-				why += fmt.Sprintf(", not at %s, which the probe is for", e.row.Site)
+				why += fmt.Sprintf(", not at %s, the probe's call site", e.row.Site)
 			}
 			return why
 		}},
@@ -187,9 +187,9 @@ func Rules() []Rule {
 	return list
 }
 
-// JudgeProbe judges what a guest saw of a probe, against a guest of the same
-// kernel in which nothing was locked; nil: there is none. r is nil if the guest
-// has no result.
+// JudgeProbe judges a guest's observation of a probe, against a guest of the
+// same kernel in which nothing was locked; nil if there is none. r is nil if
+// the guest has no result.
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	e := evidence{guest: g, config: k.Config, calls: k.Calls, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)

@@ -32,7 +32,7 @@ func setting(t *testing.T, text string) lockdown.Setting {
 	return s
 }
 
-// A judgeCase is evidence with the verdict that it must get.
+// A judgeCase is evidence with its expected verdict.
 type judgeCase struct {
 	name string
 	evidence
@@ -55,9 +55,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestRules wants each rule to decide a case, and each rule to matter: without
-// it, a case gets another verdict. It wants the last rule, and no other, to
-// decide everything that is left.
+// TestRules: each rule decides a case and changes a verdict, and only the last
+// rule matches all remaining evidence.
 func TestRules(t *testing.T) {
 	cases := judgeCases(t)
 	decided := map[string]int{}
@@ -74,9 +73,9 @@ func TestRules(t *testing.T) {
 			t.Errorf("rule %s is dead: it decides %d cases, and changes a verdict: %v", r.name, decided[r.name], matters)
 		}
 		if n := slices.IndexFunc(rules, func(o rule) bool { return o.name == r.name }); n != i || r.text == "" {
-			t.Errorf("rule %d, %s: its name is taken, or it has no text", i, r.name)
+			t.Errorf("rule %d, %s: its name is not unique, or it has no text", i, r.name)
 		}
-		// Each of the other rules leaves some evidence to those behind it.
+		// Each of the other rules leaves some evidence to later rules.
 		always := !slices.ContainsFunc(cases, func(tc judgeCase) bool { return !r.when(&tc.evidence) })
 		if always != (i == len(rules)-1) {
 			t.Errorf("rule %d of %d, %s, matches every case: %v", i+1, len(rules), r.name, always)
@@ -88,7 +87,7 @@ func TestRules(t *testing.T) {
 }
 
 // TestRulesAreTotal judges every combination of a probe, a setting and
-// observations: each gets a verdict from a rule, and none panics.
+// observations: a rule decides each, and none panics.
 func TestRulesAreTotal(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range rules {
@@ -122,7 +121,7 @@ func TestRulesAreTotal(t *testing.T) {
 	}
 }
 
-// controlCases is the verdict table: what the control was, what was seen.
+// controlCases are about controls and observations.
 func controlCases(t *testing.T) (cases []judgeCase) {
 	checked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Needs: []string{"CONFIG_X"}}}}
 	unchecked := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem", Expect: scenarios.Unchecked}}}
@@ -175,7 +174,7 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 	return cases
 }
 
-// absenceCases are about targets that are not there.
+// absenceCases are about absent targets.
 func absenceCases(t *testing.T) (cases []judgeCase) {
 	const x, y, payload = "CONFIG_X", "CONFIG_Y", "the guest carries no such module"
 	needs := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Needs: []string{x}}}}
@@ -253,7 +252,7 @@ func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
 	return obs
 }
 
-// attributionCases are those in which more than the probe's own reason counts:
+// attributionCases are cases in which more than the probe's own reason matters:
 // shadows, gaps, the boot, counters, call sites.
 func attributionCases(t *testing.T) (cases []judgeCase) {
 	const mem, trace, core = "/dev/mem,kmem,port", "use of tracefs", "/proc/kcore access"
@@ -282,7 +281,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 		o.Checks = append(o.Checks, scenarios.Check{Site: call, Label: mem, Comm: o.Comm, Checks: 1, Denials: denials})
 		return o
 	}
-	// Sites of which the source is known have the name of their call here.
+	// Sites of a known source have the name of their call here.
 	calls := map[string]string{}
 	for _, call := range []string{sited.Site, "kernel/trace/trace.c:register_tracer", "fs/other.c:other", "fs/third.c:third", "q.c:q"} {
 		calls[call] = call
@@ -397,11 +396,11 @@ func abiCases(*testing.T) (cases []judgeCase) {
 		{"no bracket", []lockdown.Op{{Call: "read", File: lockdown.LevelFile, Data: "none integrity confidentiality\n"}}, Deviates},
 		{"nothing answered", nil, Unproven},
 	} {
-		for _, kind := range lockdown.Interfaces() { // the level file is an ABI for all of them
+		for _, iface := range lockdown.Interfaces() { // the level file is an ABI for all of them
 			o := saw(scenarios.Answered)
 			o.Ops = tc.steps
-			e := evidence{row: row, guest: Guest{Interface: kind, Arch: "x86_64"}, observed: o}
-			cases = append(cases, judgeCase{fmt.Sprintf("%s on %s", tc.name, kind), e, tc.want})
+			e := evidence{row: row, guest: Guest{Interface: iface, Arch: "x86_64"}, observed: o}
+			cases = append(cases, judgeCase{fmt.Sprintf("%s on %s", tc.name, iface), e, tc.want})
 		}
 	}
 	return cases

@@ -10,7 +10,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A Matrix is every verdict of a run, in the plan's order.
+// A Matrix has every verdict of a run, in the plan's order.
 type Matrix struct {
 	Header Header
 	Tables []Table
@@ -47,7 +47,7 @@ type TableRow struct {
 	Cells  []Cell // one a column
 }
 
-// A Cell is one verdict with the observation that it is about.
+// A Cell is one verdict with its observation.
 type Cell struct {
 	Judgment
 	Observed *scenarios.Observation `json:",omitempty"`
@@ -109,7 +109,7 @@ func (h Header) check(r Result) error {
 	return nil
 }
 
-// ID names a guest in one word a field.
+// ID is the guest's name: its fields, one word each.
 func (g Guest) ID() string { return g.Kernel + "/" + g.Arch + "/" + g.Setting.String() }
 
 // table finds or adds the table of a guest's kernel and architecture.
@@ -174,8 +174,8 @@ func (m *Matrix) AsExpected() bool {
 	return m.Measured()
 }
 
-// ClosedGaps lists the known gaps that a kernel closes, each once: the table of
-// gaps is out of date for that kernel.
+// ClosedGaps lists the known gaps that a kernel closes, each once: for that
+// kernel the table of gaps is outdated.
 func (m *Matrix) ClosedGaps() (list []string) {
 	for _, t := range m.Tables {
 		for _, r := range t.Rows {

@@ -14,16 +14,16 @@ type Mutation struct {
 	Alarms       []string // verdicts on the kernel without a mutant that are not as expected
 }
 
-// A Mutant is a kernel in which one call of security_locked_down() always
-// gives the same answer.
+// A Mutant is a kernel in which one call of security_locked_down() always gives
+// the same answer.
 type Mutant struct {
 	Site       string // as the kernel names it
 	Call       string // file:function of the source
 	Answer     string // Allow or Deny
 	Status     Status
 	By         []string  // probes that detected it
-	DetectedBy Detection `json:",omitempty"` // Killed: by which evidence
-	Why        string    `json:",omitempty"` // the sentence of the first probe in By, or why there is none
+	DetectedBy Detection `json:",omitempty"` // Killed: the evidence that detected it
+	Why        string    `json:",omitempty"` // the reason of the first probe in By, or why there is none
 }
 
 // Answers of a mutant.
@@ -32,13 +32,13 @@ const (
 	Deny  = "deny"  // -EPERM, whatever is locked
 )
 
-// A Status is what became of a mutant.
+// A Status is the outcome of a mutant.
 type Status string
 
 const (
 	Killed      Status = "killed"      // a probe detected it
 	Survived    Status = "survived"    // probes reached its call site, and none detected it
-	NotCovered  Status = "not covered" // no probe gets another answer from the site than the mutant's
+	NotCovered  Status = "not covered" // every probe gets the mutant's answer from the site anyway
 	MutantError Status = "error"       // the guest was lost, or the lab failed
 )
 
@@ -57,7 +57,7 @@ const (
 	DetectedByCrash Detection = "crash"
 )
 
-// CountDetected counts the mutants that were killed by that evidence.
+// CountDetected counts the mutants that the evidence killed.
 func (m Mutation) CountDetected(by Detection) (n int) {
 	for _, x := range m.Mutants {
 		if x.Status == Killed && x.DetectedBy == by {
@@ -85,7 +85,7 @@ func (m Mutation) Count(s Status) (n int) {
 	return n
 }
 
-// DetectionOf says which evidence an observation is that detected the mutant:
+// DetectionOf returns the evidence by which an observation detected the mutant:
 // the effect only if the act had the mutant's outcome.
 func (m Mutant) DetectionOf(o *scenarios.Observation) Detection {
 	want := scenarios.Allowed

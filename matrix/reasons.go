@@ -43,7 +43,7 @@ func (t Table) Reasons() (rs Reasons) {
 	return rs
 }
 
-// A ReasonSummary is all checked probes of a reason in one line.
+// A ReasonSummary sums up all checked probes of a reason.
 type ReasonSummary struct {
 	Reason lockdown.Reason
 	Cells  []Verdict // one a column
@@ -84,7 +84,7 @@ func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
 		}
 	}
 	if sum == Shadowed {
-		return Open // what shadows a probe is evidence of another reason
+		return Open // the shadow of a probe is evidence for another reason
 	}
 	return sum
 }

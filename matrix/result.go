@@ -7,25 +7,24 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// Format is the version of the results file. A file of another format is an
-// error, not a guess.
+// Format is the version of the results file. Another format is an error.
 const Format = 3
 
-// A Header is what all results of a run have in common: what was to be run, and
-// on which kernels.
+// A Header is what all results of a run have in common: the plan and the
+// kernels.
 type Header struct {
 	Format  int
 	Lab     string // version of the lab
 	Started string // RFC 3339
-	Digest  string // of the plan: results of another plan do not belong here
+	Digest  string // of the plan: results of another plan are not part of the run
 	Plan    []Guest
 	Probes  []string // in the order of every report
 	Rows    string   `json:",omitempty"` // RowsDigest of Probes in the lab that ran them
 	Kernels []Kernel // one for each kernel and architecture of the plan
 }
 
-// A Kernel is what the lab knows of a kernel that its guests ran. It comes from
-// the build, or from a ready image and its configuration, and not from guests.
+// A Kernel describes a kernel of the run. It comes from the build, or from a
+// ready image and its configuration, and not from guests.
 type Kernel struct {
 	Name   string
 	Arch   string
@@ -35,7 +34,7 @@ type Kernel struct {
 }
 
 // A Host is the machine that ran a guest. Results of different hosts are never
-// mixed: a control proves something for cells of its own host only.
+// mixed: a control holds for cells of its own host only.
 type Host struct {
 	Arch  string // of the guest
 	Accel string // tcg or kvm
@@ -44,8 +43,8 @@ type Host struct {
 	CPU   string // CPU model of the guest, as QEMU names it
 }
 
-// Same reports whether two hosts ran guests in the same way. Why an accelerator
-// was chosen does not matter.
+// Same reports whether two hosts ran guests in the same way, whatever the
+// reason for the accelerator.
 func (h Host) Same(o Host) bool {
 	h.Why, o.Why = "", ""
 	return h == o
@@ -59,7 +58,7 @@ type Guest struct {
 	Setting   lockdown.Setting
 }
 
-// An Origin is exactly what was booted.
+// An Origin identifies what was booted.
 type Origin struct {
 	Base        string // name of the base, or the path of a ready image
 	BaseVersion string
@@ -76,11 +75,11 @@ func (o Origin) Same(p Origin) bool {
 	return o.ImageSHA256 == p.ImageSHA256 && o.GuestSHA256 == p.GuestSHA256
 }
 
-// A Result is everything one guest gave: one line of results.jsonl.
+// A Result is the result of one guest: one line of results.jsonl.
 type Result struct {
 	Guest
 	Mutant   string `json:",omitempty"` // "ANSWER SITE" as the lab series takes it; empty: the kernel as it is
-	Host     Host   // that ran it
+	Host     Host   // the host that ran it
 	Origin   Origin
 	Machines []MachineRun // in the order in which they ran
 	End      End
@@ -91,36 +90,36 @@ type Result struct {
 // machine profile that its probes need.
 type MachineRun struct {
 	Profile      string `json:",omitempty"` // empty: the plain machine
-	Command      string // the line that repeats this boot by hand
-	Forked       bool   `json:",omitempty"` // it did not boot: it is a copy of a guest that did
+	Command      string // the command line that repeats this boot
+	Forked       bool   `json:",omitempty"` // it is a copy of a booted guest and did not boot itself
 	Timing       []Phase
 	States       []scenarios.State
 	Observations []scenarios.Observation
 }
 
-// An Ending is how a guest ended, in one word, and whose fault it was.
+// An Ending is how a guest ended, and whose fault it was.
 type Ending string
 
 const (
-	Ended       Ending = "ended"      // it did its work and powered off
+	Ended       Ending = "ended"      // it ran the probes and powered off
 	LostByGuest Ending = "lost"       // it panicked, hung, reset or went silent
 	FailedByLab Ending = "lab failed" // the host or the lab failed: nothing follows about the kernel
 )
 
-// An End is how a guest ended. The zero value means that it ended well.
+// An End describes how a guest ended. The zero value is a good end.
 type End struct {
 	Ending  Ending   `json:",omitempty"` // empty: Ended
 	Cause   string   `json:",omitempty"` // LostByGuest: panic, hang, reset, ...
 	Detail  string   `json:",omitempty"` // one line
 	Console []string `json:",omitempty"` // LostByGuest: the console's last lines
-	Command string   `json:",omitempty"` // the line that repeats the boot of the machine that failed
-	Log     string   `json:",omitempty"` // file with all of the console, relative to the run's directory
+	Command string   `json:",omitempty"` // the command line that repeats the boot of the failed machine
+	Log     string   `json:",omitempty"` // file with the whole console, relative to the run's directory
 }
 
-// Well reports whether the guest did its work and powered off.
+// Well reports whether the guest ran its probes and powered off.
 func (e End) Well() bool { return e.Ending == "" || e.Ending == Ended }
 
-// Lost reports whether the guest did not come to its end by its own fault.
+// Lost reports whether the guest did not end well by its own fault.
 func (e End) Lost() bool { return e.Ending == LostByGuest }
 
 // Failed reports whether the lab or its host failed.
@@ -137,13 +136,13 @@ func (e End) String() string {
 	return e.Cause + ": " + e.Detail
 }
 
-// A Phase is how far a guest's life went, and when.
+// A Phase is a phase of a guest, and when it was reached.
 type Phase struct {
 	Name string
 	MS   int64 // since QEMU was started, ms
 }
 
-// Plain is the guest's plain machine; an empty run if it did not start.
+// Plain returns the guest's plain machine; an empty run if it did not start.
 func (r *Result) Plain() MachineRun {
 	for _, m := range r.Machines {
 		if m.Profile == "" {
@@ -153,8 +152,8 @@ func (r *Result) Plain() MachineRun {
 	return MachineRun{}
 }
 
-// Command is the line that repeats the guest's boot: of the machine that
-// failed, or else of the plain one.
+// Command is the command line that repeats the guest's boot: of the failed
+// machine, or else of the plain one.
 func (r *Result) Command() string {
 	if r.End.Command != "" {
 		return r.End.Command
@@ -162,8 +161,7 @@ func (r *Result) Command() string {
 	return r.Plain().Command
 }
 
-// State finds what a machine's kernel showed at a moment; nil if it did not
-// come so far.
+// State returns a machine's state at a moment; nil if it was not reached.
 func (m *MachineRun) State(when string) *scenarios.State {
 	for i := range m.States {
 		if s := &m.States[i]; s.When == when {
@@ -173,8 +171,8 @@ func (m *MachineRun) State(when string) *scenarios.State {
 	return nil
 }
 
-// observation finds what a guest saw of a probe and the machine in which it
-// ran; nil if it did not run.
+// observation returns a guest's observation of a probe and the machine in which
+// it ran; nil if it did not run.
 func (r *Result) observation(probe string) (*scenarios.Observation, *MachineRun) {
 	for i := range r.Machines {
 		m := &r.Machines[i]
@@ -187,7 +185,7 @@ func (r *Result) observation(probe string) (*scenarios.Observation, *MachineRun)
 	return nil, nil
 }
 
-// Observations lists what a guest saw in all of its machines.
+// Observations lists the observations of all of a guest's machines.
 func (r *Result) Observations() (all []scenarios.Observation) {
 	for _, m := range r.Machines {
 		all = append(all, m.Observations...)
@@ -195,7 +193,7 @@ func (r *Result) Observations() (all []scenarios.Observation) {
 	return all
 }
 
-// Kernel finds the record of a kernel; the zero value if there is none.
+// Kernel returns the record of a kernel; the zero value if there is none.
 func (h Header) Kernel(name, arch string) Kernel {
 	for _, k := range h.Kernels {
 		if k.Name == name && k.Arch == arch {

@@ -9,14 +9,14 @@ const (
 	Shadowed     Verdict = "shadowed"     // denied as expected, by another locked reason that is checked first
 	Open         Verdict = "open"         // allowed as expected
 	OpenGap      Verdict = "gap"          // allowed although its reason is locked: a known gap
-	GapClosed    Verdict = "gap closed"   // a known gap is denied, and the kernel names its reason: the table of gaps is out of date
+	GapClosed    Verdict = "gap closed"   // a known gap is denied, and the kernel names its reason: the table of gaps is outdated
 	Conforms     Verdict = "conforms"     // every answer is the model's
 	Unavailable  Verdict = "unavailable"  // the kernel or the machine lacks the target, for a reason that was checked
 	Leak         Verdict = "LEAK"         // allowed, and expected to be denied
 	Overblocked  Verdict = "OVERBLOCKED"  // denied, and expected to be allowed
-	Deviates     Verdict = "DEVIATES"     // an answer of lockdown's own files is not the model's
+	Deviates     Verdict = "DEVIATES"     // an answer of lockdown's own files differs from the model's
 	Unattributed Verdict = "unattributed" // denied as expected, but the kernel did not name the reason
-	Unproven     Verdict = "unproven"     // nothing follows: no control that was allowed, or an absence that nothing explains
+	Unproven     Verdict = "unproven"     // nothing follows: no control was allowed, or the target is absent without an explanation
 	Lost         Verdict = "lost"         // the guest died, hung or went silent
 	NotRun       Verdict = "not run"      // planned, and no result yet
 )
@@ -26,7 +26,7 @@ func Verdicts() []Verdict {
 	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
 }
 
-// Expected reports whether the verdict is one that a sound kernel earns.
+// Expected reports whether a sound kernel gets the verdict.
 func (v Verdict) Expected() bool {
 	switch v {
 	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable:
@@ -46,7 +46,7 @@ func (v Verdict) Measured() bool {
 	return false
 }
 
-// A Judgment is a verdict, the rule that gave it and its sentence.
+// A Judgment is a verdict, the rule that gave it and its explanation.
 type Judgment struct {
 	Verdict Verdict
 	Rule    string // name of a rule; see Rules

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// clean replaces what a terminal or an XML reader would interpret: control and
-// format characters, and bytes that are not UTF-8. A tab becomes a space.
+// clean replaces characters that a terminal or an XML reader would interpret:
+// control and format characters, and bytes that are not UTF-8. A tab becomes a
+// space.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -21,16 +22,16 @@ func clean(s string) string {
 	}, s)
 }
 
-// markup is every character that begins markup in Markdown or HTML within a line,
-// a list or a cell of a table.
+// markup lists the characters that begin markup in Markdown or HTML within a
+// line, a list or a table cell.
 const markup = "\\`*{}[]|~#$"
 
-// escape keeps text that came from a guest from being markup in Markdown: also
-// not a link, or a mention of a person or an issue in a tracker.
+// escape escapes text from a guest for Markdown, so that it makes no markup, no
+// link, and no mention of a person or an issue in a tracker.
 func escape(s string) string {
 	s = clean(s)
 	var b strings.Builder
-	word := false // the last character was of a word
+	word := false // the last character belongs to a word
 	for i, r := range s {
 		switch {
 		case r == '&':
@@ -40,7 +41,7 @@ func escape(s string) string {
 		case r == '>':
 			b.WriteString("&gt;")
 		case strings.ContainsRune(markup, r),
-			r == '_' && !(word && startsWord(s[i+1:])), // within a word it is none
+			r == '_' && !(word && startsWord(s[i+1:])), // within a word it is no markup
 			r == '@' && !word,
 			r == ':' && strings.HasPrefix(s[i:], "://"),
 			r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www"):
@@ -60,15 +61,15 @@ func startsWord(s string) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// code is a text as Markdown's code. A backquote cannot be escaped there, so it
-// becomes an apostrophe, and a bar is escaped because it would end the cell of a
-// table.
+// code formats a text as code in Markdown. A backquote cannot be escaped there,
+// so it becomes an apostrophe, and a bar is escaped because it would end the
+// table cell.
 func code(s string) string {
 	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(clean(s)) + "`"
 }
 
-// escapeJSON escapes the characters that encoding/json leaves as they are and a
-// terminal would interpret. In a JSON text they occur in strings only.
+// escapeJSON escapes characters that encoding/json keeps and a terminal would
+// interpret. In JSON they occur in strings only.
 func escapeJSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {

@@ -17,16 +17,16 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// hostile has what a guest may put into a string: escape sequences (ESC and C1),
+// hostile has text that a guest may send: escape sequences (ESC and C1),
 // characters that reorder text, bytes that are not UTF-8, and markup of
 // Markdown, HTML and XML.
 const hostile = "\x1b]0;t\a\x9b2J\u009b5n\u202e\u2066\x00\x7f\r\b\xff\ufeff ]]> <b>h</b> &lt; <!--c--> | a | **b** __u__ `c` [l](http://h) ![i](x) @user #12 $m$ ~~s~~ https://x www.y.z\n# h\n- i\n"
 
-// marks are parts of hostile that must not be left in Markdown.
+// marks are parts of hostile that must not appear in Markdown.
 var marks = []string{"<b>", "<!--", "&lt; ", " | a |", " **b", " __u", "`c`", "[l]", "![i", " @user", " #12", " $m$", " ~~s", "https://", "www.y", "\n# h", "\n- i\n"}
 
-// poison puts text into every string that v leads to, but into those that the
-// lab itself writes and that decide what is printed.
+// poison puts the text into every string reachable from v, except those that
+// the lab writes and that decide what is printed.
 func poison(v reflect.Value, text string) {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -63,7 +63,7 @@ func poisoned(t testing.TB, text string) Measurement {
 	return m
 }
 
-// plain reports the first character of an output that a terminal would
+// plain returns the first character of an output that a terminal would
 // interpret.
 func plain(s string) (rune, bool) {
 	if !utf8.ValidString(s) {
@@ -131,7 +131,7 @@ func TestGuestsCannotWriteMarkup(t *testing.T) {
 	}
 }
 
-// withoutCode takes the code out of Markdown that has no escaped backquotes in
+// withoutCode removes the code from Markdown without escaped backquotes in
 // code.
 func withoutCode(s string) string {
 	parts := strings.Split(strings.ReplaceAll(s, "\\`", ""), "`")
@@ -156,8 +156,8 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-// FuzzEscape wants no control character in what a view writes, no markup in
-// Markdown, and JSON that means the same as before.
+// FuzzEscape: a view has no control character, Markdown has no markup, and JSON
+// keeps its meaning.
 func FuzzEscape(f *testing.F) {
 	f.Add(hostile)
 	f.Add("\U000e0001\u2028")
@@ -189,8 +189,8 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-// TestLinesAreShort wants long lists broken between items, and a long reason cut
-// off in the line of a machine.
+// TestLinesAreShort: long lists are broken between items, and a long reason is
+// cut off in the line of a host.
 func TestLinesAreShort(t *testing.T) {
 	items := slices.Repeat([]string{"12 of something"}, 20)
 	got := wrap(items)

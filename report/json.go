@@ -9,19 +9,19 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// document is the JSON report: the matrix and what follows from it.
+// document is the JSON report: the matrix and its summaries.
 type document struct {
 	Machines   []string
 	AsExpected bool
 	Measured   bool                   // at least one cell shows what a kernel did
 	Counts     map[matrix.Verdict]int // encoding/json sorts the keys
-	ClosedGaps []string               `json:",omitempty"` // the table of gaps is out of date for these
+	ClosedGaps []string               `json:",omitempty"` // gaps for which the table of gaps is outdated
 	Errors     []string               `json:",omitempty"`
 	Isolation  []*matrix.Isolation    `json:",omitempty"`
 	*matrix.Matrix
 }
 
-// writeJSON writes a matrix for programs: everything, observations included.
+// writeJSON writes a matrix for programs, with all observations.
 func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
 	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Matrix: m}
 	for _, h := range m.Hosts() {
@@ -35,8 +35,8 @@ func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
 	return JSON(b, doc)
 }
 
-// JSON writes a value as JSON for programs and terminals: no control character
-// of a string is left as it is.
+// JSON writes a value as JSON that is safe on a terminal: control characters in
+// strings are escaped.
 func JSON(w io.Writer, value any) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)

@@ -9,8 +9,8 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// writeJUnit writes a matrix for CI: a suite a guest, a case a probe. What
-// follows from a kernel is a failure, what follows from the lab an error.
+// writeJUnit writes a matrix for CI: a suite for each guest, a case for each
+// probe. A kernel's fault is a failure, the lab's fault an error.
 func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 	suites := junit.Testsuites{Name: "ldlab"}
 	for _, t := range m.Tables {
@@ -42,7 +42,7 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 	return nil
 }
 
-// junitNotes is a suite for sentences about the whole matrix.
+// junitNotes is a suite with the notes about the whole matrix.
 func junitNotes(list []string, measured bool) junit.Testsuite {
 	suite := junit.Testsuite{Name: "ldlab"}
 	tc := junit.Testcase{Name: "notes", Classname: "ldlab", Time: "0"}

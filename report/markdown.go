@@ -75,7 +75,7 @@ func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Tab
 // markdownGuests lists guests that were lost, failed or ran again, and why
 // probes are unavailable.
 func markdownGuests(b *strings.Builder, t matrix.Table) {
-	head := "\nGuests that did not run through at once:\n\n"
+	head := "\nGuests that were lost, failed or ran again:\n\n"
 	for _, c := range t.Columns {
 		if remarkable(c) {
 			fmt.Fprintf(b, "%s- %s: %s\n", head, escape(c.Setting.String()), escape(guestNote(c)))

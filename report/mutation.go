@@ -7,7 +7,7 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// mutations writes what became of each mutant, in Markdown that is readable on a
+// mutations writes the status of each mutant, in Markdown that is readable on a
 // terminal.
 func mutations(b *strings.Builder, m Measurement) error {
 	b.WriteString(`# Mutants

@@ -48,8 +48,8 @@ func machines(b *strings.Builder, m *matrix.Matrix) error {
 	return nil
 }
 
-// origin describes what was booted, in parts: the interface and the base, the
-// patch series, the image.
+// origin describes what was booted: the interface and the base, the patch
+// series, the image.
 func origin(face string, o matrix.Origin) []string {
 	base := face
 	if o.Base != "" {
@@ -68,7 +68,7 @@ func origin(face string, o matrix.Origin) []string {
 	return parts
 }
 
-// splitGaps splits the probes of known gaps from all others.
+// splitGaps separates the probes of known gaps from the others.
 func splitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
 	for _, r := range rows {
 		if r.Expect == scenarios.Gap.String() {
@@ -80,8 +80,8 @@ func splitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
 	return others, gaps
 }
 
-// counts gives the verdicts that occur, in their order, each with its short form
-// in the matrix.
+// counts returns the verdicts that occur, in their order, each with its short
+// form in the matrix.
 func counts(m *matrix.Matrix) string {
 	n := m.Count()
 	var parts []string
@@ -96,18 +96,18 @@ func counts(m *matrix.Matrix) string {
 	return wrap(parts)
 }
 
-// notes are sentences about the whole matrix that no reader should miss.
+// notes are important statements about the whole matrix.
 func notes(m *matrix.Matrix) (list []string) {
 	if !m.Measured() {
 		list = append(list, "nothing was measured: no cell shows what a kernel did")
 	}
 	if gaps := m.ClosedGaps(); len(gaps) > 0 {
-		list = append(list, "the table of gaps is out of date, because these known gaps are closed: "+strings.Join(gaps, ", "))
+		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
 	}
 	return list
 }
 
-// guestNote describes how a guest went, in one line.
+// guestNote describes the state or the end of a guest in one line.
 func guestNote(c matrix.Column) string {
 	note := "shows " + c.Shown
 	switch {
@@ -132,16 +132,18 @@ func retried(c matrix.Column) string {
 	return fmt.Sprintf("try %d, because the guest was lost before", c.Tries)
 }
 
-// remarkable reports whether a guest was lost, failed, was not run or ran again.
+// remarkable reports whether a guest was lost, failed, did not run or ran
+// again.
 func remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 }
 
-// An absence is why probes of a table are unavailable.
+// An absence is a reason why probes of a table are unavailable.
 type absence struct {
 	why    string
-	probes []string // with the numbers of the settings, unless it is all of them
+	probes []string // with the numbers of the settings, unless it is absent in all
 }
 
-// absences lists why probes of a table are unavailable, in the table's order.
+// absences lists the reasons why probes of a table are unavailable, in the
+// table's order.
 func absences(t matrix.Table) (list []absence) {
 	for _, r := range t.Rows {
 		settings := map[string][]string{}
@@ -170,8 +172,8 @@ func absences(t matrix.Table) (list []absence) {
 	return list
 }
 
-// An unexpected is what is not as expected: probes of one guest that got the
-// same verdict for the same reason.
+// An unexpected lists the probes of one guest that got the same unexpected
+// verdict for the same reason.
 type unexpected struct {
 	guest  string // kernel, architecture and setting
 	probes []string
@@ -201,10 +203,10 @@ func allUnexpected(m *matrix.Matrix) []unexpected {
 	return list
 }
 
-// maxNamed is how many of several probes are named.
+// maxNamed is the maximum number of probes to name.
 const maxNamed = 3
 
-// probeList names the first probes, and counts the rest.
+// probeList names the first probes and counts the rest.
 func probeList(probes []string) string {
 	if n := len(probes) - maxNamed; n > 1 {
 		return fmt.Sprintf("%s and %d more", strings.Join(probes[:maxNamed], ", "), n)
@@ -233,7 +235,7 @@ func reasonLines(rs matrix.Reasons) []string {
 	return lines
 }
 
-// share prints denied/probed, and a point if nothing was denied and no denial
+// share prints denied/probed, or a point if nothing was denied and no denial
 // was expected.
 func share(s matrix.Share) string {
 	text := fmt.Sprintf("%d/%d", s.Denied, s.Probes)
@@ -248,7 +250,7 @@ func share(s matrix.Share) string {
 	return text
 }
 
-// maxLine is how wide lines are, in characters.
+// maxLine is the maximum width of lines, in characters.
 const maxLine = 100
 
 // wrap joins the items of a list with commas, and breaks it into lines between
@@ -273,7 +275,7 @@ func wrap(items []string) string {
 	return b.String()
 }
 
-// shorten cuts a line that is too wide.
+// shorten cuts off a line that is too wide.
 func shorten(s string) string {
 	if r := []rune(s); len(r) > maxLine {
 		return string(r[:maxLine-len("...")]) + "..."

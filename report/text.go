@@ -64,8 +64,8 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	}
 }
 
-// textReasons sums up by reason. Reasons that no guest can reach are listed only
-// if the table is about most of the others.
+// textReasons sums up by reason. It lists reasons that no guest can reach only
+// if the table has most of the others.
 func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	fmt.Fprintln(b)
 	for _, line := range reasonLines(rs) {
@@ -79,8 +79,8 @@ func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	}
 }
 
-// textByReason is the matrix in short, if more than a handful of reasons are
-// probed.
+// textByReason is a short matrix by reason, if more than a handful of reasons
+// are probed.
 func textByReason(b *strings.Builder, t matrix.Table, wide int) {
 	rows := t.ByReason()
 	if len(rows) < 8 {
@@ -138,7 +138,7 @@ func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
 	}
 }
 
-// maxUnexpected bounds the list in the text; the other formats have them all.
+// maxUnexpected bounds the list in the text; the other formats are complete.
 const maxUnexpected = 40
 
 func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
@@ -155,7 +155,7 @@ func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
 		}
 		fmt.Fprintf(b, "  %s\n", u)
 		if u.guest == guest {
-			continue // its boot was shown
+			continue // its boot was printed
 		}
 		guest = u.guest
 		if u.column.Command != "" {

@@ -33,8 +33,8 @@ func timing(b *strings.Builder, m *matrix.Matrix) error {
 	return nil
 }
 
-// phases lists the phases that guests passed, in the order of the guest that
-// passed most of them, and how long each took.
+// phases lists the phases of guests, in the order of the guest that passed most
+// of them, with their lengths.
 func phases(t matrix.Table, forked bool) (names []string, lengths map[string][]int64) {
 	lengths = map[string][]int64{}
 	for _, c := range t.Columns {

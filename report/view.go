@@ -1,6 +1,5 @@
-// Package report writes down what the lab measured: one table of views. The same
-// measurement gives the same bytes. No view lets text from a guest through as it
-// is: see escape.go.
+// Package report writes measurements: one table of views. The same measurement
+// gives the same bytes. All text from guests is escaped: see escape.go.
 package report
 
 import (
@@ -13,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// A Measurement is what views are written from; a view needs one of its fields.
+// A Measurement is the input of a view, which needs one of its fields.
 type Measurement struct {
 	Matrix   *matrix.Matrix
 	Coverage []matrix.Coverage
@@ -29,17 +28,17 @@ const (
 	OfMutation Subject = "mutation"
 )
 
-// A View is one way to write a measurement down.
+// A View is a way to write a measurement.
 type View struct {
 	Name   string
 	Of     Subject
 	Format bool   // a whole matrix, for --format
-	File   string // in which a run keeps it beside its results; empty: it is not kept
-	Golden string // in testdata
+	File   string // file beside the results of a run; empty if none
+	Golden string // file in testdata
 	Write  func(w io.Writer, m Measurement) error
 }
 
-// views is the table. Order is the order of every listing.
+// views is the table. Its order is the order of every listing.
 var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
@@ -51,7 +50,7 @@ var views = []View{
 	{"mutation", OfMutation, false, "", "mutation.md", whole(mutations)},
 }
 
-// whole writes a view only once all of it is there.
+// whole buffers a view, so that it is written completely or not at all.
 func whole(write func(*strings.Builder, Measurement) error) func(io.Writer, Measurement) error {
 	return func(w io.Writer, m Measurement) error {
 		b := &strings.Builder{}
@@ -66,7 +65,7 @@ func whole(write func(*strings.Builder, Measurement) error) func(io.Writer, Meas
 func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer, Measurement) error {
 	return whole(func(b *strings.Builder, m Measurement) error {
 		if m.Matrix == nil {
-			return errors.New("there is no matrix")
+			return errors.New("no matrix")
 		}
 		return write(b, m.Matrix)
 	})
@@ -75,7 +74,7 @@ func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer
 // Views lists every view.
 func Views() []View { return slices.Clone(views) }
 
-// Formats lists the views of a whole matrix.
+// Formats lists the views of a whole matrix, for --format.
 func Formats() []View {
 	return slices.DeleteFunc(Views(), func(v View) bool { return !v.Format })
 }
@@ -92,7 +91,7 @@ func Find(name string) (View, bool) {
 func Write(w io.Writer, name string, m Measurement) error {
 	v, ok := Find(name)
 	if !ok {
-		return fmt.Errorf("write %s: there is no such view", name)
+		return fmt.Errorf("write %s: unknown view", name)
 	}
 	if err := v.Write(w, m); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)

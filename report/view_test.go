@@ -16,14 +16,14 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // maxGolden bounds a golden file, in bytes: a reviewer reads all of it.
 const maxGolden = 8 << 10
 
-// measurement is made by hand: six probes in four settings, in which each
-// verdict occurs, a guest that was lost and ran again, one that was lost, and
-// one that did not run.
+// measurement is made by hand: six probes in four settings with every verdict,
+// and a guest that was lost and ran again, one that was lost, and one that did
+// not run.
 func measurement(t testing.TB) Measurement {
 	t.Helper()
 	setting := func(text string) lockdown.Setting {
@@ -81,8 +81,8 @@ func measurement(t testing.TB) Measurement {
 	}
 }
 
-// handMadeCoverage has a site of every reach, one whose source is not known, and
-// everything that is wrong with a coverage.
+// handMadeCoverage has a site of every reach, one of unknown source, and every
+// fault of a coverage.
 func handMadeCoverage() []matrix.Coverage {
 	site := func(name, file, function string, line int) lockdown.Site {
 		return lockdown.Site{Name: name, File: file, Function: function, Line: line}
@@ -132,7 +132,7 @@ func write(t testing.TB, v View, m Measurement) []byte {
 }
 
 // TestGolden compares every view with its golden file. "go test ./report
-// -update" writes them anew.
+// -update" rewrites them.
 func TestGolden(t *testing.T) {
 	for _, v := range Views() {
 		got := write(t, v, measurement(t))
@@ -147,7 +147,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s differs from %s (go test ./report -update writes it anew):\n%s", v.Name, golden, got)
+			t.Errorf("%s differs from %s (go test ./report -update rewrites it):\n%s", v.Name, golden, got)
 		}
 		if len(want) > maxGolden {
 			t.Errorf("%s has %d bytes, want at most %d", golden, len(want), maxGolden)
@@ -159,7 +159,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, f := range files {
 		if !f.IsDir() && !slices.ContainsFunc(Views(), func(v View) bool { return v.Golden == f.Name() }) {
-			t.Errorf("testdata/%s is of no view", f.Name())
+			t.Errorf("testdata/%s belongs to no view", f.Name())
 		}
 	}
 }
@@ -186,23 +186,23 @@ func TestViewsAreNamedOnce(t *testing.T) {
 		}
 	}
 	if err := Write(&bytes.Buffer{}, "none", Measurement{}); err == nil {
-		t.Error("a view that is not there: no error")
+		t.Error("an unknown view: no error")
 	}
 	if err := Write(&bytes.Buffer{}, "text", Measurement{}); err == nil {
 		t.Error("a text without a matrix: no error")
 	}
 }
 
-// TestEveryFormatTells wants what no reader may miss in every format of a
-// matrix: a guest that ran again, one that was lost, why a probe is unavailable,
-// that a gap is closed, and that nothing was measured.
-func TestEveryFormatTells(t *testing.T) {
+// TestEveryFormatHasNotes: every format of a matrix shows a guest that ran again,
+// one that was lost, why a probe is unavailable, that a gap is closed, and that
+// nothing was measured.
+func TestEveryFormatHasNotes(t *testing.T) {
 	empty := measurement(t)
 	empty.Matrix.Tables[0].Rows = empty.Matrix.Tables[0].Rows[3:4] // msr/write: unavailable or not run
 	for _, f := range Formats() {
 		got, nothing := string(write(t, f, measurement(t))), string(write(t, f, empty))
 		retry, note := "try 2, because the guest was lost before", "nothing was measured"
-		gap := "the table of gaps is out of date"
+		gap := "the table of gaps is outdated"
 		if f.Name == "json" {
 			retry, note, gap = `"Tries": 2`, `"Measured": false`, `"ClosedGaps": [`
 		}

@@ -14,7 +14,7 @@ func newBuild() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build",
 		Short: "Build kernels and guests into the cache, and boot nothing",
-		Long:  "Build prints a line for each kernel: its name, its architecture and its image.",
+		Long:  "Build prints the name, the architecture and the image of each kernel.",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := engine.Resolve(c.Context(), sel, "")

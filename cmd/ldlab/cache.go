@@ -18,7 +18,7 @@ import (
 func newCache() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cache",
-		Short: "List what is in the cache, or remove what was not used for long",
+		Short: "List the cache's entries, or remove those not used recently",
 		Long: fmt.Sprintf(`The cache is $LDLAB_CACHE, or ldlab in the user's cache directory. It has kernel
 sources, working trees, kernels, programs and images of guests, and booted
 guests from which others are forked. After each build ldlab removes what was
@@ -75,7 +75,7 @@ func newCachePrune() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove entries, those used longest ago first",
+		Short: "Remove entries, least recently used first",
 		Long: `Prune removes entries that were not used for --older, and then those used longest
 ago until --max bytes are left. Without both flags it prunes to the size to which
 ldlab prunes after each build. It prints a line for each entry.`,
@@ -95,13 +95,13 @@ ldlab prunes after each build. It prints a line for each entry.`,
 			return notOurs(err)
 		},
 	}
-	c.Flags().StringVar(&size, "max", "", "size that may stay, like 500M, 20G or none")
-	c.Flags().StringVar(&older, "older", "", "remove what was not used for so long, like 36h or 7d")
-	c.Flags().BoolVar(&dry, "dry-run", false, "only print what would be removed")
+	c.Flags().StringVar(&size, "max", "", "size of the cache to keep, like 500M, 20G or none")
+	c.Flags().StringVar(&older, "older", "", "remove entries not used for this long, like 36h or 7d")
+	c.Flags().BoolVar(&dry, "dry-run", false, "print what would be removed, and remove nothing")
 	return c
 }
 
-// pruneLimits reads the flags; both may be empty.
+// pruneLimits parses the flags; both may be empty.
 func pruneLimits(size, older string) (cache.Limits, error) {
 	limits := cache.Limits{Max: -1}
 	var err error
@@ -123,10 +123,10 @@ func pruneLimits(size, older string) (cache.Limits, error) {
 	return limits, nil
 }
 
-// maxDays keeps ages within time.Duration.
+// maxDays is the most days that time.Duration holds.
 const maxDays = 100 * 365
 
-// parseAge reads a duration of Go, or a number of days like 7d.
+// parseAge parses a Go duration, or a number of days like 7d.
 func parseAge(text string) (time.Duration, error) {
 	bad := fmt.Errorf("%q is not a duration like 36h or 7d", text)
 	if days, ok := strings.CutSuffix(text, "d"); ok {
@@ -141,7 +141,7 @@ func parseAge(text string) (time.Duration, error) {
 	case err != nil:
 		return 0, bad
 	case d <= 0:
-		return 0, errors.New("it must be more than 0")
+		return 0, errors.New("must be more than 0")
 	}
 	return d, nil
 }
@@ -160,7 +160,7 @@ func writePruned(w io.Writer, p cache.Pruned, dry bool) {
 	fmt.Fprintf(w, "%s %d of %d entries; %s stay\n", verb, len(p.Removed), p.Total, cache.FormatSize(p.Size))
 }
 
-// notOurs makes a cache of another user a mistake of this one.
+// notOurs turns a cache of another user into a usage error.
 func notOurs(err error) error {
 	if errors.Is(err, cache.ErrNotOurs) {
 		return &plan.UsageError{Text: err.Error()}

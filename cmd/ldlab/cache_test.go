@@ -24,7 +24,7 @@ func lease(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(l.Close)
 }
 
-// unused makes the last use of files so long ago: unused DURATION FILE...
+// unused sets the last use of files into the past: unused DURATION FILE...
 func unused(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: unused DURATION FILE...")

@@ -11,7 +11,7 @@ func newDoctor() *cobra.Command {
 	var asJSON, packages bool
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "List what is missing, and print the command that installs it",
+		Short: "List missing programs, and print the command that installs them",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d := examine(c.Context())
@@ -29,7 +29,7 @@ func newDoctor() *cobra.Command {
 					fmt.Fprintf(w, "%-8s %-34s %s\n", f.State, f.What, f.Text)
 				}
 				if d.Install != "" {
-					fmt.Fprintf(w, "\nto install what is missing:\n  %s\n", d.Install)
+					fmt.Fprintf(w, "\nto install the missing packages:\n  %s\n", d.Install)
 				}
 			}
 			if d.Missing() {

@@ -12,26 +12,26 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// A check is one thing that the lab looked at on the host.
+// A check is the result of one check of the host.
 type check struct {
 	State string // ok, missing, slower (works without it) or note
 	What  string
 	Text  string
 }
 
-// A diagnosis is what the host has and lacks.
+// A diagnosis is all checks of the host, and what to install.
 type diagnosis struct {
 	Checks   []check
-	Packages []string // Debian packages of what is missing, optional ones included
-	Install  string   `json:",omitempty"` // the command that installs them; empty: there are none
+	Packages []string // Debian packages that are missing, optional ones included
+	Install  string   `json:",omitempty"` // the command that installs them; empty if there are none
 }
 
-// Missing reports whether something is missing that a run needs.
+// Missing reports whether something that a run needs is missing.
 func (d diagnosis) Missing() bool {
 	return slices.ContainsFunc(d.Checks, func(f check) bool { return f.State == "missing" })
 }
 
-// requirements is what the host needs for every architecture, each once.
+// requirements lists what the host needs for all architectures, each once.
 func requirements() []kernels.Requirement {
 	var list []kernels.Requirement
 	add := func(r kernels.Requirement) {
@@ -48,7 +48,7 @@ func requirements() []kernels.Requirement {
 	return list
 }
 
-// examine looks at the host and changes nothing.
+// examine checks the host and changes nothing.
 func examine(ctx context.Context) diagnosis {
 	var d diagnosis
 	need := func(pkg string) {
@@ -112,18 +112,18 @@ func cachecheck() check {
 		}
 	}
 	if err != nil {
-		return check{"missing", "cache", fmt.Sprintf("write %s: %v; LDLAB_CACHE names another place", dir, err)}
+		return check{"missing", "cache", fmt.Sprintf("write %s: %v; set LDLAB_CACHE to another directory", dir, err)}
 	}
 	return check{"ok", "cache", dir}
 }
 
-// kvmcheck looks only: whether a guest really runs with KVM is tried at the
-// first run, for firmware that runs is no proof.
+// kvmcheck only opens /dev/kvm. The first run checks that a guest boots with
+// KVM, which running firmware does not prove.
 func kvmcheck() check {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
-		return check{"note", "/dev/kvm", fmt.Sprintf("%v: guests are emulated, which is slower", err)}
+		return check{"note", "/dev/kvm", fmt.Sprintf("%v: guests are emulated by TCG, which is slower", err)}
 	}
 	f.Close()
-	return check{"note", "/dev/kvm", "opens; the first run tries whether a guest runs with it"}
+	return check{"note", "/dev/kvm", "opens; the first run checks that a guest boots with it"}
 }

@@ -22,13 +22,13 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-var update = flag.Bool("update", false, "write the files of results in testdata/example anew")
+var update = flag.Bool("update", false, "rewrite the results files in testdata/example")
 
-// maxExample bounds a file of results in testdata, in bytes.
+// maxExample bounds a results file in testdata, in bytes.
 const maxExample = 8 << 10
 
-// exampleHeader is of one kernel and these probes. It has no digest of the rows,
-// so that an edit of a row does not change the file.
+// exampleHeader has one kernel and these probes. It has no digest of the rows,
+// so an edit of a row does not change the file.
 func exampleHeader(t *testing.T, probes []string, settings ...string) matrix.Header {
 	h := matrix.Header{Format: matrix.Format, Lab: "example", Started: "2026-01-02T03:04:05Z", Probes: probes,
 		Kernels: []matrix.Kernel{{Name: "bitmap", Arch: "x86_64", Origin: exampleOrigin, Config: map[string]bool{"CONFIG_X86_MSR": false}}}}
@@ -55,8 +55,9 @@ func see(r *matrix.Result, probe string, outcome scenarios.Outcome, why string, 
 		Report: scenarios.Report{Outcome: outcome, Call: probe + "() <b> \x1b[31m", Why: why}})
 }
 
-// examples makes the files of testdata/example: guests write hostile text, one
-// ran twice, one was lost and one did not run; in absent.jsonl, nothing is there.
+// examples makes the files of testdata/example. Guests write hostile text, one
+// ran twice, one was lost and one did not run; in absent.jsonl, every target is
+// absent.
 func examples(t *testing.T) map[string][]byte {
 	denial := func(label string) string {
 		return "Lockdown: ldp-1: " + label + " is restricted; see man kernel_lockdown.7"
@@ -109,8 +110,8 @@ func encode(t *testing.T, h matrix.Header, list []matrix.Result) []byte {
 	return all
 }
 
-// TestExample wants the files in testdata/example as the lab writes them now.
-// "go test ./cmd/ldlab -run TestExample -update" writes them anew.
+// TestExample compares testdata/example with what the lab writes. "go test
+// ./cmd/ldlab -run TestExample -update" rewrites the files.
 func TestExample(t *testing.T) {
 	for name, got := range examples(t) {
 		path := filepath.Join("testdata", "example", name)
@@ -124,13 +125,13 @@ func TestExample(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got, want) || len(want) > maxExample {
-			t.Errorf("%s, %d bytes, is not what the lab writes (go test ./cmd/ldlab -run TestExample -update)", path, len(want))
+			t.Errorf("%s, %d bytes, differs from what the lab writes (go test ./cmd/ldlab -run TestExample -update)", path, len(want))
 		}
 	}
 }
 
 // TestExampleInEveryFormat checks properties of the reports: each is valid, has
-// every cell, and lets nothing through that a terminal would interpret.
+// every cell, and has no character that a terminal would interpret.
 func TestExampleInEveryFormat(t *testing.T) {
 	set, err := results.Load(filepath.Join("testdata", "example"))
 	if err != nil {
@@ -176,7 +177,7 @@ func TestExampleInEveryFormat(t *testing.T) {
 	}
 }
 
-// elements counts the elements of that name.
+// elements counts the elements with a name.
 func elements(t *testing.T, r io.Reader, name string) (n int) {
 	d := xml.NewDecoder(r)
 	for {

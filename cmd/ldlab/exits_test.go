@@ -9,8 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// exits runs a command and wants its exact exit status, and at most one line
-// on stderr: exits STATUS ldlab ARG...
+// exits runs a command and checks its exact exit status and that it prints at
+// most one line to stderr: exits STATUS ldlab ARG...
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits STATUS CMD [ARG...]")

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// linkLatest points out/latest at a run's directory. It is a convenience: a
-// file system without symbolic links just lacks it.
+// linkLatest points out/latest at a run's directory. On a file system without
+// symbolic links it does nothing.
 func linkLatest(out string) {
 	link := filepath.Join(filepath.Dir(out), "latest")
 	next := link + ".next"

@@ -114,10 +114,10 @@ func listArches() ([]listed, error) {
 	return rows, nil
 }
 
-// listSettings lists what a bitmap kernel is put into by default, and then
-// every word that settings are made of.
+// listSettings lists the default settings of a bitmap kernel, and then the
+// words of which settings are made.
 func listSettings() ([]listed, error) {
-	rows := []listed{{"none", "nothing locked: the control, always run"}}
+	rows := []listed{{"none", "nothing locked: the control, which always runs"}}
 	var probes []string
 	for _, r := range scenarios.Rows() {
 		probes = append(probes, r.ID)
@@ -143,7 +143,7 @@ func listProbes() ([]listed, error) {
 		text := r.Call + "; " + map[scenarios.Expectation]string{
 			scenarios.Checked:   "denied by " + string(r.Reason),
 			scenarios.Unchecked: "never denied",
-			scenarios.ABI:       "answers as the model",
+			scenarios.ABI:       "answers like the model",
 			scenarios.Gap:       "known gap: allowed even if " + string(r.Reason) + " is locked; " + r.Source,
 		}[r.Expect]
 		if r.Site != "" {

@@ -18,13 +18,13 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// Exit codes of every verb but shell with a command, which returns that
-// command's own.
+// Exit statuses of all verbs. Only shell with a command returns the command's
+// status.
 const (
-	exitExpected = 0 // every verdict as expected
+	exitExpected = 0 // every verdict is as expected
 	exitDiffers  = 1 // verdicts differ from what is expected
 	exitUsage    = 2 // usage error: a flag, a file that the user named
-	exitFailed   = 3 // the lab failed, or was interrupted: nothing follows about the kernel
+	exitFailed   = 3 // the lab failed or was interrupted: nothing follows about the kernel
 )
 
 // An exitError ends the program with a code; the message, if any, has already
@@ -64,8 +64,7 @@ func run(args []string) int {
 	return exitFailed
 }
 
-// writeTail shows the last lines of a kernel build that failed. They are
-// printable.
+// writeTail prints the last lines of a failed kernel build. They are printable.
 func writeTail(w io.Writer, err error) {
 	var failed *kernels.MakeError
 	if !errors.As(err, &failed) {
@@ -77,9 +76,9 @@ func writeTail(w io.Writer, err error) {
 	}
 }
 
-// interruptible is a context that the first signal ends, so that what was
-// measured is kept and nothing is left running. The second signal ends the
-// program at once, because signals have their usual effect again.
+// interruptible returns a context that the first signal ends, so that results
+// are kept and every process is stopped. The second signal ends the program at
+// once, because signals have their default effect again.
 func interruptible(ctx context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 1)
@@ -89,7 +88,7 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 		select {
 		case s := <-signals:
 			signal.Stop(signals)
-			fmt.Fprintf(stderr, "ldlab: %s: ending in good order; interrupt again to end at once\n", s)
+			fmt.Fprintf(stderr, "ldlab: %s: stopping guests; interrupt again to exit at once\n", s)
 			cancel()
 		case <-ctx.Done():
 		}

@@ -40,7 +40,7 @@ series.`,
 	kernelFlags(c, &sel)
 	probeFlags(c, &sel)
 	o.flags(c)
-	c.Flags().IntVar(&sample, "sample", 1, "take only every `N`th mutant")
+	c.Flags().IntVar(&sample, "sample", 1, "run only every `N`th mutant")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }

@@ -51,7 +51,7 @@ func newPlan() *cobra.Command {
 	return c
 }
 
-// identity is what a kernel is made of, in one line.
+// identity describes in one line what a kernel is made of.
 func identity(id kernels.Identity) string {
 	parts := []string{id.Source}
 	if id.Version != "" {

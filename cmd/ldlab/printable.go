@@ -7,28 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// maxPrintable is how many bytes of a line a terminal gets before the line is
-// broken.
+// maxPrintable is the maximum length of a line in bytes.
 const maxPrintable = 1 << 10
 
-// A printable is a writer that passes on what a terminal only prints: escape
-// sequences, other control characters, characters that change the direction of
-// text, and bytes that are not UTF-8 come out escaped as in Go, such as \x1b and
-// \u202e. Only line feed and tab stay as they are, and a line longer than
-// maxPrintable is broken.
+// A printable is a writer that escapes, as in Go strings (\x1b, \u202e), what a
+// terminal would interpret: escape sequences, other control characters,
+// characters that change the direction of text, and bytes that are not UTF-8.
+// Line feeds and tabs stay as they are, and a line longer than maxPrintable is
+// broken.
 type printable struct {
 	out  io.Writer
-	rest []byte // the begin of a character, or a carriage return
-	line int    // bytes of the line that is open
+	rest []byte // an incomplete character, or a carriage return
+	line int    // bytes written of the current line
 }
 
-// Write keeps what is not whole yet. It reports the error of the writer below.
+// Write keeps an incomplete character. It returns the error of the underlying
+// writer.
 func (p *printable) Write(b []byte) (int, error) {
 	in := append(p.rest, b...)
 	var out []byte
 	for len(in) > 0 && (in[0] != '\r' || len(in) > 1) && utf8.FullRune(in) {
 		r, n := utf8.DecodeRune(in)
-		if r == '\r' && in[1] == '\n' { // the end of a line, as consoles write it
+		if r == '\r' && in[1] == '\n' { // the end of a line on a console
 			r, n = '\n', 2
 		}
 		out = p.append(out, r, in[:n])
@@ -41,7 +41,7 @@ func (p *printable) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Flush writes what Write kept.
+// Flush writes the incomplete character.
 func (p *printable) Flush() error {
 	var out []byte
 	for _, c := range p.rest {
@@ -52,7 +52,7 @@ func (p *printable) Flush() error {
 	return err
 }
 
-// append adds a character, which raw encodes, to out.
+// append appends a character, encoded as raw, to out.
 func (p *printable) append(out []byte, r rune, raw []byte) []byte {
 	if r == '\n' {
 		p.line = 0

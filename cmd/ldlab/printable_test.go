@@ -10,7 +10,8 @@ import (
 	"github.com/ldlab/ldlab/internal/engine"
 )
 
-// written is what a printable makes of text that comes in pieces of size bytes.
+// written is the output of a printable for text written in pieces of size
+// bytes.
 func written(t *testing.T, text []byte, size int) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -62,8 +63,8 @@ func TestPrintableBoundsLines(t *testing.T) {
 	}
 }
 
-// FuzzPrintable: whatever comes in, and however it is cut, what comes out is the
-// same, is printable, and has no long line.
+// FuzzPrintable: however the input is split, the output is the same, is
+// printable, and has no long line.
 func FuzzPrintable(f *testing.F) {
 	for _, seed := range []string{"plain\r\n", "\x1b]0;t\x07", "\u009b2J\x9b2J", "\u202e\u2066", "\xf0\x9f\x92", "\xff", strings.Repeat("x", 3000)} {
 		f.Add([]byte(seed), 1)
@@ -91,7 +92,7 @@ func FuzzPrintable(f *testing.F) {
 }
 
 // TestConsoleIsPrintable: with --verbose neither a guest's console nor a line
-// that quotes a guest reaches the terminal as it is.
+// that quotes a guest reaches the terminal unescaped.
 func TestConsoleIsPrintable(t *testing.T) {
 	var out bytes.Buffer
 	u := newUI(&out)

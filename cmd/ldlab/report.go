@@ -30,7 +30,7 @@ func newReport() *cobra.Command {
 				return err
 			}
 			if set.Cut {
-				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is cut off, as an interrupted write leaves it: its guest is not in the report")
+				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is incomplete, because a write was interrupted: its guest is not in the report")
 			}
 			if other := set.Header.OtherRows(); other != "" {
 				fmt.Fprintln(c.ErrOrStderr(), "ldlab: these results were judged by other rows than this binary's: "+other)

@@ -11,10 +11,10 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 )
 
-// A flagError is a command line that cobra could not take.
+// A flagError is a command line that cobra rejected.
 type flagError struct{ error }
 
-// version is the lab's, as the Go toolchain stamped it.
+// version is the lab's version, from the Go toolchain's build information.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
@@ -64,7 +64,7 @@ func emptyFlag(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// noArgs and oneArg are cobra's, with the exit status of usage.
+// noArgs and oneArg are cobra's checks with the exit status of usage errors.
 func noArgs(c *cobra.Command, args []string) error { return usage(legacyArgs(c, args)) }
 
 func oneArg(c *cobra.Command, args []string) error { return usage(cobra.ExactArgs(1)(c, args)) }

@@ -75,7 +75,7 @@ func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool) error {
 	return report.Write(c.OutOrStdout(), view, report.Measurement{Matrix: m})
 }
 
-// verdict turns a matrix into the exit status.
+// verdict returns the exit status for a matrix.
 func verdict(m *matrix.Matrix) error {
 	switch {
 	case len(m.Errors()) > 0:

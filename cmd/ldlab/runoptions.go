@@ -15,7 +15,7 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
-// runOptions are what every verb that runs guests takes.
+// runOptions are the options of every verb that runs guests.
 type runOptions struct {
 	engine.Options
 	verbose bool
@@ -25,12 +25,12 @@ type runOptions struct {
 func (o *runOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.Out, "out", "", "directory for results and reports (default out/TIME)")
-	f.BoolVar(&o.Resume, "resume", false, "keep the results that --out has of this plan, and run the rest")
-	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default what processors and memory bear)")
-	f.DurationVar(&o.Timeout, "timeout", 0, "limit for one guest, such as 90s (default 60s times the machine's slowness)")
-	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
-	f.BoolVar(&o.Boot, "boot", false, "boot every guest; without it, guests that lock at run time are forked from one that booted")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the guests' consoles as they come")
+	f.BoolVar(&o.Resume, "resume", false, "keep the results of this plan in --out, and run the rest")
+	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default as many as processors and memory allow)")
+	f.DurationVar(&o.Timeout, "timeout", 0, "time limit of one guest, such as 90s (default 60s, scaled by the machine's speed)")
+	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest boots with it)")
+	f.BoolVar(&o.Boot, "boot", false, "boot every guest (default: fork guests that lock at run time from a booted one)")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the guests' consoles")
 	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })
 }
 
@@ -46,8 +46,8 @@ func checkOptions(o engine.Options) error {
 	return nil
 }
 
-// start checks the options, names the directory of the results, and shows the
-// run's progress until done is called.
+// start checks the options, chooses the directory of the results, and shows the
+// progress until done is called.
 func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 	if err := checkOptions(o.Options); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 	return sync.OnceFunc(ui.close), nil
 }
 
-// interrupted adds how to continue to the error of an interrupted run.
+// interrupted appends to the error of an interrupted run how to continue.
 func (o *runOptions) interrupted(verb string, err error) error {
 	if errors.Is(err, engine.ErrInterrupted) {
 		return fmt.Errorf("%s: %w; continue with the same flags and --resume --out %s", verb, err, o.Out)
@@ -72,8 +72,8 @@ func (o *runOptions) interrupted(verb string, err error) error {
 	return err
 }
 
-// write writes what a verb found, as JSON or as the writer does, and then the
-// directory of the results.
+// write prints a verb's output as JSON or by the writer, and then the directory
+// of the results.
 func (o *runOptions) write(c *cobra.Command, asJSON bool, found any, view func(io.Writer) error) error {
 	if asJSON {
 		view = func(w io.Writer) error { return report.JSON(w, found) }

@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// asMain is the environment variable that makes the test binary ldlab, for tests
-// that send signals to it.
+// asMain is an environment variable that makes the test binary behave as ldlab,
+// for tests that send signals to it.
 const asMain = "LDLAB_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"ldlab": main})
 }
 
-// TestScripts drives the real binary; nothing is booted.
+// TestScripts runs the real binary; no script boots a guest.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

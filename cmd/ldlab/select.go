@@ -31,8 +31,8 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	complete(c, "arch", arch.Names)
 }
 
-// settingFlag selects the settings. They contain commas, so the flag is repeated
-// and not split.
+// settingFlag selects the settings. They contain commas, so the flag is
+// repeated and not split.
 func settingFlag(c *cobra.Command, sel *plan.Selection) {
 	c.Flags().StringArrayVar(&sel.Settings, "setting", nil,
 		`setting, such as integrity@boot or dev_mem,kcore@runtime (default: see "ldlab list settings"); may be repeated`)
@@ -63,13 +63,13 @@ func probeFlags(c *cobra.Command, sel *plan.Selection) {
 	})
 }
 
-// complete offers words for a flag in the shells that cobra completes for.
+// complete offers words for a flag in shells with completion.
 func complete(c *cobra.Command, flag string, words func() []string) {
 	err := c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words(), cobra.ShellCompDirectiveNoFileComp
 	})
 	if err != nil {
-		panic(err) // the flag is named wrongly, above
+		panic(err) // the flag does not exist: a bug in this program
 	}
 }
 

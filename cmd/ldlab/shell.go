@@ -68,13 +68,13 @@ one argument alone may be a whole shell line.`,
 	}
 	kernelFlags(c, &sel)
 	settingFlag(c, &sel)
-	c.Flags().StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest really runs with it)")
-	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the guest's console as it comes")
+	c.Flags().StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest boots with it)")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the guest's console")
 	return c
 }
 
-// nativeArch is the host's architecture where the lab knows it, else the first
-// that it knows.
+// nativeArch is the host's architecture if the lab supports it, or else the
+// first supported one.
 func nativeArch() string {
 	for _, a := range arch.All() {
 		if a.Native() {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSecondInterrupt has ldlab read a file of which nothing comes. The first
-// interrupt cannot end that; the second ends the program.
+// TestSecondInterrupt: ldlab reads a file that has no data. The first interrupt
+// cannot end the read; the second ends the program.
 func TestSecondInterrupt(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "results")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
@@ -45,6 +45,6 @@ func TestSecondInterrupt(t *testing.T) {
 	interrupt()
 	err = cmd.Wait()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
-		t.Errorf("%v, want an end by SIGINT", err)
+		t.Errorf("%v, want death by SIGINT", err)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
-// A siteVerb measures call sites and finds one T for each kernel: coverage and
-// mutate.
+// A siteVerb measures call sites and returns one T for each kernel: coverage
+// and mutate.
 type siteVerb[T any] struct {
 	measure func(context.Context, *plan.Plan, engine.Options) ([]T, *matrix.Matrix, error)
-	view    string // of package report
+	view    string // name in package report
 	of      func([]T) report.Measurement
 	sound   func(T) bool
 }
 
-// run measures, writes what was found, and returns the exit status: everything
-// found must be sound, and every verdict as expected.
+// run measures, writes the report, and returns the exit status: 0 if everything
+// is sound and every verdict as expected.
 func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, asJSON bool) error {
 	p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// Whoever broke a kernel sees what the compiler wrote, and not only its first
-// complaint.
+// TestTail: a failed build shows the compiler's last lines, and not only its
+// first error.
 func TestWriteTail(t *testing.T) {
 	var b strings.Builder
 	failed := &kernels.MakeError{Kernel: "bitmap", Arch: "arm64", Cause: errors.New("a.c:1: error: no"), Log: "/log", Tail: []string{"  CC a.o", "a.c:1: error: no"}}

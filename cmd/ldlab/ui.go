@@ -16,17 +16,17 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// A ui reads the event stream of a run: bars that are redrawn on a terminal,
-// a line an event elsewhere. Results never come from it.
+// A ui reads the events of a run. It redraws bars on a terminal, and prints a
+// line for each event elsewhere. Results never come from it.
 type ui struct {
 	out  io.Writer
 	bars *mpb.Progress // nil: plain lines
-	text *printable    // to the bars or to out
+	text *printable    // writes to the bars or to out
 
 	mu     sync.Mutex
 	closed bool
-	bar    *mpb.Bar // the one being filled
-	of     string   // what it is of
+	bar    *mpb.Bar // the current bar
+	of     string   // its activity
 	step   string   // the text at its end
 	phase  map[string]string
 	shown  time.Time // when the build last had a line
@@ -47,7 +47,7 @@ func newUI(out io.Writer) *ui {
 	return u
 }
 
-// event takes one event; it may be called from several goroutines.
+// event handles one event; it may be called from several goroutines.
 func (u *ui) event(e engine.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -64,14 +64,14 @@ func (u *ui) event(e engine.Event) {
 	}
 }
 
-// console shows what guests write, between the bars. A terminal must not obey
-// a guest, which may send escape sequences: only the file has them raw.
+// console prints the guests' consoles between the bars. They are escaped,
+// because guests may send escape sequences; only the file has them raw.
 func (u *ui) console(b []byte) { _, _ = u.text.Write(b) }
 
-// line shows a line of the lab's. It may quote a guest.
+// line prints a line of the lab's. It may quote a guest.
 func (u *ui) line(text string) {
 	_ = u.text.Flush()
-	if u.text.line > 0 { // of a guest
+	if u.text.line > 0 { // an incomplete line of a guest
 		text = "\n" + text
 	}
 	_, _ = u.text.Write([]byte(text + "\n"))
@@ -114,7 +114,7 @@ func (u *ui) guest(e engine.GuestEvent) {
 	u.fill("guests", "", int64(e.Done), int64(e.Total))
 }
 
-// fill draws the bar of one activity; a new activity gets a new bar.
+// fill updates the bar of an activity; a new activity gets a new bar.
 func (u *ui) fill(of, step string, done, total int64) {
 	if u.bar == nil || u.of != of {
 		u.dropBar()
@@ -130,8 +130,8 @@ func (u *ui) fill(of, step string, done, total int64) {
 	u.bar.SetCurrent(done)
 }
 
-// stepText is read by the drawing goroutine, which never holds the lock that
-// event does; a step that is one redraw old does no harm.
+// stepText is called by the drawing goroutine, which does not hold the lock of
+// event. Its step may be one redraw old.
 func (u *ui) stepText() string {
 	if !u.mu.TryLock() {
 		return ""
@@ -147,7 +147,7 @@ func (u *ui) dropBar() {
 	}
 }
 
-// close removes the bars; nothing is drawn after it. It may be called twice.
+// close removes the bars; nothing is drawn afterwards. It may be called twice.
 func (u *ui) close() {
 	u.mu.Lock()
 	if u.closed {
