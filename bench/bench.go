@@ -14,16 +14,16 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// A bench is a benchmark under way.
+// A bench is a running benchmark.
 type bench struct {
 	options
 	cache   string // the lab's
-	dir     string // for what is gone afterwards
+	dir     string // for temporary files
 	machine Machine
 	log     io.Writer    // for the user who waits
-	warm    func() error // done before each sample of what is short; nil: nothing is
+	warm    func() error // called before each short sample; nil: nothing is called
 	closers []func()
-	peered  *peersKernel // made when the first peer asks for it
+	peered  *peersKernel // made when the first peer needs it
 }
 
 // options are the flags.
@@ -52,7 +52,7 @@ func newBench(o options, log io.Writer) (*bench, error) {
 	return &bench{options: o, cache: cache, dir: dir, machine: thisMachine(), log: log, warm: warm}, nil
 }
 
-// close ends what the subjects left open, and removes it.
+// close closes the subjects and removes temporary files.
 func (b *bench) close() error {
 	for _, c := range slices.Backward(b.closers) {
 		c()
@@ -60,7 +60,7 @@ func (b *bench) close() error {
 	return os.RemoveAll(b.dir)
 }
 
-// onClose has something done when the benchmark is over.
+// onClose registers a function to call when the benchmark ends.
 func (b *bench) onClose(do func()) { b.closers = append(b.closers, do) }
 
 // run measures subjects, phase by phase.
@@ -119,13 +119,13 @@ func (b *bench) getWarm() {
 	}
 }
 
-// sample takes one sample; false where that is not possible any more. Each
-// round takes one of every subject, and each turn of it one of those that have
-// several, so that whatever else the machine does strikes all of them alike.
+// sample takes one sample; it returns false if that is not possible any more.
+// Each round takes samples of every subject in turns, so that other load on the
+// machine affects all of them alike.
 func (b *bench) sample(ctx context.Context, take sampler, m *Measure, round int) bool {
 	v, err := take(ctx)
 	if ctx.Err() != nil {
-		return false // which is nobody's fault
+		return false // interrupted: no fault of the subject
 	}
 	if err != nil {
 		b.missing(m, err)
@@ -136,7 +136,7 @@ func (b *bench) sample(ctx context.Context, take sampler, m *Measure, round int)
 	return true
 }
 
-// missing keeps why there is no measure, in one line.
+// missing records in one line why there is no measure.
 func (b *bench) missing(m *Measure, err error) {
 	m.Missing = strings.Join(strings.Fields(err.Error()), " ")
 	if len(m.Missing) > maxWhy {
@@ -148,7 +148,7 @@ func (b *bench) missing(m *Measure, err error) {
 // maxWhy is how much of an error is kept, in bytes.
 const maxWhy = 400
 
-// sawMachines keeps how the guests of a plan ran.
+// sawMachines records the hosts of a plan's guests.
 func (b *bench) sawMachines(list []matrix.Host) {
 	for _, m := range list {
 		if !slices.ContainsFunc(b.machine.Guests, func(o matrix.Host) bool { return o.Arch == m.Arch }) {
@@ -157,8 +157,9 @@ func (b *bench) sawMachines(list []matrix.Host) {
 	}
 }
 
-// carry takes over what this run did not measure and an earlier one on the
-// same machine did, with its date: a cold build takes longer than all the rest.
+// carry takes measures from an earlier run on the same machine if this run did
+// not measure them, with their date: a cold build takes longer than all the
+// rest.
 func (r *Results) carry(earlier *Results, ids ...string) {
 	if earlier == nil || earlier.Machine.CPU != r.Machine.CPU || earlier.Machine.Cores != r.Machine.Cores {
 		return

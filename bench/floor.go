@@ -14,11 +14,11 @@ import (
 	"github.com/ldlab/ldlab/vm"
 )
 
-// floorTimeout is for the least that a kernel can be booted for.
+// floorTimeout is the time limit of a boot of the floor.
 const floorTimeout = 2 * time.Minute
 
-// floor is the same machine and kernel with an init that powers off, from the
-// start of QEMU until it is gone: nothing that boots is faster.
+// floor boots the same machine and kernel with an init that powers off, from
+// the start of QEMU to its end: no boot is faster.
 func floor(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)

@@ -10,8 +10,7 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// oneProbe is the question that every tool has its guest answer: may /dev/mem
-// be opened?
+// oneProbe is the probe that every tool runs in its guest: opening /dev/mem.
 const oneProbe = "devmem/open"
 
 // labSubjects measure the lab's own guests of one architecture.
@@ -53,7 +52,7 @@ func (b *bench) stage(ctx context.Context, sel plan.Selection) (*engine.Stage, m
 	return s, p.Guests[0], nil
 }
 
-// event shows what takes long before the first round.
+// event shows slow steps before the first round.
 func (b *bench) event(e engine.Event) {
 	switch {
 	case e.Note != "":
@@ -63,12 +62,12 @@ func (b *bench) event(e engine.Event) {
 	}
 }
 
-// answer runs a guest and says how long its first answer took.
+// answer runs a guest and returns the time to its first answer.
 func answer(ctx context.Context, s *engine.Stage, g matrix.Guest, boot bool) (time.Duration, error) {
 	return reach(ctx, s, g, boot, engine.FirstAnswer)
 }
 
-// reach runs a guest and says how long it took to a phase.
+// reach runs a guest and returns the time to a phase.
 func reach(ctx context.Context, s *engine.Stage, g matrix.Guest, boot bool, phase string) (time.Duration, error) {
 	res := s.Guest(ctx, g, boot)
 	switch {
@@ -94,7 +93,7 @@ func booted(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	}
 }
 
-// bootWithInitramfs counts what peers cannot leave out either.
+// bootWithInitramfs includes the initramfs step, which peers do in each run.
 func bootWithInitramfs(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return bootTo(sel, engine.FirstAnswer)
 }
@@ -130,8 +129,8 @@ func initramfs(sel plan.Selection) func(context.Context, *bench) (sampler, error
 	}
 }
 
-// forked takes its samples from a template that stands: the first fork, which
-// may have to make it, is not among them.
+// forked forks from an existing template: the first fork, which may have to
+// make it, is not a sample.
 func forked(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)

@@ -15,7 +15,8 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 )
 
-// watchEvery is how often a fork is weighed: it lives for some seconds.
+// watchEvery is the interval at which a fork's memory is measured: it lives for
+// some seconds.
 const watchEvery = 20 * time.Millisecond
 
 // A weight is the memory that a process has for itself, in bytes. Pages of the
@@ -29,15 +30,15 @@ type weight struct {
 
 const mebi = 1 << 20
 
-// A weighing is one fork's life on the scales; the subjects that look at it
-// share it.
+// A weighing is the memory of one fork during its life, shared by the subjects
+// that use it.
 type weighing struct {
 	first weight // the last before its first answer
 	most  weight // each number when it is most
 }
 
-// forkWeighed weighs a fork while it runs every probe, gives what of says, and
-// leaves the weighing to others.
+// forkWeighed measures a fork's memory while it runs every probe, returns the
+// value of, and keeps the weighing for other subjects.
 func forkWeighed(sel plan.Selection, w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, g, err := b.stage(ctx, sel)
@@ -60,7 +61,7 @@ func forkWeighed(sel plan.Selection, w *weighing, of func(*weighing) int64) func
 	}
 }
 
-// weighedBefore gives another number of the weighing that forkWeighed left.
+// weighedBefore returns another value of the weighing that forkWeighed kept.
 func weighedBefore(w *weighing, of func(*weighing) int64) func(context.Context, *bench) (sampler, error) {
 	return func(context.Context, *bench) (sampler, error) {
 		return func(context.Context) (float64, error) {
@@ -72,7 +73,7 @@ func weighedBefore(w *weighing, of func(*weighing) int64) func(context.Context, 
 	}
 }
 
-// weigh sums a fork's life up.
+// weigh sums up a fork's life.
 func weigh(life []weight, answered time.Time) (w weighing) {
 	for _, now := range life {
 		if !now.at.After(answered) {
@@ -83,7 +84,7 @@ func weigh(life []weight, answered time.Time) (w weighing) {
 	return w
 }
 
-// watchForks weighs the one fork that there is, until done.
+// watchForks measures the only fork until done.
 func watchForks(done <-chan struct{}) (life []weight) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -125,7 +126,7 @@ func forks() []string {
 	return pids
 }
 
-// isFork tells a fork by its state, which QEMU is told to wait for.
+// isFork recognizes a fork by its arguments: QEMU waits for its state.
 func isFork(argv []string) bool {
 	return strings.HasPrefix(filepath.Base(argv[0]), "qemu-system-") && slices.Contains(argv, "-incoming")
 }
@@ -150,7 +151,7 @@ func own(smaps io.Reader) (w weight) {
 	return w
 }
 
-// guestMemory is what QEMU is told to give a guest.
+// guestMemory is the RAM of a guest.
 func guestMemory(sel plan.Selection) func(context.Context, *bench) (sampler, error) {
 	return func(ctx context.Context, b *bench) (sampler, error) {
 		s, _, err := b.stage(ctx, sel)

@@ -25,11 +25,11 @@ func patched(series ...string) plan.Selection {
 	return plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{oneProbe}, Series: series}
 }
 
-// openPatch measures what a reviewer waits for: a series of one line on top of
-// the lab's kernel, warm caches, until its verdict is there. The line differs
-// each time, so that no cache has what comes of it, and lets everyone in, so
-// that a verdict which is not LEAK would be a stale one. The guests boot: a
-// template of a kernel that is used once would only push others out of the cache.
+// openPatch measures the time from a one-line series on top of the lab's kernel
+// to its verdict, with warm caches. The line differs each time, so that no
+// cache has its result, and permits every access, so that any verdict other
+// than LEAK is stale. The guests boot, because a template that is used once
+// would evict others from the cache.
 func openPatch(ctx context.Context, b *bench) (sampler, error) {
 	p, err := engine.Resolve(ctx, patched(), b.cache)
 	if err != nil {
@@ -107,7 +107,7 @@ Subject: [PATCH] one line, %s
 %s`, strconv.FormatInt(unique, 10), patchFile, patchFile, start, n, start, n, hunk.String()), nil
 }
 
-// leaks reports whether the lab saw what the patch does.
+// leaks reports whether the lab detected the patch.
 func leaks(m *matrix.Matrix) bool {
 	for _, t := range m.Tables {
 		for _, row := range t.Rows {
@@ -121,7 +121,7 @@ func leaks(m *matrix.Matrix) bool {
 	return false
 }
 
-// forget takes a kernel that nobody will ask for again out of the cache.
+// forget removes the patched kernel from the cache.
 func (b *bench) forget(ctx context.Context, p *plan.Plan, keep []engine.Image) error {
 	images, err := engine.Build(ctx, p, engine.Options{Cache: b.cache})
 	if err != nil {

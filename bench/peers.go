@@ -11,8 +11,8 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 )
 
-// peerSubjects are the lab and its peers on one kernel. Each boots it, has one
-// question asked there (kunit.py: runs one suite), and ends.
+// peerSubjects are the lab and its peers on one kernel. Each boots it, runs one
+// check (kunit.py: one suite), and ends.
 func peerSubjects() []subject {
 	return []subject{
 		{id: "peers/floor", title: "the peers' kernel and an init that powers off", unit: "s", open: onPeersKernel(floor)},

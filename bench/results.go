@@ -22,7 +22,7 @@ type Results struct {
 	Machine  Machine
 	Rounds   int
 	Measures []Measure // in the order of the table of subjects
-	Rows     []Row     // what follows from the measures, for readers who do not want to divide
+	Rows     []Row     // derived from the measures
 }
 
 // A Measure is one thing that was timed or weighed, every sample of it.

@@ -4,19 +4,19 @@ package main
 type Row struct {
 	What   string  // the measure
 	Ours   string  // ID of a measure
-	Other  string  `json:",omitempty"` // ID of what it is held against; empty: against nothing
+	Other  string  `json:",omitempty"` // ID of the measure to compare with; empty: none
 	Than   string  `json:",omitempty"` // the other's name in the table
-	Target float64 `json:",omitempty"` // what the ratio should not be above; 0: none
+	Target float64 `json:",omitempty"` // maximum of the ratio; 0: none
 	Below  bool    `json:",omitempty"` // the ratio should be below the target, not at it
-	Aim    float64 `json:",omitempty"` // what it should one day be
+	Aim    float64 `json:",omitempty"` // long-term target
 
-	// What follows from the measures.
+	// Derived from the measures.
 	Ratio   float64 `json:",omitempty"`
 	Outcome Outcome `json:",omitempty"`
 	Why     string  `json:",omitempty"` // there is no ratio, and why
 }
 
-// An Outcome is what came of a row's target.
+// An Outcome is the result of a row's target.
 type Outcome string
 
 // The outcomes; empty where there is no target.
@@ -26,8 +26,7 @@ const (
 	NotMeasured Outcome = "not measured"
 )
 
-// comparisons is what the benchmark is for: rows without their ratios, in the
-// order of the table.
+// comparisons are the rows without their ratios, in the order of the table.
 func comparisons() []Row {
 	var rows []Row
 	for _, arch := range []string{"x86_64", "arm64"} {
@@ -56,8 +55,8 @@ func comparisons() []Row {
 	)
 }
 
-// judge fills in what follows from the measures. Rows about what was no
-// subject of the run are left out.
+// judge fills in the derived fields. Rows without a subject in this run are
+// left out.
 func judge(rows []Row, r *Results) []Row {
 	var judged []Row
 	for _, row := range rows {
@@ -84,7 +83,7 @@ func judge(rows []Row, r *Results) []Row {
 	return judged
 }
 
-// outcome holds a ratio against its target.
+// outcome compares a ratio with its target.
 func outcome(row Row) Outcome {
 	switch {
 	case row.Target == 0:
@@ -95,7 +94,7 @@ func outcome(row Row) Outcome {
 	return NotMet
 }
 
-// why says why nothing can be told from a measure; empty if something can.
+// why reports why a measure is unusable; empty if it is usable.
 func why(m *Measure) string {
 	switch {
 	case m == nil:

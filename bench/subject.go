@@ -15,23 +15,23 @@ type subject struct {
 	turns int // samples a round, up to maxTurns; 0: one
 	phase phase
 
-	// open makes ready what the samples share, before the first round. An
-	// error says why there will be no samples.
+	// open prepares what the samples share, before the first round. An error is
+	// the reason why there are no samples.
 	open func(context.Context, *bench) (sampler, error)
 }
 
-// maxTurns is how many samples a round takes of what lasts a second and is held
-// against a target that is near.
+// maxTurns is the number of samples in a round for a subject that takes a
+// second and is close to its target.
 const maxTurns = 3
 
-// A phase is when a subject's turn comes. Each has rounds of its own.
+// A phase is when a subject is measured. Each has its own rounds.
 type phase int
 
 // The phases, in their order.
 const (
-	short phase = iota // what takes seconds
-	whole              // whole runs, as often as there is time
-	last               // what takes longer than all the rest
+	short phase = iota // subjects that take seconds
+	whole              // whole runs, as often as time allows
+	last               // subjects that take longer than all the rest
 	phases
 )
 

@@ -41,9 +41,9 @@ func isolation(boot bool) func(context.Context, *bench) (sampler, error) {
 // sampledProbes is the number of probes whose cells isolationCells boots.
 const sampledProbes = 3
 
-// isolationCells boots a guest for each cell, a setting and a probe, as one would
-// without forks to be sure that no probe sees what another one did. There are
-// thousands: some probes' are booted, and what they took stands for all.
+// isolationCells boots a guest for each cell of a setting and a probe, as one
+// would without forks to isolate probes from each other. There are thousands of
+// cells, so it boots those of some probes and extrapolates.
 func isolationCells(ctx context.Context, b *bench) (sampler, error) {
 	p, err := isolationPlan(ctx, b)
 	if err != nil {
@@ -109,8 +109,8 @@ func defaultGuests(ctx context.Context, b *bench) (sampler, error) {
 	return func(context.Context) (float64, error) { return float64(len(p.Guests)), nil }, err
 }
 
-// asExpected times runs of a plan of which nothing but expected verdicts may
-// come: what is fast and wrong is not to be shown. Its kernels are built first.
+// asExpected times runs of a plan whose verdicts must all be as expected,
+// because a fast wrong run must not count. Its kernels are built first.
 func (b *bench) asExpected(ctx context.Context, p *plan.Plan, boot bool) (sampler, error) {
 	if _, err := engine.Build(ctx, p, engine.Options{Cache: b.cache, Event: b.event}); err != nil {
 		return nil, err

@@ -50,8 +50,8 @@ func TestSitesOfBuild(t *testing.T) {
 	}
 }
 
-// What the table says of each call is true of every kernel that is built: what
-// it expects is in the machine code, and nothing else is.
+// The table holds for every built kernel: exactly the expected calls are in the
+// machine code.
 func TestSitesOfRealKernels(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
@@ -114,9 +114,9 @@ func checkSites(t *testing.T, built Built, needs map[string][]string) {
 		case ok && why != "":
 			t.Errorf("%s is there as %s, though %s", s.Where(), found.Name, why)
 		case !ok && why == "":
-			t.Errorf("%s, line %d, is not there, and sites.toml does not say why", s.Where(), s.Line)
+			t.Errorf("%s, line %d, is not there, and sites.toml has no reason", s.Where(), s.Line)
 		case ok && found.Reason != s.Reason:
-			t.Errorf("%s asks for %s in the source and for %s in the machine code", s.Where(), s.Reason, found.Reason)
+			t.Errorf("%s checks %s in the source and %s in the machine code", s.Where(), s.Reason, found.Reason)
 		}
 		delete(present, line{s.Where(), s.Line})
 	}

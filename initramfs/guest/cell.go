@@ -60,7 +60,7 @@ type cellRun struct {
 
 	machine machine
 	find    func(id string) (scenarios.Row, bool)
-	play    func([]lockdown.Op) iter.Seq[lockdown.Op]
+	runOps  func([]lockdown.Op) iter.Seq[lockdown.Op]
 }
 
 // A setUpChild is the child that ran a row's Setup, or why there is none.
@@ -71,7 +71,7 @@ type setUpChild struct {
 
 // newCellRun prepares to answer one request on out.
 func newCellRun(g *guest, out io.Writer) *cellRun {
-	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, play: scenarios.RunSequence}
+	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, runOps: scenarios.RunSequence}
 }
 
 // errOff is returned by answer if the host is done with this guest.
@@ -206,7 +206,7 @@ func (r *cellRun) act(ctx context.Context) error {
 			return err
 		}
 	}
-	for op := range r.play(r.req.Sequence) {
+	for op := range r.runOps(r.req.Sequence) {
 		if err := r.send(guestproto.Frame{Op: &op}); err != nil {
 			return err
 		}

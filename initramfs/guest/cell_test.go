@@ -337,13 +337,13 @@ func TestCellReportsAMissingLogOnce(t *testing.T) {
 // A sequence runs after the setting is locked, and each operation is a frame.
 func TestCellRunsASequence(t *testing.T) {
 	var l lab
-	play := func(sequence ...lockdown.Op) (answers []lockdown.Op, err error) {
+	run := func(sequence ...lockdown.Op) (answers []lockdown.Op, err error) {
 		var in, out bytes.Buffer
 		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Bitmap, Sequence: sequence})
 		r := l.run(&out)
-		r.play = func(steps []lockdown.Op) iter.Seq[lockdown.Op] {
+		r.runOps = func(ops []lockdown.Op) iter.Seq[lockdown.Op] {
 			return func(yield func(lockdown.Op) bool) {
-				for _, s := range steps {
+				for _, s := range ops {
 					if s.Err = "EPERM"; !yield(s) {
 						return
 					}
@@ -366,7 +366,7 @@ func TestCellRunsASequence(t *testing.T) {
 		{Call: "write", File: lockdown.ReasonsFile, Data: "msr", Same: true, At: 4},
 		{Call: "write", File: lockdown.LevelFile, Data: "integrity\n", Group: 2},
 	}
-	got, err := play(sequence...)
+	got, err := run(sequence...)
 	for i := range sequence {
 		sequence[i].Err = "EPERM"
 	}
@@ -374,7 +374,7 @@ func TestCellRunsASequence(t *testing.T) {
 		t.Errorf("%v, %v; want %v", got, err, sequence)
 	}
 	for _, bad := range []lockdown.Op{{Call: "write", File: "/etc/passwd"}, {Call: "unlink", File: lockdown.LevelFile}, {Call: "read", File: lockdown.LevelFile, At: -1}} {
-		if got, err := play(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check sequence: ") || len(got) > 0 {
+		if got, err := run(bad); err == nil || !strings.HasPrefix(err.Error(), "guest: check sequence: ") || len(got) > 0 {
 			t.Errorf("%s: %v, %v", bad, got, err)
 		}
 	}

@@ -6,13 +6,13 @@ import (
 	"fmt"
 )
 
-// A machine is how calls look in an architecture's code. Both recognize a
-// call: in an object by its relocation, in a linked file by its target.
+// A machine recognizes calls in an architecture's code: in an object by
+// relocation, in a linked file by target.
 type machine struct {
 	// relocated looks at the instruction that a relocation is for.
 	relocated func(code []byte, r relocation) (call, bool)
-	// leads lists what looks like a call of target: an offset and whether it
-	// is a jump. It may be something else that has the same bytes.
+	// leads lists what looks like a call of target: an offset and whether it is
+	// a jump. Other instructions may contain the same bytes.
 	leads func(code []byte, base, target uint64) []call
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // An object is a relocatable ELF file: vmlinux.o or a module. Its relocations
-// say which bytes are a call of what.
+// show which bytes are calls, and their targets.
 type object struct {
 	file    *elf.File
 	symbols []elf.Symbol // the Nth symbol of the file is at N-1
@@ -34,7 +34,7 @@ func openObject(file string) (*object, error) {
 	return &object{f, symbols}, nil
 }
 
-// symbol gives a symbol by its number in a relocation.
+// symbol returns the symbol that a relocation refers to.
 func (o *object) symbol(n uint32) (elf.Symbol, error) {
 	if n == 0 || int(n) > len(o.symbols) {
 		return elf.Symbol{}, fmt.Errorf("no symbol %d", n)
@@ -52,7 +52,7 @@ type relocation struct {
 
 const relaSize = 24
 
-// relocations gives those of a section; none is no error.
+// relocations returns those of a section; none is no error.
 func (o *object) relocations(section elf.SectionIndex) ([]relocation, error) {
 	for _, s := range o.file.Sections {
 		if s.Type != elf.SHT_RELA || elf.SectionIndex(s.Info) != section {
@@ -121,7 +121,7 @@ func (o *object) calls() ([]call, error) {
 	return list, nil
 }
 
-// functionOf is the function of a relocatable file that a place is in.
+// functionOf returns the function that contains a place in a relocatable file.
 func (o *object) functionOf(section elf.SectionIndex, offset uint64) (elf.Symbol, bool) {
 	i := slices.IndexFunc(o.symbols, func(s elf.Symbol) bool {
 		return s.Section == section && elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value <= offset && offset < s.Value+s.Size

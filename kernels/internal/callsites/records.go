@@ -10,9 +10,9 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// recordSection is where the lab's kernels note which place in the source each
-// call has (include/linux/ldlab.h of series lab). Kernels without that have no
-// such section, and their sites no source.
+// recordSection is the section in which the lab's kernels record the source of
+// each call (include/linux/ldlab.h of series lab). Without it, call sites have
+// no source.
 const recordSection = ".ldlab_sites"
 
 // A record is five 64-bit words: an address behind the call, those of three
@@ -28,8 +28,8 @@ const recordSize = 5 * 8
 // records of one section or file, by address.
 type records []record
 
-// describe tells a site's source: the first record at or behind the return
-// address of its call, unless that of the next call comes before.
+// describe adds the source to a site: the first record at or after the return
+// address of its call, unless the next call's return address comes before it.
 func (list records) describe(s *lockdown.Site, ret, next uint64) {
 	i, _ := slices.BinarySearchFunc(list, ret, func(r record, ret uint64) int { return cmp.Compare(r.addr, ret) })
 	if i == len(list) || list[i].addr >= next {
@@ -136,7 +136,7 @@ func (o *object) records() (map[elf.SectionIndex]records, error) {
 	return bySection, nil
 }
 
-// target is the place that the word at an offset of the records stands for.
+// target returns the place that the word at an offset of the records refers to.
 func (o *object) target(at map[uint64]relocation, offset uint64) (elf.SectionIndex, uint64, error) {
 	r, ok := at[offset]
 	if !ok {

@@ -10,10 +10,10 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Vmlinux lists the call sites of a built kernel. vmlinux has their addresses.
-// But bytes that lead to the callee may be part of another instruction: which
-// ones are calls is told by the relocations of vmlinux.o, which it was linked
-// from. Each call there must be found here.
+// Vmlinux lists the call sites of a built kernel. vmlinux has their addresses,
+// but bytes that look like a call may be part of another instruction. The
+// relocations of vmlinux.o, from which it was linked, show which ones are
+// calls. Each call there must be found here.
 func Vmlinux(vmlinux, vmlinuxObject string, k *Kallsyms) ([]lockdown.Site, error) {
 	o, err := openObject(vmlinuxObject)
 	if err != nil {
@@ -125,7 +125,8 @@ func linkedCalls(f *elf.File, want map[place]int) ([]call, error) {
 	return calls, nil
 }
 
-// takePlace takes the place of a call off the list; false if it is not there.
+// takePlace removes the place of a call from the list; false if it is not
+// there.
 func takePlace(want map[place]int, functions []elf.Symbol, c call) bool {
 	for _, f := range functions {
 		if f.Value > c.ret-1 || c.ret-1 >= f.Value+f.Size {

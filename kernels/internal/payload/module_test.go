@@ -78,7 +78,7 @@ func TestSignModule(t *testing.T) {
 	}
 }
 
-// openssl is someone else's idea of what a good signature is.
+// openssl is an independent verifier of signatures.
 func TestOpenssl(t *testing.T) {
 	openssl := testutil.RequireProgram(t, "openssl")
 	key, cert := testKey(t)

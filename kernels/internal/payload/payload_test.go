@@ -83,7 +83,7 @@ func TestKexec(t *testing.T) {
 	}
 }
 
-// sbverify is someone else's idea of what a good signature is.
+// sbverify is an independent verifier of signatures.
 func TestSbverify(t *testing.T) {
 	sbverify := testutil.RequireProgram(t, "sbverify")
 	key, cert := testKey(t)
