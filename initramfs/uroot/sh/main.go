@@ -74,7 +74,8 @@ func run(script io.Reader, inv invocation, stdin io.Reader, stdout, stderr io.Wr
 	if err == nil {
 		return 0
 	}
-	if status, ok := interp.IsExitStatus(err); ok {
+	var status interp.ExitStatus
+	if errors.As(err, &status) {
 		return int(status)
 	}
 	fmt.Fprintf(stderr, "sh: %v\n", err)
