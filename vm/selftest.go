@@ -77,7 +77,7 @@ func cachedChoice(file, key string, try func() (trouble string, err error)) (Cho
 // choose turns what is wrong with KVM, or "", into a choice.
 func choose(trouble string) Choice {
 	if trouble == "" {
-		return Choice{Accel: KVM, Why: "KVM: a Linux guest said hello under it"}
+		return Choice{Accel: KVM, Why: "KVM: a Linux guest ran under it"}
 	}
 	return Choice{Accel: TCG, Why: "TCG: " + trouble}
 }
@@ -108,7 +108,7 @@ func tryKVM(ctx context.Context, config Config) (trouble string, err error) {
 	case ready == nil:
 		return "", nil
 	case errors.As(ready, &guest):
-		return fmt.Sprintf("%s opens, but no Linux guest said hello within %.3g s under KVM (%s)",
+		return fmt.Sprintf("%s opens, but no Linux guest reported within %.3g s under KVM (%s)",
 			kvmDevice, config.BootTimeout.Seconds(), guest.End.Cause), nil
 	}
 	return "", fmt.Errorf("test KVM: %w", ready)

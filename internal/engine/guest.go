@@ -210,16 +210,34 @@ func consoleName(j job, p part) string {
 // keepConsole copies the console of a failed machine to the results and returns
 // its file name there. Each machine and each try has its own file.
 func keepConsole(m *vm.Machine, out string, j job, p part) (string, error) {
-	name := consoleName(j, p)
 	text, err := os.ReadFile(m.ConsolePath())
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(out, "consoles"), 0o755)
+	if err != nil {
+		return "", fmt.Errorf("keep console: %w", err)
 	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(out, name), text, 0o644)
-	}
+	name, err := writeNew(out, consoleName(j, p), text)
 	if err != nil {
 		return "", fmt.Errorf("keep console: %w", err)
 	}
 	return name, nil
+}
+
+// writeNew writes a file of the directory that is not there yet: NAME.log, or
+// NAME-2.log if an earlier run into the directory left one. It returns its name.
+func writeNew(dir, name string, text []byte) (string, error) {
+	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+		return "", err
+	}
+	base := strings.TrimSuffix(name, ".log")
+	for n := 2; ; n++ {
+		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if errors.Is(err, os.ErrExist) {
+			name = fmt.Sprintf("%s-%d.log", base, n)
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		_, err = f.Write(text)
+		return name, errors.Join(err, f.Close())
+	}
 }

@@ -204,6 +204,8 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 	}
 	for _, x := range base.mutants {
 		switch res, ran := byID[x.job.id()]; {
+		case !base.whole():
+			x.Status, x.Why = matrix.MutantError, "a guest without a mutant did not end well, so it is not known which probes reach the site"
 		case len(x.job.probes) == 0 && base.checked(x.Site):
 			x.Status, x.Why = matrix.NotCovered, "the site always gives that answer"
 		case len(x.job.probes) == 0:
@@ -216,6 +218,16 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 		all.Mutants = append(all.Mutants, x.Mutant)
 	}
 	return all
+}
+
+// whole reports whether every guest of the baseline did its work.
+func (base *baseline) whole() bool {
+	for _, res := range []matrix.Result{base.open, base.late, base.early} {
+		if len(res.Machines) == 0 || !res.End.Well() {
+			return false
+		}
+	}
+	return true
 }
 
 // crashed reports whether a guest panicked or reset itself.

@@ -120,3 +120,14 @@ func TestMutantsThatHungRunAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestMutantsWithoutBaseline has no result of a guest without a mutant: then it is
+// not known which probes reach a site, and no mutant is merely not covered.
+func TestMutantsWithoutBaseline(t *testing.T) {
+	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
+	base := newBaseline(&kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}, nil, 1)
+	m := base.mutation(&matrix.Matrix{}, nil)
+	if len(m.Mutants) == 0 || m.Count(matrix.MutantError) != len(m.Mutants) || m.Sound() {
+		t.Errorf("%+v", m)
+	}
+}

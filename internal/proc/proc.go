@@ -101,17 +101,17 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	p.cmd.WaitDelay = p.delay
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
-	go p.attend(c.Family, started)
+	go p.startAndWait(c.Family, started)
 	if err := <-started; err != nil {
 		return nil, &Error{Name: p.name, Cause: cause(err)}
 	}
 	return p, nil
 }
 
-// attend starts the program and waits for it, all on one thread: the kernel
+// startAndWait starts the program and waits for it, all on one thread: the kernel
 // sends PDEATHSIG when the thread that started the program ends, not when the
 // process does.
-func (p *Process) attend(family bool, started chan<- error) {
+func (p *Process) startAndWait(family bool, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(p.done)

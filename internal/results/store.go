@@ -2,12 +2,14 @@ package results
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
@@ -132,6 +134,7 @@ func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, er
 	}
 	kept := &Set{Header: h}
 	kept.Header.Started = old.Header.Started
+	kept.Header.Lab = bothLabs(old.Header.Lab, h.Lab)
 	for _, r := range old.Results {
 		if keep(r) {
 			kept.Results = append(kept.Results, r)
@@ -143,6 +146,14 @@ func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, er
 		}
 	}
 	return kept, nil
+}
+
+// bothLabs names the versions of the lab that measured a resumed run, each once.
+func bothLabs(old, now string) string {
+	if old == "" || slices.Contains(strings.Split(old, ", "), now) {
+		return cmp.Or(old, now)
+	}
+	return old + ", " + now
 }
 
 // keepOld gives the file path a second name, which it returns: results that were

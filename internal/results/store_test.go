@@ -83,9 +83,14 @@ func TestOpen(t *testing.T) {
 	if err := os.WriteFile(file, append(whole, `{"sum":"00`...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, kept, err := Open(dir, h, true, func(r matrix.Result) bool { return r.Mutant != "" || r.ID() == list[0].ID() })
+	newer := h
+	newer.Lab = "newer"
+	s, kept, err := Open(dir, newer, true, func(r matrix.Result) bool { return r.Mutant != "" || r.ID() == list[0].ID() })
 	if err != nil || len(kept.Results) != 1 || len(kept.Mutants) != 1 {
 		t.Fatalf("resume: %v, %+v", err, kept)
+	}
+	if want := h.Lab + ", newer"; kept.Header.Lab != want {
+		t.Errorf("measured by lab %q, want %q", kept.Header.Lab, want)
 	}
 	s.Close()
 	if again, err := os.ReadFile(file); err != nil || strings.Count(string(again), "\n") != 3 || strings.Contains(string(again), `"00`) {

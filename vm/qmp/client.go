@@ -33,7 +33,7 @@ func newClient(dir *os.File, greeting []byte) (near *net.UnixConn, c client, err
 	}
 	if err != nil {
 		near.Close()
-		return nil, nil, fmt.Errorf("greet client: %w", err)
+		return nil, nil, fmt.Errorf("send greeting: %w", err)
 	}
 	return near, c, nil
 }
