@@ -151,7 +151,7 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-func TestCheckScript(t *testing.T) {
+func TestCheckSequence(t *testing.T) {
 	good := level("integrity", "")
 	five := once(1, good, good, good, good, good)
 	nine := once(1, good)

@@ -65,7 +65,7 @@ func TestParseSettingRefuses(t *testing.T) {
 	}
 }
 
-func TestCheckKind(t *testing.T) {
+func TestCheckInterface(t *testing.T) {
 	for _, tc := range []struct {
 		text  string
 		iface Interface

@@ -90,11 +90,11 @@ func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 	}
 	none := func(string) string { return "" }
 	for _, tc := range []struct {
-		name           string
-		why, unreached func(string) string
-		want           bool
-	}{{"every reason is known", because, because, true}, {"absent, no reason", none, because, false}, {"unreached, no reason", because, none, false}} {
-		if c := Cover(Target{"k", "x86_64", "", sitesOf(), tc.why, tc.unreached}, all); c.Sound() != tc.want {
+		name            string
+		why, notReached func(string) string
+		want            bool
+	}{{"every reason is known", because, because, true}, {"absent, no reason", none, because, false}, {"notReached, no reason", because, none, false}} {
+		if c := Cover(Target{"k", "x86_64", "", sitesOf(), tc.why, tc.notReached}, all); c.Sound() != tc.want {
 			t.Errorf("%s: sound %v", tc.name, c.Sound())
 		}
 	}

@@ -4,11 +4,11 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// unreached gives the reason why no probe reaches a call of security_locked_down(),
+// notReached gives the reason why no probe reaches a call of security_locked_down(),
 // by file:function (Linux v6.12) and architecture; "" is every one. A run whose
 // probes reach such a call, or that misses another, fails, so the table can neither
 // hide a site nor be out of date unnoticed.
-var unreached = map[string]map[string]string{
+var notReached = map[string]map[string]string{
 	"drivers/acpi/osl.c:acpi_os_get_root_pointer": {
 		"": "checks only with acpi_rsdp=, before lockdown is initialised; any address but the one that the kernel finds itself leaves it without ACPI",
 	},
@@ -26,10 +26,10 @@ var unreached = map[string]map[string]string{
 // KnownNotReached gives the reason why no probe reaches the call on the
 // architecture; empty if none is known.
 func KnownNotReached(call, arch string) string {
-	if why, ok := unreached[call][arch]; ok {
+	if why, ok := notReached[call][arch]; ok {
 		return why
 	}
-	return unreached[call][""]
+	return notReached[call][""]
 }
 
 // outOfReach gives the reason why no guest of the lab reaches any call of a reason:
