@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,5 +108,17 @@ func TestConsolesAreNotOverwritten(t *testing.T) {
 		if b, err := os.ReadFile(filepath.Join(dir, want)); err != nil || string(b) != want {
 			t.Errorf("%s has %q, %v", want, b, err)
 		}
+	}
+}
+
+// TestPlainMachine: the machine of a shell is that of every guest.
+func TestPlainMachine(t *testing.T) {
+	p := mustPlan(t, plan.Selection{Arches: []string{"x86_64"}})
+	k := &kernel{build: p.Builds[0], host: tcg}
+	s := newStage(p, Options{})
+	defer s.Close()
+	shell, guest := s.config(k, p.Guests[0], part{profile: plain}), s.config(k, p.Guests[0], partsOf(nil, p.Builds[0].Arch)[0])
+	if len(shell.Devices) == 0 || !reflect.DeepEqual(shell.Devices, guest.Devices) {
+		t.Errorf("a shell's machine has %v, a guest's %v", shell.Devices, guest.Devices)
 	}
 }

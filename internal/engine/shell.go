@@ -38,7 +38,7 @@ func Shell(ctx context.Context, p *plan.Plan, o Options, t Terminal, command str
 	}
 	g := p.Guests[len(p.Guests)-1]
 	k := st.of(g)
-	m, err := vm.Start(ctx, st.config(k, g, part{}))
+	m, err := vm.Start(ctx, st.config(k, g, part{profile: plain}))
 	if err != nil {
 		return 0, err
 	}
