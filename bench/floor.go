@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,13 +47,23 @@ func toPowerOff(ctx context.Context, config vm.Config) (float64, error) {
 	return time.Since(start).Seconds(), nil
 }
 
+// floorSource is the init that powers off. It is built from this copy, because the
+// benchmark runs in the directory of another module.
+//
+//go:embed floor/main.go
+var floorSource []byte
+
 // floorInitrd packs the init that powers off.
 func (b *bench) floorInitrd(ctx context.Context, a *arch.Arch) (string, error) {
 	init, image := filepath.Join(b.dir, "floor-"+a.Name), filepath.Join(b.dir, "floor-"+a.Name+".cpio")
+	source := filepath.Join(b.dir, "floor.go")
+	if err := os.WriteFile(source, floorSource, 0o644); err != nil {
+		return "", fmt.Errorf("write floor: %w", err)
+	}
 	env := append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+a.GOARCH)
 	_, err := run(ctx, command{
-		argv: []string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, "github.com/ldlab/ldlab/bench/floor"},
-		env:  env, limit: buildTimeout,
+		argv: []string{"go", "build", "-trimpath", "-ldflags=-s -w", "-o", init, source},
+		dir:  b.dir, env: env, limit: buildTimeout,
 	})
 	if err != nil {
 		return "", err
