@@ -25,7 +25,9 @@ type judgedRow struct {
 	ShadowedBy           []scenarios.Shadow
 	CheckedAtBoot        bool
 	AbsentIfLockedAtBoot bool
-	Setup                bool // it begins before the lock
+	Setup                bool                  // it begins before the lock
+	Machine              scenarios.MachineKind // decides whether its variants run
+	Exclusive            bool                  // decides whether its variants run
 }
 
 // RowsDigest is a digest (sha256, hex) of the rows of the tables that the
@@ -45,7 +47,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
 			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs,
-			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil,
+			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive,
 		})
 		if err != nil { // strings, bools and lists of them always encode
 			panic(err)

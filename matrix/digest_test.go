@@ -11,7 +11,7 @@ import (
 )
 
 // notJudged lists the fields of a row that no verdict depends on.
-var notJudged = []string{"Name", "Lines", "AltersLock", "Machine", "Exclusive", "Do"}
+var notJudged = []string{"Name", "Lines", "AltersLock", "Do", "More"}
 
 // TestRowsDigest changes one field of a row at a time. A new field must be put
 // into judgedRow or into notJudged.
@@ -29,6 +29,8 @@ func TestRowsDigest(t *testing.T) {
 			v.Set(reflect.MakeFunc(v.Type(), func([]reflect.Value) []reflect.Value { panic("not run") }))
 		case f.Name == "Do":
 			row.Do = func(context.Context, scenarios.Env) scenarios.Report { panic("not run") }
+		case f.Name == "More":
+			row.More = func(context.Context, scenarios.Env) []scenarios.Variant { panic("not run") }
 		default:
 			change(t, v)
 		}

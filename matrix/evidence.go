@@ -260,12 +260,74 @@ func describe(o *scenarios.Observation) string {
 	if o.Why != "" {
 		s += " (" + o.Why + ")"
 	}
+	if o.Effect == scenarios.Nothing {
+		s += ", but nothing happened: " + o.Look
+	}
 	return s
 }
 
 // abi reports whether the probe tests lockdown's own files, whose answers are
 // compared with the model. Mainline's level file is an ABI of every kernel.
 func (e *evidence) abi() bool { return e.row.Expect == scenarios.ABI }
+
+// reaching lists the variants that reach the object of the act with nothing
+// locked and must therefore be denied here; none if the probe's own reason is
+// not locked.
+func (e *evidence) reaching() (list []scenarios.Variant) {
+	if e.control == nil || e.observed == nil || !e.row.Varies(e.guest.Setting) || !e.guest.Setting.Locks(e.row.Reason) {
+		return nil
+	}
+	for _, v := range e.control.Variants {
+		if v.Outcome == scenarios.Allowed && v.Effect != scenarios.Nothing {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// leakingVariant is the first variant that must be denied and was allowed, or
+// that was denied and happened all the same; nil if there is none.
+func (e *evidence) leakingVariant() *scenarios.Variant {
+	for _, v := range e.reaching() {
+		got := scenarios.FindVariant(e.observed.Variants, v.Args)
+		if got != nil && (got.Outcome == scenarios.Allowed && got.Effect != scenarios.Nothing || got.Effect == scenarios.Happened) {
+			return got
+		}
+	}
+	return nil
+}
+
+// openVariant describes the first variant that must be denied and of which
+// neither is known; empty if there is none.
+func (e *evidence) openVariant() string {
+	for _, v := range e.reaching() {
+		switch got := scenarios.FindVariant(e.observed.Variants, v.Args); {
+		case got == nil:
+			text := "the variant " + v.Args + " did not run"
+			if len(e.observed.Variants) > 0 && e.observed.Variants[0].Outcome == scenarios.Failed {
+				text += ": " + e.observed.Variants[0].Why
+			}
+			return text
+		case got.Outcome != scenarios.Denied:
+			return fmt.Sprintf("%s: %s", v.Args, describeVariant(got))
+		case got.Effect == "" && v.Effect != "":
+			return v.Args + ": whether it happened was not looked at"
+		}
+	}
+	return ""
+}
+
+// describeVariant is the outcome of a variant, with what was looked at.
+func describeVariant(v *scenarios.Variant) string {
+	text := fmt.Sprintf("%s: %s", v.Outcome, v.Call)
+	if v.Why != "" {
+		text += " (" + v.Why + ")"
+	}
+	if v.Look != "" {
+		text += "; " + v.Look
+	}
+	return text
+}
 
 // answers are the operations with the answers of lockdown's files, in order.
 func (e *evidence) answers() []lockdown.Op {

@@ -100,8 +100,10 @@ var rules = []rule{
 			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && e.symbolOff(e.control.Why) != ""
 		},
 		func(e *evidence) string { return e.control.Why }},
-	{"control-not-allowed", Unproven, "the control was not allowed",
-		func(e *evidence) bool { return e.control != nil && e.control.Outcome != scenarios.Allowed },
+	{"control-not-allowed", Unproven, "the control was not allowed, or was allowed and nothing happened",
+		func(e *evidence) bool {
+			return e.control != nil && (e.control.Outcome != scenarios.Allowed || e.control.Effect == scenarios.Nothing)
+		},
 		func(e *evidence) string {
 			return e.orUnexplained("control, nothing locked: " + describe(e.control))
 		}},
@@ -111,6 +113,19 @@ var rules = []rule{
 			k := e.letThrough()
 			return fmt.Sprintf("%s, but not by %s: it checked %q, and was not refused", e.call(), k.Site, k.Label)
 		}},
+	{"leak-though-refused", Leak, "expected denied, and denied, but the act happened all the same",
+		func(e *evidence) bool {
+			return e.expects(scenarios.ExpectDenied) && e.denied() && e.observed.Effect == scenarios.Happened
+		},
+		func(e *evidence) string { return e.call() + ", and yet it was done: " + e.observed.Look }},
+	{"no-effect", Unproven, "the act was allowed, and nothing happened",
+		func(e *evidence) bool { return e.allowed() && e.observed.Effect == scenarios.Nothing },
+		func(e *evidence) string { return e.call() + ", but nothing happened: " + e.observed.Look }},
+	{"not-looked", Unproven, "denied, and the probe did not look whether the act happened, although its control did",
+		func(e *evidence) bool {
+			return e.expects(scenarios.ExpectDenied) && e.denied() && e.observed.Effect == "" && e.control != nil && e.control.Effect != ""
+		},
+		func(e *evidence) string { return e.call() + ", but whether the act happened was not looked at" }},
 	{"no-outcome", Unproven, "the act was neither allowed nor denied",
 		func(e *evidence) bool { return !e.denied() && !e.allowed() },
 		(*evidence).unproven},
@@ -129,6 +144,16 @@ var rules = []rule{
 	{"leak", Leak, "expected denied, and allowed",
 		(*evidence).allowed,
 		func(e *evidence) string { return e.call() + " although " + e.refusing() + " is locked" }},
+
+	{"leak-by-variant", Leak, "the act is denied, but not in a variant that reaches its object with nothing locked",
+		func(e *evidence) bool { return e.leakingVariant() != nil },
+		func(e *evidence) string {
+			v := e.leakingVariant()
+			return fmt.Sprintf("%s, but not %s: %s although %s is locked", e.call(), v.Args, describeVariant(v), e.row.Reason)
+		}},
+	{"variant-without-outcome", Unproven, "the act is denied, but a variant that reaches its object with nothing locked was neither allowed nor denied",
+		func(e *evidence) bool { return e.openVariant() != "" },
+		func(e *evidence) string { return e.call() + ", but " + e.openVariant() }},
 
 	// The act is denied as expected. The reason that the kernel names must be
 	// locked, and must be one that may deny this act.

@@ -3,8 +3,6 @@ package scenarios
 import (
 	"context"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ldlab/ldlab/scenarios/internal/kexec"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
@@ -20,17 +18,19 @@ func kexecScenario() Scenario {
 		Title: "load another kernel to replace the running one",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "load", Call: "kexec_load(0, 0, NULL, 0)", Reason: "kexec"},
+				Claim: Claim{Name: "load", Call: "kexec_load(one segment)", Reason: "kexec"},
 				Where: Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"}},
-				// No segments: the call unloads the loaded image, and there is none.
-				Act: Act{Do: func(context.Context, Env) Report {
-					_, _, e := unix.Syscall6(unix.SYS_KEXEC_LOAD, 0, 0, 0, 0, 0, 0)
-					var err error
-					if e != 0 {
-						err = e
-					}
-					return observe.UnavailableIf(observe.FromError("kexec_load(0, 0, NULL, 0)", err), "CONFIG_KEXEC", unix.ENOSYS)
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return kexec.Load(0, 1) },
+					More: func(context.Context, Env) []Variant {
+						return []Variant{
+							kexec.Load(kexec.OnCrash, 1).Vary("KEXEC_ON_CRASH"),
+							kexec.Load(kexec.PreserveContext, 1).Vary("KEXEC_PRESERVE_CONTEXT"),
+							kexec.Load(0, 16).Vary("16 segments"), // KEXEC_SEGMENT_MAX
+							kexec.Load(kexec.OnCrash, 16).Vary("KEXEC_ON_CRASH, 16 segments"),
+						}
+					},
+				},
 			},
 			{
 				Claim: Claim{Name: "file-unsigned", Call: "kexec_file_load(unsigned image)", Reason: "kexec"},

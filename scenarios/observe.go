@@ -15,6 +15,14 @@ type (
 	Env     = observe.Env
 	Report  = observe.Report
 	Outcome = observe.Outcome
+	Effect  = observe.Effect
+	Variant = observe.Variant
+)
+
+// The effects: observe has what each means.
+const (
+	Happened = observe.Happened
+	Nothing  = observe.Nothing
 )
 
 // The outcomes: observe has what each means.

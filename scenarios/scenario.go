@@ -99,6 +99,11 @@ type Act struct {
 	// Do does the act and undoes it. It runs in a child process of its own,
 	// named for the probe, and is killed at its deadline.
 	Do func(context.Context, Env) Report
+
+	// More does the act with other arguments and undoes it each time. It runs
+	// in another child than Do, after every probe of the guest has run; see
+	// Row.Vary.
+	More func(context.Context, Env) []Variant
 }
 
 // A Shadow is a reason that refuses an act before its own site is reached.
@@ -126,12 +131,13 @@ const (
 type Observation struct {
 	Probe string // scenario/probe
 	Report
-	Comm     string   // the comm of the child: attribution hangs on it
-	Log      []string `json:",omitempty"` // the kernel's log lines that name Comm
-	Checks   []Check  `json:",omitempty"` // what the kernel counted for Comm, if it counts
-	Runs     int      // how often it ran: a denial that lost its line is observed again
-	StartNS  int64    // since the guest program started, ns
-	Duration int64    // of the last run, ns
+	Comm     string    // the comm of the child: attribution hangs on it
+	Log      []string  `json:",omitempty"` // the kernel's log lines that name Comm
+	Checks   []Check   `json:",omitempty"` // what the kernel counted for Comm, if it counts
+	Variants []Variant `json:",omitempty"` // what Row.Vary reported
+	Runs     int       // how often it ran: a denial that lost its line is observed again
+	StartNS  int64     // since the guest program started, ns
+	Duration int64     // of the last run, ns
 }
 
 // A State is what the guest's kernel shows of itself, raw.

@@ -170,7 +170,7 @@ func (r *cellRun) setup(ctx context.Context) error {
 			return err
 		}
 		s := &r.setUp[i]
-		if s.child, s.err = r.machine.child(row.ID, &r.req); s.err == nil {
+		if s.child, s.err = r.machine.child(row.ID, taskAct, &r.req); s.err == nil {
 			s.child.setup(ctx)
 		}
 		records, _ := r.readLog()
@@ -193,16 +193,20 @@ func (r *cellRun) lock() error {
 // act runs the probes and then the sequence. An observation is sent before its
 // child is closed, because the host waits for it.
 func (r *cellRun) act(ctx context.Context) error {
-	for i := range r.rows {
-		o, c := r.observe(ctx, i)
-		err := ctx.Err()
-		if err == nil {
-			err = r.send(guestproto.Frame{Observation: &o})
+	deferred := 0 // rows before it have run their variants
+	for i, row := range r.rows {
+		if row.AltersLock && !r.counting { // the others' variants must run before it
+			if err := r.varyLate(ctx, deferred, i); err != nil {
+				return err
+			}
+			deferred = i
 		}
-		if c != nil {
-			c.close()
+		if err := r.actOn(ctx, i); err != nil {
+			return err
 		}
-		if err != nil {
+	}
+	if !r.counting {
+		if err := r.varyLate(ctx, deferred, len(r.rows)); err != nil {
 			return err
 		}
 	}
@@ -212,6 +216,64 @@ func (r *cellRun) act(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// actOn runs one probe, and on a kernel that counts, its variants.
+func (r *cellRun) actOn(ctx context.Context, i int) error {
+	o, c := r.observe(ctx, i)
+	if c != nil {
+		defer c.close()
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = r.send(guestproto.Frame{Observation: &o})
+	}
+	if err != nil || c == nil || r.taskOf(i) != taskActVary {
+		return err
+	}
+	err = r.sendVariants(ctx, i, c)
+	r.drainCounts()
+	r.checksOf(c.comm()) // of the variants
+	return err
+}
+
+// varyLate runs the variants of some rows. On a kernel that does not count, each
+// denial takes a line of the few that it logs in 5 s. The acts are over by then
+// and have their lines.
+func (r *cellRun) varyLate(ctx context.Context, from, to int) error {
+	for i := from; i < to; i++ {
+		if !r.rows[i].Varies(r.req.Setting) {
+			continue
+		}
+		c, err := r.machine.child(r.rows[i].ID, taskVary, &r.req)
+		if err != nil {
+			return abort(err.Error())
+		}
+		err = r.sendVariants(ctx, i, c)
+		c.close()
+		if err != nil {
+			return err
+		}
+	}
+	r.readLog()
+	return nil
+}
+
+// sendVariants has a child run a row's variants and sends them.
+func (r *cellRun) sendVariants(ctx context.Context, i int, c child) error {
+	v := guestproto.Varied{Probe: r.rows[i].ID, Variants: c.vary(ctx)}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return r.send(guestproto.Frame{Varied: &v})
+}
+
+// taskOf is what the child of a row does.
+func (r *cellRun) taskOf(i int) task {
+	if r.counting && r.rows[i].Varies(r.req.Setting) {
+		return taskActVary
+	}
+	return taskAct
 }
 
 // end sends the last state and closes the stream.

@@ -30,7 +30,17 @@ type job struct {
 	probe string
 	left  time.Duration // until the contexts of Setup and of Act end
 	env   scenarios.Env
+	task  task
 }
+
+// A task is what a child does with its probe.
+type task string
+
+const (
+	taskAct     task = "act"       // the act
+	taskActVary task = "act, vary" // the act, and its variants when the job's pipe is closed
+	taskVary    task = "vary"      // the variants alone, when the job's pipe is closed
+)
 
 // jobEnd ends a job's text. The pipe is closed when the child may act.
 const jobEnd = "\n.\n"
@@ -38,15 +48,15 @@ const jobEnd = "\n.\n"
 // String is the text that the child reads: one line for each field.
 func (j job) String() string {
 	head := j.probe + "\n" + strconv.FormatInt(int64(j.left), 10) + "\n"
-	return head + j.env.Setting.String() + "\n" + string(j.env.Interface) + jobEnd
+	return head + j.env.Setting.String() + "\n" + string(j.env.Interface) + "\n" + string(j.task) + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
 	f := strings.Split(strings.TrimSuffix(text, jobEnd), "\n")
-	if len(f) != 4 {
-		return j, fmt.Errorf("parse job: got %d fields, want 4", len(f))
+	if len(f) != 5 {
+		return j, fmt.Errorf("parse job: got %d fields, want 5", len(f))
 	}
-	j.probe, j.env.Interface = f[0], lockdown.Interface(f[3])
+	j.probe, j.env.Interface, j.task = f[0], lockdown.Interface(f[3]), task(f[4])
 	ns, err := strconv.ParseInt(f[1], 10, 64)
 	if err != nil {
 		return j, fmt.Errorf("parse deadline: %w", err)
@@ -59,9 +69,10 @@ func parseJob(text string) (j job, err error) {
 }
 
 // childMain runs one probe in a child process named comm: it reads one job from
-// in and writes one result to fd. If signalReady is set it first writes a byte
-// to report that it is ready. If the probe has a Setup, it writes another byte
-// when Setup has finished. It returns the exit status.
+// in and writes one result to fd for the act, and one for the variants. If
+// signalReady is set it first writes a byte to report that it is ready. If the
+// probe has a Setup, it writes another byte when Setup has finished. It returns
+// the exit status.
 func childMain(ctx context.Context, comm string, signalReady bool, in io.Reader, fd int, find func(string) (scenarios.Row, bool)) int {
 	unix.CloseOnExec(fd)
 	out := pipe(fd)
@@ -70,8 +81,7 @@ func childMain(ctx context.Context, comm string, signalReady bool, in io.Reader,
 		_, err = out.Write([]byte{'\n'})
 	}
 	if err == nil {
-		r := guestproto.Report(runJob(ctx, comm, in, out, find))
-		err = vport.Write(out, &r)
+		err = runJob(ctx, comm, in, out, find)
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "send result: %v\n", err)
@@ -97,39 +107,62 @@ func readJob(in io.Reader) (string, error) {
 	return string(text), nil
 }
 
-// runJob reads a job and runs its probe. An error is a failed result.
-func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) scenarios.Report {
+// runJob reads a job and writes what its task asks for. A job that cannot be
+// run has a failed report.
+func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) error {
+	j, row, err := takeJob(comm, in, find)
+	send := func(r scenarios.Report) error { return vport.Write(out, (*guestproto.Report)(&r)) }
+	if err != nil {
+		return send(failed(err.Error()))
+	}
+	if j.task != taskVary {
+		if err := send(act(ctx, j, row, in, out)); err != nil || j.task == taskAct {
+			return err
+		}
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return fmt.Errorf("wait until the variants may run: %w", err)
+	}
+	return vport.Write(out, &guestproto.Varied{Probe: j.probe, Variants: row.Vary(within(ctx, j.left), j.env)})
+}
+
+// takeJob reads a job and finds its probe.
+func takeJob(comm string, in io.Reader, find func(string) (scenarios.Row, bool)) (j job, row scenarios.Row, err error) {
 	text, err := readJob(in)
 	if err != nil {
-		return failed(fmt.Sprintf("read job: %v", err))
+		return j, row, fmt.Errorf("read job: %w", err)
 	}
-	j, err := parseJob(string(text))
-	if err != nil {
-		return failed(err.Error())
+	if j, err = parseJob(text); err != nil {
+		return j, row, err
 	}
 	row, ok := find(j.probe)
 	if !ok {
-		return failed(fmt.Sprintf("unknown probe %q", j.probe))
+		return j, row, fmt.Errorf("unknown probe %q", j.probe)
 	}
 	// Denials are attributed by the comm, which exec takes from the path.
 	if got, err := threadName(); err != nil || got != comm {
-		return failed(fmt.Sprintf("child is named %q, not %q (%v)", got, comm, err))
+		return j, row, fmt.Errorf("child is named %q, not %q (%v)", got, comm, err)
 	}
-	run := func(ctx context.Context) scenarios.Report { return row.Do(ctx, j.env) }
-	if row.Setup != nil {
-		rest, r := row.Setup(within(ctx, j.left), j.env)
-		if _, err := out.Write([]byte{'\n'}); err != nil {
-			return failed(fmt.Sprintf("report end of setup: %v", err))
-		}
-		if _, err := io.Copy(io.Discard, in); err != nil {
-			return failed(fmt.Sprintf("wait for the lock: %v", err))
-		}
-		if rest == nil {
-			return r
-		}
-		run = rest
+	return j, row, nil
+}
+
+// act runs the probe of a job. If it has a Setup, the other half runs when in is
+// closed.
+func act(ctx context.Context, j job, row scenarios.Row, in io.Reader, out io.Writer) scenarios.Report {
+	if row.Setup == nil {
+		return row.Do(within(ctx, j.left), j.env)
 	}
-	return run(within(ctx, j.left))
+	rest, r := row.Setup(within(ctx, j.left), j.env)
+	if _, err := out.Write([]byte{'\n'}); err != nil {
+		return failed(fmt.Sprintf("report end of setup: %v", err))
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return failed(fmt.Sprintf("wait for the lock: %v", err))
+	}
+	if rest == nil {
+		return r
+	}
+	return rest(within(ctx, j.left))
 }
 
 // threadName returns the comm of this thread.

@@ -101,7 +101,7 @@ func FuzzJob(f *testing.F) {
 		if err != nil || strings.Contains(probe+kind, "\n") || probe == "." || kind == "." || len(probe)+len(kind)+len(setting) > maxJob/2 {
 			return // neither the tables nor a request has such names
 		}
-		want := job{probe, time.Duration(left), scenarios.Env{Setting: s, Interface: lockdown.Interface(kind)}}
+		want := job{probe, time.Duration(left), scenarios.Env{Setting: s, Interface: lockdown.Interface(kind)}, taskAct}
 		text, err := readJob(&chunks{want.String(), max(1, min(chunk, 512))})
 		if err != nil {
 			t.Fatal(err)

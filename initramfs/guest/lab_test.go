@@ -30,6 +30,7 @@ type lab struct {
 	written []lockdown.Write
 	refuse  string // a file that cannot be written
 	serial  int
+	varied  []string           // probes whose variants ran
 	started map[string]int     // children that are not closed, by probe
 	onAct   func(probe string) // called before a child acts
 	onClose func(probe string) // called when a child is closed
@@ -86,7 +87,7 @@ func (l *lab) sleep(_ context.Context, d time.Duration) {
 	l.slept += max(d, 0)
 }
 
-func (l *lab) child(probe string, _ *guestproto.Request) (child, error) {
+func (l *lab) child(probe string, _ task, _ *guestproto.Request) (child, error) {
 	l.serial++
 	if l.started == nil {
 		l.started = map[string]int{}
@@ -111,6 +112,11 @@ type labChild struct {
 
 func (c *labChild) comm() string          { return c.name }
 func (c *labChild) setup(context.Context) {}
+
+func (c *labChild) vary(context.Context) []scenarios.Variant {
+	c.l.varied = append(c.l.varied, c.probe)
+	return []scenarios.Variant{{Args: "v", Report: scenarios.Report{Outcome: scenarios.Allowed}}}
+}
 
 func (c *labChild) close() {
 	c.l.started[c.probe]--

@@ -30,8 +30,8 @@ type machine interface {
 	// skipLog passes over what readLog would return.
 	skipLog()
 
-	// child starts a child for one run of a probe.
-	child(probe string, req *guestproto.Request) (child, error)
+	// child starts a child for one task with a probe.
+	child(probe string, t task, req *guestproto.Request) (child, error)
 }
 
 // A child is a process for one run of one probe. The caller closes it.
@@ -46,6 +46,10 @@ type child interface {
 	// act runs the probe, or what is left of it after setup. Whatever becomes
 	// of the child is a result.
 	act(ctx context.Context) scenarios.Report
+
+	// vary runs the probe's variants, after act if the child's task has one.
+	// Whatever becomes of the child is a result.
+	vary(ctx context.Context) []scenarios.Variant
 
 	// close kills the child and its process group, waits for its end, and
 	// frees its descriptors.
@@ -70,12 +74,12 @@ func (*realMachine) write(file, data string) error { return writeWhole(file, dat
 
 func (*realMachine) drainCounts() ([]scenarios.Check, bool, error) { return drainCounts() }
 
-func (m *realMachine) child(probe string, req *guestproto.Request) (child, error) {
+func (m *realMachine) child(probe string, t task, req *guestproto.Request) (child, error) {
 	w, err := m.g.worker()
 	if err != nil {
 		return nil, err
 	}
-	return newProbeChild(w, probe, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface}), nil
+	return newProbeChild(w, probe, t, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface}), nil
 }
 
 // A kernelClock is CLOCK_MONOTONIC, which the kernel's log counts by.

@@ -62,7 +62,7 @@ func (r *cellRun) childOf(i int) (child, scenarios.Report) {
 	c, err := s.child, s.err
 	s.child = nil
 	if c == nil && err == nil && r.rows[i].Setup == nil {
-		c, err = r.machine.child(r.rows[i].ID, &r.req)
+		c, err = r.machine.child(r.rows[i].ID, r.taskOf(i), &r.req)
 	}
 	switch {
 	case err != nil:

@@ -20,8 +20,8 @@ type probeChild struct {
 	limits limits
 }
 
-func newProbeChild(w *worker, probe string, l limits, env scenarios.Env) *probeChild {
-	return &probeChild{w, job{probe, l.act, env}, l}
+func newProbeChild(w *worker, probe string, t task, l limits, env scenarios.Env) *probeChild {
+	return &probeChild{w, job{probe, l.act, env, t}, l}
 }
 
 func (c *probeChild) comm() string { return c.worker.name }
@@ -48,6 +48,21 @@ func (c *probeChild) act(ctx context.Context) scenarios.Report {
 	if err == nil {
 		return r
 	}
+	return c.died(ctx, from, err)
+}
+
+// vary returns the variants. If the child fails, the only one is that failure.
+func (c *probeChild) vary(ctx context.Context) []scenarios.Variant {
+	from := c.listen(ctx)
+	list, err := c.worker.variants(c.job, from)
+	if err != nil {
+		return []scenarios.Variant{c.died(ctx, from, err).Vary("all variants")}
+	}
+	return list
+}
+
+// died ends a child that sent no result and describes why.
+func (c *probeChild) died(ctx context.Context, from *listener, err error) scenarios.Report {
 	end := c.worker.end(c.limits.gone)
 	// A process that has left the group may hold the pipes open, so the end of
 	// the output is waited for only so long.

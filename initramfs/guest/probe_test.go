@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"io"
 	"math"
 	"os"
 	"reflect"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -36,7 +37,7 @@ func childFor(t *testing.T, w *worker, probe string, l limits) *probeChild {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newProbeChild(w, probe, l, scenarios.Env{Setting: setting, Interface: lockdown.Bitmap})
+	return newProbeChild(w, probe, taskAct, l, scenarios.Env{Setting: setting, Interface: lockdown.Bitmap})
 }
 
 // ample are limits that no test reaches.
@@ -103,8 +104,13 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 
 func TestChildRefusesAnotherComm(t *testing.T) {
 	j := job{probe: "fake/ok", left: time.Second}
-	r := runJob(t.Context(), "ldp-0001", strings.NewReader(j.String()), io.Discard, findFake)
-	if r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
+	var out bytes.Buffer
+	err := runJob(t.Context(), "ldp-0001", strings.NewReader(j.String()), &out, findFake)
+	var r guestproto.Report
+	if err == nil {
+		err = vport.Read(&out, &r)
+	}
+	if err != nil || r.Outcome != scenarios.Failed || !strings.Contains(r.Why, `not "ldp-0001"`) {
 		t.Errorf("got %+v", r)
 	}
 }

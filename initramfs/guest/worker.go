@@ -117,11 +117,25 @@ func (w *worker) setup(j job, from io.Reader) error {
 // ended without one.
 func (w *worker) result(j job, from io.Reader, r *scenarios.Report) error {
 	err := w.send(j, from)
-	w.pipes.job.close() // the child acts now
+	if j.task == taskAct {
+		w.pipes.job.close() // a Setup's second half starts now
+	}
 	if err != nil {
 		return err
 	}
 	return vport.Read(from, (*guestproto.Report)(r))
+}
+
+// variants lets the child run its variants and reads them.
+func (w *worker) variants(j job, from io.Reader) ([]scenarios.Variant, error) {
+	err := w.send(j, from)
+	w.pipes.job.close() // the variants start now
+	if err != nil {
+		return nil, err
+	}
+	var v guestproto.Varied
+	err = vport.Read(from, &v)
+	return v.Variants, err
 }
 
 // end kills the child and its process group, waits until the child is gone, and

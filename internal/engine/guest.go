@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,6 +188,12 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 				first = time.Now()
 			}
 			run.Observations = append(run.Observations, *f.Observation)
+		case f.Varied != nil:
+			i := slices.IndexFunc(run.Observations, func(o scenarios.Observation) bool { return o.Probe == f.Varied.Probe })
+			if i < 0 || run.Observations[i].Variants != nil {
+				return fmt.Errorf("guest reports variants of %.80q, which are out of order", f.Varied.Probe)
+			}
+			run.Observations[i].Variants = f.Varied.Variants
 		}
 		return nil
 	})

@@ -41,7 +41,19 @@ func report(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Errno)
 	vport.Text(c, &r.Call)
 	vport.Text(c, &r.Why)
+	vport.Text(c, &r.Effect)
+	vport.Text(c, &r.Look)
 	vport.List(c, &r.Ops, op)
+}
+
+func variant(c *vport.Codec, v *scenarios.Variant) {
+	vport.Text(c, &v.Args)
+	report(c, &v.Report)
+}
+
+func varied(c *vport.Codec, v *Varied) {
+	vport.Text(c, &v.Probe)
+	vport.List(c, &v.Variants, variant)
 }
 
 func observation(c *vport.Codec, o *scenarios.Observation) {
@@ -53,6 +65,7 @@ func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Number(c, &o.Runs)
 	vport.Number(c, &o.StartNS)
 	vport.Number(c, &o.Duration)
+	vport.List(c, &o.Variants, variant)
 }
 
 func mark(c *vport.Codec, m *scenarios.Mark) {
@@ -97,6 +110,7 @@ const (
 	frameStep
 	frameError
 	frameEnd
+	frameVaried
 )
 
 func (f *Frame) kind() int {
@@ -111,6 +125,8 @@ func (f *Frame) kind() int {
 		return frameError
 	case f.End != nil:
 		return frameEnd
+	case f.Varied != nil:
+		return frameVaried
 	}
 	return frameEmpty
 }
@@ -132,6 +148,8 @@ func frame(c *vport.Codec, f *Frame) {
 		c.Demand(f.Error != "") // an empty text is no error
 	case frameEnd:
 		vport.Present(c, &f.End, end)
+	case frameVaried:
+		vport.Present(c, &f.Varied, varied)
 	default:
 		c.Demand(false)
 	}
@@ -176,4 +194,12 @@ func (r *Report) Fields(c *vport.Codec) {
 		*r = Report{}
 	}
 	report(c, (*scenarios.Report)(r))
+}
+
+// Fields makes Varied a vport.Message.
+func (v *Varied) Fields(c *vport.Codec) {
+	if c.Reading() {
+		*v = Varied{}
+	}
+	varied(c, v)
 }

@@ -29,7 +29,7 @@ func seeds(t testing.TB) []vport.Message {
 	}
 	op := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "integrity\xff\x00", Err: "EPERM", At: 1, Same: true, Group: 2}
 	check := scenarios.Check{Site: "f+0x1/0x2", Label: "/dev/mem,kmem,port", Comm: "ldp-0001", Checks: 2, Denials: 1}
-	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Ops: []lockdown.Op{op}}
+	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Effect: scenarios.Nothing, Look: "read() = 0", Ops: []lockdown.Op{op}}
 	return []vport.Message{
 		&Request{Version: vport.Version, Interface: lockdown.Bitmap, Setting: setting, Probes: []string{"a/b", ""}, Scale: math.Pi, Timing: true, Sequence: []lockdown.Op{op}, Mutant: "allow f+0x1/0x2"},
 		&Request{Off: true},
@@ -39,7 +39,9 @@ func seeds(t testing.TB) []vport.Message {
 		&Frame{Seq: 3, Error: "lock: EPERM"},
 		&Frame{Seq: 3, End: &End{Observations: 1, Ops: 1}},
 		&Frame{Seq: 4},
+		&Frame{Seq: 5, Varied: &Varied{Probe: "a/b", Variants: []scenarios.Variant{{Args: "flags=1", Report: result}}}},
 		(*Report)(&result),
+		&Varied{Probe: "a/b", Variants: []scenarios.Variant{{Args: "flags=1", Report: result}}},
 	}
 }
 
@@ -50,7 +52,7 @@ func FuzzMessages(f *testing.F) {
 		f.Add(encoded(f, msg))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		for _, msg := range []vport.Message{new(Request), new(Frame), new(Report)} {
+		for _, msg := range []vport.Message{new(Request), new(Frame), new(Report), new(Varied)} {
 			r := bytes.NewReader(in)
 			if vport.Read(r, msg) != nil {
 				continue
@@ -115,6 +117,8 @@ func TestSeeds(t *testing.T) {
 			got = new(Frame)
 		case *Report:
 			got = new(Report)
+		case *Varied:
+			got = new(Varied)
 		}
 		if err := vport.Read(bytes.NewReader(in), got); err != nil || !bytes.Equal(encoded(t, got), in) {
 			t.Errorf("%+v came back as %+v, %v", msg, got, err)

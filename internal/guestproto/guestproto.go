@@ -35,9 +35,16 @@ type Frame struct {
 	Seq         int // counts from 0; a gap is an error
 	State       *State
 	Observation *scenarios.Observation
+	Varied      *Varied
 	Op          *lockdown.Op // the next operation of the sequence, with its answer
 	Error       string       // the guest program cannot go on; the last frame
 	End         *End         // the stream is complete; the last frame
+}
+
+// A Varied has the variants of a probe whose observation was sent before.
+type Varied struct {
+	Probe    string
+	Variants []scenarios.Variant
 }
 
 // An End closes a stream. A stream without one was cut off.
@@ -99,7 +106,7 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 				return fmt.Errorf("read frames: end counts %d operations, %d came", f.End.Ops, ops)
 			}
 			return nil
-		case f.State == nil && f.Observation == nil && f.Op == nil:
+		case f.State == nil && f.Observation == nil && f.Op == nil && f.Varied == nil:
 			return fmt.Errorf("read frame %d: empty", seq)
 		case f.Observation != nil:
 			observations++

@@ -30,5 +30,8 @@ type Report struct {
 	Call    string // the decisive call as strace prints it: open("/dev/mem", O_RDONLY) = EPERM
 	Why     string `json:",omitempty"` // Unavailable, Failed: the CONFIG symbol, device or cause
 
+	Effect Effect `json:",omitempty"` // what a look at the act's object showed; empty: the probe did not look
+	Look   string `json:",omitempty"` // the look as strace prints it: read("/sys/kernel/kexec_loaded") = "1"
+
 	Ops []lockdown.Op `json:",omitempty"` // ABI: the operations and their answers, in order
 }

@@ -1,0 +1,70 @@
+package scenarios
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios/internal/identity"
+)
+
+// Varies reports whether a guest with the setting runs the probe's variants: if
+// nothing is locked, which is the control, and if the probe's own reason is.
+// What is refused since the boot has no variants, and a machine that is stopped
+// or used up has none either.
+func (r Row) Varies(s lockdown.Setting) bool {
+	return r.Expect == Checked && r.Do != nil && !r.Exclusive && !r.CheckedAtBoot && r.Machine != Debugger &&
+		(s.Level == lockdown.None && len(s.Reasons) == 0 || s.Locks(r.Reason)) && !r.DeniedAtBoot(s)
+}
+
+// A probe's act is repeated that often, or until the time is over.
+const (
+	repeats    = 100
+	repeatTime = 20 * time.Millisecond
+)
+
+// Names of the variants that every probe has.
+const (
+	VariantAgain = "again"
+	VariantUser  = "as uid 1000 with every capability"
+)
+
+// Vary does the act again and again, with other arguments, and as another user
+// that has every capability: whether the kernel refuses must not depend on
+// any of these. The process cannot be used for another probe afterwards.
+func (r Row) Vary(ctx context.Context, env Env) []Variant {
+	list := []Variant{r.again(ctx, env).Vary(VariantAgain)}
+	if r.More != nil {
+		list = append(list, r.More(ctx, env)...)
+	}
+	if err := identity.Become(1000); err != nil {
+		return append(list, Report{Outcome: Failed, Call: "become uid 1000", Why: err.Error()}.Vary(VariantUser))
+	}
+	return append(list, r.Do(ctx, env).Vary(VariantUser))
+}
+
+// again repeats the act and returns the first report that differs from the first
+// one, or the last.
+func (r Row) again(ctx context.Context, env Env) Report {
+	first := r.Do(ctx, env)
+	last := first
+	until := time.Now().Add(repeatTime)
+	for n := 2; n <= repeats && (n == 2 || time.Now().Before(until)); n++ {
+		if last = r.Do(ctx, env); last.Outcome != first.Outcome || last.Effect != first.Effect {
+			last.Call += fmt.Sprintf(" (time %d)", n)
+			break
+		}
+	}
+	return last
+}
+
+// FindVariant finds the variant with the arguments; nil if there is none.
+func FindVariant(list []Variant, args string) *Variant {
+	i := slices.IndexFunc(list, func(v Variant) bool { return v.Args == args })
+	if i < 0 {
+		return nil
+	}
+	return &list[i]
+}
