@@ -36,8 +36,8 @@ test: build check ## run every test, real QEMU on both architectures included
 
 nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit --arch x86_64 >out/kunit
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
-	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal" ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
+	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal" ./internal/engine
 	scripts/fuzz $(FUZZTIME)
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
