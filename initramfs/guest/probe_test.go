@@ -231,3 +231,15 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+func TestParseFree(t *testing.T) {
+	for text, want := range map[string]int64{
+		"MemTotal:  634000 kB\nMemFree:  1000 kB\nMemAvailable:     98304 kB\nBuffers: 1 kB\n": 96 << 20,
+		"MemTotal: 1 kB\n": -1, "MemAvailable: much": -1, "": -1,
+	} {
+		n, ok := parseFree(text)
+		if ok != (want >= 0) || ok && n != want {
+			t.Errorf("%q: %d, %v, want %d", text, n, ok, want)
+		}
+	}
+}

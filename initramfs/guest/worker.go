@@ -166,11 +166,14 @@ func workersWanted(cmdline string) int {
 }
 
 // prefork starts n children that wait for a job, and returns when each is ready
-// or has ended. A later probe without a ready child starts one. The error is
-// the first one.
+// or has ended. A later probe without a ready child starts one, also if the
+// guest's memory is not enough for n. The error is the first one.
 func (g *guest) prefork(ctx context.Context, n int) (first error) {
 	var started []*worker
 	for range n {
+		if free, ok := freeMemory(); ok && free < reservedMemory {
+			break
+		}
 		w, err := startWorker(g.children, g.dir, g.newComm(), preforkArg)
 		if err != nil {
 			first = fmt.Errorf("prefork child: %w", err)
@@ -191,6 +194,26 @@ func (g *guest) prefork(ctx context.Context, n int) (first error) {
 		g.ready = append(g.ready, w)
 	}
 	return first
+}
+
+// reservedMemory is what preforked children leave free, in bytes. Without it the
+// kernel's OOM killer takes some of them, and their probes would have no result.
+const reservedMemory = 96 << 20
+
+// freeMemory is the kernel's MemAvailable, in bytes.
+func freeMemory() (n int64, ok bool) {
+	text, err := readBounded("/proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	return parseFree(text)
+}
+
+func parseFree(meminfo string) (n int64, ok bool) {
+	_, rest, found := strings.Cut(meminfo, "MemAvailable:")
+	kib, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	n, err := strconv.ParseInt(kib, 10, 64)
+	return n << 10, found && err == nil
 }
 
 // newComm returns a comm that no child of this boot had: ldp-0001 and so on.
