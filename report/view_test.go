@@ -63,7 +63,7 @@ func measurement(t testing.TB) Measurement {
 	row := func(id string, vs ...matrix.Verdict) {
 		r := matrix.TableRow{Probe: id, Cells: cells(vs...)}
 		if p, ok := scenarios.Find(id); ok {
-			r.Call, r.Reason, r.Expect = p.Call, p.Reason, p.Expect.String()
+			r.Call, r.Reason, r.Expect = "the act of "+r.Probe, p.Reason, p.Expect.String() // not the call of the table: its words may change
 		}
 		table.Rows = append(table.Rows, r)
 	}
