@@ -13,46 +13,79 @@ func init() { register("devmem", devmemScenario) }
 
 // /dev/mem and /dev/port share one check, made at open and for any access
 // mode: drivers/char/mem.c:open_port, v6.12. capable(CAP_SYS_RAWIO) comes
-// first and returns EPERM, too, but logs nothing.
+// first and returns EPERM, too, but logs nothing. What is read and written is a
+// page of the process itself: a page of zeros is no read.
 func devmemScenario() Scenario {
 	const site = "drivers/char/mem.c:open_port"
+	where := Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}}
 	return Scenario{
 		Name:  "devmem",
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "open", Call: observe.OpenCall("/dev/mem", unix.O_RDONLY), Reason: "dev_mem"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
-				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDONLY, nil) }},
+				Claim: Claim{Name: "open", Call: observe.OpenCall(physmem.MemFile, unix.O_RDONLY), Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return physmem.OpenMem(unix.O_RDONLY) },
+					More: func(context.Context, Env) []Variant { return physmem.OpenMore(physmem.MemFile, false) },
+				},
 			},
 			{
-				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall("/dev/mem", unix.O_RDWR), Reason: "dev_mem"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
-				// Opened for writing, never written.
-				Act: Act{Do: func(context.Context, Env) Report { return physmem.WithDevMem(unix.O_RDWR, nil) }},
+				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall(physmem.MemFile, unix.O_RDWR), Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return physmem.OpenMem(unix.O_RDWR) },
+					More: func(context.Context, Env) []Variant { return physmem.OpenMore(physmem.MemFile, true) },
+				},
 			},
 			{
-				Claim: Claim{Name: "read", Call: `pread("/dev/mem", 1 byte of System RAM)`, Reason: "dev_mem"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return physmem.WithDevMem(unix.O_RDONLY, physmem.ReadByte)
-				}},
+				Claim: Claim{Name: "read", Call: `pread("/dev/mem", the process's own page)`, Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(_ context.Context, e Env) Report { return physmem.ReadOwn(e) },
+					More: func(_ context.Context, e Env) []Variant { return physmem.ReadMore(e) },
+				},
 			},
 			{
-				Claim: Claim{Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, one page of System RAM)`, Reason: "dev_mem"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return physmem.WithDevMem(unix.O_RDONLY, physmem.MapPage)
-				}},
+				Claim: Claim{Name: "write", Call: `pwrite("/dev/mem", the process's own page)`, Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(_ context.Context, e Env) Report { return physmem.WriteOwn(e) },
+					More: func(_ context.Context, e Env) []Variant { return physmem.WriteMore(e) },
+				},
 			},
 			{
-				Claim: Claim{Name: "port-open", Call: observe.OpenCall("/dev/port", unix.O_RDONLY), Reason: "dev_mem"},
+				Claim: Claim{Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, the process's own page)`, Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(_ context.Context, e Env) Report { return physmem.MapOwn(e) },
+					More: func(_ context.Context, e Env) []Variant { return physmem.MapMore(e) },
+				},
+			},
+			{
+				Claim: Claim{Name: "mmap-write", Call: `store to mmap("/dev/mem", PROT_READ|PROT_WRITE, the process's own page)`, Reason: "dev_mem"},
+				Where: where,
+				Act: Act{
+					Do:   func(_ context.Context, e Env) Report { return physmem.MapWriteOwn(e) },
+					More: func(_ context.Context, e Env) []Variant { return physmem.MapWriteMore(e) },
+				},
+			},
+			{
+				Claim: Claim{Name: "port-open", Call: observe.OpenCall(physmem.PortFile, unix.O_RDONLY), Reason: "dev_mem"},
 				Where: Where{Site: site, Needs: []string{"CONFIG_DEVPORT"}},
 				// Ports are not read: on arm64 an address without a device may
 				// raise an external abort.
-				Act: Act{Do: func(context.Context, Env) Report {
-					return observe.UnavailableIf(observe.WithFile("/dev/port", unix.O_RDONLY, nil), "CONFIG_DEVPORT", unix.ENOENT, unix.ENXIO)
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return physmem.OpenPort(unix.O_RDONLY, nil) },
+					More: func(context.Context, Env) []Variant {
+						return append(physmem.OpenMore(physmem.PortFile, false), physmem.OpenMore(physmem.PortFile, true)...)
+					},
+				},
+			},
+			{
+				Claim: Claim{Name: "port-read", Call: `pread("/dev/port", 4, 0xcfc)`, Reason: "dev_mem"},
+				Where: Where{Site: site, Needs: []string{"CONFIG_DEVPORT", "CONFIG_PCI_DIRECT"}, Only: []string{"x86_64"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return physmem.ReadPort() }},
 			},
 			{
 				// Another minor of the same driver, without the check.

@@ -23,12 +23,15 @@ func kcoreScenario() Scenario {
 			{
 				Claim: Claim{Name: "open", Call: observe.OpenCall(physmem.KcoreFile, unix.O_RDONLY), Reason: "kcore"},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithKcore(nil) }},
+				Act:   Act{Do: func(context.Context, Env) Report { return physmem.OpenKcore() }},
 			},
 			{
-				Claim: Claim{Name: "read", Call: `pread("/proc/kcore", ELF header)`, Reason: "kcore"},
+				Claim: Claim{Name: "read", Call: `pread("/proc/kcore", the process's own page)`, Reason: "kcore"},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return physmem.WithKcore(physmem.ReadKcoreHeader) }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return physmem.ReadKcore() },
+					More: func(context.Context, Env) []Variant { return physmem.ReadKcoreMore() },
+				},
 			},
 			{
 				// The size may be known.

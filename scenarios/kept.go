@@ -33,22 +33,18 @@ func keptScenario() Scenario {
 		source    string
 		before    func() (rest func() Report, r Report)
 	}{
-		{name: "devmem", act: `pread("/dev/mem", 1 byte of System RAM)`, reason: "dev_mem", expect: Gap,
+		{name: "devmem", act: `pread("/dev/mem", the process's own page)`, reason: "dev_mem", expect: Gap,
 			site: "drivers/char/mem.c:read_mem", needs: []string{"CONFIG_DEVMEM"},
 			source: "drivers/char/mem.c:open_port, v6.12, checks; read_mem does not",
-			before: func() (func() Report, Report) {
-				return observe.OpenForLater("/dev/mem", unix.O_RDONLY, physmem.ReadByte)
-			}},
-		{name: "devmem-map", act: `load from a mapping of System RAM of "/dev/mem"`, reason: "dev_mem", expect: Gap,
+			before: physmem.ReadLater},
+		{name: "devmem-map", act: `load from a mapping of the process's own page of "/dev/mem"`, reason: "dev_mem", expect: Gap,
 			site: "drivers/char/mem.c:mmap_mem", needs: []string{"CONFIG_DEVMEM"},
 			source: "drivers/char/mem.c:open_port, v6.12, checks; a mapping is not taken back",
-			before: physmem.MapForLater},
-		{name: "kcore", act: `pread("/proc/kcore", ELF header)`, reason: "kcore", expect: Gap,
+			before: physmem.MapLater},
+		{name: "kcore", act: `pread("/proc/kcore", the process's own page)`, reason: "kcore", expect: Gap,
 			site: "fs/proc/kcore.c:read_kcore_iter", needs: []string{"CONFIG_PROC_KCORE"},
 			source: "fs/proc/kcore.c:open_kcore, v6.12, checks; read_kcore_iter does not",
-			before: func() (func() Report, Report) {
-				return observe.OpenForLater(physmem.KcoreFile, unix.O_RDONLY, physmem.ReadKcoreHeader)
-			}},
+			before: physmem.ReadKcoreLater},
 		{name: "debugfs", act: `write("` + debugfs.LabDir + `/rw0600", "ldlab\n")`, reason: "debugfs", expect: Gap,
 			site: "fs/debugfs/file.c:full_proxy_write", needs: []string{"CONFIG_DEBUG_FS", "CONFIG_LDLAB_DEBUGFS"},
 			source: "fs/debugfs/file.c:debugfs_locked_down, v6.12, is called at open",
@@ -106,6 +102,9 @@ func keptScenario() Scenario {
 					why = p.needs[len(p.needs)-1]
 				}
 				if r = observe.UnavailableIf(r, why, unix.ENOENT, unix.ENXIO, unix.ENOSYS); rest == nil {
+					if r.Outcome == Denied && r.Effect == "" {
+						r = r.Saw(false, "there is nothing to use")
+					}
 					return nil, r
 				}
 				return func(context.Context) Report { return rest() }, r

@@ -1,80 +1,124 @@
-// Package physmem reads memory through /dev/mem and /proc/kcore.
+// Package physmem reads and writes memory through /dev/mem, /dev/port and
+// /proc/kcore. What is read is compared with what is there: a page of this
+// process, which the process finds in physical memory.
 package physmem
 
 import (
-	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/ownpage"
 )
 
-func WithDevMem(flags int, act func(fd int) observe.Report) observe.Report {
-	return observe.UnavailableIf(observe.WithFile("/dev/mem", flags, act), "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO)
+// MemFile is the device of physical memory, and its number
+// (Documentation/admin-guide/devices.txt, v6.12).
+const (
+	MemFile            = "/dev/mem"
+	memMajor, memMinor = 1, 1
+	portMinor          = 4
+)
+
+// withPage performs an act on a page of this process at its physical address.
+func withPage(act func(p *ownpage.Page, at int64) observe.Report) observe.Report {
+	p, err := ownpage.New()
+	if err != nil {
+		return observe.SetupFailed("mmap", err)
+	}
+	defer p.Close()
+	return onPage(p, act)
 }
 
-func ReadByte(fd int) observe.Report {
-	addr, err := systemRAM()
-	if err != nil {
-		return observe.SetupFailed(`read("/proc/iomem")`, err)
-	}
-	var b [1]byte
-	_, err = unix.Pread(fd, b[:], addr)
-	return observe.FromError(fmt.Sprintf(`pread("/dev/mem", 1, %#x)`, addr), err)
-}
-
-func MapPage(fd int) observe.Report {
-	addr, err := systemRAM()
-	if err != nil {
-		return observe.SetupFailed(`read("/proc/iomem")`, err)
-	}
-	page := os.Getpagesize()
-	m, err := unix.Mmap(fd, addr, page, unix.PROT_READ, unix.MAP_SHARED)
-	if err == nil {
-		unix.Munmap(m)
-	}
-	return observe.FromError(fmt.Sprintf(`mmap("/dev/mem", %d, PROT_READ, %#x)`, page, addr), err)
-}
-
-// systemRAM is the physical address of the second page of the first range that
-// /proc/iomem calls System RAM. On x86 devmem_is_allowed handles the first page
-// differently.
-func systemRAM() (int64, error) {
-	f, err := os.Open("/proc/iomem")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		var from, to int64
-		if strings.HasSuffix(s.Text(), ": System RAM") {
-			if _, err := fmt.Sscanf(s.Text(), "%x-%x", &from, &to); err != nil {
-				return 0, fmt.Errorf("parse %q: %w", s.Text(), err)
-			}
-			return from + int64(os.Getpagesize()), nil
+// onPage performs an act on a page at its physical address, again if the kernel
+// has moved the page meanwhile.
+func onPage(p *ownpage.Page, act func(p *ownpage.Page, at int64) observe.Report) (r observe.Report) {
+	for range 3 {
+		at, err := p.Physical()
+		if errors.Is(err, unix.ENOENT) {
+			return observe.Report{Outcome: observe.Unavailable, Call: err.Error(), Why: "CONFIG_PROC_PAGE_MONITOR"}
+		}
+		if err != nil {
+			return observe.SetupFailed("pread", err)
+		}
+		if r = act(p, at); p.Still(at) {
+			break
 		}
 	}
-	return 0, fmt.Errorf("no System RAM in /proc/iomem")
+	return r
 }
 
-// MapForLater maps a page of memory now and reads it later.
-func MapForLater() (func() observe.Report, observe.Report) {
-	var page []byte
-	r := observe.WithFile("/dev/mem", unix.O_RDONLY, func(fd int) observe.Report {
-		addr, err := systemRAM()
-		if err == nil {
-			page, err = unix.Mmap(fd, addr, os.Getpagesize(), unix.PROT_READ, unix.MAP_SHARED)
+// A transfer is a way to read or to write size bytes of the page, skip bytes
+// from its beginning.
+type transfer struct {
+	call       string // the system call
+	skip, size int
+	do         func(fd int, b []byte, at int64) (int, error)
+}
+
+func seekTo(fd int, at int64) error {
+	_, err := unix.Seek(fd, at, unix.SEEK_SET)
+	return err
+}
+
+// half is b as a vector of two.
+func half(b []byte) [][]byte { return [][]byte{b[:len(b)/2], b[len(b)/2:]} }
+
+var page = os.Getpagesize()
+
+// reads are the ways to read; the first is the act.
+var reads = []transfer{
+	{"pread", 0, page, unix.Pread},
+	{"pread", 0, 1, unix.Pread},
+	{"pread", page - 1, 1, unix.Pread},
+	{"pread", 3, 8, unix.Pread},
+	{"preadv", 0, page, func(fd int, b []byte, at int64) (int, error) { return unix.Preadv(fd, half(b), at) }},
+	{"lseek, read", 0, page, func(fd int, b []byte, at int64) (int, error) {
+		if err := seekTo(fd, at); err != nil {
+			return 0, err
 		}
-		return observe.FromError(`mmap("/dev/mem", PROT_READ)`, err)
-	})
-	if r.Outcome != observe.Allowed {
-		return nil, r
-	}
-	return func() observe.Report {
-		defer unix.Munmap(page)
-		return observe.FromError(fmt.Sprintf(`load from mmap("/dev/mem") = %#x`, page[0]), nil)
-	}, r
+		return unix.Read(fd, b)
+	}},
+}
+
+// writes are the ways to write; the first is the act.
+var writes = []transfer{
+	{"pwrite", 0, page, unix.Pwrite},
+	{"pwrite", 0, 1, unix.Pwrite},
+	{"pwrite", page - 1, 1, unix.Pwrite},
+	{"pwritev", 0, page, func(fd int, b []byte, at int64) (int, error) { return unix.Pwritev(fd, half(b), at) }},
+	{"lseek, write", 0, page, func(fd int, b []byte, at int64) (int, error) {
+		if err := seekTo(fd, at); err != nil {
+			return 0, err
+		}
+		return unix.Write(fd, b)
+	}},
+}
+
+// name is what differs from the act.
+func (t transfer) name() string { return fmt.Sprintf("%s(%d bytes from %d)", t.call, t.size, t.skip) }
+
+// read reads the page through the file and compares.
+func (t transfer) read(fd int, p *ownpage.Page, at int64) observe.Report {
+	b := make([]byte, t.size)
+	n, err := t.do(fd, b, at+int64(t.skip))
+	r := observe.FromError(fmt.Sprintf("%s(%q, %d, %#x) = %d", t.call, MemFile, t.size, at+int64(t.skip), n), err)
+	return r.Brought(bytes.Equal(b, p.Bytes[t.skip:t.skip+t.size]), compared(b, p.Bytes[t.skip:]))
+}
+
+// compared is what was read beside what is there.
+func compared(got, want []byte) string {
+	return fmt.Sprintf("read % .8x, and the process's own page has % .8x", got[:min(8, len(got))], want[:min(8, len(want))])
+}
+
+// write writes another pattern through the file and looks at the page.
+func (t transfer) write(fd int, p *ownpage.Page, at int64) observe.Report {
+	b := ownpage.Pattern(make([]byte, t.size))
+	n, err := t.do(fd, b, at+int64(t.skip))
+	r := observe.FromError(fmt.Sprintf("%s(%q, %d, %#x) = %d", t.call, MemFile, t.size, at+int64(t.skip), n), err)
+	got := p.Bytes[t.skip : t.skip+t.size]
+	return r.Saw(bytes.Equal(got, b), fmt.Sprintf("the process's own page has % .8x, written was % .8x", got[:min(8, t.size)], b[:min(8, t.size)]))
 }
