@@ -101,6 +101,17 @@ func debugfsScenario() Scenario {
 			}},
 		},
 		Probe{
+			// The act is one file, its variants are all of them.
+			Claim: Claim{Name: "sweep", Call: observe.OpenCall(debugfs.Dir+"/**", unix.O_WRONLY), Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"}},
+			Act: Act{
+				Do: func(context.Context, Env) Report {
+					return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/clear_warn_once", unix.O_WRONLY, nil), "CONFIG_DEBUG_FS", unix.ENOENT)
+				},
+				More: func(context.Context, Env) []Variant { return debugfs.Sweep() },
+			},
+		},
+		Probe{
 			Claim: Claim{Name: "readdir", Call: `getdents("` + debugfs.Dir + `")`, Expect: Unchecked, Reason: "debugfs"},
 			Where: Where{Site: "fs/libfs.c:dcache_readdir", Needs: []string{"CONFIG_DEBUG_FS"}},
 			Act: Act{Do: func(context.Context, Env) Report {

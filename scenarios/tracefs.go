@@ -101,6 +101,26 @@ func tracefsScenario() Scenario {
 			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"}},
 			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.TracersOfBoot() }},
 		},
+		Probe{
+			// The act is one file, its variants are all of them.
+			Claim: Claim{Name: "sweep", Call: observe.OpenCall(tracefs.Dir+"/**", unix.O_RDONLY), Reason: "tracefs"},
+			Where: Where{Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true},
+			Act: Act{
+				Do:   func(context.Context, Env) Report { return tracefs.Open("README", unix.O_RDONLY, "CONFIG_TRACING") },
+				More: func(context.Context, Env) []Variant { return tracefs.Sweep() },
+			},
+		},
+		Probe{
+			Claim: Claim{
+				Name:   "unchecked-files",
+				Call:   observe.OpenCall(tracefs.Dir+"/events/sched/*/format", unix.O_RDONLY) + ", and every other exception of the sweep",
+				Expect: Gap,
+				Reason: "tracefs",
+				Source: "the open functions that scenarios/internal/tracefs/sweep.go:Exceptions lists check nothing, v6.12",
+			},
+			Where: Where{Site: "kernel/trace/trace_events.c:trace_format_open", Needs: needs, AbsentIfLockedAtBoot: true},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.OpenUnchecked() }},
+		},
 		// Event format files stay readable after a lock at run time. A comment
 		// in kernel/trace/trace_events.c:trace_format_open, v6.12, asks whether
 		// they should.

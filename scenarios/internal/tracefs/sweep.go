@@ -1,0 +1,172 @@
+package tracefs
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/sweep"
+)
+
+// An Exception is files of tracefs that a sound kernel opens after a lock at run
+// time, because their open function checks nothing.
+type Exception struct {
+	Pattern string // of path.Match, in the top directory or an instance; "rv/**" is all below rv
+	Source  string // file:function of the kernel, v6.12
+}
+
+// Exceptions are all of them. docs/sweeps.md has what each gives away.
+var Exceptions = []Exception{
+	{"events/*/*/format", "kernel/trace/trace_events.c:trace_format_open"},
+	{"events/*/*/id", "kernel/trace/trace_events.c:ftrace_event_id_fops has no open function"},
+	{"enabled_functions", "kernel/trace/ftrace.c:ftrace_enabled_open"},
+	{"touched_functions", "kernel/trace/ftrace.c:ftrace_touched_open"},
+	{"recursed_functions", "kernel/trace/trace_recursion_record.c:recursed_function_open"},
+	{"hwlat_detector/mode", "kernel/trace/trace_hwlat.c:hwlat_mode_open"},
+	{"osnoise/options", "kernel/trace/trace_osnoise.c:osnoise_options_open"},
+	{"osnoise/per_cpu/*/timerlat_fd", "kernel/trace/trace_osnoise.c:timerlat_fd_open"},
+	{"user_events_data", "kernel/trace/trace_events_user.c:user_events_open"},
+	{"user_events_status", "kernel/trace/trace_events_user.c:user_status_open"},
+	{"rv/**", "kernel/trace/rv/rv.c, rv_reactors.c: simple_open, and functions that check nothing"},
+}
+
+// unchecked reports whether an exception has the file.
+func unchecked(f sweep.File) bool {
+	file := f.Path
+	if rest, ok := strings.CutPrefix(file, "instances/"); ok {
+		_, file, _ = strings.Cut(rest, "/")
+	}
+	for _, e := range Exceptions {
+		if dir, ok := strings.CutSuffix(e.Pattern, "**"); ok && strings.HasPrefix(file, dir) {
+			return true
+		}
+		if ok, _ := path.Match(e.Pattern, file); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// acts reports whether a file does something when it is merely opened and closed.
+func acts(file string) bool {
+	switch path.Base(file) {
+	case "free_buffer", // kernel/trace/trace.c:tracing_free_buffer_release, v6.12, frees the buffers
+		"timerlat_fd": // kernel/trace/trace_osnoise.c:timerlat_fd_open, v6.12, takes the tracer's timer
+		return true
+	}
+	return false
+}
+
+// tree is tracefs. The files of all events have the same modes, by name.
+var tree = sweep.Tree{Dir: Dir, Skip: acts, SameMode: func(file string) string {
+	if strings.HasPrefix(file, "events/") && strings.Count(file, "/") == 3 {
+		return path.Base(file)
+	}
+	return ""
+}}
+
+// wholeEvents is up to how many events a sweep opens every file of each. A
+// distribution's kernel has some 2000, each with the same seven files, and an
+// emulated machine takes 50 us a file.
+const wholeEvents = 600
+
+// files lists the files of tracefs. Of more than wholeEvents events, it has each
+// file of the first one of each system, and one file of each other: the first
+// file of the first of them, the second file of the second, and so on.
+func files() ([]sweep.File, error) {
+	systems, err := os.ReadDir(path.Join(Dir, "events"))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	total := 0
+	for _, s := range systems {
+		events, _ := os.ReadDir(path.Join(Dir, "events", s.Name()))
+		total += len(events)
+	}
+	if total <= wholeEvents {
+		return tree.Files()
+	}
+	var s sample
+	t := tree
+	t.Skip = func(file string) bool { return acts(file) || s.leaves(file) }
+	list, err := t.Files()
+	return append(list, s.files(list)...), err
+}
+
+// A sample chooses among the events. It holds for one walk, which goes through
+// the events of a system one after the other.
+type sample struct {
+	system string
+	others []string
+}
+
+// leaves reports whether a path is an event other than the first of its system.
+func (s *sample) leaves(file string) bool {
+	parts := strings.Split(file, "/")
+	if len(parts) != 3 || parts[0] != "events" || parts[2] == "enable" || parts[2] == "filter" {
+		return false
+	}
+	if s.system != parts[1] {
+		s.system = parts[1]
+		return false
+	}
+	s.others = append(s.others, file)
+	return true
+}
+
+// files is one file of each event that was left out, by the names and modes of
+// the files of the first event in the list.
+func (s *sample) files(list []sweep.File) (one []sweep.File) {
+	var of []sweep.File
+	for _, f := range list {
+		if event := path.Dir(f.Path); strings.Count(f.Path, "/") == 3 && strings.HasPrefix(f.Path, "events/") &&
+			(len(of) == 0 || path.Dir(of[0].Path) == event) {
+			of = append(of, f)
+		}
+	}
+	for i, event := range s.others {
+		if len(of) > 0 {
+			f := of[i%len(of)]
+			one = append(one, sweep.File{Path: path.Join(event, path.Base(f.Path)), Mode: f.Mode})
+		}
+	}
+	return one
+}
+
+// Sweep opens every file that must be refused: for reading, and, if its mode has
+// a bit for it, for writing.
+func Sweep() []observe.Variant {
+	list, err := files()
+	if err != nil {
+		return []observe.Variant{observe.SetupFailed(fmt.Sprintf("walk %q", Dir), err).Vary("every file")}
+	}
+	checked := func(f sweep.File) bool { return !unchecked(f) }
+	writable := func(f sweep.File) bool { return f.Writable() && checked(f) }
+	return []observe.Variant{
+		tree.Open(list, unix.O_RDONLY, checked).Vary("every file, O_RDONLY"),
+		tree.Open(list, unix.O_WRONLY, writable).Vary("every file with a mode for it, O_WRONLY"),
+	}
+}
+
+// OpenUnchecked opens the files of the exceptions, of the events of one system
+// only. The act is allowed if one of them opens; the report counts them.
+func OpenUnchecked() observe.Report {
+	t := tree
+	t.Skip = func(file string) bool {
+		rest, event := strings.CutPrefix(file, "events/")
+		system, _, _ := strings.Cut(rest, "/")
+		return acts(file) || event && system != "sched"
+	}
+	list, err := t.Files()
+	if err != nil {
+		return observe.SetupFailed(fmt.Sprintf("walk %q", Dir), err)
+	}
+	if len(list) == 0 {
+		return DeniedIfEmpty(observe.FromError(fmt.Sprintf("getdents(%q)", Dir), unix.ENOENT), "CONFIG_TRACING").Saw(false, "there is no file")
+	}
+	return tree.Open(list, unix.O_RDONLY, unchecked)
+}
