@@ -8,8 +8,8 @@ import (
 )
 
 // openKUnit has kunit.py boot the peers' kernel: no build, only what its exec
-// does. Its suite is KUnit's own example, which takes no time. kunit.py asks
-// for no accelerator, and so always has TCG.
+// does. Its suite is KUnit's own example, which takes no time. kunit.py
+// selects no accelerator, so QEMU uses TCG.
 func openKUnit(ctx context.Context, b *bench) (sampler, error) {
 	if _, err := b.find("python3", "Debian package python3"); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // Command bench measures the lab beside its peers, in one run on one machine,
-// and prints ratios. A target that is missed is no failure of the command: it
-// says so. "make bench" runs it; -help has the rest.
+// and prints ratios. If a target is missed, the command prints that and
+// succeeds. "make bench" runs it; -help has the rest.
 package main
 
 import (

@@ -108,7 +108,7 @@ func sourceTree(cache, version string) (string, error) {
 	return trees[len(trees)-1], nil // of two packages the later one
 }
 
-// build builds in a copy of the tree, for the lab's is not to be written to.
+// build builds in a copy of the tree, because the lab's tree must not change.
 // The build directory lies in the tree, as the lab's does: to the compiler's
 // cache both are the same.
 func (k *peersKernel) build(ctx context.Context, config string) error {
@@ -170,7 +170,7 @@ func lostLines(config, fragment string) []string {
 	for line := range strings.Lines(fragment) {
 		line = strings.TrimSpace(line)
 		symbol, off := strings.CutSuffix(strings.TrimPrefix(line, "# "), " is not set")
-		gone := off && !strings.Contains(config, symbol+"=") // kconfig does not write what it does not ask
+		gone := off && !strings.Contains(config, symbol+"=") // kconfig does not write symbols whose dependencies are off
 		if !have[line] && !gone {
 			lost = append(lost, line)
 		}

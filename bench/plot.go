@@ -37,9 +37,8 @@ var bars = []bar{
 	{"peers' kernel: hugelgupf/vmtest", "peers/vmtest", false},
 }
 
-// The colours are told apart by those who see no red or no green, too, and on
-// the opaque ground that the plot brings along they read the same wherever it
-// is shown, on a light page and on a dark one.
+// These colours can be distinguished without red or green vision. The plot has an
+// opaque background, so they look the same on a light and on a dark page.
 var (
 	ground = color.White
 	ink    = color.Gray{0x24}

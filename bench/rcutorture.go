@@ -12,8 +12,8 @@ import (
 )
 
 // openRCUTorture has the script that runs one scenario of rcutorture boot the
-// peers' kernel. Torture ends after minutes that the user asks for, so what is
-// measured is the script with the init of the floor in torture's place. Its
+// peers' kernel. Torture runs for a number of minutes that the user gives, so
+// the benchmark measures the script with the floor's init in torture's place. Its
 // arguments are those of kvm-test-1-run.sh, with TCG instead of KVM. The
 // script sleeps 10 s before it first looks.
 func openRCUTorture(ctx context.Context, b *bench) (sampler, error) {

@@ -33,7 +33,7 @@ type Measure struct {
 	Samples []float64 `json:",omitempty"` // in the order they were taken
 	Median  float64   `json:",omitempty"` // of the samples
 	Missing string    `json:",omitempty"` // why there are no samples
-	Date    string    `json:",omitempty"` // when, where it was not in this run
+	Date    string    `json:",omitempty"` // when it was measured; empty: in this run
 }
 
 // Measure finds a measure; nil if there is none of that name.

@@ -39,7 +39,7 @@ func openVMTest(ctx context.Context, b *bench) (sampler, error) {
 		argv: []string{test, "-test.v"}, dir: module, limit: peerTimeout, // the guest's commands come from the module
 		env: b.env(outsideWork,
 			"VMTEST_ARCH="+a.GOARCH, "VMTEST_KERNEL="+k.bzImage, "VMTEST_KERNEL_APPEND=quiet panic=-1 console="+a.Console,
-			"VMTEST_QEMU="+a.QEMU+" -m 256 -no-reboot", // TCG, where nothing asks for more
+			"VMTEST_QEMU="+a.QEMU+" -m 256 -no-reboot", // without another option QEMU uses TCG
 		),
 	}
 	return func(ctx context.Context) (float64, error) { return timed(ctx, c, "1 bytes") }, nil

@@ -12,8 +12,8 @@ const warmMiB = 256
 
 // warm takes memory and gives it back, so that there is some at hand for the
 // next sample. A hypervisor that takes away what a virtual machine has freed
-// (free page reporting) gives it back page by page, to whoever asks first: one
-// of three boots would take 100 ms longer, in the host's kernel.
+// (free page reporting) gives it back page by page, to the first process that touches
+// it: one of three boots would take 100 ms longer, in the host's kernel.
 func warm() error {
 	b, err := unix.Mmap(-1, 0, warmMiB<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {

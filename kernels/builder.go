@@ -37,7 +37,7 @@ type Builder struct {
 	Events  func(Event) // progress; nil: none
 }
 
-// A Spec says which kernel to build.
+// A Spec describes a kernel to build.
 type Spec struct {
 	Kernel Kernel
 	Arch   *arch.Arch

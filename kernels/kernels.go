@@ -3,7 +3,7 @@
 // bases/, table/, config/ and patches/.
 //
 // It is the facade of kernels/source, patchset, kconfig, build and image.
-// [Resolve] reads what a user gives, [Builder.Identify] tells kernels apart
+// [Resolve] reads what a user gives, [Builder.Identify] identifies kernels
 // before they are built, and a [Builder] fetches, patches, configures and builds
 // them into the cache. What is in the cache is not built again, and is not used
 // without a check of its checksums.

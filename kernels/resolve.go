@@ -124,7 +124,7 @@ func (s SeriesID) String() string {
 	return fmt.Sprintf("%s (%d patches, sha256 %.12s)", s.Name, s.Patches, s.SHA256)
 }
 
-// Identify tells what a kernel would be made of, without a network and without
+// Identify returns what a kernel would be made of, without a network and without
 // writing into the cache. A source that is not in the cache is named, but has
 // no version and no digest; one that is there must have the version that the
 // base and the series are for, and the series must apply to it. Errors that

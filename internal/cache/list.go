@@ -179,7 +179,7 @@ func (e *Entry) add(info fs.FileInfo) {
 	}
 }
 
-// A tally says what entries take together, and what is left when one goes.
+// A tally is the size of entries together, and of what is left if one is removed.
 type tally struct {
 	size  int64
 	names map[inode]int // entries that have the file

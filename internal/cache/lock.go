@@ -60,8 +60,8 @@ const lockInterval = 50 * time.Millisecond
 var noticeAfter = time.Second
 
 // Lock waits until this is the only user of the entry, which need not exist,
-// and records its use. The error is the context's cause, or says why the lock
-// cannot be taken.
+// and records its use. The error is the context's cause, or why the lock cannot
+// be taken.
 func (c *Cache) Lock(ctx context.Context, id ID) (*Lease, error) {
 	return c.lock(ctx, id, lockSuffix, true)
 }

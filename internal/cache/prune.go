@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Limits say what Prune removes.
+// Limits are the limits of Prune: it removes what exceeds them.
 type Limits struct {
 	Max    int64         // bytes that may stay; negative: no limit
 	Idle   time.Duration // how long an entry may be unused; 0: no limit

@@ -124,7 +124,7 @@ var modes = map[string]func(port) error{
 	},
 }
 
-// sysrq asks the kernel for something as if by keyboard.
+// sysrq writes a SysRq key, as a keyboard would send it.
 func sysrq(key string) error {
 	return os.WriteFile("/proc/sysrq-trigger", []byte(key), 0)
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// serve keeps to the protocol: it says Ready, takes the preamble, and serves
+// serve keeps to the protocol: it sends Ready, reads the preamble, and serves
 // SSH until the machine ends.
 func serve(p port) error {
 	if _, err := p.Write([]byte(vport.Ready)); err != nil {
@@ -132,7 +132,7 @@ func command(ch ssh.Channel, name, arg string) uint32 {
 	return 0
 }
 
-// parrot says back the first line that it hears on the serial port that is a
+// parrot sends back the first line that it receives on the serial port that is a
 // PCI device.
 func parrot() error {
 	links, _ := filepath.Glob("/sys/class/tty/ttyS*")
