@@ -8,6 +8,7 @@ import (
 	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/kernels/build"
 	"github.com/ldlab/ldlab/kernels/image"
+	"github.com/ldlab/ldlab/kernels/internal/payload"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 	"github.com/ldlab/ldlab/kernels/patchset"
 	"github.com/ldlab/ldlab/kernels/source"
@@ -137,3 +138,7 @@ func Requirements(a *arch.Arch) []Requirement { return build.Requirements(a) }
 
 // OfImage takes a ready image for a kernel that was built.
 func OfImage(i image.Image) Built { return build.OfImage(i) }
+
+// UnsignedKexec is an image that the architecture's kexec_file_load takes, without
+// a signature; nil if the lab has none for it.
+func UnsignedKexec(a *arch.Arch) []byte { return payload.Unsigned(a) }

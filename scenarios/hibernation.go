@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -25,26 +26,59 @@ func hibernationScenario() Scenario {
 		expect    Expectation
 		lines     int
 		needs     []string
-		run       func() Report
+		run       func(Env) Report
+		more      func(Env) []Variant
 	}{
-		{name: "snapshot-read", act: observe.OpenCall(power.SnapshotFile, unix.O_RDONLY), needs: snapshot, run: func() Report { return power.OpenSnapshot(unix.O_RDONLY) }},
-		{name: "snapshot-write", act: observe.OpenCall(power.SnapshotFile, unix.O_WRONLY), needs: snapshot, run: func() Report { return power.OpenSnapshot(unix.O_WRONLY) }},
-		{name: "disk-read", act: fmt.Sprintf("read(%q)", power.DiskFile), needs: needs, run: power.DiskModes},
-		{name: "disk-write", act: observe.WriteCall(power.DiskFile, "as it is"), lines: 2, needs: needs, run: power.WriteDiskBack},
-		{name: "state-read", act: fmt.Sprintf("read(%q)", power.StateFile), needs: needs, run: power.StateHasDisk},
-		{name: "state-write", act: observe.WriteCall(power.StateFile, "disk"), lines: 2, needs: slices.Concat(needs, snapshot), run: power.WriteState},
-		{name: "resume-write", act: observe.WriteCall(power.ResumeFile, power.NoDisk), lines: 2, needs: needs, run: power.WriteResume},
-		{name: "resume-read", act: fmt.Sprintf("read(%q)", power.ResumeFile), expect: Unchecked, needs: needs, run: func() Report { _, r := observe.ReadText(power.ResumeFile); return r }},
-		{name: "image-size", act: observe.WriteCall(power.ImageSizeFile, "as it is"), expect: Unchecked, needs: needs, run: func() Report { return observe.WriteBack(power.ImageSizeFile) }},
+		{name: "snapshot-read", act: observe.OpenCall(power.SnapshotFile, unix.O_RDONLY), needs: snapshot,
+			run: func(Env) Report { return power.OpenSnapshot(unix.O_RDONLY) }, more: func(Env) []Variant {
+				return openings(map[string]int{"O_NONBLOCK": unix.O_NONBLOCK, "O_SYNC": unix.O_SYNC, "O_LARGEFILE|O_NOATIME": unix.O_LARGEFILE | unix.O_NOATIME})
+			}},
+		{name: "snapshot-write", act: observe.OpenCall(power.SnapshotFile, unix.O_WRONLY), needs: snapshot,
+			run: func(Env) Report { return power.OpenSnapshot(unix.O_WRONLY) }, more: func(Env) []Variant {
+				return openings(map[string]int{"O_WRONLY|O_NONBLOCK": unix.O_WRONLY | unix.O_NONBLOCK, "O_WRONLY|O_TRUNC": unix.O_WRONLY | unix.O_TRUNC, "for ioctl only": unix.O_ACCMODE, "O_RDWR": unix.O_RDWR})
+			}},
+		{name: "disk-read", act: fmt.Sprintf("read(%q)", power.DiskFile), needs: needs, run: func(Env) Report { return power.DiskModes() }},
+		{name: "disk-write", act: observe.WriteCall(power.DiskFile, "another mode"), lines: 2, needs: needs,
+			run: func(Env) Report { return power.WriteDisk(unix.O_WRONLY, "") }, more: func(Env) []Variant {
+				return []Variant{power.WriteDisk(unix.O_WRONLY, "\n").Vary("with a newline"), power.WriteDisk(unix.O_RDWR, "").Vary("O_RDWR")}
+			}},
+		{name: "state-read", act: fmt.Sprintf("read(%q)", power.StateFile), needs: needs, run: func(Env) Report { return power.StateHasDisk() }},
+		{name: "state-write", act: observe.WriteCall(power.StateFile, "disk"), lines: 2, needs: slices.Concat(needs, snapshot),
+			run: func(Env) Report { return power.WriteState(unix.O_WRONLY, "disk") }, more: func(Env) []Variant {
+				return []Variant{power.WriteState(unix.O_WRONLY, "disk\n").Vary("with a newline"), power.WriteState(unix.O_RDWR, "disk").Vary("O_RDWR")}
+			}},
+		{name: "resume-write", act: observe.WriteCall(power.ResumeFile, power.NoDisk), lines: 2, needs: needs,
+			run: func(env Env) Report { return power.WriteResume(power.NoDisk, env.Setting.Locks("hibernation")) }, more: func(env Env) []Variant {
+				locked := env.Setting.Locks("hibernation")
+				return []Variant{
+					power.WriteResume(power.NoDisk+"\n", locked).Vary("with a newline"),
+					power.WriteResume(power.NoDiskHex, locked).Vary("device in hexadecimal"),
+					power.WriteResume(power.NoDisk+":8:", locked).Vary("with an offset"),
+				}
+			}},
+		{name: "resume-read", act: fmt.Sprintf("read(%q)", power.ResumeFile), expect: Unchecked, needs: needs, run: func(Env) Report { _, r := observe.ReadText(power.ResumeFile); return r }},
+		{name: "image-size", act: observe.WriteCall(power.ImageSizeFile, "another number"), expect: Unchecked, needs: needs, run: func(Env) Report { return power.SetNumber(power.ImageSizeFile) }},
+		{name: "resume-offset", act: observe.WriteCall(power.OffsetFile, "another number"), expect: Unchecked, needs: needs, run: func(Env) Report { return power.SetNumber(power.OffsetFile) }},
 	} {
+		absent := func(r Report) Report { return observe.UnavailableIf(r, p.needs[len(p.needs)-1], unix.ENOENT) }
+		act := Act{Do: func(_ context.Context, env Env) Report { return absent(p.run(env)) }}
+		if p.more != nil {
+			act.More = func(_ context.Context, env Env) []Variant { return p.more(env) }
+		}
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect},
 			Where:    Where{Site: site, Needs: p.needs},
 			Schedule: Schedule{Lines: p.lines},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return observe.UnavailableIf(p.run(), p.needs[len(p.needs)-1], unix.ENOENT)
-			}},
+			Act:      act,
 		})
 	}
 	return s
+}
+
+// openings are the variants of opening the snapshot device.
+func openings(flags map[string]int) (list []Variant) {
+	for _, args := range slices.Sorted(maps.Keys(flags)) {
+		list = append(list, power.OpenSnapshot(flags[args]).Vary(args))
+	}
+	return list
 }

@@ -9,10 +9,12 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/bpf"
 	"github.com/ldlab/ldlab/scenarios/internal/debugfs"
 	"github.com/ldlab/ldlab/scenarios/internal/efi"
+	"github.com/ldlab/ldlab/scenarios/internal/kexec"
 	"github.com/ldlab/ldlab/scenarios/internal/msr"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/physmem"
 	"github.com/ldlab/ldlab/scenarios/internal/ports"
+	"github.com/ldlab/ldlab/scenarios/internal/power"
 )
 
 func init() { register("kept", keptScenario) }
@@ -31,6 +33,7 @@ func keptScenario() Scenario {
 		needs     []string
 		only      []string
 		source    string
+		machine   MachineKind
 		before    func() (rest func() Report, r Report)
 	}{
 		{name: "devmem", act: `pread("/dev/mem", the process's own page)`, reason: "dev_mem", expect: Gap,
@@ -73,6 +76,14 @@ func keptScenario() Scenario {
 			before: func() (func() Report, Report) {
 				return ports.GrantForLater("iopl(3)", func() error { return ports.Iopl(3) })
 			}},
+		{name: "kexec", act: `read("/sys/kernel/kexec_crash_loaded") of an image of kexec_load(KEXEC_ON_CRASH)`, reason: "kexec", expect: Gap,
+			site: "kernel/kexec_core.c:__crash_kexec", needs: []string{"CONFIG_KEXEC", "CONFIG_CRASH_DUMP"}, machine: Held,
+			source: "kernel/kexec.c:kexec_load_check, v6.12, checks when an image is loaded; kernel/kexec_core.c:__crash_kexec and kernel_kexec start it without a check",
+			before: kexec.KeepForLater},
+		{name: "snapshot", act: `ioctl("/dev/snapshot", SNAPSHOT_PREF_IMAGE_SIZE)`, reason: "hibernation", expect: Gap,
+			site: "kernel/power/user.c:snapshot_ioctl", needs: []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}, machine: Held,
+			source: "kernel/power/user.c:snapshot_open, v6.12, checks; snapshot_ioctl and snapshot_read, which make the memory image and hand it out, do not",
+			before: power.KeepSnapshot},
 		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, reason: "msr", expect: Checked, only: x86,
 			site: "arch/x86/kernel/msr.c:msr_write", needs: []string{"CONFIG_X86_MSR"},
 			before: func() (func() Report, Report) {
@@ -93,8 +104,9 @@ func keptScenario() Scenario {
 			}},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Claim: Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source},
-			Where: Where{Site: p.site, Needs: p.needs, Only: p.only},
+			Claim:    Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source},
+			Where:    Where{Site: p.site, Needs: p.needs, Only: p.only},
+			Schedule: Schedule{Machine: p.machine},
 			Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 				rest, r := p.before()
 				why := "the guest has no such file"

@@ -13,6 +13,9 @@ func init() { register("kexec", kexecScenario) }
 // for an image whose signature does not verify, and only with KEXEC_SIG.
 // kernel.kexec_load_disabled returns EPERM, too, but logs nothing.
 func kexecScenario() Scenario {
+	const site = "kernel/kexec_file.c:kimage_validate_signature"
+	unsigned := kexec.File{What: "unsigned image", Path: KexecUnsigned, Missing: observe.NoImage}
+	signed := kexec.File{What: "image signed with the lab's key", Path: KexecSigned, Missing: observe.NoTrustedImage}
 	return Scenario{
 		Name:  "kexec",
 		Title: "load another kernel to replace the running one",
@@ -28,24 +31,78 @@ func kexecScenario() Scenario {
 							kexec.Load(kexec.PreserveContext, 1).Vary("KEXEC_PRESERVE_CONTEXT"),
 							kexec.Load(0, 16).Vary("16 segments"), // KEXEC_SEGMENT_MAX
 							kexec.Load(kexec.OnCrash, 16).Vary("KEXEC_ON_CRASH, 16 segments"),
+							kexec.LoadOver(signed).Vary("over a signed image"),
 						}
 					},
 				},
 			},
 			{
+				// Without CONFIG_KEXEC_SIG the call does not check lockdown.
 				Claim: Claim{Name: "file-unsigned", Call: "kexec_file_load(unsigned image)", Reason: "kexec"},
-				Where: Where{Site: "kernel/kexec_file.c:kimage_validate_signature", Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return kexec.LoadFile("unsigned image", KexecUnsigned, observe.NoImage)
-				}},
+				Where: Where{
+					Site: site, Needs: []string{"CONFIG_KEXEC_FILE"},
+					Unchecked: Without{Symbol: "CONFIG_KEXEC_SIG", Source: "kernel/kexec_file.c:kimage_file_prepare_segments, v6.12: without it no signature is verified and lockdown is not checked"},
+				},
+				Act: Act{
+					Do: func(_ context.Context, env Env) Report {
+						r := unsigned.Load()
+						if r.Outcome == Allowed && env.Setting.Locks("kexec") && !kexec.Verifies() {
+							r.Why = "CONFIG_KEXEC_SIG"
+						}
+						return r
+					},
+					More: func(context.Context, Env) []Variant { return kexecFiles(unsigned, signed) },
+				},
 			},
 			{
 				Claim: Claim{Name: "file-signed", Call: "kexec_file_load(image signed with the lab's key)", Expect: Unchecked, Reason: "kexec"},
-				Where: Where{Site: "kernel/kexec_file.c:kimage_validate_signature", Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return kexec.LoadFile("image signed with the lab's key", KexecSigned, observe.NoTrustedImage)
+				Where: Where{Site: site, Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
+				Act:   Act{Do: func(context.Context, Env) Report { return signed.Load() }},
+			},
+			{
+				// An image that was loaded before the lock can be started, but
+				// not replaced.
+				Claim:    Claim{Name: "replace", Call: "kexec_load(one segment) over an image from before the lock", Reason: "kexec"},
+				Where:    Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"}},
+				Schedule: Schedule{Machine: Held},
+				Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
+					return later(kexec.ReplaceLater())
 				}},
 			},
 		},
 	}
+}
+
+// kexecFiles are the variants of kexec_file_load with an image that the kernel
+// must not take.
+func kexecFiles(unsigned, signed kexec.File) []Variant {
+	var list []Variant
+	for _, v := range []struct {
+		args   string
+		change func(f *kexec.File)
+	}{
+		{"KEXEC_FILE_ON_CRASH", func(f *kexec.File) { f.Flags = kexec.FileOnCrash }},
+		{"with an initrd", func(f *kexec.File) { f.Initrd = true }},
+		{"with a command line", func(f *kexec.File) { f.Cmdline = "ldlab" }},
+		{"KEXEC_FILE_ON_CRASH, with an initrd and a command line", func(f *kexec.File) { f.Flags, f.Initrd, f.Cmdline = kexec.FileOnCrash, true, "ldlab" }},
+		{"KEXEC_FILE_DEBUG", func(f *kexec.File) { f.Flags = kexec.FileDebug }},
+		{"signed, then changed", func(f *kexec.File) { *f = signed; f.What, f.Broken = "image that was signed and then changed", true }},
+		{"signed, then changed, KEXEC_FILE_ON_CRASH", func(f *kexec.File) {
+			*f = signed
+			f.What, f.Broken, f.Flags = "image that was signed and then changed", true, kexec.FileOnCrash
+		}},
+	} {
+		f := unsigned
+		v.change(&f)
+		list = append(list, f.Load().Vary(v.args))
+	}
+	return list
+}
+
+// later adapts the act that a Setup returns.
+func later(act func() Report, r Report) (func(context.Context) Report, Report) {
+	if act == nil {
+		return nil, r
+	}
+	return func(context.Context) Report { return act() }, r
 }

@@ -41,6 +41,7 @@ type profile struct {
 // profiles is the table of machine profiles.
 var profiles = map[scenarios.MachineKind]profile{
 	scenarios.Plain:    {devices: onEach(pciTestdev)},
+	scenarios.Held:     {devices: onEach(pciTestdev)},
 	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
 	scenarios.Firmware: {devices: func(a *arch.Arch) []vm.Device {
 		return []vm.Device{pciTestdev, vm.Firmware{Path: a.FindFirmware()}}

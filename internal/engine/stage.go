@@ -209,7 +209,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
-// configOf returns the values of the configuration symbols that probes need;
+// configOf returns the values of the configuration symbols that probes name;
 // nil if the configuration is not known.
 func configOf(b kernels.Built) map[string]bool {
 	if b.Config == "" {
@@ -218,6 +218,9 @@ func configOf(b kernels.Built) map[string]bool {
 	config := map[string]bool{}
 	for _, row := range scenarios.Rows() {
 		for _, symbol := range row.Needs {
+			config[symbol] = b.HasConfig(symbol)
+		}
+		if symbol := row.Unchecked.Symbol; symbol != "" {
 			config[symbol] = b.HasConfig(symbol)
 		}
 	}
@@ -236,9 +239,21 @@ func (s *Stage) buildKernel(ctx context.Context, build plan.Build) (kernels.Buil
 func (s *Stage) initramfs(ctx context.Context, k *kernel) (initramfs.Image, error) {
 	return initramfs.Build(ctx, initramfs.Config{
 		Arch: k.build.Arch, Cache: s.options.Cache, Shell: s.shell, NoBPF: !s.shell && !needBPF(s.plan.Probes), Files: payloads(k.built),
-		Content:  map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()},
+		Content:  content(k),
 		Progress: func(text string) { s.note("%s", text) },
 	})
+}
+
+// content are the files in the guest that the lab makes itself. A ready image gets
+// the image for kexec_file_load that needs no key.
+func content(k *kernel) map[string][]byte {
+	files := map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()}
+	if _, ok := k.built.Files[filepath.Base(scenarios.KexecUnsigned)]; !ok {
+		if image := kernels.UnsignedKexec(k.build.Arch); image != nil {
+			files[scenarios.KexecUnsigned] = image
+		}
+	}
+	return files
 }
 
 // needBPF reports whether one of the probes loads a BPF program.

@@ -46,6 +46,16 @@ func Kexec(a *arch.Arch, key *rsa.PrivateKey, cert *x509.Certificate) (unsigned,
 	return unsigned, signed, err
 }
 
+// Unsigned is the image without a signature; nil if there is none for the
+// architecture.
+func Unsigned(a *arch.Arch) []byte {
+	s, ok := shapes[a.Name]
+	if !ok {
+		return nil
+	}
+	return craft(s)
+}
+
 var le = binary.LittleEndian
 
 // craft writes the boot header and a PE32+ header with one section. Field

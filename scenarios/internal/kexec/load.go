@@ -30,40 +30,27 @@ type segment struct {
 // whether the kernel has one, and unloads it. The image has no code: nothing here
 // ever starts it.
 func Load(flags uintptr, segments int) observe.Report {
-	file := "/sys/kernel/kexec_loaded"
-	at, err := systemRAM()
-	if flags&OnCrash != 0 {
-		file = "/sys/kernel/kexec_crash_loaded"
-		at, err = physical("Crash kernel")
-	}
+	s := slot{flags&OnCrash != 0}
+	at, _, err := s.place()
 	call := fmt.Sprintf("kexec_load(%#x, %d, {one page each}, %#x)", at, segments, flags)
 	if err != nil {
 		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
 	}
-	if was, r := observe.ReadText(file); r.Outcome == observe.Allowed && was != "0" {
-		return observe.Report{Outcome: observe.Failed, Call: r.Call, Why: "an image is loaded already"}
+	if r, ok := s.empty(); !ok {
+		return r
 	}
+	err = load(at, pages(at, segments), flags)
+	return s.lookAndUnload(observe.UnavailableIf(observe.FromError(call, err), "CONFIG_KEXEC", unix.ENOSYS))
+}
+
+// pages are segments of one page each, one after the other.
+func pages(at uintptr, segments int) []segment {
 	page := make([]byte, os.Getpagesize())
 	list := make([]segment, segments)
 	for i := range list {
 		list[i] = segment{unsafe.Pointer(&page[0]), uintptr(len(page)), at + uintptr(i*len(page)), uintptr(len(page))}
 	}
-	err = load(at, list, flags)
-	r := observe.UnavailableIf(observe.FromError(call, err), "CONFIG_KEXEC", unix.ENOSYS)
-	if r.Outcome == observe.Unavailable {
-		return r
-	}
-	is, look := observe.ReadText(file)
-	if look.Outcome != observe.Allowed {
-		return r // without /sys/kernel/kexec_loaded, only the errno is left
-	}
-	r = r.Saw(is == "1", fmt.Sprintf("read(%q) = %q", file, is))
-	if is == "1" {
-		if err := load(0, nil, flags&OnCrash); err != nil {
-			r.Look += ", and cannot be unloaded: " + observe.ErrnoName(err)
-		}
-	}
-	return r
+	return list
 }
 
 // load is kexec_load(2); no segment unloads.
@@ -74,11 +61,8 @@ func load(entry uintptr, list []segment, flags uintptr) error {
 	return nil
 }
 
-// systemRAM is a page-aligned physical address in a range of memory that is large
-// enough for an image.
-func systemRAM() (uintptr, error) { return physical("System RAM") }
-
-// physical is the middle of the largest range of that name in /proc/iomem.
+// physical is the middle of the largest range of that name in /proc/iomem, at
+// the beginning of a page.
 func physical(name string) (uintptr, error) {
 	f, err := os.Open("/proc/iomem")
 	if err != nil {
@@ -99,4 +83,90 @@ func physical(name string) (uintptr, error) {
 		return 0, fmt.Errorf("/proc/iomem has no %s", name)
 	}
 	return at, nil
+}
+
+// LoadOver loads the file, which must be one that the kernel trusts, and then
+// another image in its place with kexec_load. Whether the second one is there
+// cannot be seen.
+func LoadOver(f File) observe.Report {
+	fd, r := f.open()
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer unix.Close(fd)
+	var s slot
+	if r, ok := s.empty(); !ok {
+		return r
+	}
+	if err := unix.KexecFileLoad(fd, -1, f.Cmdline, f.flags()); err != nil {
+		return observe.SetupFailed(fmt.Sprintf("kexec_file_load(%s)", f.What), err)
+	}
+	return s.replace()
+}
+
+// ReplaceLater loads an image with kexec_load and returns the act that loads
+// another one in its place.
+func ReplaceLater() (func() observe.Report, observe.Report) {
+	var s slot
+	r := s.fill()
+	if r.Outcome != observe.Allowed {
+		return nil, r
+	}
+	return s.replace, r
+}
+
+// KeepForLater loads an image with kexec_load, for the time after a crash, and
+// returns the act that looks whether it is still there.
+func KeepForLater() (func() observe.Report, observe.Report) {
+	s := slot{crash: true}
+	r := s.fill()
+	if r.Outcome != observe.Allowed {
+		return nil, r
+	}
+	return func() observe.Report {
+		is, r := observe.ReadText(s.file())
+		if r.Outcome != observe.Allowed {
+			return observe.CannotRead(r)
+		}
+		r = observe.FromError(fmt.Sprintf("read(%q) = %q", s.file(), is), nil)
+		return s.lookAndUnload(r)
+	}, r
+}
+
+// fill loads an image of one page into the empty slot.
+func (s slot) fill() observe.Report {
+	if r, ok := s.empty(); !ok {
+		return r
+	}
+	at, flags, err := s.place()
+	if err != nil {
+		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
+	}
+	err = load(at, pages(at, 1), flags)
+	return observe.UnavailableIf(observe.FromError(fmt.Sprintf("kexec_load(%#x, 1, {one page}, %#x)", at, flags), err), "CONFIG_KEXEC", unix.ENOSYS)
+}
+
+// replace loads an image of one page over the one in the slot and empties it.
+func (s slot) replace() observe.Report {
+	at, flags, err := s.place()
+	if err != nil {
+		return observe.Report{Outcome: observe.Failed, Call: `read("/proc/iomem")`, Why: err.Error()}
+	}
+	err = load(at, pages(at, 1), flags)
+	r := observe.FromError(fmt.Sprintf("kexec_load(%#x, 1, {one page}, %#x) over a loaded image", at, flags), err)
+	if err := s.unload(); err != nil {
+		r.Call += ", and the image cannot be unloaded: " + observe.ErrnoName(err)
+	}
+	return r
+}
+
+// place is the physical address for an image in the slot, and the flags of
+// kexec_load.
+func (s slot) place() (at, flags uintptr, err error) {
+	if s.crash {
+		at, err = physical("Crash kernel")
+		return at, OnCrash, err
+	}
+	at, err = physical("System RAM")
+	return at, 0, err
 }

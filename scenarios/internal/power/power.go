@@ -4,6 +4,7 @@ package power
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,11 +18,8 @@ const (
 	StateFile     = "/sys/power/state"
 	ResumeFile    = "/sys/power/resume"
 	ImageSizeFile = "/sys/power/image_size"
+	OffsetFile    = "/sys/power/resume_offset"
 )
-
-// OpenSnapshot opens the device through which user space suspends and resumes,
-// without an ioctl.
-func OpenSnapshot(flags int) observe.Report { return observe.WithFile(SnapshotFile, flags, nil) }
 
 // DiskModes checks whether a mode can be chosen: disk_show prints "[disabled]"
 // if hibernation is denied.
@@ -37,18 +35,43 @@ func DiskModes() observe.Report {
 	return r
 }
 
-// WriteDiskBack writes the current mode back.
-func WriteDiskBack() observe.Report {
+// WriteDisk sets another mode, ends the text as given, and puts the mode back. If
+// it is refused, nothing shows the mode: disk_show prints "[disabled]".
+func WriteDisk(flags int, end string) observe.Report {
 	text, r := observe.ReadText(DiskFile)
 	if r.Outcome != observe.Allowed {
 		return observe.CannotRead(r)
 	}
-	_, mode, _ := strings.Cut(text, "[")
-	mode, _, _ = strings.Cut(mode, "]")
-	if mode == "disabled" { // the current mode is hidden; this is the default without a platform driver
-		mode = "shutdown"
+	was, other := otherMode(text)
+	r = observe.WithFile(DiskFile, flags, func(fd int) observe.Report {
+		_, err := unix.Write(fd, []byte(other+end))
+		return observe.FromError(observe.WriteCall(DiskFile, other+end), err)
+	})
+	if r.Outcome != observe.Allowed || was == "" {
+		return r
 	}
-	return observe.WriteText(DiskFile, mode)
+	if is, look := observe.ReadText(DiskFile); look.Outcome != observe.Allowed || !strings.Contains(is, "["+other+"]") {
+		r.Outcome, r.Why = observe.Failed, fmt.Sprintf("the mode was not set: read(%q) = %q", DiskFile, is)
+	}
+	if back := observe.WriteText(DiskFile, was); back.Outcome != observe.Allowed {
+		return observe.Report{Outcome: observe.Failed, Errno: back.Errno, Call: back.Call, Why: "cannot undo the act"}
+	}
+	return r
+}
+
+// otherMode finds the current mode in the list that the kernel shows, and another
+// one. If the kernel does not show the current one, it is empty, and the other
+// one is the default without a platform driver.
+func otherMode(list string) (was, other string) {
+	_, was, _ = strings.Cut(list, "[")
+	was, _, _ = strings.Cut(was, "]")
+	switch was {
+	case "disabled", "":
+		return "", "shutdown"
+	case "reboot":
+		return was, "shutdown"
+	}
+	return was, "reboot"
 }
 
 // StateHasDisk checks whether hibernation is among the offered states.
@@ -67,8 +90,9 @@ func StateHasDisk() observe.Report {
 // WriteState starts hibernation so that it ends at once: hibernate() checks
 // lockdown first, and then returns EBUSY because the snapshot device is open.
 // If lockdown denies that device, hibernation is expected to be denied, too. If
-// it is not, it still ends, because there is no swap to write to.
-func WriteState() observe.Report {
+// it is not, it still ends, because there is no swap to write to. Once it has
+// begun, the kernel logs its end (since v5.10), whatever it answers.
+func WriteState(flags int, text string) observe.Report {
 	fd, err := unix.Open(SnapshotFile, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	switch err {
 	case nil:
@@ -77,34 +101,122 @@ func WriteState() observe.Report {
 	default:
 		return observe.FromError(observe.OpenCall(SnapshotFile, unix.O_RDONLY), err)
 	}
+	log, err := observe.TailLog()
+	if err != nil {
+		return observe.SetupFailed(`open("/dev/kmsg")`, err)
+	}
+	r := observe.WithFile(StateFile, flags, func(fd int) observe.Report {
+		_, err := unix.Write(fd, []byte(text))
+		return observe.FromError(observe.WriteCall(StateFile, text), err)
+	})
 	// EBUSY while the device is open, ENODEV and ENOSPC without swap.
-	return observe.AllowedIf(observe.WriteText(StateFile, "disk"), unix.EBUSY, unix.ENODEV, unix.ENOSPC)
+	return sawHibernation(observe.AllowedIf(r, unix.EBUSY, unix.ENODEV, unix.ENOSPC), log.Close())
 }
 
-// NoDisk is a device number without a driver.
-const NoDisk = "255:255"
+// sawHibernation adds to a report whether the kernel logged hibernation. That it
+// logged nothing shows nothing if the act was allowed: the kernel may be too old.
+func sawHibernation(r observe.Report, log string) observe.Report {
+	for _, line := range []string{"hibernation entry", "hibernation exit"} {
+		if strings.Contains(log, line) {
+			return r.Saw(true, fmt.Sprintf("the kernel logged %q", line))
+		}
+	}
+	if r.Outcome == observe.Denied {
+		r = r.Saw(false, "the kernel logged no hibernation")
+	}
+	return r
+}
 
-// WriteResume sets the device to resume from, which also tries to resume. If
-// that is denied, resume_store ignores the data and returns success.
-func WriteResume() observe.Report {
+// Device numbers without a driver.
+const (
+	NoDisk    = "255:255"
+	NoDiskHex = "ffff" // the same, as resume_store takes it, too
+)
+
+// WriteResume sets the device to resume from, which also tries to resume, and puts
+// it back. If that is denied, resume_store returns success and sets nothing.
+// locked is set if hibernation is.
+func WriteResume(device string, locked bool) observe.Report {
 	was, r := observe.ReadText(ResumeFile)
 	if r.Outcome != observe.Allowed {
 		return observe.CannotRead(r)
 	}
-	if r = observe.WriteText(ResumeFile, NoDisk); r.Outcome != observe.Allowed {
+	log, err := observe.TailLog()
+	if err != nil {
+		return observe.SetupFailed(`open("/dev/kmsg")`, err)
+	}
+	r = observe.WriteText(ResumeFile, device)
+	is, look := observe.ReadText(ResumeFile)
+	refused := strings.Contains(log.Close(), ": hibernation is restricted")
+	if look.Outcome != observe.Allowed {
+		return observe.CannotRead(look)
+	}
+	if is != was {
+		if back := observe.WriteText(ResumeFile, was); back.Outcome != observe.Allowed {
+			return observe.Report{Outcome: observe.Failed, Errno: back.Errno, Call: back.Call, Why: "cannot undo the act"}
+		}
+	}
+	return judgeResume(r, is, is != was, refused, locked, storesFirst(release()))
+}
+
+// judgeResume completes the report of a write to the file, which shows the device
+// is. refused is set if the kernel logged that it refused.
+//
+// A kernel that storesFirst sets the device without a check, and software_resume()
+// refuses to resume. Only the kernel's own word shows that, and without it the
+// verdict is not that the act was denied for its reason.
+func judgeResume(r observe.Report, is string, changed, refused, locked, storesFirst bool) observe.Report {
+	if r.Outcome != observe.Allowed {
 		return r
 	}
-	is, r := observe.ReadText(ResumeFile)
-	if r.Outcome != observe.Allowed {
+	look := fmt.Sprintf("read(%q) = %q", ResumeFile, is)
+	r.Call += ", " + look
+	if changed && storesFirst {
+		if locked {
+			r.Outcome = observe.Denied
+		}
+		return r
+	}
+	if !changed || refused {
+		r.Outcome = observe.Denied
+	}
+	return r.Saw(changed, look)
+}
+
+// release is uname -r.
+func release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+// storesFirst reports whether a kernel's resume_store is older than v6.12.
+func storesFirst(release string) bool {
+	var major, minor int
+	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
+	return n == 2 && (major < 6 || major == 6 && minor < 12)
+}
+
+// SetNumber writes another number to a file that has one, reads it, and puts the
+// first one back.
+func SetNumber(path string) observe.Report {
+	was, r := observe.ReadText(path)
+	n, err := strconv.ParseUint(was, 10, 64)
+	if r.Outcome != observe.Allowed || err != nil {
 		return observe.CannotRead(r)
 	}
-	r.Call = fmt.Sprintf("write(%q, %q) = ok, read(%q) = %q", ResumeFile, NoDisk, ResumeFile, is)
-	if is == was {
-		r.Outcome = observe.Denied
-		return r
+	other := strconv.FormatUint(n^4096, 10)
+	r = observe.WriteText(path, other)
+	is, look := observe.ReadText(path)
+	if look.Outcome != observe.Allowed {
+		return observe.CannotRead(look)
 	}
-	if back := observe.WriteText(ResumeFile, was); back.Outcome != observe.Allowed {
-		return observe.Report{Outcome: observe.Failed, Errno: back.Errno, Call: back.Call, Why: "cannot undo the act"}
+	if is != was {
+		if back := observe.WriteText(path, was); back.Outcome != observe.Allowed {
+			return observe.Report{Outcome: observe.Failed, Errno: back.Errno, Call: back.Call, Why: "cannot undo the act"}
+		}
 	}
-	return r
+	return r.Saw(is == other, fmt.Sprintf("read(%q) = %q", path, is))
 }
