@@ -53,16 +53,6 @@ func (e *evidence) symbolOff(why string) string {
 	return ""
 }
 
-// uncheckedHere reports whether the kernel does not check the act because of its
-// configuration. If that is not known, the guest's own word counts.
-func (e *evidence) uncheckedHere() bool {
-	symbol := e.row.Unchecked.Symbol
-	if on, known := e.config[symbol]; known {
-		return !on
-	}
-	return symbol != "" && e.observed.Why == symbol
-}
-
 // imageLacks reports whether the kernel is a ready image whose stated reason
 // the lab must accept: a symbol of an unknown configuration, or a payload,
 // which the lab makes only for kernels that it builds.

@@ -22,7 +22,6 @@ type judgedRow struct {
 	Moved                []scenarios.Moved
 	Only                 []string
 	Needs                []string
-	Unchecked            scenarios.Without
 	ShadowedBy           []scenarios.Shadow
 	CheckedAtBoot        bool
 	AbsentIfLockedAtBoot bool
@@ -47,7 +46,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	sum := sha256.New()
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
-			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs, Unchecked: r.Unchecked,
+			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs,
 			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive,
 		})
 		if err != nil { // strings, bools and lists of them always encode

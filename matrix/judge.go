@@ -141,11 +141,6 @@ var rules = []rule{
 		func(e *evidence) string {
 			return fmt.Sprintf("%s although %s is locked: %s", e.call(), e.row.Reason, e.row.Source)
 		}},
-	{"gap-by-config", OpenGap, "allowed although its reason is locked, because the kernel's configuration leaves the check out",
-		func(e *evidence) bool { return e.allowed() && e.uncheckedHere() },
-		func(e *evidence) string {
-			return fmt.Sprintf("%s although %s is locked: %s is off: %s", e.call(), e.row.Reason, e.row.Unchecked.Symbol, e.row.Unchecked.Source)
-		}},
 	{"leak", Leak, "expected denied, and allowed",
 		(*evidence).allowed,
 		func(e *evidence) string { return e.call() + " although " + e.refusing() + " is locked" }},

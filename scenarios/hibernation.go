@@ -26,44 +26,43 @@ func hibernationScenario() Scenario {
 		expect    Expectation
 		lines     int
 		needs     []string
-		run       func(Env) Report
-		more      func(Env) []Variant
+		run       func() Report
+		more      func() []Variant
 	}{
 		{name: "snapshot-read", act: observe.OpenCall(power.SnapshotFile, unix.O_RDONLY), needs: snapshot,
-			run: func(Env) Report { return power.OpenSnapshot(unix.O_RDONLY) }, more: func(Env) []Variant {
+			run: func() Report { return power.OpenSnapshot(unix.O_RDONLY) }, more: func() []Variant {
 				return openings(map[string]int{"O_NONBLOCK": unix.O_NONBLOCK, "O_SYNC": unix.O_SYNC, "O_LARGEFILE|O_NOATIME": unix.O_LARGEFILE | unix.O_NOATIME})
 			}},
 		{name: "snapshot-write", act: observe.OpenCall(power.SnapshotFile, unix.O_WRONLY), needs: snapshot,
-			run: func(Env) Report { return power.OpenSnapshot(unix.O_WRONLY) }, more: func(Env) []Variant {
+			run: func() Report { return power.OpenSnapshot(unix.O_WRONLY) }, more: func() []Variant {
 				return openings(map[string]int{"O_WRONLY|O_NONBLOCK": unix.O_WRONLY | unix.O_NONBLOCK, "O_WRONLY|O_TRUNC": unix.O_WRONLY | unix.O_TRUNC, "for ioctl only": unix.O_ACCMODE, "O_RDWR": unix.O_RDWR})
 			}},
-		{name: "disk-read", act: fmt.Sprintf("read(%q)", power.DiskFile), needs: needs, run: func(Env) Report { return power.DiskModes() }},
+		{name: "disk-read", act: fmt.Sprintf("read(%q)", power.DiskFile), needs: needs, run: power.DiskModes},
 		{name: "disk-write", act: observe.WriteCall(power.DiskFile, "another mode"), lines: 2, needs: needs,
-			run: func(Env) Report { return power.WriteDisk(unix.O_WRONLY, "") }, more: func(Env) []Variant {
+			run: func() Report { return power.WriteDisk(unix.O_WRONLY, "") }, more: func() []Variant {
 				return []Variant{power.WriteDisk(unix.O_WRONLY, "\n").Vary("with a newline"), power.WriteDisk(unix.O_RDWR, "").Vary("O_RDWR")}
 			}},
-		{name: "state-read", act: fmt.Sprintf("read(%q)", power.StateFile), needs: needs, run: func(Env) Report { return power.StateHasDisk() }},
+		{name: "state-read", act: fmt.Sprintf("read(%q)", power.StateFile), needs: needs, run: power.StateHasDisk},
 		{name: "state-write", act: observe.WriteCall(power.StateFile, "disk"), lines: 2, needs: slices.Concat(needs, snapshot),
-			run: func(Env) Report { return power.WriteState(unix.O_WRONLY, "disk") }, more: func(Env) []Variant {
+			run: func() Report { return power.WriteState(unix.O_WRONLY, "disk") }, more: func() []Variant {
 				return []Variant{power.WriteState(unix.O_WRONLY, "disk\n").Vary("with a newline"), power.WriteState(unix.O_RDWR, "disk").Vary("O_RDWR")}
 			}},
 		{name: "resume-write", act: observe.WriteCall(power.ResumeFile, power.NoDisk), lines: 2, needs: needs,
-			run: func(env Env) Report { return power.WriteResume(power.NoDisk, env.Setting.Locks("hibernation")) }, more: func(env Env) []Variant {
-				locked := env.Setting.Locks("hibernation")
+			run: func() Report { return power.WriteResume(power.NoDisk) }, more: func() []Variant {
 				return []Variant{
-					power.WriteResume(power.NoDisk+"\n", locked).Vary("with a newline"),
-					power.WriteResume(power.NoDiskHex, locked).Vary("device in hexadecimal"),
-					power.WriteResume(power.NoDisk+":8:", locked).Vary("with an offset"),
+					power.WriteResume(power.NoDisk + "\n").Vary("with a newline"),
+					power.WriteResume(power.NoDiskHex).Vary("device in hexadecimal"),
+					power.WriteResume(power.NoDisk + ":8:").Vary("with an offset"),
 				}
 			}},
-		{name: "resume-read", act: fmt.Sprintf("read(%q)", power.ResumeFile), expect: Unchecked, needs: needs, run: func(Env) Report { _, r := observe.ReadText(power.ResumeFile); return r }},
-		{name: "image-size", act: observe.WriteCall(power.ImageSizeFile, "another number"), expect: Unchecked, needs: needs, run: func(Env) Report { return power.SetNumber(power.ImageSizeFile) }},
-		{name: "resume-offset", act: observe.WriteCall(power.OffsetFile, "another number"), expect: Unchecked, needs: needs, run: func(Env) Report { return power.SetNumber(power.OffsetFile) }},
+		{name: "resume-read", act: fmt.Sprintf("read(%q)", power.ResumeFile), expect: Unchecked, needs: needs, run: func() Report { _, r := observe.ReadText(power.ResumeFile); return r }},
+		{name: "image-size", act: observe.WriteCall(power.ImageSizeFile, "another number"), expect: Unchecked, needs: needs, run: func() Report { return power.SetNumber(power.ImageSizeFile) }},
+		{name: "resume-offset", act: observe.WriteCall(power.OffsetFile, "another number"), expect: Unchecked, needs: needs, run: func() Report { return power.SetNumber(power.OffsetFile) }},
 	} {
 		absent := func(r Report) Report { return observe.UnavailableIf(r, p.needs[len(p.needs)-1], unix.ENOENT) }
-		act := Act{Do: func(_ context.Context, env Env) Report { return absent(p.run(env)) }}
+		act := Act{Do: func(context.Context, Env) Report { return absent(p.run()) }}
 		if p.more != nil {
-			act.More = func(_ context.Context, env Env) []Variant { return p.more(env) }
+			act.More = func(context.Context, Env) []Variant { return p.more() }
 		}
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect},

@@ -37,20 +37,10 @@ func kexecScenario() Scenario {
 				},
 			},
 			{
-				// Without CONFIG_KEXEC_SIG the call does not check lockdown.
 				Claim: Claim{Name: "file-unsigned", Call: "kexec_file_load(unsigned image)", Reason: "kexec"},
-				Where: Where{
-					Site: site, Needs: []string{"CONFIG_KEXEC_FILE"},
-					Unchecked: Without{Symbol: "CONFIG_KEXEC_SIG", Source: "kernel/kexec_file.c:kimage_file_prepare_segments, v6.12: without it no signature is verified and lockdown is not checked"},
-				},
+				Where: Where{Site: site, Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
 				Act: Act{
-					Do: func(_ context.Context, env Env) Report {
-						r := unsigned.Load()
-						if r.Outcome == Allowed && env.Setting.Locks("kexec") && !kexec.Verifies() {
-							r.Why = "CONFIG_KEXEC_SIG"
-						}
-						return r
-					},
+					Do:   func(context.Context, Env) Report { return unsigned.Load() },
 					More: func(context.Context, Env) []Variant { return kexecFiles(unsigned, signed) },
 				},
 			},

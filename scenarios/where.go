@@ -19,10 +19,6 @@ type Where struct {
 	Only  []string // architectures that have the call; empty: all
 	Needs []string // CONFIG symbols without which the act cannot reach the site
 
-	// Unchecked is the option without which the kernel does not check the act: it
-	// is then a gap.
-	Unchecked Without
-
 	// CheckedAtBoot is set if the check happens during boot, and Do only
 	// observes its effect. Only the reasons locked by then matter, and the
 	// denial is attributed to the kernel's boot task.
@@ -32,12 +28,6 @@ type Where struct {
 	// does not create the object. The evidence for its absence is then that of
 	// the boot. A lock at run time leaves the object there, and it refuses.
 	AbsentIfLockedAtBoot bool
-}
-
-// A Without is what a kernel leaves unchecked if a CONFIG symbol is off.
-type Without struct {
-	Symbol string // empty: there is none
-	Source string // function and version, or the help text that documents it
 }
 
 // A Moved is the call site in a range of kernel versions.

@@ -209,7 +209,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
-// configOf returns the values of the configuration symbols that probes name;
+// configOf returns the values of the configuration symbols that probes need;
 // nil if the configuration is not known.
 func configOf(b kernels.Built) map[string]bool {
 	if b.Config == "" {
@@ -218,9 +218,6 @@ func configOf(b kernels.Built) map[string]bool {
 	config := map[string]bool{}
 	for _, row := range scenarios.Rows() {
 		for _, symbol := range row.Needs {
-			config[symbol] = b.HasConfig(symbol)
-		}
-		if symbol := row.Unchecked.Symbol; symbol != "" {
 			config[symbol] = b.HasConfig(symbol)
 		}
 	}

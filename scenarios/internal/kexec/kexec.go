@@ -2,11 +2,9 @@
 package kexec
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -178,27 +176,4 @@ func (s slot) unload() error {
 		err = load(0, nil, crash)
 	}
 	return err
-}
-
-// Verifies reports whether the kernel has code that verifies signatures of images.
-// Without CONFIG_KEXEC_SIG there is none, and kexec_file_load does not check
-// lockdown. It is true if the kernel does not show its symbols.
-func Verifies() bool {
-	f, err := os.Open("/proc/kallsyms")
-	if err != nil {
-		return true
-	}
-	defer f.Close()
-	shown := false
-	for s := bufio.NewScanner(f); s.Scan(); {
-		shown = true
-		// kexec_kernel_verify_pe_sig, bzImage64_verify_sig,
-		// arch_kexec_kernel_verify_sig, set_kexec_sig_enforced:
-		// kernel/kexec_file.c, v5.4 to v6.12.
-		name := s.Text()
-		if strings.Contains(name, "kexec") && strings.Contains(name, "_sig") || strings.HasSuffix(name, "bzImage64_verify_sig") || strings.HasSuffix(name, "kimage_validate_signature") {
-			return true
-		}
-	}
-	return !shown
 }

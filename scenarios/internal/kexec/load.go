@@ -128,8 +128,7 @@ func KeepForLater() (func() observe.Report, observe.Report) {
 		if r.Outcome != observe.Allowed {
 			return observe.CannotRead(r)
 		}
-		r = observe.FromError(fmt.Sprintf("read(%q) = %q", s.file(), is), nil)
-		return s.lookAndUnload(r)
+		return s.lookAndUnload(observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("read(%q) = %q", s.file(), is)})
 	}, r
 }
 
@@ -143,7 +142,11 @@ func (s slot) fill() observe.Report {
 		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
 	}
 	err = load(at, pages(at, 1), flags)
-	return observe.UnavailableIf(observe.FromError(fmt.Sprintf("kexec_load(%#x, 1, {one page}, %#x)", at, flags), err), "CONFIG_KEXEC", unix.ENOSYS)
+	r := observe.UnavailableIf(observe.FromError(fmt.Sprintf("kexec_load(%#x, 1, {one page}, %#x)", at, flags), err), "CONFIG_KEXEC", unix.ENOSYS)
+	if r.Outcome == observe.Allowed {
+		return r
+	}
+	return s.lookAndUnload(r)
 }
 
 // replace loads an image of one page over the one in the slot and empties it.

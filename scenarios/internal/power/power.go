@@ -135,19 +135,15 @@ const (
 
 // WriteResume sets the device to resume from, which also tries to resume, and puts
 // it back. If that is denied, resume_store returns success and sets nothing.
-// locked is set if hibernation is.
-func WriteResume(device string, locked bool) observe.Report {
+// Before v6.12 it sets the device without a check, and software_resume() refuses
+// to resume.
+func WriteResume(device string) observe.Report {
 	was, r := observe.ReadText(ResumeFile)
 	if r.Outcome != observe.Allowed {
 		return observe.CannotRead(r)
 	}
-	log, err := observe.TailLog()
-	if err != nil {
-		return observe.SetupFailed(`open("/dev/kmsg")`, err)
-	}
 	r = observe.WriteText(ResumeFile, device)
 	is, look := observe.ReadText(ResumeFile)
-	refused := strings.Contains(log.Close(), ": hibernation is restricted")
 	if look.Outcome != observe.Allowed {
 		return observe.CannotRead(look)
 	}
@@ -155,48 +151,10 @@ func WriteResume(device string, locked bool) observe.Report {
 		if back := observe.WriteText(ResumeFile, was); back.Outcome != observe.Allowed {
 			return observe.Report{Outcome: observe.Failed, Errno: back.Errno, Call: back.Call, Why: "cannot undo the act"}
 		}
-	}
-	return judgeResume(r, is, is != was, refused, locked, storesFirst(release()))
-}
-
-// judgeResume completes the report of a write to the file, which shows the device
-// is. refused is set if the kernel logged that it refused.
-//
-// A kernel that storesFirst sets the device without a check, and software_resume()
-// refuses to resume. Only the kernel's own word shows that, and without it the
-// verdict is not that the act was denied for its reason.
-func judgeResume(r observe.Report, is string, changed, refused, locked, storesFirst bool) observe.Report {
-	if r.Outcome != observe.Allowed {
-		return r
-	}
-	look := fmt.Sprintf("read(%q) = %q", ResumeFile, is)
-	r.Call += ", " + look
-	if changed && storesFirst {
-		if locked {
-			r.Outcome = observe.Denied
-		}
-		return r
-	}
-	if !changed || refused {
+	} else if r.Outcome == observe.Allowed {
 		r.Outcome = observe.Denied
 	}
-	return r.Saw(changed, look)
-}
-
-// release is uname -r.
-func release() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
-}
-
-// storesFirst reports whether a kernel's resume_store is older than v6.12.
-func storesFirst(release string) bool {
-	var major, minor int
-	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
-	return n == 2 && (major < 6 || major == 6 && minor < 12)
+	return r.Saw(is != was, fmt.Sprintf("read(%q) = %q", ResumeFile, is))
 }
 
 // SetNumber writes another number to a file that has one, reads it, and puts the

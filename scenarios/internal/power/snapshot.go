@@ -15,14 +15,10 @@ const prefImageSize = 0x3312
 
 // OpenSnapshot opens the device through which user space suspends and resumes,
 // and looks whether the descriptor works: an ioctl changes the size of the image
-// that the kernel aims at, and puts it back. If there is no descriptor, there is
-// nothing to look at.
+// that the kernel aims at, and puts it back.
 func OpenSnapshot(flags int) observe.Report {
-	fd, r := observe.Open(SnapshotFile, flags)
+	fd, r := openSnapshot(flags)
 	if r.Outcome != observe.Allowed {
-		if r.Outcome == observe.Denied {
-			r = r.Saw(false, "there is no descriptor")
-		}
 		return r
 	}
 	defer unix.Close(fd)
@@ -36,11 +32,25 @@ func OpenSnapshot(flags int) observe.Report {
 // KeepSnapshot opens the device and returns the act on the descriptor. The act
 // makes no memory image, because every other task would be frozen for that.
 func KeepSnapshot() (func() observe.Report, observe.Report) {
-	return observe.OpenForLater(SnapshotFile, unix.O_RDONLY, func(fd int) observe.Report {
+	fd, r := openSnapshot(unix.O_RDONLY)
+	if r.Outcome != observe.Allowed {
+		return nil, r
+	}
+	return func() observe.Report {
+		defer unix.Close(fd)
 		happened, look, err := tryImageSize(fd)
 		r := observe.FromError(fmt.Sprintf("ioctl(%q, SNAPSHOT_PREF_IMAGE_SIZE)", SnapshotFile), err)
 		return r.Saw(happened, look)
-	})
+	}, r
+}
+
+// openSnapshot opens the device. If that is denied, there is nothing to look at.
+func openSnapshot(flags int) (int, observe.Report) {
+	fd, r := observe.Open(SnapshotFile, flags)
+	if r.Outcome == observe.Denied {
+		r = r.Saw(false, "there is no descriptor")
+	}
+	return fd, r
 }
 
 // tryImageSize sets another size through the descriptor, reads it from the other
