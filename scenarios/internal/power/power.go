@@ -154,7 +154,9 @@ func WriteResume(device string) observe.Report {
 	} else if r.Outcome == observe.Allowed {
 		r.Outcome = observe.Denied
 	}
-	return r.Saw(is != was, fmt.Sprintf("read(%q) = %q", ResumeFile, is))
+	shown := fmt.Sprintf("read(%q) = %q", ResumeFile, is)
+	r.Call += ", " + shown
+	return r.Saw(is != was, shown)
 }
 
 // SetNumber writes another number to a file that has one, reads it, and puts the
