@@ -84,15 +84,15 @@ func keptScenario() Scenario {
 			site: "kernel/power/user.c:snapshot_ioctl", needs: []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}, machine: Held,
 			source: "kernel/power/user.c:snapshot_open, v6.12, checks; snapshot_ioctl and snapshot_read, which make the memory image and hand it out, do not",
 			before: power.KeepSnapshot},
-		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, reason: "msr", expect: Checked, only: x86,
+		{name: "msr", act: `pwrite("/dev/cpu/0/msr", IA32_TSC_AUX)`, reason: "msr", expect: Checked, only: x86,
 			site: "arch/x86/kernel/msr.c:msr_write", needs: []string{"CONFIG_X86_MSR"},
 			before: func() (func() Report, Report) {
-				return observe.OpenForLater(msr.File, unix.O_RDWR, msr.WriteBack)
+				return observe.OpenForLater(msr.File, unix.O_RDWR, msr.Pwrite.Change)
 			}},
 		{name: "msr-read", act: `pread("/dev/cpu/0/msr", IA32_PAT)`, reason: "msr", expect: Unchecked, only: x86,
 			site: "arch/x86/kernel/msr.c:msr_read", needs: []string{"CONFIG_X86_MSR"},
 			before: func() (func() Report, Report) {
-				return observe.OpenForLater(msr.File, unix.O_RDONLY, func(fd int) Report { _, r := msr.Read(fd); return r })
+				return observe.OpenForLater(msr.File, unix.O_RDONLY, msr.Read)
 			}},
 		{name: "zero", act: `read("/dev/zero")`, reason: "dev_mem", expect: Unchecked,
 			site: "drivers/char/mem.c:read_iter_zero",

@@ -21,16 +21,22 @@ func msrScenario() Scenario {
 		Title: "write model-specific registers through /dev/cpu/*/msr",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "write", Call: `pwrite("/dev/cpu/0/msr", IA32_PAT as it is)`, Reason: "msr"},
+				Claim: Claim{Name: "write", Call: `pwrite("/dev/cpu/0/msr", IA32_TSC_AUX)`, Reason: "msr"},
 				Where: Where{Site: "arch/x86/kernel/msr.c:msr_write", Needs: needs, Only: only},
-				Act:   Act{Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.WriteBack) }},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Pwrite.Change) },
+					More: func(context.Context, Env) []Variant {
+						return msr.Ways(msr.Pwrite, msr.Pwrite16, msr.Write, msr.Pwritev, msr.Writev)
+					},
+				},
 			},
 			{
-				Claim: Claim{Name: "wrmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_PAT as it is)`, Reason: "msr"},
+				Claim: Claim{Name: "wrmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_WRMSR_REGS, IA32_TSC_AUX)`, Reason: "msr"},
 				Where: Where{Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return msr.WithFile(unix.O_RDWR, msr.WriteBackIoctl)
-				}},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Ioctl.Change) },
+					More: func(context.Context, Env) []Variant { return msr.Ways(msr.Ioctl) },
+				},
 			},
 			{
 				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall(msr.File, unix.O_RDWR), Expect: Unchecked, Reason: "msr"},
@@ -40,19 +46,12 @@ func msrScenario() Scenario {
 			{
 				Claim: Claim{Name: "read", Call: `pread("/dev/cpu/0/msr", IA32_PAT)`, Expect: Unchecked, Reason: "msr"},
 				Where: Where{Site: "arch/x86/kernel/msr.c:msr_read", Needs: needs, Only: only},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return msr.WithFile(unix.O_RDONLY, func(fd int) Report { _, r := msr.Read(fd); return r })
-				}},
+				Act:   Act{Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDONLY, msr.Read) }},
 			},
 			{
 				Claim: Claim{Name: "rdmsr-ioctl", Call: `ioctl("/dev/cpu/0/msr", X86_IOC_RDMSR_REGS, IA32_PAT)`, Expect: Unchecked, Reason: "msr"},
 				Where: Where{Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return msr.WithFile(unix.O_RDONLY, func(fd int) Report {
-						_, r := msr.Ioctl(fd, "RDMSR", msr.IoctlRead, msr.Regs{1: msr.PAT})
-						return r
-					})
-				}},
+				Act:   Act{Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDONLY, msr.ReadIoctl) }},
 			},
 		},
 	}

@@ -3,6 +3,7 @@
 package msr
 
 import (
+	"encoding/binary"
 	"fmt"
 	"unsafe"
 
@@ -13,8 +14,8 @@ import (
 
 const (
 	File = "/dev/cpu/0/msr"
-	// IA32_PAT: every x86_64 processor has it, and writing back its value
-	// changes nothing.
+
+	// IA32_PAT: every x86_64 processor has it.
 	PAT = 0x277
 
 	// _IOWR('c', 0xA0, __u32[8]) and _IOWR('c', 0xA1, __u32[8]):
@@ -27,40 +28,33 @@ const (
 // edx, ebx, esp, ebp, esi, edi (arch/x86/kernel/msr.c:msr_ioctl).
 type Regs [8]uint32
 
+// WithFile opens the file of processor 0.
 func WithFile(flags int, act func(fd int) observe.Report) observe.Report {
 	return observe.UnavailableIf(observe.WithFile(File, flags, act), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
 }
 
-func Read(fd int) ([8]byte, observe.Report) {
+// Read reads IA32_PAT.
+func Read(fd int) observe.Report {
+	_, err := pread(fd, PAT)
+	return observe.FromError(fmt.Sprintf("pread(%q, 8, %#x)", File, PAT), err)
+}
+
+func pread(fd int, reg uint32) (uint64, error) {
 	var b [8]byte
-	_, err := unix.Pread(fd, b[:], PAT)
-	return b, observe.FromError(fmt.Sprintf("pread(%q, 8, %#x)", File, PAT), err)
+	_, err := unix.Pread(fd, b[:], int64(reg))
+	return binary.LittleEndian.Uint64(b[:]), err
 }
 
-func WriteBack(fd int) observe.Report {
-	b, r := Read(fd)
-	if r.Outcome != observe.Allowed {
-		return observe.Report{Outcome: observe.Failed, Errno: r.Errno, Call: r.Call, Why: "the value to write back cannot be read"}
-	}
-	_, err := unix.Pwrite(fd, b[:], PAT)
-	return observe.FromError(fmt.Sprintf("pwrite(%q, 8, %#x)", File, PAT), err)
+// ReadIoctl reads IA32_PAT.
+func ReadIoctl(fd int) observe.Report {
+	regs := Regs{1: PAT}
+	err := ioctl(fd, IoctlRead, &regs)
+	return observe.FromError(fmt.Sprintf("ioctl(%q, X86_IOC_RDMSR_REGS, {ecx=%#x})", File, PAT), err)
 }
 
-func WriteBackIoctl(fd int) observe.Report {
-	regs, r := Ioctl(fd, "RDMSR", IoctlRead, Regs{1: PAT})
-	if r.Outcome != observe.Allowed {
-		return observe.Report{Outcome: observe.Failed, Errno: r.Errno, Call: r.Call, Why: "the value to write back cannot be read"}
+func ioctl(fd int, cmd uintptr, regs *Regs) error {
+	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), cmd, uintptr(unsafe.Pointer(regs))); e != 0 {
+		return e
 	}
-	regs[1] = PAT
-	_, r = Ioctl(fd, "WRMSR", ioctlWrite, regs)
-	return r
-}
-
-func Ioctl(fd int, name string, cmd uintptr, regs Regs) (Regs, observe.Report) {
-	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), cmd, uintptr(unsafe.Pointer(&regs)))
-	var err error
-	if e != 0 {
-		err = e
-	}
-	return regs, observe.FromError(fmt.Sprintf("ioctl(%q, X86_IOC_%s_REGS, {ecx=%#x})", File, name, PAT), err)
+	return nil
 }
