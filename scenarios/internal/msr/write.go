@@ -128,6 +128,7 @@ func (w Way) change(fd int, t target) observe.Report {
 
 // same writes a register's own value, which shows nothing.
 func (w Way) same(fd int, reg uint32) observe.Report {
+	defer onCPU0()()
 	value, err := readAgain(reg)
 	if err != nil {
 		return observe.Report{Outcome: observe.Unavailable, Errno: observe.ErrnoName(err), Call: fmt.Sprintf("pread(%q, 8, %#x)", File, reg), Why: "the processor has no such register"}
@@ -151,29 +152,28 @@ func onCPU0() (undo func()) {
 	}
 }
 
-// Ways changes a register in every way, and writes other registers as they are.
+// Ways changes a register in each of the ways, and writes other registers as they
+// are in the first one.
 func Ways(ways ...Way) (list []observe.Variant) {
 	for _, flags := range []int{unix.O_RDWR, unix.O_WRONLY} {
-		list = append(list, withFlags(flags, ways)...)
+		for _, w := range ways {
+			for _, t := range changeable() {
+				list = append(list, WithFile(flags, func(fd int) observe.Report { return w.change(fd, t) }).
+					Vary(observe.OpenCall(File, flags)+", "+fmt.Sprintf(w.call, File, t.reg, t.flip)))
+			}
+		}
+	}
+	for _, reg := range others {
+		list = append(list, WithFile(unix.O_RDWR, func(fd int) observe.Report { return ways[0].same(fd, reg) }).
+			Vary(fmt.Sprintf("register %#x as it is", reg)))
 	}
 	return list
 }
 
-// others are registers whose values decide what the kernel executes: IA32_LSTAR,
-// IA32_SYSENTER_EIP, IA32_EFER, IA32_MTRR_DEF_TYPE.
-var others = []uint32{0xc0000082, 0x176, 0xc0000080, 0x2ff}
-
-func withFlags(flags int, ways []Way) (list []observe.Variant) {
-	open := observe.OpenCall(File, flags)
-	for _, w := range ways {
-		for _, t := range changeable() {
-			list = append(list, WithFile(flags, func(fd int) observe.Report { return w.change(fd, t) }).
-				Vary(fmt.Sprintf("%s, "+w.call, open, File, t.reg, t.flip)))
-		}
-	}
-	for _, reg := range others {
-		list = append(list, WithFile(flags, func(fd int) observe.Report { return ways[0].same(fd, reg) }).
-			Vary(fmt.Sprintf("%s, register %#x as it is", open, reg)))
-	}
-	return list
+// others are registers that decide what the processor executes, or that programs
+// set: EFER, STAR, LSTAR, CSTAR, SFMASK, GS_BASE, SYSENTER_CS, _ESP and _EIP,
+// MISC_ENABLE, ENERGY_PERF_BIAS, DEBUGCTL, MTRR_PHYSBASE0, MTRR_DEF_TYPE.
+var others = []uint32{
+	0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000101, 0x174, 0x175, 0x176,
+	0x1a0, 0x1b0, 0x1d9, 0x200, 0x2ff,
 }
