@@ -68,7 +68,7 @@ func keptScenario() Scenario {
 			site: "arch/x86/kernel/ioport.c:ksys_ioperm", needs: []string{"CONFIG_X86_IOPL_IOPERM"},
 			source: "arch/x86/kernel/ioport.c:ksys_ioperm, v6.12, checks; what it granted is not taken back",
 			before: func() (func() Report, Report) {
-				return ports.GrantForLater("ioperm(0x80, 1, 1)", func() error { return ports.Ioperm(ports.POSTPort, 1, true) })
+				return ports.GrantForLater("ioperm(0x80, 1, 1)", func() error { return ports.Ioperm(ports.POSTPort, 1, 1) })
 			}},
 		{name: "iopl", act: "inb(0x80) after iopl(3)", reason: "ioport", expect: Gap, only: x86,
 			site: "arch/x86/kernel/ioport.c:__do_sys_iopl", needs: []string{"CONFIG_X86_IOPL_IOPERM"},

@@ -4,14 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ioperm is ioperm(2), for the calling thread.
-func Ioperm(port, n int, on bool) error {
-	turnOn := 0
-	if on {
-		turnOn = 1
-	}
-	return unix.Ioperm(port, n, turnOn)
-}
+// Ioperm is ioperm(2), for the calling thread. Each value of on but 0 grants.
+func Ioperm(port, n, on int) error { return unix.Ioperm(port, n, on) }
 
 // Iopl is iopl(2), for the calling thread.
 func Iopl(level int) error { return unix.Iopl(level) }

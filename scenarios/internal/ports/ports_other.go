@@ -6,7 +6,7 @@ import "golang.org/x/sys/unix"
 
 // Only x86 has I/O ports and system calls for them.
 
-func Ioperm(port, n int, on bool) error { return unix.ENOSYS }
+func Ioperm(port, n, on int) error { return unix.ENOSYS }
 
 func Iopl(level int) error { return unix.ENOSYS }
 
