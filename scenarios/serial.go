@@ -22,20 +22,33 @@ func serialScenario() Scenario {
 		name, what string
 		expect     Expectation
 		change     func(*serial.Struct)
+		more       func() []Variant
 	}{
-		{"irq", "another irq", Checked, func(s *serial.Struct) { s.IRQ ^= 6 }}, // 3 to 5, 0 to 6: no interrupt is requested
-		{"port", "another port", Checked, func(s *serial.Struct) { s.Port ^= 0x10 }},
-		{"iomem", "another iomem_base", Checked, func(s *serial.Struct) { s.IomemBase ^= 0x1000 }},
-		{"hub6", "another hub6", Checked, func(s *serial.Struct) { s.Hub6 ^= 1 }},
-		{"same", "as it is", Unchecked, func(*serial.Struct) {}},
-		{"close-delay", "another close_delay", Unchecked, func(s *serial.Struct) { s.CloseDelay ^= 1 }},
+		{"irq", "another irq", Checked, serial.Change("irq"), func() []Variant {
+			return append(serial.Vary("irq"), serial.Extremes()...)
+		}},
+		{"port", "another port", Checked, serial.Change("port"), func() []Variant {
+			return append(serial.Vary("port"), serial.Vary("port_high")...)
+		}},
+		{"iomem", "another iomem_base", Checked, serial.Change("iomem_base"), func() []Variant {
+			return append(serial.Vary("iomem_base"), serial.Vary("iomem_reg_shift")...)
+		}},
+		{"hub6", "another hub6", Checked, serial.Change("hub6"), func() []Variant {
+			return append(serial.Vary("hub6"), serial.Vary("io_type")...)
+		}},
+		{"same", "as it is", Unchecked, func(*serial.Struct) {}, nil},
+		{"close-delay", "another close_delay", Unchecked, func(s *serial.Struct) { s.CloseDelay ^= 1 }, nil},
 	} {
+		act := Act{Do: func(context.Context, Env) Report {
+			return serial.Open(func(fd int) Report { return serial.Set(fd, p.what, p.change) })
+		}}
+		if p.more != nil {
+			act.More = func(context.Context, Env) []Variant { return p.more() }
+		}
 		s.Probes = append(s.Probes, Probe{
 			Claim: Claim{Name: p.name, Call: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", serial.Port, p.what), Reason: "tiocsserial", Expect: p.expect},
 			Where: Where{Site: site, Needs: []string{"CONFIG_SERIAL_8250"}},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return serial.Open(func(fd int) Report { return serial.Set(fd, p.what, p.change) })
-			}},
+			Act:   act,
 		})
 	}
 	s.Probes = append(s.Probes, Probe{

@@ -2,7 +2,6 @@
 package serial
 
 import (
-	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -37,8 +36,11 @@ type Struct struct {
 }
 
 // Open opens the port like one without carrier, with O_NONBLOCK.
-func Open(act func(fd int) observe.Report) observe.Report {
-	r := observe.WithFile(Port, unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY, act)
+func Open(act func(fd int) observe.Report) observe.Report { return OpenAs(unix.O_RDWR, act) }
+
+// OpenAs opens the port in another mode.
+func OpenAs(mode int, act func(fd int) observe.Report) observe.Report {
+	r := observe.WithFile(Port, mode|unix.O_NONBLOCK|unix.O_NOCTTY, act)
 	why := "CONFIG_SERIAL_8250"
 	if observe.Exists("/dev/ttyS0") { // the driver exists but has fewer ports
 		why = Port
@@ -51,27 +53,4 @@ func (s *Struct) Ioctl(fd int, cmd uintptr) error {
 		return e
 	}
 	return nil
-}
-
-// Set changes settings of the port and restores them.
-func Set(fd int, what string, change func(*Struct)) observe.Report {
-	var was Struct
-	if err := was.Ioctl(fd, unix.TIOCGSERIAL); err != nil {
-		return observe.SetupFailed(fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", Port), err)
-	}
-	// A port without firmware description has a clock of 0, which uart_set_info
-	// rejects after the lockdown check: it requires 9600 baud or more. So Set
-	// sets 115200, which is not part of the act, and leaves it.
-	if was.BaudBase == 0 {
-		was.BaudBase = 115200
-	}
-	is := was
-	change(&is)
-	err := is.Ioctl(fd, unix.TIOCSSERIAL)
-	if err == nil && is != was {
-		if err := was.Ioctl(fd, unix.TIOCSSERIAL); err != nil {
-			return observe.SetupFailed("TIOCSSERIAL back", err)
-		}
-	}
-	return observe.FromError(fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", Port, what), err)
 }
