@@ -19,11 +19,11 @@ import (
 // of each kind, does nothing, and no driver takes it.
 const pciTestdev = vm.PCI("pci-testdev")
 
-// probeArgs are kernel arguments of every guest. The first two check lockdown
-// while they are parsed and do nothing else: the interrupts of unused ports are
-// shared, and there is no EFI variable of that name. The third reserves the
-// memory that a kernel for the time after a crash is loaded to.
-var probeArgs = []string{"8250.share_irqs=1", "efivar_ssdt=ldlab", "crashkernel=16M"}
+// probeArgs are kernel arguments of every guest. All but the last check lockdown
+// while they are parsed and do nothing else: whether the interrupts of unused
+// ports are shared, and there is no EFI variable of that name. The last reserves
+// the memory that a kernel for the time after a crash is loaded to.
+var probeArgs = append(scenarios.BootArgs(), "efivar_ssdt=ldlab", "crashkernel=16M")
 
 // debuggerLimit is how long a kernel may take for all commands in its debugger,
 // before scaling. It takes less than 0.2 s.

@@ -3,7 +3,9 @@ package module
 
 import (
 	"fmt"
+	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -11,63 +13,152 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
+// The module that the guest has: kernels/patches/lab has its source.
 const (
 	nopModule = "ldlab_nop"
-
-	// MODULE_INIT_IGNORE_MODVERSIONS: include/uapi/linux/module.h, v6.12.
-	IgnoreModversions = 1
+	nopDir    = "/sys/module/" + nopModule
 )
 
-// JunkSize is larger than an ELF header: a smaller file is refused before
-// lockdown is checked.
-const JunkSize = 128
+// Flags of finit_module: include/uapi/linux/module.h, v6.12.
+const (
+	IgnoreModversions = 1
+	IgnoreVermagic    = 2
+	CompressedFile    = 4
+)
 
-// InitJunk treats ENOEXEC as allowed: the kernel checks the ELF header after
-// lockdown. Nothing is loaded.
-func InitJunk(call string, err error) observe.Report {
-	if err == nil {
-		return observe.Report{Outcome: observe.Failed, Call: observe.CallText(call, nil), Why: "the kernel loaded zeros"}
-	}
-	r := observe.AllowedIf(observe.FromError(call, err), unix.ENOEXEC)
-	return observe.UnavailableIf(r, "CONFIG_MODULES", unix.ENOSYS)
+// A Loading is one way of loading a module of the guest.
+type Loading struct {
+	File   string // in the guest
+	Memory bool   // from memory with init_module, which has no flags
+	Copied bool   // from a file in memory
+	Flags  int    // with CompressedFile, the module is packed first
+
+	Params string   // NAME=VALUE ..., or empty
+	Sets   []string // "name=value" as sysfs shows it once the parameter is set
 }
 
-func FinitJunk() observe.Report {
-	fd, err := unix.MemfdCreate("junk", unix.MFD_CLOEXEC)
+// Load loads the module, looks whether it is there with its parameters, and
+// unloads it. The kernel ignores an unknown parameter.
+func (l Loading) Load() observe.Report {
+	if observe.Exists(nopDir) {
+		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("stat(%q)", nopDir), Why: "the module is loaded already"}
+	}
+	r, text := l.doAndLog()
+	if r.Outcome == observe.Unavailable || strings.HasPrefix(r.Why, "setup") {
+		return r
+	}
+	r = l.look(r, text)
+	if observe.Exists(nopDir) {
+		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
+			r.Look += ", and it cannot be unloaded: " + observe.ErrnoName(err)
+		}
+	}
+	return r
+}
+
+// Load loads a module of the guest that does not stay in the kernel, or unloads it.
+func Load(file, params string, flags int) observe.Report {
+	r := Loading{File: file, Params: params, Flags: flags}.do()
+	if r.Outcome == observe.Allowed {
+		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
+			return observe.SetupFailed("delete_module("+nopModule+")", err)
+		}
+	}
+	return r
+}
+
+// doAndLog is the system call, and what the kernel logs in the meantime if the
+// module has parameters.
+func (l Loading) doAndLog() (observe.Report, string) {
+	if len(l.Sets) == 0 {
+		return l.do(), ""
+	}
+	log, err := observe.TailLog()
+	if err != nil {
+		return observe.SetupFailed(`open("/dev/kmsg")`, err), ""
+	}
+	r := l.do()
+	return r, log.Close()
+}
+
+// do is the system call.
+func (l Loading) do() observe.Report {
+	fd, r := observe.Open(l.File, unix.O_RDONLY)
+	if r.Errno == observe.ErrnoName(unix.ENOENT) {
+		r.Outcome, r.Why = observe.Unavailable, observe.NoModule
+	}
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer unix.Close(fd)
+	name := path.Base(l.File)
+	call := fmt.Sprintf("finit_module(%s, %q, %#x)", name, l.Params, l.Flags)
+	if l.Memory || l.Copied || l.Flags&CompressedFile != 0 {
+		image, err := os.ReadFile(l.File)
+		if err != nil {
+			return observe.SetupFailed(fmt.Sprintf("read(%q)", l.File), err)
+		}
+		if l.Memory {
+			return fromError(fmt.Sprintf("init_module(%s, %q)", name, l.Params), unix.InitModule(image, l.Params))
+		}
+		if l.Flags&CompressedFile != 0 {
+			image = gzip(image)
+		}
+		return finit(call, image, l.Params, l.Flags)
+	}
+	return fromError(call, unix.FinitModule(fd, l.Params, l.Flags))
+}
+
+// finit loads a file in memory with the content.
+func finit(call string, content []byte, params string, flags int) observe.Report {
+	fd, err := unix.MemfdCreate("module", unix.MFD_CLOEXEC)
 	if err != nil {
 		return observe.SetupFailed("memfd_create", err)
 	}
 	defer unix.Close(fd)
-	if err := unix.Ftruncate(fd, JunkSize); err != nil {
-		return observe.SetupFailed("ftruncate(memfd)", err)
+	if _, err := unix.Pwrite(fd, content, 0); err != nil {
+		return observe.SetupFailed("pwrite(memfd)", err)
 	}
-	return InitJunk("finit_module(128 zero bytes)", unix.FinitModule(fd, "", 0))
+	return fromError(call, unix.FinitModule(fd, params, flags))
 }
 
-// Load loads a module of the guest, with NAME=VALUE or no parameter, and
-// unloads it. The kernel ignores an unknown parameter, so Load checks that the
-// parameter exists.
-func Load(file, param string, flags int) observe.Report {
-	call := fmt.Sprintf("finit_module(%s, %q, %#x)", path.Base(file), param, flags)
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(observe.OpenCall(file, unix.O_RDONLY), err), Why: observe.NoModule}
+func fromError(call string, err error) observe.Report {
+	return observe.UnavailableIf(observe.FromError(call, err), "CONFIG_MODULES", unix.ENOSYS)
+}
+
+// look adds to the report of a loading whether the module is there, or, if it has
+// parameters, whether they are set. The module logs that its parameter irq is
+// set, because nothing else is left of that if the module is then refused.
+func (l Loading) look(r observe.Report, log string) observe.Report {
+	there := observe.Exists(nopDir)
+	if len(l.Sets) == 0 {
+		return r.Saw(there, fmt.Sprintf("stat(%q): %v", nopDir, there))
 	}
-	if err != nil {
-		return observe.SetupFailed(observe.OpenCall(file, unix.O_RDONLY), err)
+	var shown []string
+	for _, s := range l.Sets {
+		name, _, _ := strings.Cut(s, "=")
+		if !there {
+			break
+		}
+		value, look := observe.ReadText(nopDir + "/parameters/" + name)
+		if look.Outcome != observe.Allowed {
+			value = look.Errno
+		}
+		shown = append(shown, name+"="+value)
 	}
-	defer unix.Close(fd)
-	err = unix.FinitModule(fd, param, flags)
-	r := observe.UnavailableIf(observe.FromError(call, err), "CONFIG_MODULES", unix.ENOSYS)
-	if err != nil {
-		return r
+	return judgeParams(r, l.Sets, shown, log)
+}
+
+// judgeParams adds to the report of a loading whether all parameters are set. shown
+// are their values, none if the module is not there.
+func judgeParams(r observe.Report, sets, shown []string, log string) observe.Report {
+	if len(shown) > 0 {
+		return r.Saw(slices.Equal(shown, sets), "the parameters are "+strings.Join(shown, ", "))
 	}
-	name, _, _ := strings.Cut(param, "=")
-	if param != "" && !observe.Exists("/sys/module/"+nopModule+"/parameters/"+name) {
-		r.Outcome, r.Why = observe.Failed, "the module has no such parameter"
+	for line := range strings.Lines(log) {
+		if strings.HasPrefix(line, nopModule+": irq is set") {
+			return r.Saw(true, fmt.Sprintf("the module logged %q", strings.TrimSpace(line)))
+		}
 	}
-	if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
-		return observe.SetupFailed("delete_module("+nopModule+")", err)
-	}
-	return r
+	return r.Saw(false, "the module is not there and logged nothing")
 }
