@@ -29,6 +29,7 @@ func moduleScenario() Scenario {
 	flags := []loadingVariant{
 		{"init_module", module.Loading{Memory: true}},
 		{"from a file in memory", module.Loading{Copied: true}},
+		{"MODULE_INIT_IGNORE_MODVERSIONS", module.Loading{Flags: module.IgnoreModversions}},
 		{"MODULE_INIT_IGNORE_VERMAGIC", module.Loading{Flags: module.IgnoreVermagic}},
 		{"MODULE_INIT_IGNORE_MODVERSIONS|MODULE_INIT_IGNORE_VERMAGIC", module.Loading{Flags: module.IgnoreModversions | module.IgnoreVermagic}},
 	}
@@ -93,7 +94,7 @@ func moduleScenario() Scenario {
 					Do: func(context.Context, Env) Report {
 						return module.Loading{File: ModuleSigned, Flags: module.IgnoreModversions}.Load()
 					},
-					More: func(context.Context, Env) []Variant { return loadings(ModuleSigned, flags[2:]) },
+					More: func(context.Context, Env) []Variant { return loadings(ModuleSigned, flags[3:]) },
 				},
 			},
 			{

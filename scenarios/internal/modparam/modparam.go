@@ -148,7 +148,6 @@ func Variants(path string) (list []observe.Variant) {
 		{"in hexadecimal", func(v string) string { return "0x" + v }}, // one digit
 		{"zero", func(string) string { return "0" }},
 		{"the largest number", func(string) string { return "4294967295" }},
-		{"as a word", func(v string) string { return map[string]string{"Y": "on", "N": "off"}[v] }},
 	} {
 		list = append(list, SetOther(path, v.text).Vary(v.args))
 	}
