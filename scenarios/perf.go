@@ -22,16 +22,17 @@ func perfScenario() Scenario {
 		Title: "sample what the kernel works with through perf_event_open",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "regs-intr", Call: perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR"), Reason: "perf"},
+				Claim: Claim{Name: "regs-intr", Call: perf.OpenCall("page-faults, PERF_SAMPLE_REGS_INTR") + ", a sample read", Reason: "perf"},
 				Where: Where{Site: site, Needs: needs},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return perf.OpenAndClose("context-switches, PERF_SAMPLE_REGS_INTR", perf.RegsIntr())
-				}},
+				Act: Act{
+					Do:   func(ctx context.Context, _ Env) Report { return perf.RegsIntr(ctx) },
+					More: func(context.Context, Env) []Variant { return perf.RegsIntrMore() },
+				},
 			},
 			{
 				Claim: Claim{
 					Name:   "regs-before",
-					Call:   perf.OpenCall("context-switches, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
+					Call:   perf.OpenCall("page-faults, PERF_SAMPLE_REGS_INTR") + " before the lock, a sample read after it",
 					Reason: "perf",
 					Expect: Gap,
 					Source: "kernel/events/core.c:perf_event_open checks once, and an event goes on as long as it is open, v6.12",
@@ -42,9 +43,9 @@ func perfScenario() Scenario {
 				}},
 			},
 			{
-				Claim: Claim{Name: "kernel-ip", Call: perf.OpenCall("context-switches, PERF_SAMPLE_IP") + ", a sample read", Reason: "perf", Expect: Gap, Source: source},
+				Claim: Claim{Name: "kernel-ip", Call: perf.OpenCall("page-faults, PERF_SAMPLE_IP") + ", a sample read", Reason: "perf", Expect: Gap, Source: source},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return perf.KernelIP() }},
+				Act:   Act{Do: func(ctx context.Context, _ Env) Report { return perf.KernelIP(ctx) }},
 			},
 			{
 				Claim: Claim{
@@ -55,7 +56,18 @@ func perfScenario() Scenario {
 					Source: source,
 				},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return perf.PhysAddr() }},
+				Act:   Act{Do: func(ctx context.Context, _ Env) Report { return perf.PhysAddr(ctx) }},
+			},
+			{
+				Claim: Claim{
+					Name:   "breakpoint",
+					Call:   perf.OpenCall("breakpoint on an instruction of the kernel, PERF_SAMPLE_IP") + ", a sample read",
+					Reason: "perf",
+					Expect: Gap,
+					Source: "kernel/events/hw_breakpoint.c:hw_breakpoint_parse, v6.12, checks CAP_SYS_ADMIN and not lockdown: when the kernel executes an instruction or touches a variable, which kprobes tells as well",
+				},
+				Where: Where{Site: site, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_HAVE_HW_BREAKPOINT"}},
+				Act:   Act{Do: func(ctx context.Context, _ Env) Report { return perf.Breakpoint(ctx) }},
 			},
 			{
 				Claim: Claim{Name: "plain", Call: perf.OpenCall("context-switches"), Expect: Unchecked, Reason: "perf"},

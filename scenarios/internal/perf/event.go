@@ -2,11 +2,12 @@
 package perf
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,14 +33,21 @@ func EveryOccurrence(config, sample uint64) *unix.PerfEventAttr {
 	}
 }
 
-// open opens an event on the first processor, for all tasks there. It includes
-// the kernel: root is not bound by kernel.perf_event_paranoid.
+// open opens an event of this thread. It includes the kernel: root is not bound
+// by kernel.perf_event_paranoid.
 func open(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
-	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	fd, err := unix.PerfEventOpen(attr, 0, -1, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	return fd, observe.UnavailableIf(observe.FromError(OpenCall(what), err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
 }
 
-func OpenCall(what string) string { return "perf_event_open(" + what + ", pid=-1, cpu=0)" }
+// openAll opens an event of all threads on the first processor.
+func openAll(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
+	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	return fd, observe.UnavailableIf(observe.FromError("perf_event_open("+what+", pid=-1, cpu=0)", err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
+}
+
+// OpenCall is perf_event_open(2) as strace prints it.
+func OpenCall(what string) string { return "perf_event_open(" + what + ", pid=0, cpu=-1)" }
 
 // OpenAndClose opens an event and closes it.
 func OpenAndClose(what string, attr *unix.PerfEventAttr) observe.Report {
@@ -56,20 +64,24 @@ type record struct {
 	words  []uint64 // the values that Sample_type selects, in its order
 }
 
-// A sampler is an event with its records mapped.
+// A sampler is an event of this thread with its records mapped.
 type sampler struct {
 	call string
 	fd   int
 	m    []byte
 }
 
+// newSampler locks the goroutine to its thread until close.
 func newSampler(what string, attr *unix.PerfEventAttr) (*sampler, observe.Report) {
+	runtime.LockOSThread()
 	fd, r := open(what, attr)
 	if r.Outcome != observe.Allowed {
+		runtime.UnlockOSThread()
 		return nil, r
 	}
 	m, err := unix.Mmap(fd, 0, (1+perfRing)*os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
+		runtime.UnlockOSThread()
 		unix.Close(fd)
 		return nil, observe.SetupFailed("mmap of "+OpenCall(what), err)
 	}
@@ -79,30 +91,39 @@ func newSampler(what string, attr *unix.PerfEventAttr) (*sampler, observe.Report
 func (s *sampler) close() {
 	unix.Munmap(s.m)
 	unix.Close(s.fd)
+	runtime.UnlockOSThread()
 }
 
-// sampleTime is how long a sampler waits for a matching sample.
-const sampleTime = 2 * time.Second
+// attempts bounds how often an event is provoked. It is in the records when the
+// call that provokes it returns; the ring has room for so many.
+const attempts = 20
 
-// sample enables the event, triggers it, and searches for a matching sample. It
-// never empties the ring, which stops when it is full.
-func (s *sampler) sample(what string, provoke func(), wanted func(record) bool) observe.Report {
+// sample enables the event, provokes it, and searches for a matching sample. The
+// report has a look at what was sampled. sample never empties the ring, which
+// stops when it is full.
+func (s *sampler) sample(ctx context.Context, what string, provoke func() (wanted func(record) bool)) observe.Report {
 	if err := unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
 		return observe.FromError("ioctl(PERF_EVENT_IOC_ENABLE) on "+s.call, err)
 	}
 	defer unix.IoctlSetInt(s.fd, unix.PERF_EVENT_IOC_DISABLE, 0)
 	page := os.Getpagesize()
 	head := (*uint64)(unsafe.Pointer(&s.m[unsafe.Offsetof(unix.PerfEventMmapPage{}.Data_head)]))
-	for start := time.Now(); time.Since(start) < sampleTime; {
-		provoke()
+	r, seen := observe.Report{Outcome: observe.Allowed, Call: s.call}, 0
+	for try := 0; try < attempts && ctx.Err() == nil; try++ {
+		wanted := provoke()
+		if wanted == nil {
+			continue
+		}
 		n := min(atomic.LoadUint64(head), uint64(len(s.m)-page))
-		for _, sample := range records(s.m[page : page+int(n)]) {
+		samples := records(s.m[page : page+int(n)])
+		for _, sample := range samples {
 			if wanted(sample) {
-				return observe.Report{Outcome: observe.Allowed, Call: s.call + ", read: " + what}
+				return r.Saw(true, "sampled "+what)
 			}
 		}
+		seen = len(samples)
 	}
-	return observe.Report{Outcome: observe.Failed, Call: s.call, Why: fmt.Sprintf("no sample of %s within %v", what, sampleTime)}
+	return r.Saw(false, fmt.Sprintf("none of %d samples is of %s", seen, what))
 }
 
 // records returns the samples in a ring that has not wrapped.

@@ -36,7 +36,10 @@ func OpenTracepoint() (r observe.Report) {
 	attr := EveryOccurrence(0, unix.PERF_SAMPLE_RAW)
 	attr.Type = unix.PERF_TYPE_TRACEPOINT
 	for attr.Config = firstEvent; attr.Config < lastEvent; attr.Config++ {
-		r = OpenAndClose(fmt.Sprintf("tracepoint %d, PERF_SAMPLE_RAW", attr.Config), attr)
+		var fd int
+		if fd, r = openAll(fmt.Sprintf("tracepoint %d, PERF_SAMPLE_RAW", attr.Config), attr); r.Outcome == observe.Allowed {
+			unix.Close(fd)
+		}
 		if r.Errno != unix.ErrnoName(unix.EINVAL) { // no event has this id, or perf cannot use it
 			return r
 		}
@@ -77,7 +80,7 @@ func openProbe(source, config, target string) (int, observe.Report) {
 		Type: kind, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
 		Ext1: uint64(uintptr(unsafe.Pointer(&name[0]))), // config1: kprobe_func, uprobe_path
 	}
-	fd, r := open(fmt.Sprintf("%s %q", source, target), attr)
+	fd, r := openAll(fmt.Sprintf("%s %q", source, target), attr)
 	runtime.KeepAlive(name)
 	return fd, r
 }
