@@ -26,60 +26,47 @@ func debugfsScenario() Scenario {
 		name, file string
 		flags      int
 		expect     Expectation
+		use        debugfs.Use
 	}{
-		{"0444", "r0444", unix.O_RDONLY, Unchecked},
-		{"0440", "r0440", unix.O_RDONLY, Unchecked},
-		{"0400", "r0400", unix.O_RDONLY, Unchecked},
-		{"0444-write", "r0444", unix.O_WRONLY, Checked},
-		{"0644-read", "rw0644", unix.O_RDONLY, Checked},
-		{"0600-read", "rw0600", unix.O_RDONLY, Checked},
-		{"0200-write", "w0200", unix.O_WRONLY, Checked},
+		{"0444", "r0444", unix.O_RDONLY, Unchecked, debugfs.ReadsText},
+		{"0440", "r0440", unix.O_RDONLY, Unchecked, debugfs.ReadsText},
+		{"0400", "r0400", unix.O_RDONLY, Unchecked, debugfs.ReadsText},
+		{"0444-write", "r0444", unix.O_WRONLY, Checked, debugfs.Nothing}, // the file has no write(2)
+		{"0644-read", "rw0644", unix.O_RDONLY, Checked, debugfs.ReadsMark},
+		{"0600-read", "rw0600", unix.O_RDONLY, Checked, debugfs.ReadsMark},
+		{"0200-write", "w0200", unix.O_WRONLY, Checked, debugfs.WritesMark},
+		{"ioctl", "ioctl0444", unix.O_RDONLY, Checked, debugfs.Ioctl},
+		{"compat-ioctl", "compat0444", unix.O_RDONLY, Checked, debugfs.ReadsText}, // only a 32-bit task could issue the ioctl
+		{"mmap", "mmap0444", unix.O_RDONLY, Checked, debugfs.Mmap},
 	} {
 		path := filepath.Join(debugfs.LabDir, f.file)
-		s.Probes = append(s.Probes, Probe{
+		p := Probe{
 			Claim: Claim{Name: f.name, Call: observe.OpenCall(path, f.flags), Reason: "debugfs", Expect: f.expect},
 			Where: Where{Site: openSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(observe.WithFile(path, f.flags, nil))
-			}},
-		})
+			Act:   Act{Do: func(context.Context, Env) Report { return debugfs.LabFile(debugfs.Open(path, f.flags, f.use)) }},
+		}
+		if f.expect == Checked {
+			p.More = func(context.Context, Env) []Variant { return debugfs.Opens(path, f.flags) }
+		}
+		s.Probes = append(s.Probes, p)
 	}
+	fs := []string{"CONFIG_DEBUG_FS"}
 	s.Probes = append(s.Probes,
 		Probe{
-			Claim: Claim{Name: "ioctl", Call: `ioctl("` + debugfs.LabDir + `/ioctl0444", _IO('L', 0))`, Reason: "debugfs"},
-			Where: Where{Site: openSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(debugfs.Ioctl(debugfs.LabDir + "/ioctl0444"))
-			}},
+			Claim: Claim{Name: "chmod", Call: `chmod(a file of debugfs)`, Reason: "debugfs"},
+			Where: Where{Site: attrSite, Needs: fs},
+			Act: Act{
+				Do:   func(context.Context, Env) Report { return debugfs.Chmod(debugfs.AttrFile()) },
+				More: func(context.Context, Env) []Variant { return debugfs.Chmods(debugfs.AttrFile()) },
+			},
 		},
 		Probe{
-			// Only a 32-bit task could issue the ioctl; the check is at open.
-			Claim: Claim{Name: "compat-ioctl", Call: observe.OpenCall(debugfs.LabDir+"/compat0444", unix.O_RDONLY), Reason: "debugfs"},
-			Where: Where{Site: openSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(observe.WithFile(debugfs.LabDir+"/compat0444", unix.O_RDONLY, nil))
-			}},
-		},
-		Probe{
-			Claim: Claim{Name: "mmap", Call: `mmap("` + debugfs.LabDir + `/mmap0444", PROT_READ)`, Reason: "debugfs"},
-			Where: Where{Site: openSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(debugfs.Mmap(debugfs.LabDir + "/mmap0444"))
-			}},
-		},
-		Probe{
-			Claim: Claim{Name: "chmod", Call: `chmod("` + debugfs.LabDir + `/attr", 0400)`, Reason: "debugfs"},
-			Where: Where{Site: attrSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(debugfs.Chmod(debugfs.LabDir + "/attr"))
-			}},
-		},
-		Probe{
-			Claim: Claim{Name: "chown", Call: `chown("` + debugfs.LabDir + `/attr", 1, 1)`, Reason: "debugfs"},
-			Where: Where{Site: attrSite, Needs: lab},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return debugfs.LabFile(debugfs.Chown(debugfs.LabDir + "/attr"))
-			}},
+			Claim: Claim{Name: "chown", Call: `chown(a file of debugfs, 1, 1)`, Reason: "debugfs"},
+			Where: Where{Site: attrSite, Needs: fs},
+			Act: Act{
+				Do:   func(context.Context, Env) Report { return debugfs.Chown(debugfs.AttrFile()) },
+				More: func(context.Context, Env) []Variant { return debugfs.Chowns(debugfs.AttrFile()) },
+			},
 		},
 		Probe{
 			// setattr checks only changes of mode, uid and gid.
@@ -94,29 +81,32 @@ func debugfsScenario() Scenario {
 		Probe{
 			// A file of every kernel with debugfs, mode 0200: stock kernels
 			// and ready images have no other here.
-			Claim: Claim{Name: "warn-once", Call: observe.OpenCall(debugfs.Dir+"/clear_warn_once", unix.O_RDONLY), Reason: "debugfs"},
-			Where: Where{Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"}},
-			Act: Act{Do: func(context.Context, Env) Report {
-				return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/clear_warn_once", unix.O_RDONLY, nil), "CONFIG_DEBUG_FS", unix.ENOENT)
-			}},
+			Claim: Claim{Name: "warn-once", Call: observe.OpenCall(debugfs.WarnOnce, unix.O_RDONLY), Reason: "debugfs"},
+			Where: Where{Site: openSite, Needs: fs},
+			Act: Act{
+				Do: func(context.Context, Env) Report {
+					return observe.UnavailableIf(debugfs.Open(debugfs.WarnOnce, unix.O_RDONLY, debugfs.Nothing), "CONFIG_DEBUG_FS", unix.ENOENT)
+				},
+				More: func(context.Context, Env) []Variant { return debugfs.Opens(debugfs.WarnOnce, unix.O_RDONLY) },
+			},
 		},
 		Probe{
 			// The act is one file, its variants are all of them.
 			Claim: Claim{Name: "sweep", Call: observe.OpenCall(debugfs.Dir+"/**", unix.O_WRONLY), Reason: "debugfs"},
-			Where: Where{Site: openSite, Needs: []string{"CONFIG_DEBUG_FS"}},
+			Where: Where{Site: openSite, Needs: fs},
 			Act: Act{
 				Do: func(context.Context, Env) Report {
-					return observe.UnavailableIf(observe.WithFile(debugfs.Dir+"/clear_warn_once", unix.O_WRONLY, nil), "CONFIG_DEBUG_FS", unix.ENOENT)
+					return observe.UnavailableIf(debugfs.Open(debugfs.WarnOnce, unix.O_WRONLY, debugfs.Nothing), "CONFIG_DEBUG_FS", unix.ENOENT)
 				},
 				More: func(context.Context, Env) []Variant { return debugfs.Sweep() },
 			},
 		},
 		Probe{
 			Claim: Claim{Name: "readdir", Call: `getdents("` + debugfs.Dir + `")`, Expect: Unchecked, Reason: "debugfs"},
-			Where: Where{Site: "fs/libfs.c:dcache_readdir", Needs: []string{"CONFIG_DEBUG_FS"}},
+			Where: Where{Site: "fs/libfs.c:dcache_readdir", Needs: fs},
 			Act: Act{Do: func(context.Context, Env) Report {
 				_, err := os.ReadDir(debugfs.Dir)
-				if !observe.Exists(debugfs.Dir + "/clear_warn_once") {
+				if !observe.Exists(debugfs.WarnOnce) {
 					err = unix.ENOENT
 				}
 				return observe.UnavailableIf(observe.FromError(fmt.Sprintf("getdents(%q)", debugfs.Dir), err), "CONFIG_DEBUG_FS", unix.ENOENT)

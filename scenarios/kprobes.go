@@ -26,34 +26,45 @@ func kprobesScenario() Scenario {
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "perf", Call: perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)), Reason: "kprobes"},
+				Claim: Claim{Name: "perf", Call: perf.OpenCall(`kprobe "vfs_statfs"`), Reason: "kprobes"},
 				Where: Where{Site: site, Needs: needsPerf},
-				Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenKprobe() }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return perf.OpenKprobe() },
+					More: func(context.Context, Env) []Variant { return perf.OpenKprobes() },
+				},
 			},
 			{
 				Claim: Claim{
 					Name:       "events-file",
-					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction),
+					Call:       observe.WriteCall(tracefs.Dir+"/kprobe_events", "p:ldlab/kprobe "+tracefs.Probed),
 					Reason:     "kprobes",
 					ShadowedBy: shadows,
 				},
 				Where: Where{Site: site, Needs: []string{"CONFIG_KPROBE_EVENTS"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return tracefs.DefineEvent("kprobe_events", "p:ldlab/kprobe "+perf.ProbedFunction, "-:ldlab/kprobe", "CONFIG_KPROBE_EVENTS")
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report {
+						return tracefs.DefineEvent(tracefs.Event{File: "kprobe_events", Define: "p:ldlab/kprobe " + tracefs.Probed, Name: "ldlab/kprobe", Config: "CONFIG_KPROBE_EVENTS"})
+					},
+					More: func(context.Context, Env) []Variant { return tracefs.DefineKprobes() },
+				},
 			},
 			{
 				Claim: Claim{
 					Name:       "fprobe",
-					Call:       fmt.Sprintf("write(%q, %q)", tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction),
+					Call:       observe.WriteCall(tracefs.Dir+"/dynamic_events", "f:ldlab/fprobe "+tracefs.Probed),
 					Reason:     "kprobes",
 					ShadowedBy: shadows,
 				},
 				Where: Where{Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe", Needs: []string{"CONFIG_FPROBE_EVENTS"}},
-				Act: Act{Do: func(context.Context, Env) Report {
-					r := tracefs.DefineEvent("dynamic_events", "f:ldlab/fprobe "+perf.ProbedFunction, "-:ldlab/fprobe", "CONFIG_DYNAMIC_EVENTS")
-					return observe.UnavailableIf(r, "CONFIG_FPROBE_EVENTS", unix.EINVAL) // no such kind of event
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return tracefs.DefineFprobe("f:ldlab/fprobe " + tracefs.Probed) },
+					More: func(context.Context, Env) []Variant {
+						return []Variant{
+							tracefs.DefineFprobe("f:ldlab/fprobe " + tracefs.Probed + "%return").Vary("a return"),
+							tracefs.DefineFprobe("t:ldlab/fprobe sched_switch").Vary("a tracepoint"),
+						}
+					},
+				},
 			},
 			{
 				Claim: Claim{

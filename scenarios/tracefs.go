@@ -25,35 +25,45 @@ func init() { register("tracefs", tracefsScenario) }
 // files that would show it do not exist then.
 func tracefsScenario() Scenario {
 	s := Scenario{Name: "tracefs", Title: "follow the kernel's every step through tracefs"}
+	const quiet = "events/sched/sched_kthread_stop/"
+	uprobe := func(file, name string) tracefs.Use {
+		return tracefs.ReadsDefined(file, "p:ldlab/"+name+" /proc/self/exe:0x1000", "-:ldlab/"+name, name)
+	}
+	kprobe := func(name string) tracefs.Use {
+		return tracefs.ReadsDefined("kprobe_events", "p:ldlab/"+name+" "+tracefs.Probed, "-:ldlab/"+name, name)
+	}
 	for _, f := range []struct {
 		name, file string
 		flags      int
 		site       string
 		config     string // empty: CONFIG_TRACING
+		use        tracefs.Use
 	}{
-		{"readme", "README", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
-		{"tracing-on", "tracing_on", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", ""},
-		{"trace", "trace", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
-		{"trace-pipe", "trace_pipe", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
-		{"trace-pipe-raw", "per_cpu/cpu0/trace_pipe_raw", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", ""},
-		{"trace-marker", "trace_marker", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", ""},
-		{"set-event", "set_event", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING"},
-		{"event-enable", "events/sched/sched_switch/enable", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING"},
-		{"available-events", "available_events", unix.O_RDONLY, "trace_events.c:ftrace_event_open", "CONFIG_EVENT_TRACING"},
-		{"event-trigger", "events/sched/sched_switch/trigger", unix.O_RDWR, "trace_events_trigger.c:event_trigger_regex_open", "CONFIG_EVENT_TRACING"},
-		{"tracer-option", "options/test_nop_accept", unix.O_RDONLY, "trace.c:trace_array_tracer_options_get", ""},
-		{"printk-formats", "printk_formats", unix.O_RDONLY, "trace_printk.c:ftrace_formats_open", ""},
-		{"dynamic-events", "dynamic_events", unix.O_RDONLY, "trace_dynevent.c:dyn_event_open", "CONFIG_DYNAMIC_EVENTS"},
-		{"kprobe-events", "kprobe_events", unix.O_RDONLY, "trace_kprobe.c:probes_open", "CONFIG_KPROBE_EVENTS"},
-		{"kprobe-profile", "kprobe_profile", unix.O_RDONLY, "trace_kprobe.c:profile_open", "CONFIG_KPROBE_EVENTS"},
-		{"uprobe-events", "uprobe_events", unix.O_RDONLY, "trace_uprobe.c:probes_open", "CONFIG_UPROBE_EVENTS"},
-		{"uprobe-profile", "uprobe_profile", unix.O_RDONLY, "trace_uprobe.c:profile_open", "CONFIG_UPROBE_EVENTS"},
-		{"synthetic-events", "synthetic_events", unix.O_RDONLY, "trace_events_synth.c:synth_events_open", "CONFIG_SYNTH_EVENTS"},
-		{"filter-functions", "available_filter_functions", unix.O_RDONLY, "ftrace.c:ftrace_avail_open", "CONFIG_DYNAMIC_FTRACE"},
-		{"filter-addresses", "available_filter_functions_addrs", unix.O_RDONLY, "ftrace.c:ftrace_avail_addrs_open", "CONFIG_DYNAMIC_FTRACE"},
-		{"graph-function", "set_graph_function", unix.O_RDONLY, "ftrace.c:__ftrace_graph_open", "CONFIG_FUNCTION_GRAPH_TRACER"},
-		{"function-profile", "trace_stat/function0", unix.O_RDONLY, "trace_stat.c:tracing_stat_open", "CONFIG_FUNCTION_PROFILER"},
-		{"stack-trace", "stack_trace", unix.O_RDONLY, "trace_stack.c:stack_trace_open", "CONFIG_STACK_TRACER"},
+		{"readme", "README", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", "", tracefs.Reads("tracing mini-HOWTO")},
+		{"tracing-on", "tracing_on", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", "", tracefs.Toggles("tracing_on")},
+		{"trace", "trace", unix.O_RDONLY, "trace.c:tracing_check_open_get_tr", "", tracefs.Reads("# tracer: ")},
+		{"trace-pipe", "trace_pipe", unix.O_RDONLY | unix.O_NONBLOCK, "trace.c:tracing_check_open_get_tr", "", tracefs.FindsMark},
+		{"trace-pipe-raw", "per_cpu/cpu0/trace_pipe_raw", unix.O_RDONLY | unix.O_NONBLOCK, "trace.c:tracing_check_open_get_tr", "", tracefs.FindsMark},
+		{"trace-marker", "trace_marker", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", "", tracefs.Marks},
+		{"set-event", "set_event", unix.O_WRONLY, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING", tracefs.SetsEvent},
+		{"event-enable", quiet + "enable", unix.O_RDWR, "trace.c:tracing_check_open_get_tr", "CONFIG_EVENT_TRACING", tracefs.Toggles(quiet + "enable")},
+		{"available-events", "available_events", unix.O_RDONLY, "trace_events.c:ftrace_event_open", "CONFIG_EVENT_TRACING", tracefs.ReadsEvent},
+		{"event-trigger", quiet + "trigger", unix.O_RDWR, "trace_events_trigger.c:event_trigger_regex_open", "CONFIG_EVENT_TRACING", tracefs.SetsTrigger(quiet + "trigger")},
+		{"tracer-option", "options/test_nop_accept", unix.O_RDONLY, "trace.c:trace_array_tracer_options_get", "", tracefs.Reads("0", "1")},
+		{"printk-formats", "printk_formats", unix.O_RDONLY, "trace_printk.c:ftrace_formats_open", "", tracefs.ReadsSomething},
+		{"dynamic-events", "dynamic_events", unix.O_RDONLY, "trace_dynevent.c:dyn_event_open", "CONFIG_DYNAMIC_EVENTS", uprobe("dynamic_events", "listed_dynamic")},
+		{"kprobe-events", "kprobe_events", unix.O_RDONLY, "trace_kprobe.c:probes_open", "CONFIG_KPROBE_EVENTS", kprobe("listed_kprobe")},
+		{"kprobe-profile", "kprobe_profile", unix.O_RDONLY, "trace_kprobe.c:profile_open", "CONFIG_KPROBE_EVENTS", kprobe("profiled_kprobe")},
+		{"uprobe-events", "uprobe_events", unix.O_RDONLY, "trace_uprobe.c:probes_open", "CONFIG_UPROBE_EVENTS", uprobe("uprobe_events", "listed_uprobe")},
+		{"uprobe-profile", "uprobe_profile", unix.O_RDONLY, "trace_uprobe.c:profile_open", "CONFIG_UPROBE_EVENTS", uprobe("uprobe_events", "profiled_uprobe")},
+		{"synthetic-events", "synthetic_events", unix.O_RDONLY, "trace_events_synth.c:synth_events_open", "CONFIG_SYNTH_EVENTS",
+			tracefs.ReadsDefined("synthetic_events", "ldlab_synthetic int a", "!ldlab_synthetic int a", "ldlab_synthetic")},
+		{"filter-functions", "available_filter_functions", unix.O_RDONLY, "ftrace.c:ftrace_avail_open", "CONFIG_DYNAMIC_FTRACE", tracefs.ReadsSomething},
+		{"filter-addresses", "available_filter_functions_addrs", unix.O_RDONLY, "ftrace.c:ftrace_avail_addrs_open", "CONFIG_DYNAMIC_FTRACE", tracefs.ReadsSomething},
+		{"graph-function", "set_graph_function", unix.O_RDONLY, "ftrace.c:__ftrace_graph_open", "CONFIG_FUNCTION_GRAPH_TRACER", tracefs.ReadsSomething},
+		{"function-profile", "trace_stat/function0", unix.O_RDONLY, "trace_stat.c:tracing_stat_open", "CONFIG_FUNCTION_PROFILER", tracefs.ReadsSomething},
+		{"stack-trace", "stack_trace", unix.O_RDONLY, "trace_stack.c:stack_trace_open", "CONFIG_STACK_TRACER", tracefs.ReadsSomething},
+		{"option", "options/overwrite", unix.O_RDWR, "trace.c:trace_array_options_get", "", tracefs.Toggles("options/overwrite")},
 	} {
 		if f.config == "" {
 			f.config = "CONFIG_TRACING"
@@ -61,16 +71,14 @@ func tracefsScenario() Scenario {
 		s.Probes = append(s.Probes, Probe{
 			Claim: Claim{Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags), Reason: "tracefs"},
 			Where: Where{Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true},
-			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config) }},
+			Act: Act{
+				Do:   func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config, f.use) },
+				More: func(context.Context, Env) []Variant { return tracefs.Opens(f.file, f.flags) },
+			},
 		})
 	}
 	needs := []string{"CONFIG_TRACING"}
 	s.Probes = append(s.Probes,
-		Probe{
-			Claim: Claim{Name: "option", Call: observe.OpenCall(tracefs.Dir+"/options/overwrite", unix.O_RDONLY), Reason: "tracefs"},
-			Where: Where{Site: "kernel/trace/trace.c:trace_array_options_get", Needs: needs, AbsentIfLockedAtBoot: true},
-			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.OpenOption("options/overwrite") }},
-		},
 		Probe{
 			Claim: Claim{Name: "instance", Call: fmt.Sprintf("mkdir(%q)", tracefs.Dir+"/instances/ldlab"), Reason: "tracefs"},
 			Where: Where{Site: "fs/tracefs/inode.c:tracefs_create_dir", Needs: needs, AbsentIfLockedAtBoot: true},
@@ -97,16 +105,18 @@ func tracefsScenario() Scenario {
 			// The tracer of mmiotrace is registered late in the boot. The other
 			// tracers of the lab's kernels are not even tried if tracing was
 			// not initialised.
-			Claim: Claim{Name: "tracers", Call: "the tracers that registered at boot, in the kernel's log", Reason: "tracefs"},
+			Claim: Claim{Name: "tracers", Call: `read("/sys/kernel/tracing/available_tracers"): mmiotrace`, Reason: "tracefs"},
 			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:register_tracer", Only: []string{"x86_64"}, Needs: []string{"CONFIG_MMIOTRACE"}},
-			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.TracersOfBoot() }},
+			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.TracerOfBoot("mmiotrace") }},
 		},
 		Probe{
 			// The act is one file, its variants are all of them.
 			Claim: Claim{Name: "sweep", Call: observe.OpenCall(tracefs.Dir+"/**", unix.O_RDONLY), Reason: "tracefs"},
 			Where: Where{Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true},
 			Act: Act{
-				Do:   func(context.Context, Env) Report { return tracefs.Open("README", unix.O_RDONLY, "CONFIG_TRACING") },
+				Do: func(context.Context, Env) Report {
+					return tracefs.Open("README", unix.O_RDONLY, "CONFIG_TRACING", tracefs.Reads("tracing mini-HOWTO"))
+				},
 				More: func(context.Context, Env) []Variant { return tracefs.Sweep() },
 			},
 		},
@@ -141,13 +151,13 @@ func tracefsScenario() Scenario {
 		Probe{
 			Claim: Claim{
 				Name:   "trace-before",
-				Call:   observe.OpenCall(tracefs.Dir+"/trace", unix.O_RDONLY) + " before the lock, read after it",
+				Call:   observe.OpenCall(tracefs.Dir+"/per_cpu/cpu0/trace_pipe_raw", unix.O_RDONLY) + " and trace_marker before the lock, written and read after it",
 				Expect: Gap,
 				Reason: "tracefs",
-				Source: "kernel/trace/trace.c:tracing_open checks, and no read or write after it, v6.12",
+				Source: "kernel/trace/trace.c:tracing_buffers_open and tracing_mark_open check, and no read or write after them, v6.12",
 			},
 			Where: Where{Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true},
-			Act:   Act{Setup: tracefs.OpenForLater("trace")},
+			Act:   Act{Setup: tracefs.MarkForLater},
 		},
 		Probe{
 			Claim: Claim{

@@ -1,6 +1,7 @@
 package perf
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/debugfs"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
@@ -22,7 +24,8 @@ const (
 	// (kernel/trace/trace.h:enum trace_type, v6.12).
 	firstEvent, lastEvent = 32, 4096
 
-	// ProbedFunction is the kprobes' function: every read(2) calls it.
+	// ProbedFunction is the function of the kprobe from before the lock: every
+	// read(2) calls it.
 	ProbedFunction = "vfs_read"
 
 	eventSources = "/sys/bus/event_source/devices"
@@ -67,31 +70,116 @@ func sourceType(name, config string) (uint32, observe.Report) {
 	return uint32(n), r
 }
 
-// openProbe makes a perf event that is a probe on a kernel function or on the
-// beginning of a file, and counts its hits. Closing the descriptor removes the
-// probe.
-func openProbe(source, config, target string) (int, observe.Report) {
+// A probed is what a perf event of a probe names: a kernel function or the path of
+// a file, or an address of the kernel, and an offset from it.
+type probed struct {
+	name   string // empty: the offset is an address
+	offset uint64
+	back   bool // when the function returns
+}
+
+func (t probed) String() string {
+	switch {
+	case t.name == "":
+		return fmt.Sprintf("%#x", t.offset)
+	case t.offset != 0:
+		return fmt.Sprintf("%q+%d", t.name, t.offset)
+	case t.back:
+		return fmt.Sprintf("return of %q", t.name)
+	}
+	return fmt.Sprintf("%q", t.name)
+}
+
+// openProbe makes a perf event that is a probe, and counts its hits by this thread,
+// or by every one on the first processor. Closing the descriptor removes the probe.
+func openProbe(source, config string, to probed, all bool) (int, observe.Report) {
 	kind, r := sourceType(source, config)
 	if r.Outcome != observe.Allowed {
 		return -1, r
 	}
-	name := append([]byte(target), 0)
+	name := append([]byte(to.name), 0)
 	attr := &unix.PerfEventAttr{
 		Type: kind, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})),
-		Ext1: uint64(uintptr(unsafe.Pointer(&name[0]))), // config1: kprobe_func, uprobe_path
+		Ext2: to.offset, // config2: probe_offset, kprobe_addr
 	}
-	fd, r := openAll(fmt.Sprintf("%s %q", source, target), attr)
+	if to.name != "" {
+		attr.Ext1 = uint64(uintptr(unsafe.Pointer(&name[0]))) // config1: kprobe_func, uprobe_path
+	}
+	if to.back {
+		attr.Config = 1 // kernel/events/core.c:PERF_PROBE_CONFIG_IS_RETPROBE, v6.12
+	}
+	open := open
+	if all {
+		open = openAll
+	}
+	fd, r := open(fmt.Sprintf("%s %s", source, to), attr)
 	runtime.KeepAlive(name)
 	return fd, r
 }
 
-// OpenKprobe probes a function and closes the probe.
-func OpenKprobe() observe.Report {
-	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
-	if r.Outcome == observe.Allowed {
-		unix.Close(fd)
+// statFunction is the kernel function that statfs(2) calls, in every kernel. No
+// other probe leaves a kprobe there.
+const statFunction = "vfs_statfs"
+
+// OpenKprobe probes a function, calls it, reads whether the probe was hit, and
+// closes the probe. If the kernel refuses, the probe must not be there.
+func OpenKprobe() observe.Report { return useKprobe(probed{name: statFunction}, false) }
+
+// OpenKprobes probes the function in other ways.
+func OpenKprobes() (list []observe.Variant) {
+	list = []observe.Variant{
+		useKprobe(probed{name: statFunction, back: true}, false).Vary("return"),
+		useKprobe(probed{name: statFunction}, true).Vary("every thread"),
+		// After what the compiler puts first: no instruction, or one of 4 or 5 bytes.
+		useKprobe(probed{name: statFunction, offset: 4}, false).Vary("offset 4"),
+		useKprobe(probed{name: statFunction, offset: 5}, false).Vary("offset 5"),
 	}
-	return r
+	if at := address(statFunction); at != 0 {
+		list = append(list, useKprobe(probed{offset: at}, false).Vary("by address"))
+	}
+	return list
+}
+
+// useKprobe probes statFunction.
+func useKprobe(to probed, all bool) observe.Report {
+	defer observe.OnFirstProcessor()()
+	if has, _ := debugfs.HasKprobe(statFunction); has {
+		return observe.Report{Outcome: observe.Failed, Call: "kprobe " + to.String(), Why: "the function has a kprobe already"}
+	}
+	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", to, all)
+	if r.Outcome == observe.Unavailable {
+		return r
+	}
+	if r.Outcome != observe.Allowed {
+		has, known := debugfs.HasKprobe(statFunction)
+		if !known {
+			return r.Saw(false, "there is no descriptor, and no list of kprobes")
+		}
+		return r.Saw(has, fmt.Sprintf("%s in the list of kprobes: %t", statFunction, has))
+	}
+	defer unix.Close(fd)
+	var st unix.Statfs_t
+	_ = unix.Statfs("/", &st)
+	var b [8]byte
+	_, err := unix.Read(fd, b[:])
+	hits := binary.LittleEndian.Uint64(b[:])
+	return r.Saw(hits > 0, fmt.Sprintf("%s, %d hits", observe.CallText("read", err), hits))
+}
+
+// address is that of a function in /proc/kallsyms; 0 if it is not there.
+func address(function string) (at uint64) {
+	f, err := os.Open("/proc/kallsyms")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if hex, ok := strings.CutSuffix(s.Text(), " T "+function); ok {
+			at, _ = strconv.ParseUint(hex, 16, 64)
+			return at
+		}
+	}
+	return 0
 }
 
 // OpenUprobe probes a file of its own, which nothing executes.
@@ -104,7 +192,7 @@ func OpenUprobe() observe.Report {
 	if err := unix.Ftruncate(file, int64(os.Getpagesize())); err != nil {
 		return observe.SetupFailed("ftruncate", err)
 	}
-	fd, r := openProbe("uprobe", "CONFIG_UPROBE_EVENTS", fmt.Sprintf("/proc/self/fd/%d", file))
+	fd, r := openProbe("uprobe", "CONFIG_UPROBE_EVENTS", probed{name: fmt.Sprintf("/proc/self/fd/%d", file)}, true)
 	if r.Outcome == observe.Allowed {
 		unix.Close(fd)
 	}
@@ -114,7 +202,7 @@ func OpenUprobe() observe.Report {
 // KprobeForLater probes a function now and later checks whether it is still
 // probed.
 func KprobeForLater() (func(context.Context) observe.Report, observe.Report) {
-	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", ProbedFunction)
+	fd, r := openProbe("kprobe", "CONFIG_KPROBE_EVENTS", probed{name: ProbedFunction}, true)
 	if r.Outcome != observe.Allowed {
 		return nil, r
 	}

@@ -16,7 +16,7 @@ import (
 // time, because their open function checks nothing.
 type Exception struct {
 	Pattern string // of path.Match, in the top directory or an instance; "rv/**" is all below rv
-	Source  string // file:function of the kernel, v6.12
+	Source  string // file:function of the kernel, v6.12 if not said otherwise
 }
 
 // Exceptions are all of them. docs/sweeps.md has what each gives away.
@@ -32,6 +32,7 @@ var Exceptions = []Exception{
 	{"user_events_data", "kernel/trace/trace_events_user.c:user_events_open"},
 	{"user_events_status", "kernel/trace/trace_events_user.c:user_status_open"},
 	{"rv/**", "kernel/trace/rv/rv.c, rv_reactors.c: simple_open, and functions that check nothing"},
+	{"remotes/**", "kernel/trace/trace_remote.c, from v7.0 on: none of its functions checks"},
 }
 
 // unchecked reports whether an exception has the file.
@@ -67,6 +68,14 @@ var tree = sweep.Tree{Dir: Dir, Skip: acts, SameMode: func(file string) string {
 		return path.Base(file)
 	}
 	return ""
+}}
+
+// withoutEvents is tracefs with the events of one system only, which every kernel
+// has.
+var withoutEvents = sweep.Tree{Dir: Dir, SameMode: tree.SameMode, Skip: func(file string) bool {
+	rest, event := strings.CutPrefix(file, "events/")
+	system, _, _ := strings.Cut(rest, "/")
+	return acts(file) || event && system != "sched"
 }}
 
 // wholeEvents is up to how many events a sweep opens every file of each. A
@@ -155,13 +164,7 @@ func Sweep() []observe.Variant {
 // OpenUnchecked opens the files of the exceptions, of the events of one system
 // only. The act is allowed if one of them opens; the report counts them.
 func OpenUnchecked() observe.Report {
-	t := tree
-	t.Skip = func(file string) bool {
-		rest, event := strings.CutPrefix(file, "events/")
-		system, _, _ := strings.Cut(rest, "/")
-		return acts(file) || event && system != "sched"
-	}
-	list, err := t.Files()
+	list, err := withoutEvents.Files()
 	if err != nil {
 		return observe.SetupFailed(fmt.Sprintf("walk %q", Dir), err)
 	}

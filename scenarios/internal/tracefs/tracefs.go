@@ -15,20 +15,6 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// DefineEvent writes the definition of an event and removes the event.
-func DefineEvent(file, define, remove, config string) observe.Report {
-	path := Dir + "/" + file
-	return DeniedIfEmpty(observe.WithFile(path, unix.O_WRONLY, func(fd int) observe.Report {
-		_, err := unix.Write(fd, []byte(define))
-		if err == nil {
-			if _, err := unix.Write(fd, []byte(remove)); err != nil {
-				return observe.SetupFailed(fmt.Sprintf("write(%q, %q)", path, remove), err)
-			}
-		}
-		return observe.FromError(fmt.Sprintf("write(%q, %q)", path, define), err)
-	}), config)
-}
-
 const Dir = "/sys/kernel/tracing"
 
 // If the kernel booted with tracefs locked, tracefs has no files, and ENOENT is
@@ -69,11 +55,6 @@ func Entries() ([]os.DirEntry, error) {
 	return os.ReadDir(Dir)
 }
 
-// Open opens a file of tracefs and closes it.
-func Open(file string, flags int, config string) observe.Report {
-	return DeniedIfEmpty(observe.WithFile(filepath.Join(Dir, file), flags, nil), config)
-}
-
 // Read reads the beginning of a file of tracefs.
 func Read(file, config string) observe.Report {
 	path := filepath.Join(Dir, file)
@@ -83,62 +64,75 @@ func Read(file, config string) observe.Report {
 	}), config)
 }
 
-// OpenForLater opens a file of tracefs now and reads it later.
-func OpenForLater(file string) func(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
-	return func(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
-		path := filepath.Join(Dir, file)
-		fd, r := observe.Open(path, unix.O_RDONLY)
-		if r.Outcome != observe.Allowed {
-			return nil, DeniedIfEmpty(r, "CONFIG_TRACING")
+// MarkForLater opens the files that write a mark and that read it raw, and later
+// does both. It does not hold the file trace open, because the buffers cannot be
+// resized then (kernel/trace/ring_buffer.c:ring_buffer_resize, v6.12), which other
+// probes make the kernel do.
+func MarkForLater(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
+	raw, marker := filepath.Join(Dir, "per_cpu/cpu0/trace_pipe_raw"), filepath.Join(Dir, "trace_marker")
+	fd, r := observe.Open(raw, unix.O_RDONLY|unix.O_NONBLOCK)
+	if r.Outcome != observe.Allowed {
+		return nil, DeniedIfEmpty(r, "CONFIG_TRACING").Saw(false, "the file is not open")
+	}
+	mfd, r := observe.Open(marker, unix.O_WRONLY)
+	if r.Outcome != observe.Allowed {
+		unix.Close(fd)
+		return nil, r
+	}
+	return func(context.Context) observe.Report {
+		defer unix.Close(fd)
+		defer unix.Close(mfd)
+		defer observe.OnFirstProcessor()()
+		if _, err := unix.Write(mfd, []byte(mark())); err != nil {
+			return observe.FromError(observe.WriteCall(marker, mark()), err)
 		}
-		return func(context.Context) observe.Report {
-			defer unix.Close(fd)
-			_, err := unix.Read(fd, make([]byte, os.Getpagesize()))
-			return observe.FromError(fmt.Sprintf("read(%q opened before)", path), err)
-		}, r
-	}
+		found, look := finds(fd, mark())
+		return observe.FromError(fmt.Sprintf("read(%q opened before)", raw), nil).Saw(found, look)
+	}, r
 }
 
-// OpenOption opens a file of options/, whose open function turns every error
-// into ENODEV (kernel/trace/trace.c:trace_options_open, v6.12).
-func OpenOption(file string) observe.Report {
-	r := Open(file, unix.O_RDONLY, "CONFIG_TRACING")
-	if r.Outcome == observe.Failed && r.Errno == unix.ErrnoName(unix.ENODEV) {
-		r.Outcome, r.Why = observe.Denied, ""
-	}
-	return r
-}
-
-// MakeInstance creates a tracing instance and removes it. A denial to create
-// its directory is returned as EINVAL
+// MakeInstance creates a tracing instance, looks whether it is there, and removes
+// it. A denial to create its directory is returned as EINVAL
 // (kernel/trace/trace.c:trace_array_create_dir, v6.12).
 func MakeInstance() observe.Report {
 	path := filepath.Join(Dir, "instances/ldlab")
-	call := fmt.Sprintf("mkdir(%q)", path)
-	err := unix.Mkdir(path, 0o750)
-	if err == nil {
-		if err := unix.Rmdir(path); err != nil {
-			return observe.SetupFailed(fmt.Sprintf("rmdir(%q)", path), err)
-		}
+	if observe.Exists(path) {
+		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("lstat(%q) = ok", path), Why: "the instance exists already"}
 	}
-	r := DeniedIfEmpty(observe.FromError(call, err), "CONFIG_TRACING")
+	err := unix.Mkdir(path, 0o750)
+	r := DeniedIfEmpty(observe.FromError(fmt.Sprintf("mkdir(%q)", path), err), "CONFIG_TRACING")
 	if r.Outcome == observe.Failed && r.Errno == unix.ErrnoName(unix.EINVAL) {
 		r.Outcome, r.Why = observe.Denied, ""
+	}
+	var st unix.Stat_t
+	is := unix.Lstat(path, &st)
+	r = r.Saw(is == nil, observe.CallText(fmt.Sprintf("lstat(%q)", path), is))
+	if is == nil {
+		if err := unix.Rmdir(path); err != nil {
+			r.Look += ", and stays: " + observe.CallText("rmdir", err)
+		}
 	}
 	return r
 }
 
-// HasFiles checks whether the kernel created a file at boot; directories do not
-// count.
+// HasFiles looks for a file that the kernel created at boot, in any directory:
+// directories do not count.
 func HasFiles() observe.Report {
 	call := fmt.Sprintf("getdents(%q)", Dir)
-	entries, err := Entries()
+	_, err := Entries()
 	r := observe.UnavailableIf(observe.FromError(call, err), "CONFIG_TRACING", unix.ENOENT)
-	isFile := func(e os.DirEntry) bool { return e.Type().IsRegular() }
-	if err == nil && !slices.ContainsFunc(entries, isFile) {
-		r.Outcome, r.Call = observe.Denied, call+" = ok: tracefs has no file"
+	if r.Outcome != observe.Allowed {
+		return r
 	}
-	return r
+	files, err := withoutEvents.Files()
+	if err != nil {
+		return observe.SetupFailed(fmt.Sprintf("walk %q", Dir), err)
+	}
+	if len(files) == 0 {
+		r.Outcome, r.Call = observe.Denied, call+" = ok: tracefs has no file"
+		return r.Saw(false, "there is no file")
+	}
+	return r.Saw(true, fmt.Sprintf("there is %q", files[0].Path))
 }
 
 // Automount checks for the directory in debugfs on which tracefs is mounted
@@ -158,18 +152,30 @@ func Automount() observe.Report {
 	return r
 }
 
-// TracersOfBoot searches the kernel's log for a tracer that lockdown denied
-// (kernel/trace/trace.c:register_tracer, v6.12).
-func TracersOfBoot() observe.Report {
-	const call = "syslog(SYSLOG_ACTION_READ_ALL)"
+// TracerOfBoot looks for a tracer among those that registered at boot. If lockdown
+// refused it, the kernel logs that (kernel/trace/trace.c:register_tracer, v6.12),
+// and there is no list. A lock at run time refuses the list, but not the tracer:
+// then only the log is left.
+func TracerOfBoot(name string) observe.Report {
+	const file = Dir + "/available_tracers"
+	text, r := observe.ReadText(file)
+	if r.Outcome == observe.Allowed {
+		if slices.Contains(strings.Fields(text), name) {
+			return r.Saw(true, fmt.Sprintf("it has %q", name))
+		}
+		r.Outcome, r.Why = observe.Failed, fmt.Sprintf("%q has no %q", text, name)
+		return r
+	}
 	log, err := observe.KernelLog()
 	if err != nil {
-		return observe.SetupFailed(call, err)
+		return observe.SetupFailed("syslog(SYSLOG_ACTION_READ_ALL)", err)
 	}
-	for line := range strings.Lines(log) {
-		if _, name, ok := strings.Cut(line, "Can not register tracer "); ok {
-			return observe.Report{Outcome: observe.Denied, Call: fmt.Sprintf("%s: tracer %s", call, strings.TrimSpace(name))}
-		}
+	line := "Can not register tracer " + name + " due to lockdown"
+	switch logged := strings.Contains(log, line); {
+	case logged:
+		return observe.Report{Outcome: observe.Denied, Call: r.Call, Errno: r.Errno}.Saw(false, fmt.Sprintf("the kernel logged %q", line))
+	case r.Outcome == observe.Denied:
+		return observe.Report{Outcome: observe.Allowed, Call: "syslog(SYSLOG_ACTION_READ_ALL): no tracer was refused"}
 	}
-	return observe.Report{Outcome: observe.Allowed, Call: call + ": no tracer was refused"}
+	return r
 }
