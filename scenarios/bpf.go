@@ -20,7 +20,9 @@ func init() { register("bpf", bpfScenario) }
 // kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12; for all others it is in
 // kernel/bpf/helpers.c:bpf_base_func_proto, which only has bpf_probe_read_kernel and
 // bpf_probe_read_kernel_str. The verifier refuses a helper that was compiled out in
-// the same way, hence the control and probe_read_user.
+// the same way, hence the control and probe_read_user. The programs run, and compare
+// what they read with what they know: the pattern on their own stack, which is
+// kernel memory. What they write is a page of the process.
 func bpfScenario() Scenario {
 	const tracing, base = "kernel/trace/bpf_trace.c:bpf_tracing_func_proto", "kernel/bpf/helpers.c:bpf_base_func_proto"
 	needs := []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS"}
@@ -43,12 +45,17 @@ func bpfScenario() Scenario {
 		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Checked, base},
 		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Unchecked, base},
 	} {
+		call := bpf.Call{Type: h.typ, Fn: h.fn}
+		var more func(context.Context, Env) []Variant
+		if h.expect == Checked {
+			more = func(context.Context, Env) []Variant { return call.More() }
+		}
 		s.Probes = append(s.Probes, Probe{
-			Claim:    Claim{Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)), Reason: h.reason, Expect: h.expect},
+			Claim:    Claim{Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s), bpf(BPF_PROG_TEST_RUN)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)), Reason: h.reason, Expect: h.expect},
 			Where:    Where{Site: h.site, Needs: needs},
 			Schedule: Schedule{Lines: 2},
 			// v6.12 checks once more when the verifier fixes the call up
-			Act: Act{Do: func(context.Context, Env) Report { return bpf.LoadCalling(h.typ, h.fn) }},
+			Act: Act{Do: func(context.Context, Env) Report { return call.Do() }, More: more},
 		})
 	}
 	s.Probes = append(s.Probes, Probe{
@@ -69,6 +76,30 @@ func bpfScenario() Scenario {
 			Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
 		},
 		Act: Act{Do: func(context.Context, Env) Report { return bpf.CastAndRead() }},
+	})
+	for _, p := range []struct{ name, format string }{{"snprintf", "%s"}, {"snprintf-pks", "%pks"}} {
+		s.Probes = append(s.Probes, Probe{
+			Claim: Claim{
+				Name:   p.name,
+				Call:   fmt.Sprintf("bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_snprintf(%q) of a kernel address), bpf(BPF_PROG_TEST_RUN)", p.format),
+				Expect: Gap,
+				Source: "kernel/bpf/helpers.c:bpf_base_func_proto, v6.12, gives bpf_snprintf to every program; bpf_bprintf_prepare reads the string with strncpy_from_kernel_nofault and does not check",
+				Reason: "bpf_read_kernel",
+			},
+			Where: Where{Site: "kernel/bpf/helpers.c:bpf_bprintf_prepare", Needs: needs},
+			Act:   Act{Do: func(context.Context, Env) Report { return bpf.Print(p.format) }},
+		})
+	}
+	s.Probes = append(s.Probes, Probe{
+		Claim: Claim{
+			Name:   "perf-event-regs",
+			Call:   "bpf(BPF_PROG_LOAD, perf_event that copies its registers), a page fault in the kernel",
+			Expect: Gap,
+			Source: "kernel/events/core.c:bpf_overflow_handler, v6.12, gives a program the registers of the interrupted kernel; perf_event_open checks PERF_SAMPLE_REGS_INTR alone",
+			Reason: "perf",
+		},
+		Where: Where{Site: "kernel/events/core.c:bpf_overflow_handler", Needs: append(needs[:2:2], "CONFIG_PERF_EVENTS")},
+		Act:   Act{Do: func(context.Context, Env) Report { return bpf.KernelRegisters() }},
 	})
 	return s
 }

@@ -3,6 +3,8 @@
 package bpf
 
 import (
+	"fmt"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
@@ -13,21 +15,22 @@ import (
 // LoadForLater loads a program that reads kernel memory and runs it. The
 // function that it returns runs the program again.
 func LoadForLater() (func() observe.Report, observe.Report) {
-	addr, err := ksym(textSymbol)
-	if err != nil {
-		return nil, observe.SetupFailed(`read("/proc/kallsyms")`, err)
+	const fn = asm.FnProbeReadKernel
+	fd, text, err := loadProg(ebpf.RawTracepoint, reading(fn, known(8, false), 0))
+	if r := judgeHelper("bpf(BPF_PROG_LOAD, "+HelperName(fn)+")", text, err); r.Outcome != observe.Allowed {
+		return nil, r.Saw(false, "no program was loaded")
 	}
-	name := HelperName(asm.FnProbeReadKernel)
-	fd, text, err := loadProg(ebpf.RawTracepoint, reading(addr))
-	if r := judgeHelper("bpf(BPF_PROG_LOAD, "+name+")", text, err); r.Outcome != observe.Allowed {
-		return nil, r
+	run := func() observe.Report {
+		got, err := runProg(fd, ebpf.RawTracepoint)
+		r, done := judgeRun(fmt.Sprintf("bpf(BPF_PROG_TEST_RUN, %s)", HelperName(fn)), int32(got), err)
+		return r.Saw(done, "the program compared what it read")
 	}
-	r := readsText(fd, name)
-	if r.Outcome != observe.Allowed {
+	if r := run(); r.Outcome != observe.Allowed {
+		unix.Close(fd)
 		return nil, r
 	}
 	return func() observe.Report {
 		defer unix.Close(fd)
-		return readsText(fd, name)
-	}, r
+		return run()
+	}, observe.FromError("bpf(BPF_PROG_TEST_RUN)", nil)
 }

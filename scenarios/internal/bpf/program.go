@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -10,15 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/ownpage"
 )
 
-// TypeName is the name of a program type in bpf(2).
-func TypeName(typ ebpf.ProgramType) string {
-	if typ == ebpf.SocketFilter {
-		return "socket_filter"
-	}
-	return "raw_tracepoint"
+// typeNames are the program types that the probes use, as bpf(2) names them.
+var typeNames = map[ebpf.ProgramType]string{
+	ebpf.RawTracepoint: "raw_tracepoint", ebpf.Kprobe: "kprobe", ebpf.TracePoint: "tracepoint", ebpf.PerfEvent: "perf_event",
+	ebpf.Syscall: "syscall", ebpf.SocketFilter: "socket_filter", ebpf.SchedCLS: "sched_cls", ebpf.SchedACT: "sched_act", ebpf.XDP: "xdp",
+	ebpf.LWTIn: "lwt_in", ebpf.LWTOut: "lwt_out", ebpf.LWTXmit: "lwt_xmit", ebpf.SkSKB: "sk_skb", ebpf.SkMsg: "sk_msg",
+	ebpf.SockOps: "sock_ops", ebpf.SkReuseport: "sk_reuseport",
 }
+
+// TypeName is the name of a program type in bpf(2).
+func TypeName(typ ebpf.ProgramType) string { return typeNames[typ] }
 
 // HelperName is the name of a helper in bpf-helpers(7) and in the verifier's
 // log.
@@ -36,33 +41,100 @@ func HelperName(fn asm.BuiltinFunc) string {
 	return "bpf_" + b.String()
 }
 
-// calling is the smallest program that calls a helper of the probe_read and
-// probe_write family: 8 bytes between the stack and address 0.
-func calling(fn asm.BuiltinFunc) asm.Instructions {
-	stack, other := asm.R1, asm.R3
-	if fn == asm.FnProbeWriteUser { // the first argument is the address to write to
-		stack, other = asm.R2, asm.R1
+// What a program returns that reads; a negative error of the helper otherwise.
+const (
+	readRight   = 1 // the helper read what is there
+	refusedRead = 2 // the helper refused, and read what is there all the same
+	readWrong   = 3 // the helper accepted, and read something else
+)
+
+// onStack stores bytes on the program's stack, below the frame pointer at the
+// offset, which is a multiple of 8.
+func onStack(offset int16, b []byte) (code asm.Instructions) {
+	b = append(b, make([]byte, -len(b)&7)...)
+	for i := 0; i < len(b); i += 8 {
+		code = append(code,
+			asm.LoadImm(asm.R0, int64(binary.LittleEndian.Uint64(b[i:])), asm.DWord),
+			asm.StoreMem(asm.RFP, offset+int16(i), asm.R0, asm.DWord))
 	}
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R0, 0),
-		asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord),
-		asm.Mov.Reg(stack, asm.RFP),
-		asm.Add.Imm(stack, -8),
-		asm.Mov.Imm(other, 0),
-		asm.Mov.Imm(sizeArg(fn), 8),
+	return code
+}
+
+// reading is a program that calls a helper of the probe_read family: size bytes
+// to the stack. It compares the last ones with what is there. The source is user
+// memory at the address, or if that is 0, kernel memory: the program's own
+// stack, which has the pattern.
+func reading(fn asm.BuiltinFunc, pattern []byte, address uint64) asm.Instructions {
+	size := len(pattern)
+	room := int16((size + 7) &^ 7)
+	code := append(onStack(-2*room, pattern), onStack(-room, make([]byte, size))...)
+	source := asm.Instructions{asm.Mov.Reg(asm.R3, asm.RFP), asm.Add.Imm(asm.R3, -2*int32(room))}
+	if address != 0 {
+		source = asm.Instructions{asm.LoadImm(asm.R3, int64(address), asm.DWord)}
+	}
+	code = append(append(code, source...),
+		asm.Mov.Reg(asm.R1, asm.RFP),
+		asm.Add.Imm(asm.R1, -int32(room)),
+		asm.Mov.Imm(asm.R2, int32(size)),
 		fn.Call(),
-		asm.Mov.Imm(asm.R0, 0),
-		asm.Return(),
+		asm.Mov.Reg(asm.R6, asm.R0),
+	)
+	// The last 4 bytes, or the only one. A string's last byte is 0.
+	at, want := -room, int32(pattern[0])
+	load := asm.LoadMem(asm.R0, asm.RFP, at, asm.Byte)
+	if size >= 4 {
+		at += int16(size) - 4
+		want = int32(binary.LittleEndian.Uint32(pattern[size-4:]))
+		load = asm.LoadMem(asm.R0, asm.RFP, at, asm.Word)
 	}
+	return append(code,
+		load,
+		asm.JNE.Imm(asm.R0, want, "wrong"),
+		asm.Mov.Imm(asm.R0, readRight),
+		asm.JSGE.Imm(asm.R6, 0, "exit"),
+		asm.Mov.Imm(asm.R0, refusedRead),
+		asm.Ja.Label("exit"),
+		asm.Mov.Reg(asm.R0, asm.R6).WithSymbol("wrong"),
+		asm.JSLT.Imm(asm.R6, 0, "exit"),
+		asm.Mov.Imm(asm.R0, readWrong),
+		asm.Return().WithSymbol("exit"),
+	)
 }
 
-func sizeArg(fn asm.BuiltinFunc) asm.Register {
-	if fn == asm.FnProbeWriteUser {
-		return asm.R3
-	}
-	return asm.R2
+// writing is a program that writes the pattern to user memory at the address.
+func writing(pattern []byte, address uint64) asm.Instructions {
+	room := int16((len(pattern) + 7) &^ 7)
+	return append(onStack(-room, pattern),
+		asm.LoadImm(asm.R1, int64(address), asm.DWord),
+		asm.Mov.Reg(asm.R2, asm.RFP),
+		asm.Add.Imm(asm.R2, -int32(room)),
+		asm.Mov.Imm(asm.R3, int32(len(pattern))),
+		asm.FnProbeWriteUser.Call(),
+		asm.JSLT.Imm(asm.R0, 0, "exit"),
+		asm.Mov.Imm(asm.R0, readRight),
+		asm.Return().WithSymbol("exit"),
+	)
 }
 
+// known is a pattern of which a program can compare the last 4 bytes: as a
+// number of 32 bits they are positive. A string ends with a 0.
+func known(size int, text bool) []byte {
+	b := ownpage.Pattern(make([]byte, size))
+	switch {
+	case text:
+		b[size-1] = 0
+	case size >= 4:
+		b[size-1] &= 0x7f
+	}
+	return b
+}
+
+// isString reports whether what a helper reads is a string.
+func isString(fn asm.BuiltinFunc) bool {
+	return fn == asm.FnProbeReadStr || fn == asm.FnProbeReadKernelStr || fn == asm.FnProbeReadUserStr
+}
+
+// UseMap makes a map and uses it.
 func UseMap() observe.Report {
 	const call = "bpf(BPF_MAP_CREATE, array)"
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})

@@ -46,10 +46,20 @@ func Pattern(b []byte) []byte {
 		if i%8 == 0 { // an odd factor: another word for each place and pattern
 			word := (n<<40 ^ uint64(os.Getpid())<<20 ^ uint64(i/8)) * 0x9e3779b97f4a7c15
 			var w [8]byte
-			binary.LittleEndian.PutUint64(w[:], word)
+			binary.BigEndian.PutUint64(w[:], word) // the upper bytes differ most
 			copy(b[i:], w[:])
 		}
 		b[i] |= 1
+	}
+	return b
+}
+
+// Other is size bytes, skip bytes from the beginning of the page, each of which
+// differs from the page's.
+func (p *Page) Other(skip, size int) []byte {
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = ^p.Bytes[skip+i]
 	}
 	return b
 }

@@ -140,7 +140,7 @@ func MapWriteMore(env observe.Env) (list []observe.Variant) {
 func (m Mapping) writeOwn(env observe.Env) observe.Report {
 	return onMem(m.open, func(fd int) observe.Report {
 		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report {
-			other := ownpage.Pattern(make([]byte, page))
+			other := p.Other(0, page)
 			return m.with(fd, at, page, func(b []byte) (bool, string) {
 				copy(b, other)
 				return bytes.Equal(p.Bytes, other), fmt.Sprintf("the process's own page has % .8x, written was % .8x", p.Bytes[:8], other[:8])

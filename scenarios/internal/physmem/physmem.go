@@ -116,7 +116,7 @@ func compared(got, want []byte) string {
 
 // write writes another pattern through the file and looks at the page.
 func (t transfer) write(fd int, p *ownpage.Page, at int64) observe.Report {
-	b := ownpage.Pattern(make([]byte, t.size))
+	b := p.Other(t.skip, t.size)
 	n, err := t.do(fd, b, at+int64(t.skip))
 	r := observe.FromError(fmt.Sprintf("%s(%q, %d, %#x) = %d", t.call, MemFile, t.size, at+int64(t.skip), n), err)
 	got := p.Bytes[t.skip : t.skip+t.size]

@@ -16,8 +16,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// textSymbol is the symbol that the programs read: the beginning of the
-// kernel's code, which never changes and is not zero.
+// textSymbol is the symbol that the program reads: the beginning of the kernel's
+// code, which never changes and is not zero.
 const textSymbol = "_stext"
 
 // ksym is the address of a symbol. Without the privilege to see it, it is 0.
@@ -39,23 +39,6 @@ func ksym(name string) (uint64, error) {
 		return addr, nil
 	}
 	return 0, fmt.Errorf("no symbol %s", name)
-}
-
-// reading returns a program that reads 4 bytes at the address with
-// bpf_probe_read_kernel and returns them, or 0 if the read fails.
-func reading(addr uint64) asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R0, 0),
-		asm.StoreMem(asm.RFP, -8, asm.R0, asm.DWord),
-		asm.Mov.Reg(asm.R1, asm.RFP),
-		asm.Add.Imm(asm.R1, -8),
-		asm.Mov.Imm(asm.R2, 4),
-		asm.LoadImm(asm.R3, int64(addr), asm.DWord),
-		asm.FnProbeReadKernel.Call(),
-		// A failed read leaves zeros.
-		asm.LoadMem(asm.R0, asm.RFP, -8, asm.Word),
-		asm.Return(),
-	}
 }
 
 // casting returns a program that returns the first 4 bytes at the address. It
@@ -119,7 +102,7 @@ func CastAndRead() observe.Report {
 
 // readsText runs a program that must return the beginning of the kernel's code.
 func readsText(fd int, how string) observe.Report {
-	got, err := runProg(fd)
+	got, err := runProg(fd, ebpf.RawTracepoint)
 	r := observe.FromError(fmt.Sprintf("bpf(BPF_PROG_TEST_RUN) = %#x of %s, by %s", got, textSymbol, how), err)
 	if err == nil && got == 0 {
 		r.Outcome, r.Why = observe.Failed, "the program runs and reads nothing"
