@@ -18,8 +18,6 @@ func xfrmScenario() Scenario {
 	const site = "net/xfrm/xfrm_user.c:xfrm_redact"
 	needs := []string{"CONFIG_XFRM_USER", "CONFIG_INET_ESP"}
 	s := Scenario{Name: "xfrm", Title: "read the keys of IPsec associations"}
-	// A null cipher, so that only the authentication key is checked.
-	authOnly := []xfrm.Alg{xfrm.HMAC, {Attr: xfrm.AttrCrypt, Name: "ecb(cipher_null)"}}
 	for _, p := range []struct {
 		name  string
 		way   xfrm.Way
@@ -27,22 +25,24 @@ func xfrmScenario() Scenario {
 		look  []xfrm.Attr
 		lines int
 	}{
-		{"getsa-auth", xfrm.Get, authOnly, []xfrm.Attr{xfrm.AttrAuth}, 6},
-		{"getsa-auth-trunc", xfrm.Get, authOnly, []xfrm.Attr{xfrm.AttrAuthTrunc}, 6},
-		{"getsa-crypt", xfrm.Get, []xfrm.Alg{xfrm.AES}, []xfrm.Attr{xfrm.AttrCrypt}, 3},
-		{"getsa-aead", xfrm.Get, []xfrm.Alg{xfrm.GCM}, []xfrm.Attr{xfrm.AttrAEAD}, 3},
-		{"dump", xfrm.Dump, []xfrm.Alg{xfrm.HMAC, xfrm.AES}, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 6},
-		{"dump-aead", xfrm.Dump, []xfrm.Alg{xfrm.GCM}, []xfrm.Attr{xfrm.AttrAEAD}, 3},
-		{"notify-new", xfrm.NotifyNew, []xfrm.Alg{xfrm.HMAC, xfrm.AES}, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
-		{"notify-del", xfrm.NotifyDelete, []xfrm.Alg{xfrm.HMAC, xfrm.AES}, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
+		{"getsa-auth", xfrm.Get, xfrm.AuthOnly, []xfrm.Attr{xfrm.AttrAuth}, 6},
+		{"getsa-auth-trunc", xfrm.Get, xfrm.AuthOnly, []xfrm.Attr{xfrm.AttrAuthTrunc}, 6},
+		{"getsa-crypt", xfrm.Get, xfrm.Ciphered, []xfrm.Attr{xfrm.AttrCrypt}, 3},
+		{"getsa-aead", xfrm.Get, xfrm.Combined, []xfrm.Attr{xfrm.AttrAEAD}, 3},
+		{"dump", xfrm.Dump, xfrm.Both, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 6},
+		{"dump-aead", xfrm.Dump, xfrm.Combined, []xfrm.Attr{xfrm.AttrAEAD}, 3},
+		{"notify-new", xfrm.NotifyNew, xfrm.Both, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
+		{"notify-upd", xfrm.NotifyUpdate, xfrm.Both, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 6},
+		{"notify-del", xfrm.NotifyDelete, xfrm.Both, []xfrm.Attr{xfrm.AttrAuth, xfrm.AttrAuthTrunc, xfrm.AttrCrypt}, 4},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: fmt.Sprintf("%s of an ESP association", p.way.Call), Reason: "xfrm_secret"},
 			Where:    Where{Site: site, Needs: needs},
 			Schedule: Schedule{Lines: p.lines},
-			Act: Act{Do: func(ctx context.Context, _ Env) Report {
-				return xfrm.Probe(ctx, p.way, p.algs, func(attrs map[uint16][]byte) Report { return xfrm.JudgeKeys(p.way.Call, p.algs, p.look, attrs) })
-			}},
+			Act: Act{
+				Do:   func(ctx context.Context, _ Env) Report { return xfrm.ProbeKeys(ctx, p.way, p.algs, p.look...) },
+				More: func(ctx context.Context, _ Env) []Variant { return xfrm.MoreKeys(ctx, p.way, p.algs, p.look...) },
+			},
 		})
 	}
 	s.Probes = append(s.Probes,
@@ -51,7 +51,7 @@ func xfrmScenario() Scenario {
 			Claim: Claim{Name: "getsa-name", Call: xfrm.Get.Call + " of an ESP association: its algorithm", Expect: Unchecked, Reason: "xfrm_secret"},
 			Where: Where{Site: "net/xfrm/xfrm_user.c:copy_to_user_aead", Needs: needs},
 			Act: Act{Do: func(ctx context.Context, _ Env) Report {
-				return xfrm.Probe(ctx, xfrm.Get, []xfrm.Alg{xfrm.GCM}, func(attrs map[uint16][]byte) Report { return xfrm.JudgeName(xfrm.GCM, attrs) })
+				return xfrm.Probe(ctx, xfrm.Get, xfrm.Combined, func(attrs map[uint16][]byte) Report { return xfrm.JudgeName(xfrm.GCM, attrs) })
 			}},
 		},
 		Probe{

@@ -27,6 +27,7 @@ var (
 	Get          = Way{"XFRM_MSG_GETSA", xfrmNewSA}
 	Dump         = Way{"XFRM_MSG_GETSA|NLM_F_DUMP", xfrmNewSA}
 	NotifyNew    = Way{"XFRM_MSG_NEWSA notification", xfrmNewSA}
+	NotifyUpdate = Way{"XFRM_MSG_UPDSA notification", xfrmUpdSA}
 	NotifyDelete = Way{"XFRM_MSG_DELSA notification", xfrmDelSA}
 )
 
@@ -51,6 +52,9 @@ func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16]
 			err = link.del(sa)
 			from = notified
 		case NotifyNew:
+			from = notified
+		case NotifyUpdate:
+			err = link.request(xfrmUpdSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, sa.encode())
 			from = notified
 		}
 		if err != nil {

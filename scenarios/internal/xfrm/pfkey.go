@@ -40,13 +40,13 @@ func PFKeyProbe(ctx context.Context) observe.Report {
 		}
 		r := observe.FromError(fmt.Sprintf("%s = {SADB_EXT_KEY_AUTH=%.4x...}", call, key), nil)
 		switch {
-		case bytes.Equal(key, HMAC.key):
+		case disclosed(key, HMAC.key):
 		case bytes.Equal(key, make([]byte, len(HMAC.key))):
 			r.Outcome = observe.Denied // like xfrm_user
 		default:
 			r.Outcome, r.Why = observe.Failed, "neither the key nor zeros"
 		}
-		return r
+		return r.Saw(r.Outcome == observe.Allowed, "compared with the key of the association")
 	})
 }
 

@@ -11,6 +11,7 @@ const (
 	xfrmNewSA = 0x10 // XFRM_MSG_NEWSA
 	xfrmDelSA = 0x11 // XFRM_MSG_DELSA
 	xfrmGetSA = 0x12 // XFRM_MSG_GETSA
+	xfrmUpdSA = 0x1a // XFRM_MSG_UPDSA
 
 	xfrmGroupSA = 3 // XFRMNLGRP_SA
 )

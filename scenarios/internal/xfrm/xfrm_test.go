@@ -68,18 +68,21 @@ func TestJudgeKeys(t *testing.T) {
 	other[uint16(AttrAuth)] = bytes.Clone(other[uint16(AttrAuth)])
 	other[uint16(AttrAuth)][70] = 1
 	missing := answer(t, true, AES)
+	part := answer(t, true, algs...)
+	part[uint16(AttrAuth)] = bytes.Clone(part[uint16(AttrAuth)])
+	copy(part[uint16(AttrAuth)][68+20:], HMAC.key[20:24])
 	for name, c := range map[string]struct {
 		attrs map[uint16][]byte
 		want  observe.Outcome
 	}{
 		"shown": {shown, observe.Allowed}, "hidden": {hidden, observe.Denied}, "one is shown": {mixed, observe.Allowed},
-		"another key": {other, observe.Failed}, "no key": {missing, observe.Failed},
+		"another key": {other, observe.Failed}, "no key": {missing, observe.Denied}, "a part": {part, observe.Allowed},
 	} {
-		if r := JudgeKeys("act", algs, all, c.attrs); r.Outcome != c.want {
+		if r := JudgeKeys("act", algs, c.attrs, all...); r.Outcome != c.want || (r.Effect == observe.Happened) != (c.want == observe.Allowed) {
 			t.Errorf("%s: %s, want %s: %s %s", name, r.Outcome, c.want, r.Call, r.Why)
 		}
 	}
-	if r := JudgeKeys("act", []Alg{GCM}, []Attr{AttrAEAD}, answer(t, false, GCM)); r.Outcome != observe.Allowed || !strings.Contains(r.Call, "XFRMA_ALG_AEAD=96969696") {
+	if r := JudgeKeys("act", []Alg{GCM}, answer(t, false, GCM), AttrAEAD); r.Outcome != observe.Allowed || !strings.Contains(r.Call, "XFRMA_ALG_AEAD=97b0dde6") {
 		t.Errorf("aead: %+v", r)
 	}
 	if r := JudgeName(GCM, answer(t, true, GCM)); r.Outcome != observe.Allowed {
@@ -124,5 +127,23 @@ func TestParsePFKey(t *testing.T) {
 	msg[sadbMsgLen+8+4] = 200 // more bits than the extension has
 	if got := parsePFKey(msg); got != nil {
 		t.Errorf("key beyond its extension: %x", got)
+	}
+}
+
+// TestKeys: a part of one key is in no other, and a probe's association never has
+// a key of zeros.
+func TestKeys(t *testing.T) {
+	for _, list := range others {
+		for _, o := range list {
+			if got := keyOf(o.algs, o.look); len(got) == 0 || bytes.Equal(got, make([]byte, len(got))) {
+				t.Errorf("%s: key %x", o.name, got)
+			}
+		}
+	}
+	if disclosed(AES.key, HMAC.key) || disclosed(GCM.key, AES.key) || disclosed(nil, AES.key) || disclosed(AES.key, nil) {
+		t.Error("a key discloses another")
+	}
+	if b := key(0xa5, 1); !disclosed(b, b) || disclosed([]byte{0}, b) {
+		t.Error("a key of a byte")
 	}
 }
