@@ -61,7 +61,7 @@ func perfScenario() Scenario {
 			{
 				Claim: Claim{
 					Name:   "breakpoint",
-					Call:   perf.OpenCall("breakpoint on an instruction of the kernel, PERF_SAMPLE_IP") + ", a sample read",
+					Call:   perf.OpenAllCall("breakpoint on an instruction of the kernel, PERF_SAMPLE_IP") + ", a sample read",
 					Reason: "perf",
 					Expect: Gap,
 					Source: "kernel/events/hw_breakpoint.c:hw_breakpoint_parse, v6.12, checks CAP_SYS_ADMIN and not lockdown: when the kernel executes an instruction or touches a variable, which kprobes tells as well",

@@ -43,7 +43,27 @@ func open(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
 // openAll opens an event of all threads on the first processor.
 func openAll(what string, attr *unix.PerfEventAttr) (int, observe.Report) {
 	fd, err := unix.PerfEventOpen(attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
-	return fd, observe.UnavailableIf(observe.FromError("perf_event_open("+what+", pid=-1, cpu=0)", err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
+	return fd, observe.UnavailableIf(observe.FromError(OpenAllCall(what), err), "CONFIG_PERF_EVENTS", unix.ENOSYS)
+}
+
+// OpenAllCall is perf_event_open(2) of all threads on the first processor.
+func OpenAllCall(what string) string { return "perf_event_open(" + what + ", pid=-1, cpu=0)" }
+
+// onFirst runs an act on the first processor.
+func onFirst(act func() observe.Report) observe.Report {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, first unix.CPUSet
+	first.Set(0)
+	err := unix.SchedGetaffinity(0, &all)
+	if err == nil {
+		err = unix.SchedSetaffinity(0, &first)
+	}
+	if err != nil {
+		return observe.SetupFailed("sched_setaffinity(0)", err)
+	}
+	defer unix.SchedSetaffinity(0, &all)
+	return act()
 }
 
 // OpenCall is perf_event_open(2) as strace prints it.
@@ -73,6 +93,10 @@ type sampler struct {
 
 // newSampler locks the goroutine to its thread until close.
 func newSampler(what string, attr *unix.PerfEventAttr) (*sampler, observe.Report) {
+	return newSamplerBy(open, what, attr)
+}
+
+func newSamplerBy(open func(string, *unix.PerfEventAttr) (int, observe.Report), what string, attr *unix.PerfEventAttr) (*sampler, observe.Report) {
 	runtime.LockOSThread()
 	fd, r := open(what, attr)
 	if r.Outcome != observe.Allowed {

@@ -208,18 +208,24 @@ func KprobeForLater() (func(context.Context) observe.Report, observe.Report) {
 	}
 	return func(context.Context) observe.Report {
 		defer unix.Close(fd)
-		call := fmt.Sprintf("read(hits of %q probed before)", ProbedFunction)
-		var hits [2]uint64
-		for i := range hits {
-			var b [8]byte
-			if _, err := unix.Read(fd, b[:]); err != nil { // this read is itself a hit
-				return observe.FromError(call, err)
-			}
-			hits[i] = binary.LittleEndian.Uint64(b[:])
-		}
-		if hits[1] <= hits[0] {
-			return observe.Report{Outcome: observe.Denied, Call: call + ": none"}
-		}
-		return observe.FromError(call, nil)
+		return onFirst(func() observe.Report { return countHits(fd) }) // the event is the first processor's
 	}, r
+}
+
+// countHits reads the hits of the probed function twice. Each read is itself a
+// hit.
+func countHits(fd int) observe.Report {
+	call := fmt.Sprintf("read(hits of %q probed before)", ProbedFunction)
+	var hits [2]uint64
+	for i := range hits {
+		var b [8]byte
+		if _, err := unix.Read(fd, b[:]); err != nil {
+			return observe.FromError(call, err)
+		}
+		hits[i] = binary.LittleEndian.Uint64(b[:])
+	}
+	if hits[1] <= hits[0] {
+		return observe.Report{Outcome: observe.Denied, Call: call + ": none"}
+	}
+	return observe.FromError(call, nil)
 }

@@ -150,8 +150,14 @@ func PhysAddr(ctx context.Context) observe.Report {
 }
 
 // Breakpoint sets a hardware breakpoint on an instruction of the kernel, has the
-// kernel execute it, and samples that.
+// kernel execute it, and samples that. It is one of a processor, because arm64
+// has none of a thread in the kernel
+// (arch/arm64/kernel/hw_breakpoint.c:hw_breakpoint_arch_parse, v6.12).
 func Breakpoint(ctx context.Context) observe.Report {
+	return onFirst(func() observe.Report { return breakAt(ctx) })
+}
+
+func breakAt(ctx context.Context) observe.Report {
 	ip, r := kernelIP(ctx)
 	if r.Effect != observe.Happened {
 		r.Outcome, r.Why = observe.Failed, "no address to break at"
@@ -161,7 +167,7 @@ func Breakpoint(ctx context.Context) observe.Report {
 	attr.Type = unix.PERF_TYPE_BREAKPOINT
 	attr.Bp_type = 4 // HW_BREAKPOINT_X: include/uapi/linux/hw_breakpoint.h, v6.12
 	attr.Ext1, attr.Ext2 = ip, uint64(unsafe.Sizeof(uintptr(0)))
-	s, r := newSampler("breakpoint on an instruction of the kernel, PERF_SAMPLE_IP", attr)
+	s, r := newSamplerBy(openAll, "breakpoint on an instruction of the kernel, PERF_SAMPLE_IP", attr)
 	if s == nil {
 		return observe.UnavailableIf(r, "a hardware breakpoint", unix.ENOENT, unix.ENODEV, unix.ENOSPC, unix.EOPNOTSUPP)
 	}
