@@ -71,6 +71,14 @@ func hibernationScenario() Scenario {
 			Act:      act,
 		})
 	}
+	s.Probes = append(s.Probes, Probe{
+		// If nothing is locked, the call waits for itself for ever, and nobody
+		// can suspend or power off any more.
+		Claim:    Claim{Name: "reboot", Call: "reboot(LINUX_REBOOT_CMD_SW_SUSPEND)", Reason: "hibernation"},
+		Where:    Where{Site: site, Needs: []string{"CONFIG_HIBERNATION", "CONFIG_KALLSYMS"}},
+		Schedule: Schedule{Machine: Held, Exclusive: true},
+		Act:      Act{Do: func(ctx context.Context, _ Env) Report { return power.Reboot(ctx) }},
+	})
 	return s
 }
 

@@ -31,8 +31,8 @@ func boot() {
 		marks:    []scenarios.Mark{{Name: guestproto.MarkRuns, NS: int64(uptime())}},
 		children: &children{},
 		clock:    kernelClock{},
-		off:      powerOff,
 	}
+	g.off = func() { powerOff(g.children.stuck) }
 	g.machine = &realMachine{newKmsg(), g}
 	noHugePages()
 	g.bootErrors = mountAll(mounts...)
@@ -136,8 +136,14 @@ func addEntropy(fresh []byte) error {
 	return nil
 }
 
-// powerOff syncs and powers the machine off.
-func powerOff() {
+// powerOff syncs and powers the machine off. A child that is stuck may hold the
+// mutex that reboot(2) takes (kernel/reboot.c, v6.12); SysRq o does not take it.
+func powerOff(stuck bool) {
+	if stuck {
+		if err := writeWhole("/proc/sysrq-trigger", "o"); err == nil {
+			return
+		}
+	}
 	syscall.Sync()
 	if err := syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: power off: %v\n", err)

@@ -22,6 +22,8 @@ type children struct {
 	mu   sync.Mutex // held from start to registration, so that a child is known before it is reaped
 	live []*process // started and not reaped
 
+	stuck bool // one of them has survived SIGKILL: the kernel does not let go of it
+
 	reaped func(pid int) // nil but in tests; c.mu is held
 }
 

@@ -148,6 +148,8 @@ func (w *worker) end(atMost time.Duration) string {
 	w.unlink()
 	if w.exitReason = "it survives SIGKILL"; w.of.wait(w.process, atMost) {
 		w.exitReason = describe(w.process.status)
+	} else {
+		w.of.stuck = true
 	}
 	return w.exitReason
 }

@@ -1,0 +1,66 @@
+package power
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// Reboot starts hibernation with reboot(2). If it is not refused, it does not come
+// back: since v4.19 the call holds the mutex that hibernate() then waits for
+// (kernel/reboot.c and kernel/power/main.c:lock_system_sleep, v6.12; 55f2503c3b69,
+// "PM / reboot: Eliminate race between reboot and suspend"). The thread that
+// waits is seen in /proc, and it shows that the check was passed. On a kernel
+// that does come back, hibernation ends because there is no swap.
+//
+// The caller's process and the guest's power states are of no use afterwards.
+func Reboot(ctx context.Context) observe.Report {
+	const call = "reboot(LINUX_REBOOT_CMD_SW_SUSPEND)"
+	thread, answer := make(chan int, 1), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		thread <- unix.Gettid()
+		answer <- suspend()
+	}()
+	tid := <-thread
+	for {
+		select {
+		case err := <-answer:
+			r := observe.AllowedIf(observe.FromError(call, err), unix.EBUSY, unix.ENODEV, unix.ENOSPC)
+			return observe.UnavailableIf(r, "CONFIG_HIBERNATION", unix.EINVAL)
+		case <-time.After(time.Millisecond):
+		}
+		if place := waitsIn(tid); slices.Contains(waitsForItself, place) {
+			return observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("%s = ?, it is past the check and waits in %s for ever", call, place)}
+		}
+		if ctx.Err() != nil {
+			return observe.Report{Outcome: observe.Failed, Call: call + " = ?", Why: fmt.Sprintf("it does not come back, and waits in %q", waitsIn(tid))}
+		}
+	}
+}
+
+// waitsForItself are the functions in which the thread waits, as get_wchan shows
+// them: mutex_lock itself is left out.
+var waitsForItself = []string{"lock_system_sleep", "hibernate"}
+
+// waitsIn is the kernel function in which a thread of this process sleeps; empty or
+// 0 if it does not, or if the kernel does not show it.
+func waitsIn(tid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/wchan", tid))
+	return strings.TrimSpace(string(b))
+}
+
+func suspend() error {
+	if _, _, e := unix.Syscall6(unix.SYS_REBOOT, unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2, unix.LINUX_REBOOT_CMD_SW_SUSPEND, 0, 0, 0); e != 0 {
+		return e
+	}
+	return nil
+}
