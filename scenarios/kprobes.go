@@ -26,7 +26,7 @@ func kprobesScenario() Scenario {
 		Title: "break into any function of the kernel",
 		Probes: []Probe{
 			{
-				Claim: Claim{Name: "perf", Call: perf.OpenCall(`kprobe "vfs_statfs"`), Reason: "kprobes"},
+				Claim: Claim{Name: "perf", Call: perf.OpenCall(`kprobe "simple_statfs"`), Reason: "kprobes"},
 				Where: Where{Site: site, Needs: needsPerf},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return perf.OpenKprobe() },

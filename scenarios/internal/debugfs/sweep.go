@@ -24,8 +24,9 @@ func Sweep() []observe.Variant {
 	beyond := func(f sweep.File) bool { return f.Mode&^0o444 != 0 }
 	all := func(sweep.File) bool { return true }
 	return []observe.Variant{
-		tree.Open(list, unix.O_RDONLY, beyond).Vary("every file with a mode outside 0444, O_RDONLY"),
-		tree.Open(list, unix.O_WRONLY, all).Vary("every file, O_WRONLY"),
-		tree.Open(list, unix.O_RDWR, all).Vary("every file, O_RDWR"),
+		tree.Open(list, unix.O_RDONLY, sweep.Named, beyond).Vary("every file with a mode outside 0444, O_RDONLY"),
+		tree.Open(list, unix.O_WRONLY, sweep.Named, all).Vary("every file, O_WRONLY"),
+		tree.Open(list, unix.O_RDWR, sweep.Named, all).Vary("every file, O_RDWR"),
+		tree.OpenElsewhere("debugfs", "clear_warn_once", unix.O_RDONLY).Vary("another mount"),
 	}
 }

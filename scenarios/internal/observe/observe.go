@@ -78,6 +78,9 @@ func flagText(flags int) string {
 	case unix.O_RDWR:
 		text = "O_RDWR"
 	}
+	if flags&unix.O_TRUNC != 0 {
+		text += "|O_TRUNC"
+	}
 	if flags&unix.O_APPEND != 0 {
 		text += "|O_APPEND"
 	}

@@ -111,17 +111,17 @@ func (w *walker) add(fd int, name, file string) {
 	w.files = append(w.files, File{file, mode})
 }
 
-// named is how many files a report names.
-const named = 5
+// Named is how many files a report of Open names at most.
+const Named = 5
 
 // Open opens each file for which refused returns true, and closes it. The act is
 // allowed if one of them opens, and denied if none does and the kernel refuses one
-// with EPERM. The report's look counts and names those that opened.
+// with EPERM. The report's look counts those that opened, and names up to so many.
 //
 // A file that answers with another error is not open, and the rule wants no more:
 // some open functions have an error of their own for what lockdown refuses
 // (kernel/trace/trace.c:trace_options_open, v6.12, ENODEV).
-func (t Tree) Open(files []File, flags int, refused func(File) bool) observe.Report {
+func (t Tree) Open(files []File, flags, named int, refused func(File) bool) observe.Report {
 	flags |= unix.O_NONBLOCK | unix.O_NOCTTY
 	var opened []string
 	errs := map[string]int{}
@@ -139,11 +139,31 @@ func (t Tree) Open(files []File, flags int, refused func(File) bool) observe.Rep
 		unix.Close(fd)
 		opened = append(opened, f.Path)
 	}
-	return result(observe.OpenCall(path.Join(t.Dir, "**"), flags), n, opened, errs)
+	return result(observe.OpenCall(path.Join(t.Dir, "**"), flags), n, named, opened, errs)
+}
+
+// OpenElsewhere opens a file of the tree through another mount of its file system,
+// which is gone afterwards.
+func (t Tree) OpenElsewhere(kind, file string, flags int) observe.Report {
+	call := fmt.Sprintf("%s through another mount of %s", observe.OpenCall(path.Join(t.Dir, file), flags), kind)
+	dir, err := os.MkdirTemp("/", "ldlab-mount-")
+	if err != nil {
+		return observe.SetupFailed("mkdir", err)
+	}
+	defer os.Remove(dir)
+	if err := unix.Mount(kind, dir, kind, 0, ""); err != nil {
+		return observe.SetupFailed(fmt.Sprintf("mount(%q)", dir), err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	fd, err := unix.Open(path.Join(dir, file), flags|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return observe.FromError(call, err)
 }
 
 // result is the report on n files.
-func result(call string, n int, opened []string, errs map[string]int) observe.Report {
+func result(call string, n, named int, opened []string, errs map[string]int) observe.Report {
 	look := fmt.Sprintf("%d of %d files opened", len(opened), n)
 	if len(opened) > 0 {
 		look += ": " + strings.Join(opened[:min(len(opened), named)], ", ")

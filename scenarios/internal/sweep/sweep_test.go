@@ -35,7 +35,7 @@ func TestSweep(t *testing.T) {
 	if files, err = tree.Files(); err != nil || files[3].Mode != 0o600 || files[2].Mode != 0o400 {
 		t.Errorf("Files() with groups = %v, %v: want the mode of d/b for e/b", files, err)
 	}
-	r := tree.Open(files, os.O_RDONLY, func(f File) bool { return f.Path == "d/b" })
+	r := tree.Open(files, os.O_RDONLY, Named, func(f File) bool { return f.Path == "d/b" })
 	if r.Outcome != observe.Allowed || r.Effect != observe.Happened || !strings.Contains(r.Look, "1 of 1 files opened: d/b") {
 		t.Errorf("Open() of one file = %+v", r)
 	}
@@ -55,7 +55,7 @@ func TestResult(t *testing.T) {
 		{nil, map[string]int{"EACCES": 3}, observe.Failed, "0 of 9 files opened; EACCES 3 times"},
 		{nil, nil, observe.Failed, "0 of 9 files opened"},
 	} {
-		if r := result("open", 9, c.opened, c.errs); r.Outcome != c.want || r.Look != c.look {
+		if r := result("open", 9, 5, c.opened, c.errs); r.Outcome != c.want || r.Look != c.look {
 			t.Errorf("result(%v, %v) = %s, %q, want %s, %q", c.opened, c.errs, r.Outcome, r.Look, c.want, c.look)
 		}
 	}

@@ -156,13 +156,15 @@ func Sweep() []observe.Variant {
 	checked := func(f sweep.File) bool { return !unchecked(f) }
 	writable := func(f sweep.File) bool { return f.Writable() && checked(f) }
 	return []observe.Variant{
-		tree.Open(list, unix.O_RDONLY, checked).Vary("every file, O_RDONLY"),
-		tree.Open(list, unix.O_WRONLY, writable).Vary("every file with a mode for it, O_WRONLY"),
+		tree.Open(list, unix.O_RDONLY, sweep.Named, checked).Vary("every file, O_RDONLY"),
+		tree.Open(list, unix.O_WRONLY, sweep.Named, writable).Vary("every file with a mode for it, O_WRONLY"),
+		tree.Open([]sweep.File{{Path: "trace"}}, unix.O_WRONLY|unix.O_TRUNC, sweep.Named, checked).Vary("trace, O_TRUNC"), // empties the buffers, which no probe needs
+		tree.OpenElsewhere("tracefs", "README", unix.O_RDONLY).Vary("another mount"),
 	}
 }
 
-// OpenUnchecked opens the files of the exceptions, of the events of one system
-// only. The act is allowed if one of them opens; the report counts them.
+// OpenUnchecked opens the files of the exceptions, of one event only. The act is
+// allowed if one of them opens; the report names them.
 func OpenUnchecked() observe.Report {
 	list, err := withoutEvents.Files()
 	if err != nil {
@@ -171,5 +173,7 @@ func OpenUnchecked() observe.Report {
 	if len(list) == 0 {
 		return DeniedIfEmpty(observe.FromError(fmt.Sprintf("getdents(%q)", Dir), unix.ENOENT), "CONFIG_TRACING").Saw(false, "there is no file")
 	}
-	return tree.Open(list, unix.O_RDONLY, unchecked)
+	return tree.Open(list, unix.O_RDONLY, 40, func(f sweep.File) bool {
+		return unchecked(f) && (!strings.HasPrefix(f.Path, "events/") || strings.HasPrefix(f.Path, "events/sched/sched_switch/"))
+	})
 }
