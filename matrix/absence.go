@@ -35,23 +35,44 @@ func listedAbsence(e *evidence) *struct{ probe, arch, why string } {
 	return nil
 }
 
-// symbolOff is a symbol that the probe needs and that is off in the
-// configuration: the one that the absence names, or else the first. It is empty
-// if there is none, or if the absence names a symbol that is on or that the
-// probe does not need.
-func (e *evidence) symbolOff(why string) string {
-	off := func(symbol string) bool { on, known := e.config[symbol]; return known && !on }
+// unmet describes a need of the probe that the kernel's configuration does not
+// meet: the one that the absence names, or else the first. It is empty if there
+// is none, or if the absence names a need that is met or that the probe does not
+// have.
+func (e *evidence) unmet(why string) string {
 	if strings.HasPrefix(why, "CONFIG_") {
-		if slices.Contains(e.row.Needs, why) && off(why) {
-			return why
+		if slices.Contains(e.row.Needs, why) {
+			return e.config.unmet(why)
 		}
 		return ""
 	}
-	if i := slices.IndexFunc(e.row.Needs, off); i >= 0 {
-		return e.row.Needs[i]
+	for _, need := range e.row.Needs {
+		// A module may be the very payload that the guest lacks.
+		if e.config[need] == "m" && slices.Contains(scenarios.MissingPayloads(), why) {
+			continue
+		}
+		if text := e.config.unmet(need); text != "" {
+			return text
+		}
 	}
 	return ""
 }
+
+// whyUnmet adds to the reason of an absence what unmet has. If that is only that
+// the named symbol is off, the symbol is enough.
+func (e *evidence) whyUnmet(why string) string {
+	switch text := e.unmet(why); {
+	case text == why+" is off":
+		return why
+	case strings.HasPrefix(text, why):
+		return text
+	default:
+		return why + ": " + text
+	}
+}
+
+// unmet is as in scenarios.Kernel.
+func (c Config) unmet(need string) string { return scenarios.Kernel{Config: c}.Unmet(need) }
 
 // imageLacks reports whether the kernel is a ready image whose stated reason
 // the lab must accept: a symbol of an unknown configuration, or a payload,
@@ -72,10 +93,10 @@ func (e *evidence) unexplained() string {
 	switch {
 	case !strings.HasPrefix(why, "CONFIG_"):
 		return "nothing that the lab can check explains the absence"
-	case e.config[why]:
-		return why + " is on"
 	case !slices.Contains(e.row.Needs, why):
 		return "the probe does not need " + why
+	case e.config[strings.TrimSuffix(why, "=n")] != "":
+		return strings.TrimSuffix(why, "=n") + "=" + e.config[strings.TrimSuffix(why, "=n")]
 	}
 	return fmt.Sprintf("the kernel's configuration does not record %s", why)
 }

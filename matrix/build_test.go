@@ -35,7 +35,7 @@ func TestBuildRefusesOtherGuests(t *testing.T) {
 }
 
 // everything is a run of every probe with the same answer in all guests.
-func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observation), config map[string]bool) *Matrix {
+func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observation), config Config) *Matrix {
 	t.Helper()
 	h := Header{Format: Format}
 	for _, row := range scenarios.Rows() {
@@ -67,10 +67,10 @@ func everything(t *testing.T, answer func(row scenarios.Row, o *scenarios.Observ
 // TestNothingMeasuredIsNotAsExpected runs every probe in guests without any
 // target, for reasons that the lab can check and for others.
 func TestNothingMeasuredIsNotAsExpected(t *testing.T) {
-	off, on := map[string]bool{}, map[string]bool{}
+	off, on := Config{}, Config{}
 	for _, row := range scenarios.Rows() {
-		for _, symbol := range row.Needs {
-			off[symbol], on[symbol] = false, true
+		for _, symbol := range row.Symbols() {
+			off[symbol], on[symbol] = "n", "y"
 		}
 	}
 	symbol := func(row scenarios.Row, o *scenarios.Observation) {
@@ -84,7 +84,7 @@ func TestNothingMeasuredIsNotAsExpected(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		answer func(scenarios.Row, *scenarios.Observation)
-		config map[string]bool
+		config Config
 		most   Verdict // of nearly all cells
 	}{
 		{"every symbol is off", symbol, off, Unavailable},
@@ -142,37 +142,37 @@ func TestRealAbsences(t *testing.T) {
 		"tracefs/filter-functions": "CONFIG_DYNAMIC_FTRACE", "tracefs/filter-addresses": "CONFIG_DYNAMIC_FTRACE",
 		"tracefs/graph-function": "CONFIG_FUNCTION_GRAPH_TRACER", "tracefs/function-profile": "CONFIG_FUNCTION_PROFILER", "tracefs/stack-trace": "CONFIG_STACK_TRACER",
 	}
-	config := func(on bool) map[string]bool {
-		c := map[string]bool{}
+	config := func(value string) Config {
+		c := Config{}
 		for _, row := range scenarios.Rows() {
-			for _, symbol := range row.Needs {
-				c[symbol] = true
+			for _, symbol := range row.Symbols() {
+				c[symbol] = "y"
 			}
 		}
 		for _, symbol := range ours {
-			c[symbol] = on
+			c[symbol] = value
 		}
 		return c
 	}
-	judged := func(arch, probe, why string, on bool) Judgment {
+	judged := func(arch, probe, why, value string) Judgment {
 		g := Guest{Kernel: "bitmap", Arch: arch, Interface: lockdown.Bitmap, Setting: setting(t, "none")}
 		o := absentFor(why)
 		o.Probe = probe
 		r := &Result{Guest: g, Machines: []MachineRun{{Observations: []scenarios.Observation{*o}}}}
-		return JudgeProbe(probe, g, r, r, Kernel{Config: config(on)}).Judgment
+		return JudgeProbe(probe, g, r, r, Kernel{Config: config(value)}).Judgment
 	}
 	for probe, why := range ours {
 		for _, arch := range []string{"x86_64", "arm64"} {
-			if j := judged(arch, probe, why, false); j.Verdict != Unavailable || j.Why != why {
+			if j := judged(arch, probe, why, "n"); j.Verdict != Unavailable || j.Why != why {
 				t.Errorf("%s %s: %+v, want unavailable", arch, probe, j)
 			}
-			if j := judged(arch, probe, why, true); j.Verdict != Unproven {
+			if j := judged(arch, probe, why, "y"); j.Verdict != Unproven {
 				t.Errorf("%s %s with %s on: %+v, want unproven", arch, probe, why, j)
 			}
 		}
 	}
 	for _, a := range expectedAbsences {
-		if j := judged(a.arch, a.probe, a.why, false); j.Verdict != Unavailable {
+		if j := judged(a.arch, a.probe, a.why, "n"); j.Verdict != Unavailable {
 			t.Errorf("%s %s: %+v, want unavailable", a.arch, a.probe, j)
 		}
 	}

@@ -22,6 +22,8 @@ type judgedRow struct {
 	Moved                []scenarios.Moved
 	Only                 []string
 	Needs                []string
+	Since, Until         string
+	Conditions           []scenarios.Condition
 	ShadowedBy           []scenarios.Shadow
 	CheckedAtBoot        bool
 	AbsentIfLockedAtBoot bool
@@ -46,7 +48,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	sum := sha256.New()
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
-			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs,
+			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs, Since: r.Since, Until: r.Until, Conditions: r.Conditions,
 			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive,
 		})
 		if err != nil { // strings, bools and lists of them always encode

@@ -14,7 +14,7 @@ type evidence struct {
 	row      scenarios.Row
 	unknown  bool // this lab has no such row
 	guest    Guest
-	config   map[string]bool        // the CONFIG symbols that probes need; nil: not known
+	config   Config                 // the CONFIG symbols that rows depend on; nil: not known
 	calls    map[string]string      // file:function of the source by the kernel's name of a call site
 	image    bool                   // the kernel is a ready image, which the lab did not build
 	notRun   bool                   // the guest has no result
@@ -32,9 +32,15 @@ func (e *evidence) outcome() scenarios.Outcome {
 	return e.observed.Outcome
 }
 
-func (e *evidence) allowed() bool { return e.outcome() == scenarios.Allowed }
-func (e *evidence) denied() bool  { return e.outcome() == scenarios.Denied }
+func (e *evidence) allowed() bool { return e.outcome() == scenarios.Allowed && !e.deniedLater() }
+func (e *evidence) denied() bool  { return e.outcome() == scenarios.Denied || e.deniedLater() }
 func (e *evidence) absent() bool  { return e.outcome() == scenarios.Unavailable }
+
+// deniedLater reports whether the kernel names the probe's reason for an act that
+// may look as if it were allowed: see scenarios.ThenDeniedLater.
+func (e *evidence) deniedLater() bool {
+	return e.row.DeniedLater && (e.outcome() == scenarios.Allowed || e.outcome() == scenarios.Denied) && slices.Contains(e.named(), e.row.Reason)
+}
 
 func (e *evidence) expects(o scenarios.ExpectedOutcome) bool {
 	return e.row.Expected(e.guest.Setting) == o
@@ -274,7 +280,7 @@ func (e *evidence) abi() bool { return e.row.Expect == scenarios.ABI }
 // locked and must therefore be denied here; none if the probe's own reason is
 // not locked.
 func (e *evidence) reaching() (list []scenarios.Variant) {
-	if e.control == nil || e.observed == nil || !e.row.Varies(e.guest.Setting) || !e.guest.Setting.Locks(e.row.Reason) {
+	if e.control == nil || e.observed == nil || !e.row.Varies(e.guest.Setting) || !e.guest.Setting.Locks(e.row.Reason) || e.row.DeniedLater {
 		return nil
 	}
 	for _, v := range e.control.Variants {

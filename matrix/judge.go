@@ -51,14 +51,12 @@ var rules = []rule{
 		func(e *evidence) string {
 			return fmt.Sprintf("%s, but it is present with nothing locked: %s", describe(e.observed), describe(e.control))
 		}},
-	{"absent-by-config", Unavailable, "the target is absent, and the kernel's configuration has a symbol off that the probe needs",
-		func(e *evidence) bool { return e.absent() && e.symbolOff(e.observed.Why) != "" },
-		func(e *evidence) string {
-			if why := e.observed.Why; why != e.symbolOff(why) {
-				return why + ": " + e.symbolOff(why) + " is off"
-			}
-			return e.observed.Why
-		}},
+	{"absent-by-config", Unavailable, "the target is absent, and the kernel's configuration has a symbol off, or as a module, that the probe needs",
+		func(e *evidence) bool { return e.absent() && e.unmet(e.observed.Why) != "" },
+		func(e *evidence) string { return e.whyUnmet(e.observed.Why) }},
+	{"absent-by-version", Unavailable, "the target is absent, and kernels of that version do not have it",
+		func(e *evidence) bool { return e.absent() && e.row.Absent != "" },
+		func(e *evidence) string { return e.observed.Why + ": " + e.row.Absent }},
 	{"absent-as-listed", Unavailable, "the target is absent, and the list of expected absences has it",
 		func(e *evidence) bool { return e.absent() && listedAbsence(e) != nil },
 		func(e *evidence) string { return e.observed.Why }},
@@ -97,9 +95,9 @@ var rules = []rule{
 		}},
 	{"control-absent", Unavailable, "denied on the way to a target that the kernel's configuration leaves out",
 		func(e *evidence) bool {
-			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && e.symbolOff(e.control.Why) != ""
+			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && e.unmet(e.control.Why) != ""
 		},
-		func(e *evidence) string { return e.control.Why }},
+		func(e *evidence) string { return e.whyUnmet(e.control.Why) }},
 	{"control-not-allowed", Unproven, "the control was not allowed, or was allowed and nothing happened",
 		func(e *evidence) bool {
 			return e.control != nil && (e.control.Outcome != scenarios.Allowed || e.control.Effect == scenarios.Nothing)
@@ -115,7 +113,7 @@ var rules = []rule{
 		}},
 	{"leak-though-refused", Leak, "expected denied, and denied, but the act happened all the same",
 		func(e *evidence) bool {
-			return e.expects(scenarios.ExpectDenied) && e.denied() && e.observed.Effect == scenarios.Happened
+			return e.expects(scenarios.ExpectDenied) && e.denied() && !e.deniedLater() && e.observed.Effect == scenarios.Happened
 		},
 		func(e *evidence) string { return e.call() + ", and yet it was done: " + e.observed.Look }},
 	{"no-effect", Unproven, "the act was allowed, and nothing happened",
@@ -129,6 +127,11 @@ var rules = []rule{
 	{"no-outcome", Unproven, "the act was neither allowed nor denied",
 		func(e *evidence) bool { return !e.denied() && !e.allowed() },
 		(*evidence).unproven},
+	{"other-face", Unproven, "denied in a way that has other causes, too, and the kernel does not name lockdown",
+		func(e *evidence) bool { return e.denied() && e.observed.Face != "" && len(e.named()) == 0 },
+		func(e *evidence) string {
+			return fmt.Sprintf("%s; %s, which may have other causes; %s", e.call(), e.observed.Face, e.evidence())
+		}},
 
 	{"denied-unexpectedly", Overblocked, "expected allowed, and denied",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) && e.denied() },
@@ -140,6 +143,13 @@ var rules = []rule{
 		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.allowed() },
 		func(e *evidence) string {
 			return fmt.Sprintf("%s although %s is locked: %s", e.call(), e.row.Reason, e.row.Source)
+		}},
+	{"leak-or-gap", Unproven, "expected denied, and allowed: a leak or a known gap, by a symbol whose value is not known",
+		func(e *evidence) bool {
+			return e.allowed() && e.row.Undecided != nil && e.row.Undecided.Then == scenarios.ThenGap
+		},
+		func(e *evidence) string {
+			return fmt.Sprintf("%s although %s is locked: a leak, or with %s a known gap; the kernel's configuration is not known (--config)", e.call(), e.refusing(), e.row.Undecided.Config)
 		}},
 	{"leak", Leak, "expected denied, and allowed",
 		(*evidence).allowed,
@@ -218,8 +228,7 @@ func Rules() []Rule {
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	e := evidence{guest: g, config: k.Config, calls: k.Calls, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)
-	row = row.In(k.Origin.BaseVersion)
-	e.row, e.unknown = row, !known
+	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config}), !known
 	if r != nil {
 		e.end = r.End
 		var m *MachineRun

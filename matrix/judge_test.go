@@ -41,7 +41,7 @@ type judgeCase struct {
 
 // judgeCases are all cases of this file.
 func judgeCases(t *testing.T) (all []judgeCase) {
-	for _, cases := range []func(*testing.T) []judgeCase{controlCases, absenceCases, attributionCases, abiCases, lifeCases, effectCases} {
+	for _, cases := range []func(*testing.T) []judgeCase{controlCases, absenceCases, attributionCases, abiCases, lifeCases, effectCases, conditionCases} {
 		all = append(all, cases(t)...)
 	}
 	return all
@@ -133,7 +133,7 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 		row           scenarios.Row
 		setting, arch string
 		control, saw  *scenarios.Observation
-		config        map[string]bool
+		config        Config
 		want          Verdict
 	}{
 		{"denied and named", checked, "integrity", "x86_64", allowed, named, nil, Enforced},
@@ -158,13 +158,13 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 		{"unchecked, denied", unchecked, "integrity", "x86_64", allowed, denied, nil, Overblocked},
 		{"unchecked, denied and named", unchecked, "integrity", "x86_64", allowed, named, nil, Overblocked},
 		{"other architecture", x86, "integrity", "arm64", nil, nil, nil, Unavailable},
-		{"compiled out", checked, "integrity", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": false}, Unavailable},
-		{"compiled out, and refused on the way there", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": false}, Unavailable},
-		{"reported as compiled out, and refused", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, map[string]bool{"CONFIG_X": true}, Unproven},
+		{"compiled out", checked, "integrity", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), Config{"CONFIG_X": "n"}, Unavailable},
+		{"compiled out, and refused on the way there", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, Config{"CONFIG_X": "n"}, Unavailable},
+		{"reported as compiled out, and refused", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, Config{"CONFIG_X": "y"}, Unproven},
 		{"perhaps compiled out, and refused", checked, "integrity", "x86_64", absentFor("CONFIG_X"), named, nil, Unproven},
-		{"compiled out, and allowed", checked, "integrity", "x86_64", absentFor("CONFIG_X"), allowed, map[string]bool{"CONFIG_X": false}, Unproven},
+		{"compiled out, and allowed", checked, "integrity", "x86_64", absentFor("CONFIG_X"), allowed, Config{"CONFIG_X": "n"}, Unproven},
 		{"compiled out, configuration unknown", checked, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), nil, Unproven},
-		{"reported as compiled out, but is not", checked, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), map[string]bool{"CONFIG_X": true}, Unproven},
+		{"reported as compiled out, but is not", checked, "none", "x86_64", absentFor("CONFIG_X"), absentFor("CONFIG_X"), Config{"CONFIG_X": "y"}, Unproven},
 		{"vanished when locked", checked, "integrity", "x86_64", allowed, absentFor("no device"), nil, Unproven},
 		{"no observation", checked, "integrity", "x86_64", allowed, nil, nil, Lost},
 	} {
@@ -178,9 +178,11 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 func absenceCases(t *testing.T) (cases []judgeCase) {
 	const x, y, payload = "CONFIG_X", "CONFIG_Y", "the guest carries no such module"
 	needs := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}, Where: scenarios.Where{Needs: []string{x}}}}
+	needsOff, gone := needs, needs
+	needsOff.Needs, gone.Absent = []string{x + "=n"}, "gone since 6.19"
 	wc := scenarios.Row{ID: "pci/resource-wc-mmap", Probe: scenarios.Probe{Claim: scenarios.Claim{Reason: "pci_access"}}}
 	noWC := "no BAR of this machine can be mapped write-combining"
-	off, on := map[string]bool{x: false, y: false}, map[string]bool{x: true, y: false}
+	off, on := Config{x: "n", y: "n"}, Config{x: "y", y: "n"}
 	allowed := saw(scenarios.Allowed)
 	for _, tc := range []struct {
 		name    string
@@ -188,16 +190,23 @@ func absenceCases(t *testing.T) (cases []judgeCase) {
 		arch    string
 		why     string
 		control *scenarios.Observation
-		config  map[string]bool
+		config  Config
 		image   bool
 		want    Verdict
 	}{
 		{"symbol off", needs, "x86_64", x, absentFor(x), off, false, Unavailable},
 		{"symbol off, no control", needs, "x86_64", x, nil, off, false, Unavailable},
 		{"symbol on", needs, "x86_64", x, absentFor(x), on, false, Unproven},
+		{"symbol a module", needs, "x86_64", x, absentFor(x), Config{x: "m"}, false, Unavailable},
+		{"symbol a module, another reason", needs, "x86_64", "no device", absentFor("no device"), Config{x: "m"}, false, Unavailable},
+		{"symbol a module, payload missing", needs, "x86_64", payload, absentFor(payload), Config{x: "m"}, false, Unproven},
+		{"symbol that must be off is on", needsOff, "x86_64", x + "=n", absentFor(x + "=n"), on, false, Unavailable},
+		{"symbol that must be off is off", needsOff, "x86_64", x + "=n", absentFor(x + "=n"), off, false, Unproven},
+		{"version that lacks it", gone, "x86_64", "no file", absentFor("no file"), on, false, Unavailable},
+		{"version that lacks it, but there in the control", gone, "x86_64", "no file", allowed, on, false, Unproven},
 		{"symbol off, but there in the control", needs, "x86_64", x, allowed, off, false, Unproven},
 		{"symbol off, but denied in the control", needs, "x86_64", x, saw(scenarios.Denied), off, false, Unproven},
-		{"symbol not recorded", needs, "x86_64", x, absentFor(x), map[string]bool{y: false}, false, Unproven},
+		{"symbol not recorded", needs, "x86_64", x, absentFor(x), Config{y: "n"}, false, Unproven},
 		{"symbol of another probe", needs, "x86_64", y, absentFor(y), on, false, Unproven},
 		{"configuration not known, built by the lab", needs, "x86_64", x, absentFor(x), nil, false, Unproven},
 		{"configuration not known, ready image", needs, "x86_64", x, absentFor(x), nil, true, Unavailable},

@@ -3,12 +3,20 @@
 package matrix
 
 import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// Format is the version of the results file. Another format is an error.
-const Format = 3
+// Format is the version of the results file. An earlier one that is at least
+// OldestFormat is read, too; every other one is an error.
+const (
+	Format       = 4
+	OldestFormat = 3 // Config has bools: y and m were the same
+)
 
 // A Header is what all results of a run have in common: the plan and the
 // kernels.
@@ -29,8 +37,50 @@ type Kernel struct {
 	Name   string
 	Arch   string
 	Origin Origin
-	Config map[string]bool   `json:",omitempty"` // the CONFIG symbols that probes need, as the kernel was built; nil if unknown
+	Config Config            `json:",omitempty"` // the CONFIG symbols that rows depend on, as the kernel was built; nil if unknown
 	Calls  map[string]string `json:",omitempty"` // file:function of the source by the name under which the kernel counts a call site
+}
+
+// version is the kernel's: that of its source, or, of a ready image, what a
+// guest of it reports; empty if neither is known.
+func (k Kernel) version(r *Result) string {
+	if k.Origin.BaseVersion != "" || r == nil {
+		return k.Origin.BaseVersion
+	}
+	for i := range r.Machines {
+		if s := r.Machines[i].State(guestproto.WhenBoot); s != nil {
+			return s.Release
+		}
+	}
+	return ""
+}
+
+// A Config has the values of CONFIG symbols as .config has them, and n for a
+// symbol that is off.
+type Config map[string]string
+
+// UnmarshalJSON reads the values of format 3, too. A symbol that was on is taken
+// for built in, which explains no absence.
+func (c *Config) UnmarshalJSON(text []byte) error {
+	var values map[string]any
+	if err := json.Unmarshal(text, &values); err != nil {
+		return err
+	}
+	*c = nil
+	for symbol, value := range values {
+		if *c == nil {
+			*c = Config{}
+		}
+		switch v := value.(type) {
+		case bool:
+			(*c)[symbol] = map[bool]string{true: "y", false: "n"}[v]
+		case string:
+			(*c)[symbol] = v
+		default:
+			return fmt.Errorf("read configuration: %s is neither text nor a bool", symbol)
+		}
+	}
+	return nil
 }
 
 // A Host is the machine that ran a guest. Results of different hosts are never

@@ -33,17 +33,19 @@ func acpiScenario() Scenario {
 					Name:   "initrd",
 					Call:   "boot with an SSDT in the initrd",
 					Expect: Gap,
+					Class:  Bug,
 					Reason: "acpi_tables",
 					Source: "init/main.c:start_kernel calls setup_arch, and that acpi_table_upgrade, before early_security_init, v6.12; v6.1 has them the other way round",
 				},
-				Where:    Where{CheckedAtBoot: true, Site: "drivers/acpi/tables.c:acpi_table_upgrade", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}},
+				// Since 417c5643cd67 ("init/main.c: Initialize early LSMs after arch code, static keys and calls.").
+				Where:    Where{CheckedAtBoot: true, Site: "drivers/acpi/tables.c:acpi_table_upgrade", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, Since: "6.12", Conditions: lateLSM},
 				Schedule: Schedule{Machine: Firmware},
 				Act:      Act{Do: func(context.Context, Env) Report { return acpi.FromInitrd() }},
 			},
 			{
 				// The parameter is parsed without EFI, too.
 				Claim: Claim{Name: "efivar-ssdt", Call: "boot with efivar_ssdt=ldlab", Reason: "acpi_tables"},
-				Where: Where{CheckedAtBoot: true, Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup", Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"}},
+				Where: Where{CheckedAtBoot: true, Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup", Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"}, Conditions: lateLSM},
 				Act:   Act{Do: func(context.Context, Env) Report { return acpi.FromEFIVar() }},
 			},
 			{

@@ -68,6 +68,7 @@ func bpfScenario() Scenario {
 			Name:   "rdonly-cast",
 			Call:   "bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_rdonly_cast), load through it",
 			Expect: Gap,
+			Class:  Bug,
 			Source: "kernel/bpf/helpers.c:bpf_rdonly_cast, v6.12: a kfunc that makes a readable object of any address; lockdown does not check kfuncs",
 			Reason: "bpf_read_kernel",
 		},

@@ -18,6 +18,7 @@ func init() { register("hibernation", hibernationScenario) }
 // its own: kernel/power/{hibernate,main,user}.c, v6.12. nohibernate and memory
 // of memfd_secret(2) refuse alike, but without a line.
 func hibernationScenario() Scenario {
+	storedFirst := []Condition{{Until: "6.12", Then: ThenDeniedLater, Source: "kernel/power/hibernate.c:resume_store, v6.1: stores the number of the device; software_resume then refuses"}}
 	const site = "kernel/power/hibernate.c:hibernation_available"
 	needs, snapshot := []string{"CONFIG_HIBERNATION"}, []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}
 	s := Scenario{Name: "hibernation", Title: "write kernel memory to disk, or take it from there"}
@@ -64,9 +65,13 @@ func hibernationScenario() Scenario {
 		if p.more != nil {
 			act.More = func(context.Context, Env) []Variant { return p.more() }
 		}
+		where := Where{Site: site, Needs: p.needs}
+		if p.name == "resume-write" {
+			where.Conditions = storedFirst
+		}
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.act, Reason: "hibernation", Expect: p.expect},
-			Where:    Where{Site: site, Needs: p.needs},
+			Where:    where,
 			Schedule: Schedule{Lines: p.lines},
 			Act:      act,
 		})

@@ -59,6 +59,7 @@ func kgdbScenario() Scenario {
 				Name:       "gdb-read",
 				Call:       `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`,
 				Expect:     Gap,
+				Class:      ByDesign,
 				Reason:     "dbg_read_kernel",
 				ShadowedBy: []Shadow{{Reason: "dbg_write_kernel", Why: "the gdb stub, which reads and writes, checks it on entry"}},
 				Source:     "kernel/debug/debug_core.c:kgdb_cpu_enter checks dbg_write_kernel alone, gdbstub.c nothing, v6.12",

@@ -103,8 +103,12 @@ func keptScenario() Scenario {
 				})
 			}},
 	} {
+		var class GapClass
+		if p.expect == Gap {
+			class = ByDesign // what open(2) or mmap(2) granted is not taken back
+		}
 		s.Probes = append(s.Probes, Probe{
-			Claim:    Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source},
+			Claim:    Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source, Class: class},
 			Where:    Where{Site: p.site, Needs: p.needs, Only: p.only},
 			Schedule: Schedule{Machine: p.machine},
 			Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {

@@ -38,7 +38,14 @@ func kexecScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "file-unsigned", Call: "kexec_file_load(unsigned image)", Reason: "kexec"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_KEXEC_FILE", "CONFIG_KEXEC_SIG"}},
+				Where: Where{
+					Site:  site,
+					Needs: []string{"CONFIG_KEXEC_FILE"},
+					Conditions: []Condition{{
+						Config: "CONFIG_KEXEC_SIG=n", Then: ThenGap, Class: Disputed,
+						Source: "kernel/kexec_file.c:kimage_file_prepare_segments, v6.12: calls kimage_validate_signature with CONFIG_KEXEC_SIG only; series 20221230065850.897967-1-coxu@redhat.com was not merged",
+					}},
+				},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return unsigned.Load() },
 					More: func(context.Context, Env) []Variant { return kexecFiles(unsigned, signed) },

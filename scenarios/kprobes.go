@@ -72,6 +72,7 @@ func kprobesScenario() Scenario {
 					Call:   perf.OpenCall(fmt.Sprintf("kprobe %q", perf.ProbedFunction)) + " before the lock, hits read after it",
 					Reason: "kprobes",
 					Expect: Gap,
+					Class:  ByDesign,
 					Source: "kernel/trace/trace_kprobe.c:__register_trace_kprobe checks once, and nothing unregisters a probe, v6.12",
 				},
 				Where: Where{Site: site, Needs: needsPerf},

@@ -45,7 +45,7 @@ func modparamScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "boot", Call: strings.Join(modparam.BootArgs(), " ") + " on the command line", Reason: "module_parameters"},
-				Where: Where{Site: site, Needs: needs8250, CheckedAtBoot: true},
+				Where: Where{Site: site, Needs: needs8250, CheckedAtBoot: true, Conditions: lateLSM},
 				Act:   Act{Do: func(context.Context, Env) Report { return modparam.No8250(modparam.BootParam()) }},
 			},
 			{
@@ -73,10 +73,15 @@ func modparamScenario() Scenario {
 					Name:   "alias",
 					Call:   observe.WriteCall(modparam.ShareIRQsAlias, "another value"),
 					Expect: Gap,
+					Class:  Bug,
 					Source: "drivers/tty/serial/8250/8250_platform.c:s8250_options, v6.12: module_param_cb makes the old name of the parameter without KERNEL_PARAM_FL_HWPARAM",
 					Reason: "module_parameters",
 				},
-				Where: Where{Site: site, Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"}},
+				Where: Where{
+					Site:       site,
+					Needs:      []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS"},
+					Conditions: []Condition{{Since: "6.19", Then: ThenAbsent, Source: `37d55c92e9db ("serial: drop SERIAL_8250_DEPRECATED_OPTIONS")`}},
+				},
 				Act: Act{Do: func(context.Context, Env) Report {
 					return observe.UnavailableIf(modparam.SetOther(modparam.ShareIRQsAlias, modparam.AsIs), "CONFIG_SERIAL_8250_DEPRECATED_OPTIONS", unix.ENOENT)
 				}},

@@ -68,6 +68,13 @@ type Claim struct {
 
 	// Source is the source of a Gap: function and version, advisory or thread.
 	Source string
+
+	// Class is what is known of the maintainers' opinion on a Gap.
+	Class GapClass
+
+	// ClosedBy is the function, file:function, in which a check would close a
+	// Gap; empty: that of Where.Site.
+	ClosedBy string
 }
 
 // A Schedule is when and beside what a probe may run.
@@ -245,6 +252,12 @@ func All() []Scenario {
 type Row struct {
 	ID string
 	Probe
+
+	// The rest is set by Of.
+
+	Undecided   *Condition // depends on a symbol whose value is not known
+	Absent      string     // why the kernel does not have the target; empty: it has
+	DeniedLater bool       // see ThenDeniedLater
 }
 
 // Rows lists every probe, in the order in which they run and are reported:
@@ -253,7 +266,7 @@ func Rows() []Row {
 	var rows []Row
 	for _, s := range All() {
 		for _, p := range s.Probes {
-			rows = append(rows, Row{s.Name + "/" + p.Name, p})
+			rows = append(rows, Row{ID: s.Name + "/" + p.Name, Probe: p})
 		}
 	}
 	sort.SliceStable(rows, func(i, j int) bool { return !rows[i].AltersLock && rows[j].AltersLock })
@@ -269,7 +282,7 @@ func Find(id string) (Row, bool) {
 		}
 		for _, p := range r.scenario().Probes {
 			if p.Name == name {
-				return Row{id, p}, true
+				return Row{ID: id, Probe: p}, true
 			}
 		}
 	}

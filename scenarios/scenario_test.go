@@ -12,7 +12,7 @@ import (
 func TestRows(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(-[a-z0-9]+)*$`)
 	site := regexp.MustCompile(`^[a-z0-9_/-]+\.c(:[a-z0-9_]+)?$`)
-	config := regexp.MustCompile(`^CONFIG_[A-Z0-9_]+$`)
+	config := regexp.MustCompile(`^CONFIG_[A-Z0-9_]+(=n)?$`)
 	changes := false
 	for _, r := range Rows() {
 		if !name.MatchString(r.ID) {

@@ -98,7 +98,7 @@ func tracefsScenario() Scenario {
 			// If tracing was not initialised, no event is registered, so perf
 			// finds no event id. After a lock at run time this is a gap, below.
 			Claim: Claim{Name: "tracepoints", Call: perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"), Reason: "tracefs"},
-			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}},
+			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracer_alloc_buffers", Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}, Conditions: lateLSM},
 			Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenTracepoint() }},
 		},
 		Probe{
@@ -125,6 +125,7 @@ func tracefsScenario() Scenario {
 				Name:   "unchecked-files",
 				Call:   observe.OpenCall(tracefs.Dir+"/events/sched/sched_switch/format", unix.O_RDONLY) + ", and every other exception of the sweep",
 				Expect: Gap,
+				Class:  Bug,
 				Reason: "tracefs",
 				Source: "the open functions that scenarios/internal/tracefs/sweep.go:Exceptions lists check nothing, v6.12",
 			},
@@ -153,6 +154,7 @@ func tracefsScenario() Scenario {
 				Name:   "trace-before",
 				Call:   observe.OpenCall(tracefs.Dir+"/per_cpu/cpu0/trace_pipe_raw", unix.O_RDONLY) + " and trace_marker before the lock, written and read after it",
 				Expect: Gap,
+				Class:  ByDesign,
 				Reason: "tracefs",
 				Source: "kernel/trace/trace.c:tracing_buffers_open and tracing_mark_open check, and no read or write after them, v6.12",
 			},
@@ -164,10 +166,11 @@ func tracefsScenario() Scenario {
 				Name:   "perf-tracepoint",
 				Call:   perf.OpenCall("a tracepoint, PERF_SAMPLE_RAW"),
 				Expect: Gap,
+				Class:  Bug,
 				Reason: "tracefs",
 				Source: "kernel/trace/trace_event_perf.c:perf_trace_event_perm checks capabilities only, and the number of an event can be guessed, v6.12",
 			},
-			Where: Where{Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}},
+			Where: Where{Site: "kernel/trace/trace_event_perf.c:perf_trace_init", AbsentIfLockedAtBoot: true, Needs: []string{"CONFIG_PERF_EVENTS", "CONFIG_EVENT_TRACING"}, Conditions: lateLSM},
 			Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenTracepoint() }},
 		},
 		Probe{

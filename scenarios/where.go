@@ -17,7 +17,15 @@ type Where struct {
 	Moved []Moved
 
 	Only  []string // architectures that have the call; empty: all
-	Needs []string // CONFIG symbols without which the act cannot reach the site
+	Needs []string // CONFIG symbols without which the act cannot reach the site; CONFIG_X=n must be off
+
+	// Since and Until are the versions in which a Gap is one: the first, and
+	// the first after it. Other versions refuse the act, and allowing it is a
+	// leak there. Empty: no bound.
+	Since, Until string
+
+	// Conditions are what holds instead in other versions and configurations.
+	Conditions []Condition
 
 	// CheckedAtBoot is set if the check happens during boot, and Do only
 	// observes its effect. Only the reasons locked by then matter, and the
@@ -52,15 +60,17 @@ func (w Where) SiteIn(version string) string {
 	return w.Site
 }
 
-// In is the row as it holds for a version of the kernel: with its call site there.
-func (r Row) In(version string) Row {
-	r.Site = r.SiteIn(version)
-	return r
-}
+// In is the row as it holds for a version of the kernel whose configuration is
+// not known.
+func (r Row) In(version string) Row { return r.Of(Kernel{Version: version}) }
 
-func (m Moved) has(v []int) bool {
-	since, hasSince := parseVersion(m.Since)
-	until, hasUntil := parseVersion(m.Until)
+func (m Moved) has(v []int) bool { return inRange(v, m.Since, m.Until) }
+
+// inRange reports whether a version is in a range. A bound that is empty is
+// none.
+func inRange(v []int, first, after string) bool {
+	since, hasSince := parseVersion(first)
+	until, hasUntil := parseVersion(after)
 	return (!hasSince || slices.Compare(v, since) >= 0) && (!hasUntil || slices.Compare(v, until) < 0)
 }
 

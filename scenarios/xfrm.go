@@ -59,6 +59,7 @@ func xfrmScenario() Scenario {
 				Name:   "pfkey",
 				Call:   "SADB_DUMP of an ESP association",
 				Expect: Gap,
+				Class:  Bug,
 				Source: "net/key/af_key.c:pfkey_xfrm_state2msg, v6.12: the older interface to the same associations copies keys and does not check",
 				Reason: "xfrm_secret",
 			},

@@ -209,16 +209,16 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
-// configOf returns the values of the configuration symbols that probes need;
+// configOf returns the values of the configuration symbols that rows depend on;
 // nil if the configuration is not known.
-func configOf(b kernels.Built) map[string]bool {
+func configOf(b kernels.Built) matrix.Config {
 	if b.Config == "" {
 		return nil
 	}
-	config := map[string]bool{}
+	config := matrix.Config{}
 	for _, row := range scenarios.Rows() {
-		for _, symbol := range row.Needs {
-			config[symbol] = b.HasConfig(symbol)
+		for _, symbol := range row.Symbols() {
+			config[symbol], _ = b.ConfigValue(symbol)
 		}
 	}
 	return config

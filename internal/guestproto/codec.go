@@ -41,6 +41,7 @@ func report(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Errno)
 	vport.Text(c, &r.Call)
 	vport.Text(c, &r.Why)
+	vport.Text(c, &r.Face)
 	vport.Text(c, &r.Effect)
 	vport.Text(c, &r.Look)
 	vport.List(c, &r.Ops, op)

@@ -134,8 +134,8 @@ func decodeHeader(text []byte, h *matrix.Header) error {
 	if err := json.Unmarshal(*l.Header, h); err != nil {
 		return err
 	}
-	if h.Format != matrix.Format {
-		return fmt.Errorf("format %d, this lab reads %d", h.Format, matrix.Format)
+	if h.Format < matrix.OldestFormat || h.Format > matrix.Format {
+		return fmt.Errorf("format %d, this lab reads %d to %d: run it again, or use the lab that wrote it", h.Format, matrix.OldestFormat, matrix.Format)
 	}
 	return nil
 }

@@ -31,18 +31,26 @@ func CallText(call string, err error) string {
 	return call + " = " + ErrnoName(err)
 }
 
-// FromError returns the report for the error of the decisive call. Only EPERM
-// is a denial: probes whose call site denies with another error handle it
-// themselves.
+// FromError returns the report for the error of the decisive call. EPERM is a
+// denial, and EACCES one with another face. Probes whose call site denies in
+// another way use DeniedAs.
 func FromError(call string, err error) Report {
 	r := Report{Outcome: Allowed, Call: CallText(call, err), Errno: ErrnoName(err)}
 	switch {
 	case err == nil:
 	case errors.Is(err, unix.EPERM):
 		r.Outcome = Denied
+	case errors.Is(err, unix.EACCES):
+		r.Outcome, r.Face = Denied, "EACCES"
 	default:
 		r.Outcome, r.Why = Failed, ErrnoName(err)+" is neither success nor a denial"
 	}
+	return r
+}
+
+// DeniedAs makes the report a denial with another face: see Report.Face.
+func DeniedAs(r Report, face string) Report {
+	r.Outcome, r.Face, r.Why = Denied, face, ""
 	return r
 }
 

@@ -30,6 +30,12 @@ type Report struct {
 	Call    string // the decisive call as strace prints it: open("/dev/mem", O_RDONLY) = EPERM
 	Why     string `json:",omitempty"` // Unavailable, Failed: the CONFIG symbol, device or cause
 
+	// Face is how the act was denied, if not by the error of its call site:
+	// EACCES, a file that is gone, an attribute that is missing. Other causes
+	// look alike, so such a denial counts only if the kernel itself names
+	// lockdown.
+	Face string `json:",omitempty"`
+
 	Effect Effect `json:",omitempty"` // what a look at the act's object showed; empty: the probe did not look
 	Look   string `json:",omitempty"` // the look as strace prints it: read("/sys/kernel/kexec_loaded") = "1"
 
