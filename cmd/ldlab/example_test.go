@@ -31,7 +31,7 @@ const maxExample = 8 << 10
 // so an edit of a row does not change the file.
 func exampleHeader(t *testing.T, probes []string, settings ...string) matrix.Header {
 	h := matrix.Header{Format: matrix.Format, Lab: "example", Started: "2026-01-02T03:04:05Z", Probes: probes,
-		Kernels: []matrix.Kernel{{Name: "bitmap", Arch: "x86_64", Origin: exampleOrigin, Config: map[string]bool{"CONFIG_X86_MSR": false}}}}
+		Kernels: []matrix.Kernel{{Name: "bitmap", Arch: "x86_64", Origin: exampleOrigin, Config: matrix.Config{"CONFIG_X86_MSR": "n"}}}}
 	for _, text := range settings {
 		s, err := lockdown.ParseSetting(text)
 		if err != nil {

@@ -139,3 +139,25 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestEarlierFormat reads a file of format 3, whose configuration has bools, and
+// refuses one of a format that this lab does not know.
+func TestEarlierFormat(t *testing.T) {
+	set, err := Load("testdata/format3.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := set.Header.Kernels[0]
+	if set.Header.Format != 3 || k.Config["CONFIG_X86_MSR"] != "n" || len(set.Results) == 0 {
+		t.Errorf("format %d, configuration %v, %d results", set.Header.Format, k.Config, len(set.Results))
+	}
+	for _, format := range []int{0, matrix.OldestFormat - 1, matrix.Format + 1} {
+		line, err := EncodeHeader(matrix.Header{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Read(bytes.NewReader(line), nil); err == nil || !bytes.Contains([]byte(err.Error()), []byte("this lab reads")) {
+			t.Errorf("format %d: %v", format, err)
+		}
+	}
+}
