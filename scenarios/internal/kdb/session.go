@@ -28,6 +28,8 @@ type debugSession struct {
 	ctx    context.Context
 	fd     int
 	rights string // kdb's permissions before it was entered
+
+	flagged bool // the flag of Write was set when the kernel continued
 }
 
 // startDebugSession finds the port and gives it to kgdboc. The report is
@@ -53,6 +55,12 @@ func startDebugSession(ctx context.Context) (*debugSession, observe.Report) {
 	if err := s.rawMode(); err != nil {
 		unix.Close(fd)
 		return nil, observe.SetupFailed("ioctl(TCSETS, raw)", err)
+	}
+	// Distributions let kdb do less (CONFIG_KDB_DEFAULT_ENABLE=0); root may change
+	// that.
+	if err := observe.WriteCommand(EnableFile, "1"); err != nil {
+		unix.Close(fd)
+		return nil, observe.SetupFailed(observe.WriteCall(EnableFile, "1"), err)
 	}
 	// ENODEV: the port's driver cannot be polled.
 	if err := observe.WriteCommand(kgdbocFile, tty); err != nil {
@@ -85,7 +93,9 @@ func (s *debugSession) run(script []debugger.Step) ([]debugger.Output, error) {
 	}
 	// This file ignores the mask in kernel.sysrq
 	// (drivers/tty/sysrq.c:write_sysrq_trigger, v6.12).
-	if err := observe.WriteCommand(SysRqFile, "g"); err != nil {
+	err := observe.WriteCommand(SysRqFile, "g")
+	s.flagged = takeFlag()
+	if err != nil {
 		return nil, err
 	}
 	return debugger.Fetch(s)
