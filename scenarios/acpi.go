@@ -26,7 +26,7 @@ func acpiScenario() Scenario {
 				Claim:    Claim{Name: "configfs", Call: `write("` + acpi.ConfigfsDir + `/ldlab/aml", an SSDT), close, and read back`, Reason: "acpi_tables"},
 				Where:    Where{Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}},
 				Schedule: Schedule{Machine: Firmware},
-				Act:      Act{Do: func(context.Context, Env) Report { return acpi.WithItem(acpi.LoadTable) }},
+				Act:      Act{Do: func(context.Context, Env) Report { return acpi.LoadConfigfs() }},
 			},
 			{
 				Claim: Claim{

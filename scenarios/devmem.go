@@ -27,7 +27,7 @@ func devmemScenario() Scenario {
 				Where: where,
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return physmem.OpenMem(unix.O_RDONLY) },
-					More: func(context.Context, Env) []Variant { return physmem.OpenMore(physmem.MemFile, false) },
+					More: func(context.Context, Env) []Variant { return observe.OpenMore(physmem.MemFile, false) },
 				},
 			},
 			{
@@ -35,7 +35,7 @@ func devmemScenario() Scenario {
 				Where: where,
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return physmem.OpenMem(unix.O_RDWR) },
-					More: func(context.Context, Env) []Variant { return physmem.OpenMore(physmem.MemFile, true) },
+					More: func(context.Context, Env) []Variant { return observe.OpenMore(physmem.MemFile, true) },
 				},
 			},
 			{
@@ -78,7 +78,7 @@ func devmemScenario() Scenario {
 				Act: Act{
 					Do: func(context.Context, Env) Report { return physmem.OpenPort(unix.O_RDONLY, nil) },
 					More: func(context.Context, Env) []Variant {
-						return append(physmem.OpenMore(physmem.PortFile, false), physmem.OpenMore(physmem.PortFile, true)...)
+						return append(observe.OpenMore(physmem.PortFile, false), observe.OpenMore(physmem.PortFile, true)...)
 					},
 				},
 			},

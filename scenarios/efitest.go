@@ -23,19 +23,35 @@ func efitestScenario() Scenario {
 			{
 				Claim: Claim{Name: "open", Call: observe.OpenCall(efi.TestDevice, unix.O_RDONLY), Reason: "efi_test"},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDONLY, nil) }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDONLY, nil) },
+					More: func(context.Context, Env) []Variant { return observe.OpenMore(efi.TestDevice, false) },
+				},
 			},
 			{
 				Claim: Claim{Name: "open-rdwr", Call: observe.OpenCall(efi.TestDevice, unix.O_RDWR), Reason: "efi_test"},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDWR, nil) }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return efi.WithTestDevice(unix.O_RDWR, nil) },
+					More: func(context.Context, Env) []Variant { return observe.OpenMore(efi.TestDevice, true) },
+				},
 			},
 			{
 				Claim: Claim{Name: "ioctl", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_SUPPORTED_MASK)`, Reason: "efi_test"},
 				Where: Where{Site: site, Needs: needs},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return efi.WithTestDevice(unix.O_RDONLY, efi.GetMask)
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return efi.ReadMask(unix.O_RDONLY) },
+					More: func(context.Context, Env) []Variant {
+						return []Variant{efi.ReadMask(unix.O_WRONLY).Vary("O_WRONLY"), efi.ReadMask(unix.O_RDWR).Vary("O_RDWR")}
+					},
+				},
+			},
+			{
+				// x86_64's machines have no EFI firmware.
+				Claim:    Claim{Name: "get-variable", Call: `ioctl("/dev/efi_test", EFI_RUNTIME_GET_VARIABLE, "PlatformLang")`, Reason: "efi_test"},
+				Where:    Where{Site: site, Needs: []string{"CONFIG_EFI_TEST", "CONFIG_EFIVAR_FS"}, Only: []string{"arm64"}},
+				Schedule: Schedule{Machine: Firmware},
+				Act:      Act{Do: func(context.Context, Env) Report { return efi.ReadVariable() }},
 			},
 			{
 				// A handle on the node, without the driver's open.

@@ -3,18 +3,16 @@ package scenarios
 import (
 	"context"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ldlab/ldlab/scenarios/internal/module"
-	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
 func init() { register("mmiotrace", mmiotraceScenario) }
 
 // The one site is the first check of testmmiotrace, a module that writes garbage to
-// the address it is given. Here it gets none, and then returns ENXIO
-// (arch/x86/mm/testmmiotrace.c:init, v6.12), because an address would be denied as a
-// module parameter before that. The tracer itself checks nothing.
+// the address it is given. The act gives it none, because an address would be denied
+// as a module parameter before that; the module then returns ENXIO
+// (arch/x86/mm/testmmiotrace.c:init, v6.12). Where mmiotrace is locked alone, a
+// variant with an address shows whether it writes. The tracer itself checks nothing.
 func mmiotraceScenario() Scenario {
 	only := []string{"x86_64"}
 	return Scenario{
@@ -24,9 +22,12 @@ func mmiotraceScenario() Scenario {
 			{
 				Claim: Claim{Name: "test-module", Call: `finit_module(testmmiotrace, "", 0), signed with the lab's key`, Reason: "mmiotrace"},
 				Where: Where{Site: "arch/x86/mm/testmmiotrace.c:init", Needs: []string{"CONFIG_MODULES", "CONFIG_MMIOTRACE_TEST"}, Only: only},
-				Act: Act{Do: func(context.Context, Env) Report {
-					return observe.AllowedIf(module.Load(MmiotraceSigned, "", 0), unix.ENXIO)
-				}},
+				Act: Act{
+					Do: func(context.Context, Env) Report { return module.LoadMmiotrace(MmiotraceSigned, "") },
+					More: func(context.Context, Env) []Variant {
+						return []Variant{module.LoadMmiotrace(MmiotraceSigned, module.VGAHole).Vary(module.VGAHole)}
+					},
+				},
 			},
 			{
 				Claim: Claim{Name: "other-module", Call: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Unchecked, Reason: "mmiotrace"},

@@ -5,7 +5,9 @@ package acpi
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,10 +18,6 @@ const (
 	TablesDir   = "/sys/firmware/acpi/tables"
 	ConfigfsDir = "/sys/kernel/config/acpi/table"
 )
-
-// configfsTable differs from the initrd's table: the kernel does not load one
-// twice.
-func configfsTable() []byte { return ssdt("LDLCONF", "LDLC") }
 
 const NoTables = "the kernel found no ACPI tables"
 
@@ -45,12 +43,48 @@ func WithItem(act func(dir string) observe.Report) (r observe.Report) {
 	return r
 }
 
-// LoadTable writes a table. configfs collects the data and passes it on when
+// dynamicDir has the tables that were loaded after the boot. A table stays there
+// when it is unloaded.
+const dynamicDir = TablesDir + "/dynamic"
+
+// LoadConfigfs loads a table through configfs, looks whether the kernel has it,
+// and unloads it.
+func LoadConfigfs() observe.Report {
+	table := configfsTable()
+	before, err := os.ReadDir(dynamicDir)
+	if err != nil && !os.IsNotExist(err) {
+		return observe.SetupFailed(fmt.Sprintf("readdir(%q)", dynamicDir), err)
+	}
+	r := WithItem(func(dir string) observe.Report { return loadTable(dir, table) })
+	if r.Outcome == observe.Unavailable {
+		return r
+	}
+	path := newTable(before, table)
+	return r.Saw(path != "", fmt.Sprintf("new files in %q with the table: %q", dynamicDir, path))
+}
+
+// newTable is the file of a table that was not there before; empty: there is
+// none.
+func newTable(before []os.DirEntry, table []byte) string {
+	after, _ := os.ReadDir(dynamicDir)
+	for _, f := range after {
+		if slices.ContainsFunc(before, func(b os.DirEntry) bool { return b.Name() == f.Name() }) {
+			continue
+		}
+		path := filepath.Join(dynamicDir, f.Name())
+		if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, table) {
+			return path
+		}
+	}
+	return ""
+}
+
+// loadTable writes a table. configfs collects the data and passes it on when
 // the file is closed, but close(2) does not return the result
 // (fs/configfs/file.c:configfs_release_bin_file, v6.12). The table is therefore
 // read back: EINVAL means that none was loaded.
-func LoadTable(dir string) observe.Report {
-	path, table := filepath.Join(dir, "aml"), configfsTable()
+func loadTable(dir string, table []byte) observe.Report {
+	path := filepath.Join(dir, "aml")
 	r := observe.WithFile(path, unix.O_WRONLY, func(fd int) observe.Report {
 		_, err := unix.Write(fd, table)
 		return observe.FromError(fmt.Sprintf("write(%q, %d)", path, len(table)), err)

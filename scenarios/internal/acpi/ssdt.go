@@ -3,6 +3,10 @@ package acpi
 import (
 	"bytes"
 	"encoding/binary"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
 )
 
 // InitrdPath is the path of the SSDT in the initrd. The kernel searches only
@@ -12,6 +16,18 @@ const InitrdPath = "kernel/firmware/acpi/ldlab.aml"
 
 // InitrdSSDT is the initrd's ACPI table. It defines one named number.
 func InitrdSSDT() []byte { return ssdt("LDLINIT", "LDLI") }
+
+// loads counts the tables that this process has made for configfs.
+var loads atomic.Uint32
+
+// configfsTable is a table that the kernel has not loaded before: it does not
+// load one twice.
+func configfsTable() []byte {
+	const digits = 36
+	n := (uint64(os.Getpid())*101 + uint64(loads.Add(1))) % (digits * digits * digits)
+	name := strings.ToUpper(strconv.FormatUint(n+digits*digits*digits, digits)) // 1 and three digits
+	return ssdt("LDLB"+name, "L"+name[1:])
+}
 
 // ssdt is the smallest ACPI table with an effect: it defines a named number
 // that nothing reads. ACPI 6.5, 5.2.6 (header) and 20.2: Name(name, 0x5A) in

@@ -56,17 +56,6 @@ func (l Loading) Load() observe.Report {
 	return r
 }
 
-// Load loads a module of the guest that does not stay in the kernel, or unloads it.
-func Load(file, params string, flags int) observe.Report {
-	r := Loading{File: file, Params: params, Flags: flags}.do()
-	if r.Outcome == observe.Allowed {
-		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
-			return observe.SetupFailed("delete_module("+nopModule+")", err)
-		}
-	}
-	return r
-}
-
 // doAndLog is the system call, and what the kernel logs in the meantime if the
 // module has parameters.
 func (l Loading) doAndLog() (observe.Report, string) {

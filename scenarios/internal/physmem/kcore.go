@@ -48,7 +48,7 @@ func ReadKcoreMore() (list []observe.Variant) {
 	return append(list,
 		kcoreReads[0].readKcore(unix.O_RDONLY|unix.O_NONBLOCK).Vary("O_RDONLY|O_NONBLOCK"),
 		kcoreReads[0].readKcore(unix.O_RDWR).Vary("O_RDWR"), // the file is not written
-		openHandle(KcoreFile, unix.O_RDONLY).Vary("open through a handle of O_PATH"),
+		observe.OpenHandle(KcoreFile, unix.O_RDONLY).Vary("open through a handle of O_PATH"),
 	)
 }
 

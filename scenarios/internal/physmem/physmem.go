@@ -15,13 +15,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/ownpage"
 )
 
-// MemFile is the device of physical memory, and its number
-// (Documentation/admin-guide/devices.txt, v6.12).
-const (
-	MemFile            = "/dev/mem"
-	memMajor, memMinor = 1, 1
-	portMinor          = 4
-)
+// MemFile is the device of physical memory.
+const MemFile = "/dev/mem"
 
 // withPage performs an act on a page of this process at its physical address.
 func withPage(act func(p *ownpage.Page, at int64) observe.Report) observe.Report {
