@@ -18,6 +18,7 @@ func init() { register("devmem", devmemScenario) }
 func devmemScenario() Scenario {
 	const site = "drivers/char/mem.c:open_port"
 	where := Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}}
+	own := Where{Site: site, Needs: []string{"CONFIG_DEVMEM", "CONFIG_PROC_PAGE_MONITOR"}}
 	return Scenario{
 		Name:  "devmem",
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",
@@ -40,7 +41,7 @@ func devmemScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "read", Call: `pread("/dev/mem", the process's own page)`, Reason: "dev_mem"},
-				Where: where,
+				Where: own,
 				Act: Act{
 					Do:   func(_ context.Context, e Env) Report { return physmem.ReadOwn(e) },
 					More: func(_ context.Context, e Env) []Variant { return physmem.ReadMore(e) },
@@ -48,7 +49,7 @@ func devmemScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "write", Call: `pwrite("/dev/mem", the process's own page)`, Reason: "dev_mem"},
-				Where: where,
+				Where: own,
 				Act: Act{
 					Do:   func(_ context.Context, e Env) Report { return physmem.WriteOwn(e) },
 					More: func(_ context.Context, e Env) []Variant { return physmem.WriteMore(e) },
@@ -56,7 +57,7 @@ func devmemScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "mmap", Call: `mmap("/dev/mem", PROT_READ, the process's own page)`, Reason: "dev_mem"},
-				Where: where,
+				Where: own,
 				Act: Act{
 					Do:   func(_ context.Context, e Env) Report { return physmem.MapOwn(e) },
 					More: func(_ context.Context, e Env) []Variant { return physmem.MapMore(e) },
@@ -64,7 +65,7 @@ func devmemScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "mmap-write", Call: `store to mmap("/dev/mem", PROT_READ|PROT_WRITE, the process's own page)`, Reason: "dev_mem"},
-				Where: where,
+				Where: own,
 				Act: Act{
 					Do:   func(_ context.Context, e Env) Report { return physmem.MapWriteOwn(e) },
 					More: func(_ context.Context, e Env) []Variant { return physmem.MapWriteMore(e) },

@@ -27,7 +27,7 @@ func kcoreScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "read", Call: `pread("/proc/kcore", the process's own page)`, Reason: "kcore"},
-				Where: Where{Site: site, Needs: needs},
+				Where: Where{Site: site, Needs: append(needs[:1:1], "CONFIG_PROC_PAGE_MONITOR")},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return physmem.ReadKcore() },
 					More: func(context.Context, Env) []Variant { return physmem.ReadKcoreMore() },

@@ -37,7 +37,7 @@ func strict(env observe.Env, r observe.Report, instead func() observe.Report) ob
 		return instead()
 	}
 	if !env.Setting.Locks("dev_mem") {
-		r.Outcome, r.Why = observe.Unavailable, "CONFIG_STRICT_DEVMEM is on, and leaves no RAM"
+		r.Outcome, r.Why = observe.Unavailable, "CONFIG_STRICT_DEVMEM=n"
 	}
 	return r
 }
