@@ -123,6 +123,9 @@ func (l Level) Locks(r Reason) bool {
 // Locks reports whether the setting locks the reason.
 func (s Setting) Locks(r Reason) bool { return s.Level.Locks(r) || slices.Contains(s.Reasons, r) }
 
+// Locked reports whether the setting locks anything.
+func (s Setting) Locked() bool { return s.Level != None || len(s.Reasons) > 0 }
+
 // locksSingly reports whether the setting locks reasons outside a whole level,
 // which an upstream kernel cannot do.
 func (s Setting) locksSingly() bool { return len(s.Reasons) > 0 }

@@ -1,46 +1,129 @@
 package matrix
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// Reasons sums up a table by reason.
+// Reasons sums up a table by reason. Each reason of the kernel is in at most one
+// of the lists.
 type Reasons struct {
-	Enforced   []lockdown.Reason // a probe was denied as expected, with control and evidence, and no cell is unexpected
-	Doubtful   []lockdown.Reason // a probe was enforced, but another cell of the reason is not as expected
-	OutOfReach []OutOfReach      // no guest of the architecture can reach them
+	Enforced   []lockdown.Reason `json:",omitempty"` // a probe was denied as expected, with control and evidence, and no cell is unexpected
+	Leaking    []lockdown.Reason `json:",omitempty"` // a cell of the reason is a LEAK
+	Doubtful   []lockdown.Reason `json:",omitempty"` // a cell of the reason is unexpected in another way
+	Untested   []NotTested       `json:",omitempty"` // a checked probe and a setting of the plan have the reason, and no cell shows that it is enforced
+	OutOfReach []NotTested       `json:",omitempty"` // no guest of the architecture can reach them
 	Of         int               // reasons that the kernel has
 }
 
-// OutOfReach is a reason that no guest of the architecture can reach, and why.
-type OutOfReach struct {
+// NotTested is a reason that was not tested, and why.
+type NotTested struct {
 	Reason lockdown.Reason
 	Why    string
 }
 
+// MarshalText makes it one line of a report.
+func (n NotTested) MarshalText() ([]byte, error) {
+	return []byte(string(n.Reason) + ": " + n.Why), nil
+}
+
 // Reasons sums up a table by reason, in the kernel's order.
 func (t Table) Reasons() (rs Reasons) {
-	enforced, unexpected := map[lockdown.Reason]bool{}, map[lockdown.Reason]bool{}
-	for _, r := range t.Rows {
-		for _, c := range r.Cells {
-			enforced[r.Reason] = enforced[r.Reason] || c.Verdict == Enforced
-			unexpected[r.Reason] = unexpected[r.Reason] || !c.Verdict.Expected()
-		}
-	}
 	for _, info := range lockdown.Reasons() {
 		rs.Of++
-		why := scenarios.OutOfReach(info.Reason, t.Arch)
+		seen := map[Verdict]bool{}
+		unexpected := false
+		for _, r := range t.Rows {
+			for _, c := range r.Cells {
+				if r.Reason == info.Reason {
+					seen[c.Verdict] = true
+					unexpected = unexpected || !c.Verdict.Expected()
+				}
+			}
+		}
+		why, selected := t.untested(info.Reason)
+		outOfReach := scenarios.OutOfReach(info.Reason, t.Arch)
 		switch {
-		case enforced[info.Reason] && unexpected[info.Reason]:
+		case seen[Leak]:
+			rs.Leaking = append(rs.Leaking, info.Reason)
+		case unexpected:
 			rs.Doubtful = append(rs.Doubtful, info.Reason)
-		case enforced[info.Reason]:
+		case seen[Enforced]:
 			rs.Enforced = append(rs.Enforced, info.Reason)
-		case why != "":
-			rs.OutOfReach = append(rs.OutOfReach, OutOfReach{info.Reason, why})
+		case outOfReach != "":
+			rs.OutOfReach = append(rs.OutOfReach, NotTested{info.Reason, outOfReach})
+		case selected:
+			rs.Untested = append(rs.Untested, NotTested{info.Reason, why})
 		}
 	}
 	return rs
+}
+
+// untested explains why no cell of a reason shows that it is enforced. selected
+// reports whether the plan wanted that: it has a checked probe of the reason that
+// guests of the architecture can run, and a setting that locks the reason, or no
+// setting that locks anything.
+func (t Table) untested(reason lockdown.Reason) (why string, selected bool) {
+	locking, any := []int{}, false
+	for i, c := range t.Columns {
+		any = any || c.Setting.Locked()
+		if c.Setting.Locks(reason) {
+			locking = append(locking, i)
+		}
+	}
+	var whys []string
+	for _, r := range t.Rows {
+		p, ok := scenarios.Find(r.Probe)
+		if r.Reason != reason || r.Expect != scenarios.Checked.String() || ok && !p.On(t.Arch) {
+			continue
+		}
+		selected = len(locking) > 0 || !any
+		for _, i := range locking {
+			text := string(r.Cells[i].Verdict)
+			switch r.Cells[i].Verdict {
+			case Unavailable:
+				text = r.Cells[i].Why
+			case Shadowed:
+				text = "only reached behind another reason"
+			case Open:
+				text = "checked at boot only, and locked at run time"
+			}
+			if !slices.Contains(whys, text) {
+				whys = append(whys, text)
+			}
+		}
+	}
+	if len(locking) == 0 {
+		return "no setting locks it", selected
+	}
+	return strings.Join(whys, "; "), selected
+}
+
+// Untested lists the reasons that the plan selects and that no cell shows to be
+// enforced, one line each.
+func (m *Matrix) Untested() (list []string) {
+	for _, t := range m.Tables {
+		for _, u := range t.Reasons().Untested {
+			list = append(list, fmt.Sprintf("%s %s: %s (%s)", t.Kernel, t.Arch, u.Reason, u.Why))
+		}
+	}
+	return list
+}
+
+// Retried lists the guests that were lost once and passed when they ran again.
+func (m *Matrix) Retried() (list []string) {
+	for _, t := range m.Tables {
+		for _, c := range t.Columns {
+			if c.Tries > 1 && c.End.Well() {
+				list = append(list, fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting))
+			}
+		}
+	}
+	return list
 }
 
 // A ReasonSummary sums up all checked probes of a reason.

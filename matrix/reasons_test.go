@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/lockdown"
@@ -35,7 +36,7 @@ func TestByReason(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	rs := table.Reasons()
-	if !reflect.DeepEqual(rs.Enforced, []lockdown.Reason{"kexec", "kprobes"}) || !reflect.DeepEqual(rs.Doubtful, []lockdown.Reason{"dev_mem"}) || rs.Of != 28 || len(rs.OutOfReach) != 9 {
+	if !reflect.DeepEqual(rs.Enforced, []lockdown.Reason{"kexec", "kprobes"}) || !reflect.DeepEqual(rs.Leaking, []lockdown.Reason{"dev_mem"}) || rs.Of != 28 || len(rs.OutOfReach) != 9 {
 		t.Errorf("%+v", rs)
 	}
 }
@@ -49,9 +50,49 @@ func TestReasonIsEnforcedOnlyIfNothingIsUnexpected(t *testing.T) {
 				{Reason: "kexec", Expect: expect.String(), Cells: []Cell{{Judgment: Judgment{Verdict: v}}}},
 			}}
 			rs := table.Reasons()
-			if enforced := len(rs.Enforced) == 1; enforced != v.Expected() || (len(rs.Doubtful) == 1) == enforced {
-				t.Errorf("a cell is %s: enforced %v, doubtful %v", v, rs.Enforced, rs.Doubtful)
+			if enforced := len(rs.Enforced) == 1; enforced != v.Expected() || (len(rs.Doubtful)+len(rs.Leaking) == 1) == enforced || (len(rs.Leaking) == 1) != (v == Leak) {
+				t.Errorf("a cell is %s: enforced %v, leaking %v, doubtful %v", v, rs.Enforced, rs.Leaking, rs.Doubtful)
 			}
+		}
+	}
+}
+
+// TestUntested: a reason that the plan locks and probes must be enforced
+// somewhere, or the report names it.
+func TestUntested(t *testing.T) {
+	const probe = "msr/write"
+	row := func(vs ...Verdict) []TableRow {
+		r := TableRow{Probe: probe, Reason: "msr", Expect: scenarios.Checked.String()}
+		for _, v := range vs {
+			r.Cells = append(r.Cells, Cell{Judgment: Judgment{Verdict: v, Why: "CONFIG_X86_MSR"}})
+		}
+		return []TableRow{r}
+	}
+	columns := func(texts ...string) (list []Column) {
+		for _, text := range texts {
+			list = append(list, Column{Setting: setting(t, text)})
+		}
+		return list
+	}
+	for _, tc := range []struct {
+		name    string
+		arch    string
+		columns []Column
+		rows    []TableRow
+		want    string // empty: nothing is untested
+	}{
+		{"enforced", "x86_64", columns("none", "integrity@boot"), row(Open, Enforced), ""},
+		{"unavailable", "x86_64", columns("none", "integrity@boot"), row(Unavailable, Unavailable), "k x86_64: msr (CONFIG_X86_MSR)"},
+		{"shadowed", "x86_64", columns("none", "integrity@boot"), row(Open, Shadowed), "k x86_64: msr (only reached behind another reason)"},
+		{"leaking", "x86_64", columns("none", "integrity@boot"), row(Open, Leak), ""}, // it is named as leaking
+		{"not locked in this plan", "x86_64", columns("none", "kexec@runtime"), row(Open, Open), ""},
+		{"nothing is locked", "x86_64", columns("none"), row(Open), "k x86_64: msr (no setting locks it)"},
+		{"another architecture", "arm64", columns("none", "integrity@boot"), row(Unavailable, Unavailable), ""},
+		{"no probe selected", "x86_64", columns("none", "integrity@boot"), nil, ""},
+	} {
+		m := Matrix{Tables: []Table{{Kernel: "k", Arch: tc.arch, Columns: tc.columns, Rows: tc.rows}}}
+		if got := strings.Join(m.Untested(), ","); got != tc.want {
+			t.Errorf("%s: untested %q, want %q", tc.name, got, tc.want)
 		}
 	}
 }

@@ -49,6 +49,6 @@ func (v Verdict) Measured() bool {
 // A Judgment is a verdict, the rule that gave it and its explanation.
 type Judgment struct {
 	Verdict Verdict
-	Rule    string // name of a rule; see Rules
+	Rule    string `json:",omitempty"` // name of a rule; see Rules
 	Why     string `json:",omitempty"`
 }

@@ -17,17 +17,26 @@ type document struct {
 	Counts     map[matrix.Verdict]int // encoding/json sorts the keys
 	ClosedGaps []string               `json:",omitempty"` // gaps for which the table of gaps is outdated
 	Errors     []string               `json:",omitempty"`
+	Retried    []string               `json:",omitempty"` // guests that were lost once and passed when they ran again
+	Reasons    []tableReasons         // in the order of Tables
 	Isolation  []*matrix.Isolation    `json:",omitempty"`
 	*matrix.Matrix
 }
 
+// tableReasons sums up a table by reason.
+type tableReasons struct {
+	Kernel, Arch string
+	matrix.Reasons
+}
+
 // writeJSON writes a matrix for programs, with all observations.
 func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
-	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Matrix: m}
+	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Retried: m.Retried(), Matrix: m}
 	for _, h := range m.Hosts() {
 		doc.Machines = append(doc.Machines, Machines([]matrix.Host{h}))
 	}
 	for _, t := range m.Tables {
+		doc.Reasons = append(doc.Reasons, tableReasons{t.Kernel, t.Arch, t.Reasons()})
 		if iso := t.Isolation(); iso != nil {
 			doc.Isolation = append(doc.Isolation, iso)
 		}

@@ -32,7 +32,11 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 			suites.AddSuite(suite)
 		}
 	}
-	if list := notes(m); len(list) > 0 {
+	list := notes(m)
+	for _, u := range m.Untested() {
+		list = append(list, "not tested: "+u)
+	}
+	if len(list) > 0 {
 		suites.AddSuite(junitNotes(list, m.Measured()))
 	}
 	if err := suites.WriteXML(b); err != nil {

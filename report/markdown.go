@@ -27,13 +27,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		markdownGuests(b, t)
 		fmt.Fprintln(b)
 		for _, line := range reasonLines(t.Reasons()) {
-			fmt.Fprintf(b, "%s.\n", strings.ToUpper(line[:1])+line[1:])
-		}
-		for i, r := range t.Reasons().OutOfReach {
-			if i == 0 {
-				fmt.Fprintf(b, "\nOut of reach:\n\n")
-			}
-			fmt.Fprintf(b, "- %s: %s\n", r.Reason, escape(r.Why))
+			fmt.Fprintf(b, "- %s\n", escape(line))
 		}
 		if iso := t.Isolation(); iso != nil {
 			markdownIsolation(b, iso)

@@ -104,6 +104,9 @@ func notes(m *matrix.Matrix) (list []string) {
 	if gaps := m.ClosedGaps(); len(gaps) > 0 {
 		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
 	}
+	if retried := m.Retried(); len(retried) > 0 {
+		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %d guests: %s", len(retried), probeList(retried)))
+	}
 	return list
 }
 
@@ -222,17 +225,34 @@ func (u unexpected) String() string {
 	return clean(s)
 }
 
-// reasonLines sum up which reasons are enforced.
-func reasonLines(rs matrix.Reasons) []string {
-	lines := []string{fmt.Sprintf("%d of the kernel's %d reasons are enforced here", len(rs.Enforced), rs.Of)}
+// reasonLines sum up by reason: enforced, leaking, not as expected, not tested,
+// out of reach.
+func reasonLines(rs matrix.Reasons) (lines []string) {
+	lines = append(lines, fmt.Sprintf("%d of the kernel's %d reasons are enforced here", len(rs.Enforced), rs.Of))
+	if len(rs.Enforced) > 0 {
+		lines[0] += ": " + reasonNames(rs.Enforced)
+	}
+	if len(rs.Leaking) > 0 {
+		lines = append(lines, "leaking: "+reasonNames(rs.Leaking))
+	}
 	if len(rs.Doubtful) > 0 {
-		var names []string
-		for _, r := range rs.Doubtful {
-			names = append(names, string(r))
-		}
-		lines = append(lines, "not counted, because a cell of the reason is not as expected: "+strings.Join(names, ", "))
+		lines = append(lines, "not as expected: "+reasonNames(rs.Doubtful))
+	}
+	for _, u := range rs.Untested {
+		lines = append(lines, fmt.Sprintf("not tested: %s: %s", u.Reason, u.Why))
+	}
+	for _, u := range rs.OutOfReach {
+		lines = append(lines, fmt.Sprintf("out of reach: %s: %s", u.Reason, u.Why))
 	}
 	return lines
+}
+
+func reasonNames[R ~string](rs []R) string {
+	var names []string
+	for _, r := range rs {
+		names = append(names, string(r))
+	}
+	return strings.Join(names, ", ")
 }
 
 // share prints denied/probed, or a point if nothing was denied and no denial

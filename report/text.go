@@ -64,18 +64,13 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	}
 }
 
-// textReasons sums up by reason. It lists reasons that no guest can reach only
-// if the table has most of the others.
+// textReasons sums up by reason.
 func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	fmt.Fprintln(b)
 	for _, line := range reasonLines(rs) {
-		fmt.Fprintf(b, "  %s\n", line)
-	}
-	if len(rs.Enforced) < rs.Of/2 {
-		return
-	}
-	for _, r := range rs.OutOfReach {
-		fmt.Fprintf(b, "  out of reach: %s: %s\n", r.Reason, r.Why)
+		for i, part := range strings.Split(wrap(strings.Split(clean(line), ", ")), "\n") {
+			fmt.Fprintf(b, "  %s%s\n", strings.Repeat("  ", min(i, 1)), part)
+		}
 	}
 }
 

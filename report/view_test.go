@@ -46,7 +46,7 @@ func measurement(t testing.TB) Measurement {
 	const why = `open("/dev/mem") = EPERM`
 	cells := func(vs ...matrix.Verdict) (list []matrix.Cell) {
 		for _, v := range vs {
-			c := matrix.Cell{Judgment: matrix.Judgment{Verdict: v, Rule: "r"}}
+			c := matrix.Cell{Judgment: matrix.Judgment{Verdict: v}}
 			switch v {
 			case matrix.NotRun:
 			case matrix.Unavailable:
@@ -54,7 +54,7 @@ func measurement(t testing.TB) Measurement {
 			case matrix.Lost:
 				c.Why = panicked.String()
 			case matrix.Leak, matrix.Overblocked, matrix.Deviates, matrix.Unattributed, matrix.Unproven:
-				c.Why = why
+				c.Why, c.Rule = why, "r"
 			}
 			list = append(list, c)
 		}
@@ -227,7 +227,7 @@ func TestFormatsParse(t *testing.T) {
 		}
 	}
 	json1, _ := Find("json")
-	if err := json.Unmarshal(write(t, json1, m), &doc); err != nil || doc.AsExpected || doc.Counts["LEAK"] == 0 || doc.Tables[0].Rows[0].Cells[0].Rule == "" {
+	if err := json.Unmarshal(write(t, json1, m), &doc); err != nil || doc.AsExpected || doc.Counts["LEAK"] == 0 || doc.Tables[0].Rows[1].Cells[0].Rule == "" {
 		t.Errorf("JSON: %v, %+v", err, doc)
 	}
 	var suites struct {

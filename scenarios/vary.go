@@ -16,7 +16,7 @@ import (
 // or used up has none either.
 func (r Row) Varies(s lockdown.Setting) bool {
 	return r.Expect == Checked && r.Do != nil && !r.Exclusive && !r.CheckedAtBoot && r.Machine != Debugger &&
-		(s.Level == lockdown.None && len(s.Reasons) == 0 || s.Locks(r.Reason)) && !r.DeniedAtBoot(s)
+		(!s.Locked() || s.Locks(r.Reason)) && !r.DeniedAtBoot(s)
 }
 
 // A probe's act is repeated that often, or until the time is over.

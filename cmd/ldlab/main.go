@@ -25,6 +25,7 @@ const (
 	exitDiffers  = 1 // verdicts differ from what is expected
 	exitUsage    = 2 // usage error: a flag, a file that the user named
 	exitFailed   = 3 // the lab failed or was interrupted: nothing follows about the kernel
+	exitUntested = 4 // every verdict is as expected, but a reason that the plan selects was not tested
 )
 
 // An exitError ends the program with a code; the message, if any, has already

@@ -13,6 +13,7 @@ import (
 
 func newReport() *cobra.Command {
 	var format string
+	var allowUntested bool
 	var names []string
 	for _, f := range report.Formats() {
 		names = append(names, f.Name)
@@ -43,10 +44,11 @@ func newReport() *cobra.Command {
 			if err := f.Write(c.OutOrStdout(), report.Measurement{Matrix: m}); err != nil {
 				return err
 			}
-			return verdict(m)
+			return verdict(c, m, allowUntested)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text, markdown, json or junit")
+	untestedFlag(c, &allowUntested)
 	complete(c, "format", func() []string { return names })
 	return c
 }

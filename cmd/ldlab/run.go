@@ -16,6 +16,8 @@ func newRun() *cobra.Command {
 		sel    plan.Selection
 		o      runOptions
 		asJSON bool
+
+		allowUntested bool
 	)
 	c := &cobra.Command{
 		Use:   "run",
@@ -54,7 +56,7 @@ beside it.`,
 			if err != nil {
 				return o.interrupted("run", err)
 			}
-			return verdict(m)
+			return verdict(c, m, allowUntested)
 		},
 	}
 	kernelFlags(c, &sel)
@@ -64,6 +66,7 @@ beside it.`,
 	f := c.Flags()
 	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
+	untestedFlag(c, &allowUntested)
 	return c
 }
 
@@ -75,13 +78,22 @@ func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool) error {
 	return report.Write(c.OutOrStdout(), view, report.Measurement{Matrix: m})
 }
 
+// untestedFlag adds the flag that accepts reasons that were not tested.
+func untestedFlag(c *cobra.Command, allow *bool) {
+	c.Flags().BoolVar(allow, "allow-untested", false, "exit with 0 although a selected reason was not tested")
+}
+
 // verdict returns the exit status for a matrix.
-func verdict(m *matrix.Matrix) error {
+func verdict(c *cobra.Command, m *matrix.Matrix, allowUntested bool) error {
+	untested := m.Untested()
 	switch {
 	case len(m.Errors()) > 0:
 		return fmt.Errorf("run %s", m.Errors()[0])
 	case !m.AsExpected():
 		return exitError(exitDiffers)
+	case len(untested) > 0 && !allowUntested:
+		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: not tested: %d of the selected reasons, such as %s; --allow-untested accepts that\n", len(untested), untested[0])
+		return exitError(exitUntested)
 	}
 	return nil
 }

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// TestUntestedStatus: a plan whose reason was not tested has an exit status of
+// its own, unless the user accepts that; a LEAK outranks it.
+func TestUntestedStatus(t *testing.T) {
+	for _, tc := range []struct {
+		verdict matrix.Verdict
+		allow   bool
+		want    int
+	}{
+		{matrix.Enforced, false, exitExpected},
+		{matrix.Shadowed, false, exitUntested},
+		{matrix.Shadowed, true, exitExpected},
+		{matrix.Leak, true, exitDiffers},
+		{matrix.Unavailable, true, exitDiffers}, // nothing was measured
+	} {
+		var errs bytes.Buffer
+		c := newRun()
+		c.SetErr(&errs)
+		s, err := lockdown.ParseSetting("integrity@boot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := matrix.TableRow{Probe: "msr/write", Reason: "msr", Expect: scenarios.Checked.String(), Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: tc.verdict}}}}
+		m := &matrix.Matrix{Tables: []matrix.Table{{Kernel: "k", Arch: "x86_64", Columns: []matrix.Column{{Setting: s}}, Rows: []matrix.TableRow{row}}}}
+		got := exitExpected
+		if err := verdict(c, m, tc.allow); err != nil {
+			got = int(err.(exitError))
+		}
+		if got != tc.want || (got == exitUntested) != strings.Contains(errs.String(), "not tested: ") {
+			t.Errorf("%s, allowed %v: exit %d, want %d; %q", tc.verdict, tc.allow, got, tc.want, errs.String())
+		}
+	}
+}
