@@ -63,6 +63,9 @@ func (t Tree) Files() ([]File, error) {
 // walk adds the files of one directory and of those below it.
 func (w *walker) walk(dir string) error {
 	d, err := os.Open(path.Join(w.Dir, dir))
+	if os.IsNotExist(err) && dir != "" {
+		return nil // the directory is gone
+	}
 	if err != nil {
 		return err
 	}
