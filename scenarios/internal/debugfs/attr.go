@@ -33,8 +33,10 @@ func change(path, call string, act func(was unix.Stat_t) error) observe.Report {
 	if !changed {
 		return r
 	}
-	// A kernel that refuses late puts it back, too.
-	_ = unix.Lchown(path, int(was.Uid), int(was.Gid))
+	// A kernel that refuses late puts it back, too; one that lets only the owner
+	// or only the group change, that one alone.
+	_ = unix.Lchown(path, int(was.Uid), -1)
+	_ = unix.Lchown(path, -1, int(was.Gid))
 	_ = unix.Chmod(path, was.Mode&0o7777)
 	if unix.Lstat(path, &is) == nil && (is.Mode != was.Mode || is.Uid != was.Uid || is.Gid != was.Gid) {
 		r.Look += ", and stays so"
