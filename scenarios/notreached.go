@@ -12,9 +12,6 @@ var notReached = map[string]map[string]string{
 	"drivers/acpi/osl.c:acpi_os_get_root_pointer": {
 		"": "checks only with acpi_rsdp=, before lockdown is initialised; any address but the one that the kernel finds itself leaves it without ACPI",
 	},
-	"drivers/pci/syscall.c:__do_sys_pciconfig_write": {
-		"arm64": "only 32-bit tasks have the call, and CONFIG_COMPAT is off",
-	},
 	"kernel/trace/trace.c:tracing_set_default_clock": {
 		"x86_64": "checks only if the clock is unstable; the lab's guests have tsc=reliable",
 	},

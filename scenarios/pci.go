@@ -15,7 +15,7 @@ func init() { register("pci", pciScenario) }
 // Each write, each new mapping and each command of /proc/bus/pci is checked;
 // opening and reading are not. pciconfig_write(2) is checked, too
 // (drivers/pci/syscall.c, v6.12), but x86 has no such call, and arm64 only for
-// 32-bit tasks.
+// 32-bit tasks: compat/pciconfig-write.
 func pciScenario() Scenario {
 	const sysfs, proc = "drivers/pci/pci-sysfs.c:", "drivers/pci/proc.c:"
 	needs, x86 := []string{"CONFIG_PCI"}, []string{"x86_64"}

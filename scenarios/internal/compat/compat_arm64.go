@@ -19,19 +19,19 @@ func (s Syscall) Do(args ...Arg) error {
 	if !hasAArch32() {
 		return absentError{"the processor has no AArch32 at EL0"}
 	}
-	dir, err := os.MkdirTemp("", "compat")
+	dir, err := os.MkdirTemp("/", "ldlab-compat-") // the guest has no /tmp
 	if err != nil {
-		return err
+		return fmt.Errorf("write the program: %v", err) // without its errno, which is not the call's
 	}
 	defer os.RemoveAll(dir)
 	comm, err := os.ReadFile("/proc/self/comm")
 	if err != nil {
-		return err
+		return fmt.Errorf("write the program: %v", err)
 	}
 	// The task is named for the file: what it is refused is then this probe's.
 	file := filepath.Join(dir, strings.TrimSpace(string(comm)))
 	if err := os.WriteFile(file, program(s.ARM, args), 0o700); err != nil {
-		return err
+		return fmt.Errorf("write the program: %v", err)
 	}
 	return run(file, args)
 }
@@ -40,7 +40,7 @@ func (s Syscall) Do(args ...Arg) error {
 func run(file string, args []Arg) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("execute %s: %v", file, err)
 	}
 	defer null.Close()
 	files := []uintptr{null.Fd(), null.Fd(), null.Fd()}
@@ -54,7 +54,7 @@ func run(file string, args []Arg) error {
 		return absentError{noCompat}
 	}
 	if err != nil {
-		return fmt.Errorf("execute %s: %v", file, err) // not the call's own error
+		return fmt.Errorf("execute %s: %v", file, err)
 	}
 	var status unix.WaitStatus
 	for {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -11,11 +12,16 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
+// A 32-bit program must name the machine that the image is for: flags of
+// include/uapi/linux/kexec.h, v6.12.
+var nativeArch = map[string]uintptr{"amd64": 62 << 16, "arm64": 183 << 16}
+
 // LoadCompat is Load by the kexec_load of 32-bit programs, which has a check of
 // its own (kernel/kexec.c:COMPAT_SYSCALL_DEFINE4, v6.12).
 func LoadCompat(flags uintptr, segments int) observe.Report {
 	s := slot{flags&OnCrash != 0}
 	at, _, err := s.place()
+	flags |= nativeArch[runtime.GOARCH]
 	call := fmt.Sprintf("32-bit kexec_load(%#x, %d, {one page each}, %#x)", at, segments, flags)
 	if err != nil {
 		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
