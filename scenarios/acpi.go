@@ -43,7 +43,9 @@ func acpiScenario() Scenario {
 				Act:      Act{Do: func(context.Context, Env) Report { return acpi.FromInitrd() }},
 			},
 			{
-				// The parameter is parsed without EFI, too.
+				// The parameter is parsed without EFI, too. No variable has the name:
+				// a kernel that refuses the name and uses it all the same is not
+				// noticed.
 				Claim: Claim{Name: "efivar-ssdt", Call: "boot with efivar_ssdt=ldlab", Reason: "acpi_tables"},
 				Where: Where{CheckedAtBoot: true, Site: "drivers/firmware/efi/efi.c:efivar_ssdt_setup", Needs: []string{"CONFIG_ACPI", "CONFIG_EFI_CUSTOM_SSDT_OVERLAYS"}, Conditions: lateLSM},
 				Act:   Act{Do: func(context.Context, Env) Report { return acpi.FromEFIVar() }},

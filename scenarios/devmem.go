@@ -18,7 +18,7 @@ func init() { register("devmem", devmemScenario) }
 func devmemScenario() Scenario {
 	const site = "drivers/char/mem.c:open_port"
 	where := Where{Site: site, Needs: []string{"CONFIG_DEVMEM"}}
-	own := Where{Site: site, Needs: []string{"CONFIG_DEVMEM", "CONFIG_PROC_PAGE_MONITOR"}}
+	own := Where{Site: site, Needs: []string{"CONFIG_DEVMEM", "CONFIG_PROC_PAGE_MONITOR", "CONFIG_STRICT_DEVMEM=n"}}
 	return Scenario{
 		Name:  "devmem",
 		Title: "read and write physical memory and I/O ports through /dev/mem and /dev/port",

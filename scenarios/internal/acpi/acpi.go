@@ -59,21 +59,21 @@ func LoadConfigfs() observe.Report {
 	if r.Outcome == observe.Unavailable {
 		return r
 	}
-	path := newTable(before, table)
-	return r.Saw(path != "", fmt.Sprintf("new files in %q with the table: %q", dynamicDir, path))
+	name := newTable(before, len(table))
+	return r.Saw(name != "", fmt.Sprintf("readdir(%q): a new table %q", dynamicDir, name))
 }
 
-// newTable is the file of a table that was not there before; empty: there is
-// none.
-func newTable(before []os.DirEntry, table []byte) string {
+// newTable is the file of a table of that size that was not there before; empty:
+// there is none. A kernel that refuses a table which it has loaded may have freed
+// the memory behind the file, so the content does not count.
+func newTable(before []os.DirEntry, size int) string {
 	after, _ := os.ReadDir(dynamicDir)
 	for _, f := range after {
 		if slices.ContainsFunc(before, func(b os.DirEntry) bool { return b.Name() == f.Name() }) {
 			continue
 		}
-		path := filepath.Join(dynamicDir, f.Name())
-		if b, err := os.ReadFile(path); err == nil && bytes.Equal(b, table) {
-			return path
+		if info, err := f.Info(); err == nil && info.Size() == int64(size) {
+			return f.Name()
 		}
 	}
 	return ""

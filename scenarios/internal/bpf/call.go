@@ -20,6 +20,7 @@ type Call struct {
 	Type ebpf.ProgramType
 	Fn   asm.BuiltinFunc
 	size int // bytes; 0: 8
+	how  loading
 }
 
 // Do loads the program, runs it if its type can be run without an event, and
@@ -57,7 +58,7 @@ func (c Call) Do() observe.Report {
 // run loads a program and runs it once. done is set if it read what is there.
 func (c Call) run(code asm.Instructions) (r observe.Report, done bool) {
 	call := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s, %s#%d)", TypeName(c.Type), HelperName(c.Fn), c.Fn)
-	fd, text, err := loadProg(c.Type, code)
+	fd, text, err := c.how.load(c.Type, code)
 	if r := judgeHelper(call, text, err); err != nil {
 		return r, false
 	}
@@ -96,7 +97,7 @@ func (c Call) load() observe.Report {
 	}
 	code = append(code[:len(code)-1], asm.Mov.Imm(asm.R0, 0).WithSymbol("exit"), asm.Return())
 	call := fmt.Sprintf("bpf(BPF_PROG_LOAD, %s, %s#%d)", TypeName(c.Type), HelperName(c.Fn), c.Fn)
-	fd, text, err := loadProg(c.Type, code)
+	fd, text, err := c.how.load(c.Type, code)
 	if err == nil {
 		unix.Close(fd)
 	}
@@ -121,18 +122,26 @@ func (c Call) More() (list []observe.Variant) {
 			list = append(list, d.Do().Vary(fmt.Sprintf("%d bytes", size)))
 		}
 	}
+	for _, l := range []struct {
+		name string
+		how  loading
+	}{{"BPF_F_ANY_ALIGNMENT|BPF_F_TEST_STATE_FREQ", loading{flags: anyAlignment | testStateFreq}}, {"with the verifier's whole log", loading{logLevel: 2}}} {
+		d := c
+		d.how = l.how
+		list = append(list, d.Do().Vary(l.name))
+	}
 	run, load := tracers, tracersLoad
 	if c.Type == ebpf.SocketFilter {
 		run, load = others, othersLoad
 	}
 	for _, typ := range run {
-		list = append(list, Call{typ, c.Fn, 0}.Do().Vary("in a program of type "+TypeName(typ)))
+		list = append(list, Call{Type: typ, Fn: c.Fn}.Do().Vary("in a program of type "+TypeName(typ)))
 	}
 	if !checksAtLoad() {
 		return list
 	}
 	for _, typ := range load {
-		list = append(list, Call{typ, c.Fn, 0}.load().Vary("loaded as "+TypeName(typ)))
+		list = append(list, Call{Type: typ, Fn: c.Fn}.load().Vary("loaded as "+TypeName(typ)))
 	}
 	return list
 }

@@ -41,8 +41,25 @@ type progLoad struct {
 	progFlags   uint32
 }
 
-// sleepable is BPF_F_SLEEPABLE, which programs of the type syscall need.
-const sleepable = 1 << 4
+// Flags of a program: include/uapi/linux/bpf.h, v6.12. Those of the type syscall
+// need the last one.
+const (
+	anyAlignment  = 1 << 1 // BPF_F_ANY_ALIGNMENT
+	testStateFreq = 1 << 3 // BPF_F_TEST_STATE_FREQ
+	sleepable     = 1 << 4 // BPF_F_SLEEPABLE
+)
+
+// A loading is how a program is loaded. The verifier always writes a log, because
+// it is the evidence of a refusal.
+type loading struct {
+	flags    uint32
+	logLevel uint32 // 0: 1
+}
+
+// loadProg loads a program as usual.
+func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string, err error) {
+	return loading{}.load(typ, prog)
+}
 
 // progTestRun is the head of union bpf_attr for BPF_PROG_TEST_RUN, up to the
 // fields of a raw tracepoint program.
@@ -55,11 +72,11 @@ type progTestRun struct {
 	_           [40]byte
 }
 
-// loadProg loads a program with one bpf(2) and returns the verifier's log. It
+// load loads a program with one bpf(2) and returns the verifier's log. It
 // does not use cilium/ebpf's loader: if probe_read_kernel is denied, that
 // loader assumes an old kernel and rewrites all calls to probe_read
 // (linker.go:fixupProbeReadKernel, v0.22.0), those to probe_read_user too.
-func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string, err error) {
+func (l loading) load(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string, err error) {
 	var code bytes.Buffer
 	// Both architectures of the lab are little endian.
 	if err := prog.Marshal(&code, binary.LittleEndian); err != nil {
@@ -71,12 +88,13 @@ func loadProg(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text string,
 		insnCnt:  uint32(len(insns) / asm.InstructionSize),
 		insns:    uint64(uintptr(unsafe.Pointer(&insns[0]))),
 		license:  uint64(uintptr(unsafe.Pointer(&license[0]))),
-		logLevel: 1,
+		logLevel: max(1, l.logLevel),
 		logSize:  uint32(len(log)),
 		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
 	}
+	attr.progFlags = l.flags
 	if typ == ebpf.Syscall {
-		attr.progFlags = sleepable
+		attr.progFlags |= sleepable
 	}
 	n, e := uintptr(0), unix.EAGAIN
 	// The verifier returns EAGAIN if a signal is pending

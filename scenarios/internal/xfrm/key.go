@@ -156,6 +156,9 @@ func MoreKeys(ctx context.Context, way Way, algs []Alg, look ...Attr) (list []ob
 			list = append(list, ProbeKeys(ctx, way, o.algs, o.look).Vary(fmt.Sprintf("%s in %s", o.name, a)))
 		}
 	}
+	if way == Dump {
+		list = append(list, ProbeKeys(ctx, DumpESP, algs, look...).Vary("XFRMA_PROTO"))
+	}
 	return append(list, inNamespace(func() observe.Report { return ProbeKeys(ctx, way, algs, look...) }).Vary("in a network namespace"))
 }
 

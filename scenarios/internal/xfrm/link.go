@@ -26,6 +26,7 @@ type Way struct {
 var (
 	Get          = Way{"XFRM_MSG_GETSA", xfrmNewSA}
 	Dump         = Way{"XFRM_MSG_GETSA|NLM_F_DUMP", xfrmNewSA}
+	DumpESP      = Way{"XFRM_MSG_GETSA|NLM_F_DUMP, XFRMA_PROTO", xfrmNewSA}
 	NotifyNew    = Way{"XFRM_MSG_NEWSA notification", xfrmNewSA}
 	NotifyUpdate = Way{"XFRM_MSG_UPDSA notification", xfrmUpdSA}
 	NotifyDelete = Way{"XFRM_MSG_DELSA notification", xfrmDelSA}
@@ -48,6 +49,8 @@ func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16]
 			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST, encode(sa.id()))
 		case Dump:
 			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, nil)
+		case DumpESP:
+			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, appendAttr(nil, attrProto, []byte{espProto}))
 		case NotifyDelete:
 			err = link.del(sa)
 			from = notified

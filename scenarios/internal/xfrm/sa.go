@@ -14,6 +14,9 @@ const (
 	xfrmUpdSA = 0x1a // XFRM_MSG_UPDSA
 
 	xfrmGroupSA = 3 // XFRMNLGRP_SA
+
+	attrProto = 25 // XFRMA_PROTO
+	espProto  = 50 // IPPROTO_ESP
 )
 
 // An Attr is an attribute that has a key.
@@ -84,7 +87,7 @@ type association struct {
 }
 
 func (s association) id() xfrmUserID {
-	id := xfrmUserID{Family: 2, Proto: 50} // AF_INET, IPPROTO_ESP
+	id := xfrmUserID{Family: 2, Proto: espProto} // AF_INET
 	copy(id.Dst[:], []byte{192, 0, 2, 2})
 	binary.BigEndian.PutUint32(id.SPI[:], s.spi)
 	return id
