@@ -121,7 +121,11 @@ type SeriesID struct {
 
 // String is one line: "bitmap (7 patches, sha256 0123456789ab)".
 func (s SeriesID) String() string {
-	return fmt.Sprintf("%s (%d patches, sha256 %.12s)", s.Name, s.Patches, s.SHA256)
+	patches := "1 patch"
+	if s.Patches != 1 {
+		patches = fmt.Sprintf("%d patches", s.Patches)
+	}
+	return fmt.Sprintf("%s (%s, sha256 %.12s)", s.Name, patches, s.SHA256)
 }
 
 // Identify returns what a kernel would be made of, without a network and without

@@ -95,6 +95,12 @@ func (e *evidence) atSite() (own []scenarios.Check) {
 	return own
 }
 
+// deniedAtSite reports whether the kernel counted a denial at the call site that
+// the probe names.
+func (e *evidence) deniedAtSite() bool {
+	return slices.ContainsFunc(e.atSite(), func(k scenarios.Check) bool { return k.Denials > 0 })
+}
+
 // arrived reports whether the denial is from the probe's own call site, because
 // other calls on the same path may check the same reason. Without counters, or
 // if the object was never created, this cannot be decided, and arrived returns

@@ -18,13 +18,16 @@ type rule struct {
 	why     func(e *evidence) string // the sentence that goes with the verdict
 }
 
+// ruleArchitecture is the rule for probes of another architecture.
+const ruleArchitecture = "architecture"
+
 // rules is the verdict table of the lab, in order. The last rule decides what
 // is left. TestRules fails if a rule decides nothing.
 var rules = []rule{
 	{"no-such-probe", Unproven, "this lab does not have the probe",
 		func(e *evidence) bool { return e.unknown },
 		func(*evidence) string { return "this lab has no such probe" }},
-	{"architecture", Unavailable, "guests of the architecture do not have the call",
+	{ruleArchitecture, Unavailable, "guests of the architecture do not have the call",
 		func(e *evidence) bool { return !e.row.On(e.guest.Arch) },
 		func(e *evidence) string { return strings.Join(e.row.Only, " and ") + " only" }},
 	{"not-run", NotRun, "the guest has no result",
@@ -239,5 +242,5 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 			e.control, _ = control.observation(probe)
 		}
 	}
-	return Cell{judge(e), e.observed}
+	return Cell{Judgment: judge(e), Observed: e.observed, AtSite: e.deniedAtSite()}
 }

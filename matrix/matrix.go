@@ -50,6 +50,7 @@ type TableRow struct {
 // A Cell is one verdict with its observation.
 type Cell struct {
 	Judgment
+	AtSite   bool                   `json:",omitempty"` // the kernel counted a denial at the call site that the probe names
 	Observed *scenarios.Observation `json:",omitempty"`
 }
 
@@ -172,6 +173,52 @@ func (m *Matrix) AsExpected() bool {
 		}
 	}
 	return m.Measured()
+}
+
+// A Tally counts what a matrix rests on.
+type Tally struct {
+	Probes   map[string]int // by expectation: checked, unchecked, ABI, gap
+	Variants int            // variants of the probes' acts that ran with nothing locked
+	Verdicts int            // cells
+	Denials  int            // cells whose act was denied as expected: enforced, shadowed, gap closed
+	AtSite   int            // of these, cells whose denial was counted at the call site that the probe names
+}
+
+// Tally counts what the matrix rests on. A probe is counted once, whatever the
+// number of kernels.
+func (m *Matrix) Tally() Tally {
+	n := Tally{Probes: map[string]int{}}
+	counted := map[string]bool{}
+	for _, t := range m.Tables {
+		for _, r := range t.Rows {
+			if !counted[r.Probe] {
+				counted[r.Probe] = true
+				n.Probes[r.Expect]++
+			}
+			n.Variants += r.Variants()
+			for _, c := range r.Cells {
+				n.Verdicts++
+				if c.Verdict == Enforced || c.Verdict == Shadowed || c.Verdict == GapClosed {
+					n.Denials++
+					if c.AtSite {
+						n.AtSite++
+					}
+				}
+			}
+		}
+	}
+	return n
+}
+
+// Variants counts the variants of the probe's act that ran in the guest that ran
+// most of them: the control.
+func (r TableRow) Variants() (n int) {
+	for _, c := range r.Cells {
+		if c.Observed != nil {
+			n = max(n, len(c.Observed.Variants))
+		}
+	}
+	return n
 }
 
 // ClosedGaps lists the known gaps that a kernel closes, each once: for that

@@ -9,6 +9,20 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
+func TestTally(t *testing.T) {
+	seen := saw(scenarios.Allowed)
+	seen.Variants = make([]scenarios.Variant, 3)
+	table := Table{Kernel: "k", Arch: "arm64", Rows: []TableRow{
+		{Probe: "p", Expect: "checked", Cells: []Cell{{Judgment: Judgment{Verdict: Open}, Observed: seen}, {Judgment: Judgment{Verdict: Enforced}, AtSite: true}}},
+		{Probe: "q", Expect: "checked", Cells: []Cell{{Judgment: Judgment{Verdict: Open}}, {Judgment: Judgment{Verdict: Shadowed}}}},
+		{Probe: "r", Expect: "gap", Cells: []Cell{{Judgment: Judgment{Verdict: Open}}, {Judgment: Judgment{Verdict: Leak}, AtSite: true}}},
+	}}
+	want := Tally{Probes: map[string]int{"checked": 2, "gap": 1}, Variants: 6, Verdicts: 12, Denials: 4, AtSite: 2}
+	if got := (&Matrix{Tables: []Table{table, table}}).Tally(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestByReason(t *testing.T) {
 	checked, unchecked := scenarios.Checked.String(), scenarios.Unchecked.String()
 	row := func(r lockdown.Reason, expect string, vs ...Verdict) TableRow {

@@ -15,6 +15,7 @@ type document struct {
 	AsExpected bool
 	Measured   bool                   // at least one cell shows what a kernel did
 	Counts     map[matrix.Verdict]int // encoding/json sorts the keys
+	Tally      matrix.Tally           // what the verdicts rest on
 	ClosedGaps []string               `json:",omitempty"` // gaps for which the table of gaps is outdated
 	Errors     []string               `json:",omitempty"`
 	Retried    []string               `json:",omitempty"` // guests that were lost once and passed when they ran again
@@ -31,7 +32,7 @@ type tableReasons struct {
 
 // writeJSON writes a matrix for programs, with all observations.
 func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
-	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Retried: m.Retried(), Matrix: m}
+	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Retried: m.Retried(), Matrix: m}
 	for _, h := range m.Hosts() {
 		doc.Machines = append(doc.Machines, Machines([]matrix.Host{h}))
 	}

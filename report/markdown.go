@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // markdown writes a matrix for a README or a tracker.
@@ -29,6 +30,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		for _, line := range reasonLines(t.Reasons()) {
 			fmt.Fprintf(b, "- %s\n", escape(line))
 		}
+		markdownEvidence(b, t)
 		if iso := t.Isolation(); iso != nil {
 			markdownIsolation(b, iso)
 		}
@@ -44,6 +46,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		fmt.Fprintf(b, "**%s**\n\n", escape(n))
 	}
 	fmt.Fprintln(b, counts(m))
+	fmt.Fprintf(b, "\n%s\n", wrap(tally(m.Tally())))
 	return nil
 }
 
@@ -83,8 +86,36 @@ func markdownGuests(b *strings.Builder, t matrix.Table) {
 	}
 }
 
+// markdownEvidence lists what each gated probe saw with nothing locked and where
+// it was first denied, and the number of its variants.
+func markdownEvidence(b *strings.Builder, t matrix.Table) {
+	head := "\nEvidence: the act and the look at it.\n\n| probe | variants | nothing locked | denied |\n|---|---|---|---|\n"
+	for _, r := range t.Rows {
+		open, denied := evidenceOf(r, matrix.Open), evidenceOf(r, matrix.Enforced)
+		if r.Expect != scenarios.Checked.String() || open+denied == "" {
+			continue
+		}
+		fmt.Fprintf(b, "%s| %s | %d | %s | %s |\n", head, escape(r.Probe), r.Variants(), escape(open), escape(denied))
+		head = ""
+	}
+}
+
+// evidenceOf is the call and the look of the first cell with the verdict.
+func evidenceOf(r matrix.TableRow, v matrix.Verdict) string {
+	for _, c := range r.Cells {
+		if c.Verdict != v || c.Observed == nil {
+			continue
+		}
+		if c.Observed.Look == "" {
+			return c.Observed.Call
+		}
+		return c.Observed.Call + "; " + c.Observed.Look
+	}
+	return ""
+}
+
 func markdownIsolation(b *strings.Builder, iso *matrix.Isolation) {
-	fmt.Fprintf(b, "\nIsolation matrix: locked alone (down) against the probes of each reason (across), denied/probed.\n\n| |")
+	fmt.Fprintf(b, "\nIsolation matrix: locked alone (down) against the probes of each reason (across), denied/probed.\n%s\n\n| |", isolationCaption)
 	for _, r := range iso.Reasons {
 		fmt.Fprintf(b, " %s |", r)
 	}

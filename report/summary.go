@@ -105,7 +105,7 @@ func notes(m *matrix.Matrix) (list []string) {
 		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
 	}
 	if retried := m.Retried(); len(retried) > 0 {
-		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %d guests: %s", len(retried), probeList(retried)))
+		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %s: %s", Count(len(retried), "guest"), probeList(retried)))
 	}
 	return list
 }
@@ -182,6 +182,32 @@ type unexpected struct {
 	probes []string
 	matrix.Judgment
 	column matrix.Column
+	seen   []string // what the first of them saw, and its variants; see seenOf
+}
+
+// seenOf describes the look of a probe at its act, and those of its variants that
+// were not denied.
+func seenOf(o *scenarios.Observation) (lines []string) {
+	if o == nil {
+		return nil
+	}
+	if o.Look != "" {
+		lines = append(lines, fmt.Sprintf("looked (%s): %s", o.Effect, o.Look))
+	}
+	if len(o.Variants) == 0 {
+		return lines
+	}
+	var other []string
+	for _, v := range o.Variants {
+		if v.Outcome != scenarios.Denied {
+			other = append(other, fmt.Sprintf("%s %s", v.Args, v.Outcome))
+		}
+	}
+	line := fmt.Sprintf("%s, %d not denied", Count(len(o.Variants), "variant"), len(other))
+	if len(other) > 0 {
+		line += ": " + probeList(other)
+	}
+	return append(lines, line)
 }
 
 func allUnexpected(m *matrix.Matrix) []unexpected {
@@ -196,7 +222,7 @@ func allUnexpected(m *matrix.Matrix) []unexpected {
 				}
 				same := slices.IndexFunc(list[first:], func(u unexpected) bool { return u.Judgment == j })
 				if same < 0 {
-					list = append(list, unexpected{guest, []string{r.Probe}, j, c})
+					list = append(list, unexpected{guest, []string{r.Probe}, j, c, seenOf(r.Cells[i].Observed)})
 				} else {
 					list[first+same].probes = append(list[first+same].probes, r.Probe)
 				}
@@ -228,7 +254,7 @@ func (u unexpected) String() string {
 // reasonLines sum up by reason: enforced, leaking, not as expected, not tested,
 // out of reach.
 func reasonLines(rs matrix.Reasons) (lines []string) {
-	lines = append(lines, fmt.Sprintf("%d of the kernel's %d reasons are enforced here", len(rs.Enforced), rs.Of))
+	lines = append(lines, fmt.Sprintf("%d of the kernel's %s %s enforced here", len(rs.Enforced), Count(rs.Of, "reason"), isAre(len(rs.Enforced))))
 	if len(rs.Enforced) > 0 {
 		lines[0] += ": " + reasonNames(rs.Enforced)
 	}
@@ -254,6 +280,37 @@ func reasonNames[R ~string](rs []R) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// Count is a number with its noun: 1 probe, 2 probes, 2 patches.
+func Count(n int, noun string) string {
+	switch {
+	case n != 1 && strings.HasSuffix(noun, "ch"):
+		noun += "es"
+	case n != 1:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+func isAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// tally is what a matrix rests on.
+func tally(n matrix.Tally) []string {
+	of := func(e scenarios.Expectation) int { return n.Probes[e.String()] }
+	return []string{
+		fmt.Sprintf("%s with %s", Count(of(scenarios.Checked), "gated probe"), Count(n.Variants, "variant")),
+		Count(of(scenarios.Unchecked), "probe") + " that must stay allowed", Count(of(scenarios.Gap), "known gap"), Count(of(scenarios.ABI), "probe") + " of lockdown's own files",
+		fmt.Sprintf("%d of %s %s a denial", n.Denials, Count(n.Verdicts, "verdict"), isAre(n.Denials)), fmt.Sprintf("%d of them counted at the call site that the probe names", n.AtSite),
+	}
+}
+
+// isolationCaption is what an isolation matrix shows, and what it does not.
+const isolationCaption = "It shows that A does not block the probes of B, not that A locked alone protects anything."
 
 // share prints denied/probed, or a point if nothing was denied and no denial
 // was expected.

@@ -28,6 +28,7 @@ func text(b *strings.Builder, m *matrix.Matrix) error {
 		fmt.Fprintln(b, clean(n))
 	}
 	fmt.Fprintln(b, counts(m))
+	fmt.Fprintln(b, wrap(tally(m.Tally())))
 	return nil
 }
 
@@ -111,7 +112,7 @@ func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 
 // textIsolation prints the isolation matrix.
 func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
-	fmt.Fprintf(b, "\n  isolation matrix, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n", clean(iso.Kernel), clean(iso.Arch))
+	fmt.Fprintf(b, "\n  isolation matrix, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n  %s\n", clean(iso.Kernel), clean(iso.Arch), isolationCaption)
 	wide := 0
 	for _, r := range iso.Reasons {
 		wide = max(wide, len(r))
@@ -149,6 +150,9 @@ func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
 			break
 		}
 		fmt.Fprintf(b, "  %s\n", u)
+		for _, line := range u.seen {
+			fmt.Fprintf(b, "    %s\n", clean(line))
+		}
 		if u.guest == guest {
 			continue // its boot was printed
 		}

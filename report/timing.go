@@ -22,7 +22,7 @@ func timing(b *strings.Builder, m *matrix.Matrix) error {
 			if len(names) == 0 {
 				continue
 			}
-			fmt.Fprintf(b, "\n%s %s, %d guests %s, median length of each phase, ms\n", clean(t.Kernel), clean(t.Arch), len(lengths[names[0]]), how)
+			fmt.Fprintf(b, "\n%s %s, %s %s, median length of each phase, ms\n", clean(t.Kernel), clean(t.Arch), Count(len(lengths[names[0]]), "guest"), how)
 			for _, n := range names {
 				l := lengths[n]
 				slices.Sort(l)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ var lists = []struct {
 	{"settings", listSettings},
 	{"scenarios", listScenarios},
 	{"probes", listProbes},
+	{"gaps", listGaps},
 	{"rules", listRules},
 }
 
@@ -45,7 +47,7 @@ func newList() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List kernels, architectures, settings, scenarios, probes and the rules of verdicts",
+		Short:     "List kernels, architectures, settings, scenarios, probes, known gaps and the rules of verdicts",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
@@ -144,7 +146,7 @@ func listProbes() ([]listed, error) {
 			scenarios.Checked:   "denied by " + string(r.Reason),
 			scenarios.Unchecked: "never denied",
 			scenarios.ABI:       "answers like the model",
-			scenarios.Gap:       "known gap: allowed even if " + string(r.Reason) + " is locked; " + r.Source,
+			scenarios.Gap:       "known gap, " + string(r.Class) + ": allowed even if " + string(r.Reason) + " is locked; " + r.Source,
 		}[r.Expect]
 		if r.Site != "" {
 			text += "; " + r.Site
@@ -155,6 +157,37 @@ func listProbes() ([]listed, error) {
 		rows = append(rows, listed{r.ID, text})
 	}
 	return rows, nil
+}
+
+// listGaps lists what lockdown does not check: the known gaps, and the probes that
+// are gaps on some kernels.
+func listGaps() ([]listed, error) {
+	var rows []listed
+	for _, r := range scenarios.Rows() {
+		if r.Expect == scenarios.Gap {
+			text := fmt.Sprintf("%s; %s; %s; %s", r.Reason, r.Class, versions(r.Since, r.Until), r.Source)
+			rows = append(rows, listed{r.ID, text + "; a check in " + cmp.Or(r.ClosedBy, r.Site) + " would close it"})
+		}
+		for _, c := range r.Conditions {
+			if c.Then == scenarios.ThenGap {
+				rows = append(rows, listed{r.ID, fmt.Sprintf("%s; %s; %s, %s; %s", r.Reason, c.Class, versions(c.Since, c.Until), cmp.Or(c.Config, "any configuration"), c.Source)})
+			}
+		}
+	}
+	return rows, nil
+}
+
+// versions describes a range of versions.
+func versions(since, until string) string {
+	switch {
+	case since != "" && until != "":
+		return "since " + since + ", until " + until
+	case since != "":
+		return "since " + since
+	case until != "":
+		return "until " + until
+	}
+	return "all versions"
 }
 
 // listRules lists the verdict table: the first rule that matches a cell decides.

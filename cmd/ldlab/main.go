@@ -58,7 +58,7 @@ func run(args []string) int {
 	writeTail(os.Stderr, err)
 	// An error may quote a guest.
 	_, _ = (&printable{out: os.Stderr}).Write([]byte("ldlab: " + strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") + "\n"))
-	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(*kernels.InputError)) ||
+	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(fileError)) || errors.As(err, new(*kernels.InputError)) ||
 		errors.Is(err, engine.ErrResultsThere) || errors.Is(err, engine.ErrOtherPlan) {
 		return exitUsage
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/report"
 )
 
 func newPlan() *cobra.Command {
@@ -40,7 +41,7 @@ func newPlan() *cobra.Command {
 				}
 				fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
 			}
-			fmt.Fprintf(w, "%d guests, %d probes in each, plan %.12s\n", len(p.Guests), len(p.Probes), p.Digest())
+			fmt.Fprintf(w, "%s, %s in each, plan %.12s\n", report.Count(len(p.Guests), "guest"), report.Count(len(p.Probes), "probe"), p.Digest())
 			return nil
 		},
 	}

@@ -11,6 +11,12 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
+// A fileError is a file that the user named and that cannot be read, or is
+// damaged.
+type fileError struct{ error }
+
+func (e fileError) Unwrap() error { return e.error }
+
 func newReport() *cobra.Command {
 	var format string
 	var allowUntested bool
@@ -28,7 +34,7 @@ func newReport() *cobra.Command {
 			}
 			set, err := results.Load(args[0])
 			if err != nil {
-				return err
+				return fileError{err}
 			}
 			if set.Cut {
 				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is incomplete, because a write was interrupted: its guest is not in the report")
@@ -38,7 +44,7 @@ func newReport() *cobra.Command {
 			}
 			m, err := set.Matrix()
 			if err != nil {
-				return err
+				return fileError{err}
 			}
 			f, _ := report.Find(format)
 			if err := f.Write(c.OutOrStdout(), report.Measurement{Matrix: m}); err != nil {

@@ -31,8 +31,10 @@ setting and runs probes that need each reason unlocked. A denial counts only if
 the same act was allowed with nothing locked and the kernel itself attributes
 the denial to the probe and the reason. "ldlab list rules" lists the verdicts.
 
-Exit status: 0 every verdict as expected, 1 verdicts differ or nothing was
-measured, 2 usage, 3 the lab failed. "ldlab shell -- CMD" exits with CMD's.`,
+Exit status: 0 every verdict as expected and each selected reason enforced, 1
+verdicts differ or nothing was measured, 2 usage or a file that cannot be read,
+3 the lab failed, 4 as 0, but a selected reason was not tested (--allow-untested
+makes that 0). "ldlab shell -- CMD" exits with CMD's.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -173,7 +174,7 @@ func outcome(res matrix.Result) string {
 	if !res.End.Well() {
 		return fmt.Sprintf("%s: %s", res.End.Ending, res.End)
 	}
-	return fmt.Sprintf("%d probes", len(res.Observations()))
+	return report.Count(len(res.Observations()), "probe")
 }
 
 // Guests at once per processor. If the kernel counts checks, guests never wait,

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
@@ -36,9 +37,27 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 	return all, m, nil
 }
 
+// checkCounting returns an error, before anything is built, if a kernel of the
+// plan cannot have the lab series: the table does not give it, and the user gives
+// no series.
+func checkCounting(p *plan.Plan) error {
+	if p.Inputs.Image != nil || len(p.Inputs.Series) > 0 {
+		return nil // only the kernel itself shows it
+	}
+	for _, b := range p.Builds {
+		if !slices.Contains(b.Kernel.Series, "lab") {
+			return &plan.UsageError{Text: fmt.Sprintf("kernel %s does not count its checks, because it lacks the lab series", b.Kernel.Name)}
+		}
+	}
+	return nil
+}
+
 // openForSites returns a stage and a batch of kernels whose call sites are
 // known. The caller closes both.
 func openForSites(ctx context.Context, p *plan.Plan, o Options) (*Stage, *batch, error) {
+	if err := checkCounting(p); err != nil {
+		return nil, nil, err
+	}
 	if err := checkOut(p, o); err != nil {
 		return nil, nil, err
 	}

@@ -55,7 +55,13 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if s.boots[a.Name] = err != nil; err != nil {
+	s.boots[a.Name] = err != nil
+	switch {
+	case err == nil:
+	case s.options.Accel == string(vm.KVM) && k.host.Accel == string(vm.KVM):
+		// Nobody has tested this KVM, so it may be to blame.
+		s.note("%s: every guest boots: QEMU started no copy of a machine with KVM, which --accel chose and which may not work here: %v", a.Name, err)
+	default:
 		s.note("%s: every guest boots, which takes longer, because QEMU %v", a.Name, err)
 	}
 	return nil

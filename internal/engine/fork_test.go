@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/template"
 )
@@ -46,6 +47,23 @@ func TestCannotFork(t *testing.T) {
 				t.Errorf("notes %q", notes)
 			}
 		})
+	}
+}
+
+// TestForcedKVM: forking is not to blame if --accel chose a KVM that does not
+// work.
+func TestForcedKVM(t *testing.T) {
+	var notes []string
+	s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@runtime"}}),
+		Options{Accel: "kvm", Event: func(e Event) { notes = append(notes, e.Note) }})
+	s.checkForks = func(context.Context, vm.Config, string) error { return template.ErrCannotFork }
+	k := &kernel{build: s.plan.Builds[0], host: matrix.Host{Arch: "x86_64", Accel: "kvm"}}
+	if err := s.chooseForks(t.Context(), k); err != nil {
+		t.Error(err)
+	}
+	s.Close() // waits for the reader of events
+	if len(notes) != 1 || !strings.Contains(notes[0], "KVM, which --accel chose") || !s.boots["x86_64"] {
+		t.Errorf("notes %q", notes)
 	}
 }
 

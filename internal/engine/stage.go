@@ -283,7 +283,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 		for _, patch := range s.Patches {
 			fmt.Fprintln(sum, patch.SHA256)
 		}
-		o.Series = append(o.Series, fmt.Sprintf("%s (%d patches, sha256 %.6x)", s.Name, len(s.Patches), sum.Sum(nil)))
+		o.Series = append(o.Series, fmt.Sprintf("%s (%s, sha256 %.6x)", s.Name, report.Count(len(s.Patches), "patch"), sum.Sum(nil)))
 	}
 	return o
 }
