@@ -269,6 +269,9 @@ func (e *evidence) evidence() string {
 
 func describe(o *scenarios.Observation) string {
 	s := fmt.Sprintf("%s: %s", o.Outcome, o.Call)
+	if o.Call == "" { // the act was not reached: its child did not start, or died
+		return fmt.Sprintf("%s: %s", o.Outcome, o.Why)
+	}
 	if o.Why != "" {
 		s += " (" + o.Why + ")"
 	}

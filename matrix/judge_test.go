@@ -86,6 +86,14 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestDescribe: an act that was not reached has no call.
+func TestDescribe(t *testing.T) {
+	o := &scenarios.Observation{Report: scenarios.Report{Outcome: scenarios.Failed, Why: "child ended before it got its job: exit 2"}}
+	if got, want := describe(o), "failed: child ended before it got its job: exit 2"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestRulesAreTotal judges every combination of a probe, a setting and
 // observations: a rule decides each, and none panics.
 func TestRulesAreTotal(t *testing.T) {

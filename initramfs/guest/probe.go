@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -73,10 +75,17 @@ func (c *probeChild) died(ctx context.Context, from *listener, err error) scenar
 		return failed(fmt.Sprintf("no result within %v: %s", c.limits.killed, end))
 	case errors.Is(err, errCanceled):
 		return failed("run canceled: " + end)
+	case errors.Is(err, unix.EPIPE):
+		return failed(c.words("child ended before it got its job", end))
 	case err == io.EOF:
-		return failed(strings.TrimSuffix(fmt.Sprintf("child ended without a result: %s: %.200s", end, c.worker.pipes.firstLine()), ": "))
+		return failed(c.words("child ended without a result", end))
 	}
 	return failed(fmt.Sprintf("bad result: %v", err))
+}
+
+// words describe a child that ended: how, and the first line of its output.
+func (c *probeChild) words(what, end string) string {
+	return strings.TrimSuffix(fmt.Sprintf("%s: %s: %.200s", what, end, c.worker.pipes.firstLine()), ": ")
 }
 
 func (c *probeChild) close() {

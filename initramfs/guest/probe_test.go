@@ -80,6 +80,21 @@ func TestProbeChild(t *testing.T) {
 	}
 }
 
+// TestChildEndsBeforeItsJob: a child that another program replaced, or that the
+// kernel killed, is described by how it ended, not by the pipe that broke.
+func TestChildEndsBeforeItsJob(t *testing.T) {
+	defer func(was string) { program = was }(program)
+	program = "/bin/ls" // of a file that does not exist
+	c := start(t, "ldp-0001", "fake/ok", ample)
+	if !reaper.wait(c.worker.process, ample.gone) {
+		t.Fatal("the child did not end")
+	}
+	r := c.act(t.Context())
+	if want := "child ended before it got its job: exit 2: "; r.Outcome != scenarios.Failed || !strings.HasPrefix(r.Why, want) || !strings.Contains(r.Why, "ldp-0001") {
+		t.Errorf("%+v, want %q and the child's words", r, want)
+	}
+}
+
 func TestEveryThreadOfTheChildHasItsComm(t *testing.T) {
 	r := start(t, "ldp-9999", "fake/comms", ample).act(t.Context())
 	lines := strings.Fields(r.Call)
