@@ -16,7 +16,7 @@ func init() { register("kgdb", kgdbScenario) }
 // needs.
 func kgdbScenario() Scenario {
 	const site = "kernel/debug/kdb/kdb_main.c:kdb_check_for_lockdown"
-	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}
+	needs := []string{"CONFIG_KGDB", "CONFIG_KGDB_KDB", "CONFIG_KGDB_SERIAL_CONSOLE", "CONFIG_CONSOLE_POLL", "CONFIG_MAGIC_SYSRQ", "CONFIG_SERIAL_8250_PCI"}
 	s := Scenario{Name: "kgdb", Title: "stop the kernel and use the debugger that is built into it"}
 	for _, p := range []struct {
 		name   string

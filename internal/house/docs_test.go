@@ -78,3 +78,38 @@ func read(t *testing.T, name string) []string {
 	}
 	return strings.Split(string(b), "\n")
 }
+
+// TestReadmeTally holds the numbers that the README claims against those of the
+// last run: if docs/matrix.txt has the lines that count probes, denials and those
+// bound to their site, the README has the same, and it has no others.
+func TestReadmeTally(t *testing.T) {
+	begin := regexp.MustCompile(`[0-9]+ gated probes with [0-9]+ variants`)
+	measured := tally(strings.Join(read(t, "docs/matrix.txt"), " "), begin)
+	claimed := tally(strings.Join(read(t, "README.md"), " "), begin)
+	if claimed != measured {
+		t.Errorf("README.md claims %q, measured: %q", claimed, measured)
+	}
+}
+
+// tally is the text from the number of probes to the number of denials at their
+// site, with single blanks; empty if there is none.
+func tally(text string, begin *regexp.Regexp) string {
+	at := begin.FindStringIndex(text)
+	if at == nil {
+		return ""
+	}
+	const end = "counted at the call site that the probe names"
+	text, _, _ = strings.Cut(text[at[0]:], end)
+	return strings.Join(strings.Fields(text), " ") + " " + end
+}
+
+func TestTally(t *testing.T) {
+	begin := regexp.MustCompile(`[0-9]+ gated probes with [0-9]+ variants`)
+	const line = "3 gated probes with 4 variants,\n1 of 9 verdicts is a denial,\n1 of them counted at the call site that the probe names"
+	if got, want := tally("a\n"+line+" and more", begin), strings.ReplaceAll(line, "\n", " "); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := tally("no numbers", begin); got != "" {
+		t.Errorf("%q", got)
+	}
+}
