@@ -22,6 +22,8 @@ type evidence struct {
 	observed *scenarios.Observation // nil: the guest did not report it
 	control  *scenarios.Observation // same probe, kernel and host, nothing locked; nil: there is none
 	boot     *scenarios.State       // what the kernel showed before anything was locked at run time; nil: nothing
+
+	notLocked string // how lockdown's files differed from the setting while the probe ran; empty if they did not
 }
 
 // outcome is empty without an observation.

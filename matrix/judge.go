@@ -80,6 +80,12 @@ var rules = []rule{
 			return fmt.Sprintf("%d of %d answers are the model's", len(e.answers()), len(e.answers()))
 		}},
 
+	{"not-locked", NotLocked, "lockdown's files show that the setting is not in force, or not any more",
+		func(e *evidence) bool {
+			return e.notLocked != "" && (!e.expects(scenarios.ExpectAllowed) || lostLevel(e.observed) != "")
+		},
+		func(e *evidence) string { return e.call() + "; " + e.notLocked }},
+
 	// A denial that the kernel itself attributes to lockdown needs no control.
 	{"denied-by-kernel", Overblocked, "expected allowed, and the kernel itself names lockdown for the denial",
 		func(e *evidence) bool {
@@ -139,6 +145,11 @@ var rules = []rule{
 	{"denied-unexpectedly", Overblocked, "expected allowed, and denied",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) && e.denied() },
 		(*evidence).callAndEvidence},
+	{"left-behind", Unproven, "the probe left something of the guest in another state than before",
+		func(e *evidence) bool {
+			return len(e.observed.Left) > 0 && !(e.allowed() && e.expects(scenarios.ExpectDenied)) && e.leakingVariant() == nil
+		},
+		func(e *evidence) string { return e.call() + "; left behind: " + strings.Join(e.observed.Left, "; ") }},
 	{"open", Open, "expected allowed, and allowed",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectAllowed) },
 		(*evidence).call},
@@ -237,6 +248,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 		var m *MachineRun
 		if e.observed, m = r.observation(probe); m != nil {
 			e.boot = m.State(guestproto.WhenBoot)
+			e.notLocked = m.notLocked(g, probe)
 		}
 		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) && control.Origin.Same(r.Origin) {
 			e.control, _ = control.observation(probe)

@@ -15,6 +15,7 @@ const (
 	Leak         Verdict = "LEAK"         // allowed, and expected to be denied
 	Overblocked  Verdict = "OVERBLOCKED"  // denied, and expected to be allowed
 	Deviates     Verdict = "DEVIATES"     // an answer of lockdown's own files differs from the model's
+	NotLocked    Verdict = "not locked"   // lockdown's files show that the setting is not in force
 	Unattributed Verdict = "unattributed" // denied as expected, but the kernel did not name the reason
 	Unproven     Verdict = "unproven"     // nothing follows: no control was allowed, or the target is absent without an explanation
 	Lost         Verdict = "lost"         // the guest died, hung or went silent
@@ -23,7 +24,7 @@ const (
 
 // Verdicts lists every verdict: the expected ones first.
 func Verdicts() []Verdict {
-	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, Unattributed, Unproven, Lost, NotRun}
+	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, NotLocked, Unattributed, Unproven, Lost, NotRun}
 }
 
 // Expected reports whether a sound kernel gets the verdict.
@@ -40,7 +41,7 @@ func (v Verdict) Expected() bool {
 // are as expected.
 func (v Verdict) Measured() bool {
 	switch v {
-	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Leak, Overblocked, Deviates, Unattributed:
+	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Leak, Overblocked, Deviates, NotLocked, Unattributed:
 		return true
 	}
 	return false

@@ -22,6 +22,7 @@ var short = map[matrix.Verdict]string{
 	matrix.Leak:         "LEAK",
 	matrix.Overblocked:  "OVER",
 	matrix.Deviates:     "DEV",
+	matrix.NotLocked:    "NOTLK",
 	matrix.Unattributed: "UNATT",
 	matrix.Unproven:     "UNPRV",
 	matrix.Lost:         "LOST",

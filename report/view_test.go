@@ -53,7 +53,7 @@ func measurement(t testing.TB) Measurement {
 				c.Why = "CONFIG_X86_MSR"
 			case matrix.Lost:
 				c.Why = panicked.String()
-			case matrix.Leak, matrix.Overblocked, matrix.Deviates, matrix.Unattributed, matrix.Unproven:
+			case matrix.Leak, matrix.Overblocked, matrix.Deviates, matrix.NotLocked, matrix.Unattributed, matrix.Unproven:
 				c.Why, c.Rule = why, "r"
 			}
 			list = append(list, c)
@@ -72,7 +72,7 @@ func measurement(t testing.TB) Measurement {
 	row("kprobes/tracefs", matrix.Unproven, matrix.Shadowed, matrix.GapClosed, matrix.NotRun)
 	row("msr/write", matrix.Unavailable, matrix.Unavailable, matrix.Unavailable, matrix.NotRun)
 	row("kept/devmem", matrix.Open, matrix.OpenGap, matrix.GapClosed, matrix.NotRun)
-	row("securityfs/lower", matrix.Conforms, matrix.Deviates, matrix.Lost, matrix.NotRun)
+	row("securityfs/lower", matrix.Conforms, matrix.Deviates, matrix.NotLocked, matrix.NotRun)
 	table.Rows[0].Cells[1].Observed = &scenarios.Observation{Probe: "devmem/open", Comm: "ldp-1", Runs: 1, Duration: 1500000,
 		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
@@ -259,7 +259,7 @@ func TestFormatsParse(t *testing.T) {
 	}
 	junit, _ := Find("junit")
 	n := m.Matrix.Count()
-	failures := n[matrix.Leak] + n[matrix.Overblocked] + n[matrix.Deviates] + n[matrix.Unattributed] + n[matrix.Unproven]
+	failures := n[matrix.Leak] + n[matrix.Overblocked] + n[matrix.Deviates] + n[matrix.NotLocked] + n[matrix.Unattributed] + n[matrix.Unproven]
 	if err := xml.Unmarshal(write(t, junit, m), &suites); err != nil || suites.Failures != failures || suites.Errors != n[matrix.Lost]+n[matrix.NotRun] || suites.Skipped != n[matrix.Unavailable] {
 		t.Errorf("JUnit: %v, %+v, want %v", err, suites, n)
 	}

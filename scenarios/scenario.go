@@ -143,6 +143,7 @@ type Observation struct {
 	Log      []string  `json:",omitempty"` // the kernel's log lines that name Comm
 	Checks   []Check   `json:",omitempty"` // what the kernel counted for Comm, if it counts
 	Variants []Variant `json:",omitempty"` // what Row.Vary reported
+	Left     []string  `json:",omitempty"` // what the probe left in another state than before, a sentence each
 	Runs     int       // how often it ran: a denial that lost its line is observed again
 	StartNS  int64     // since the guest program started, ns
 	Duration int64     // of the last run, ns

@@ -37,7 +37,7 @@ func exampleHeader(t *testing.T, probes []string, settings ...string) matrix.Hea
 		if err != nil {
 			t.Fatal(err)
 		}
-		h.Plan = append(h.Plan, matrix.Guest{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap, Setting: s})
+		h.Plan = append(h.Plan, matrix.Guest{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Upstream, Setting: s})
 	}
 	return h
 }
@@ -46,7 +46,7 @@ var exampleOrigin = matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6
 
 func exampleResult(g matrix.Guest) matrix.Result {
 	return matrix.Result{Guest: g, Tries: 1, Origin: exampleOrigin, Host: matrix.Host{Arch: g.Arch, Accel: "tcg", Why: "TCG: no KVM here", QEMU: "QEMU emulator version 7.2", CPU: "max"},
-		Machines: []matrix.MachineRun{{Command: "qemu -append " + g.Setting.String(), States: []scenarios.State{{When: guestproto.WhenLocked, Level: g.Setting.Shown().String() + "\n"}}}}}
+		Machines: []matrix.MachineRun{{Command: "qemu -append " + g.Setting.String(), States: []scenarios.State{{When: guestproto.WhenLocked, Level: lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile}).Data}}}}}
 }
 
 func see(r *matrix.Result, probe string, outcome scenarios.Outcome, why string, log ...string) {

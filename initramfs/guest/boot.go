@@ -36,6 +36,7 @@ func boot() {
 	g.machine = &realMachine{newKmsg(), g}
 	noHugePages()
 	g.bootErrors = mountAll(mounts...)
+	g.look = openFootprint().read
 	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
 	}

@@ -31,10 +31,11 @@ type guest struct {
 	cell     sync.Mutex // held while a cell runs: cells share the kernel's log and its limit
 	limit    limiter
 	limits   atomic.Pointer[limits]
-	serial   int       // number of the last child, which makes its comm unique in this boot
-	ready    []*worker // preforked, without a job
-	boot     *evidence // drained before this guest was forked; nil: not drained
-	logError bool      // that the log cannot be read has been reported
+	serial   int             // number of the last child, which makes its comm unique in this boot
+	ready    []*worker       // preforked, without a job
+	look     func() []string // reads the footprint; nil: nobody looks what probes leave behind
+	boot     *evidence       // drained before this guest was forked; nil: not drained
+	logError bool            // that the log cannot be read has been reported
 }
 
 // evidence is what the kernel counted and logged and no frame has carried yet.
@@ -57,6 +58,7 @@ type cellRun struct {
 	writes []lockdown.Write // lock the request's setting
 	setUp  []setUpChild     // an entry a row
 	evidence
+	aftermath
 
 	machine machine
 	find    func(id string) (scenarios.Row, bool)
@@ -71,7 +73,7 @@ type setUpChild struct {
 
 // newCellRun prepares to answer one request on out.
 func newCellRun(g *guest, out io.Writer) *cellRun {
-	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, runOps: scenarios.RunSequence}
+	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, runOps: scenarios.RunSequence, aftermath: aftermath{read: g.look}}
 }
 
 // errOff is returned by answer if the host is done with this guest.
@@ -159,6 +161,7 @@ func (r *cellRun) setup(ctx context.Context) error {
 			return abort(err.Error())
 		}
 	}
+	r.aftermath.start()
 	for i, row := range r.rows {
 		if row.Setup == nil {
 			continue
@@ -175,6 +178,7 @@ func (r *cellRun) setup(ctx context.Context) error {
 		}
 		records, _ := r.readLog()
 		r.early = append(r.early, records...)
+		r.afterSetup(i)
 	}
 	return nil
 }
@@ -186,6 +190,9 @@ func (r *cellRun) lock() error {
 		if err := r.machine.write(w.File, w.Data); err != nil {
 			return abort("lock: " + err.Error())
 		}
+	}
+	if len(r.writes) > 0 {
+		r.aftermath.start()
 	}
 	return r.sendState(guestproto.WhenLocked)
 }
@@ -218,8 +225,16 @@ func (r *cellRun) act(ctx context.Context) error {
 	return nil
 }
 
-// actOn runs one probe, and on a kernel that counts, its variants.
+// actOn runs one probe, and on a kernel that counts, its variants, and looks what
+// it left behind.
 func (r *cellRun) actOn(ctx context.Context, i int) error {
+	if err := r.actAndVary(ctx, i); err != nil {
+		return err
+	}
+	return r.lookAfter(i)
+}
+
+func (r *cellRun) actAndVary(ctx context.Context, i int) error {
 	o, c := r.observe(ctx, i)
 	if c != nil {
 		defer c.close()
@@ -251,6 +266,9 @@ func (r *cellRun) varyLate(ctx context.Context, from, to int) error {
 		}
 		err = r.sendVariants(ctx, i, c)
 		c.close()
+		if err == nil {
+			err = r.lookAfter(i)
+		}
 		if err != nil {
 			return err
 		}

@@ -127,7 +127,7 @@ func ending(ctx, talking context.Context, m *vm.Machine, g matrix.Guest, run mat
 		defer cancel()
 		return lost(m.Wait(settling), err, run.Command)
 	}
-	if err := checkStates(g, run); err != nil {
+	if err := checkStates(run); err != nil {
 		return failed(err, run.Command)
 	}
 	if end := m.PowerOff(talking); end.Cause != vm.PoweredOff {
@@ -194,6 +194,12 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 				return fmt.Errorf("guest reports variants of %.80q, which are out of order", f.Varied.Probe)
 			}
 			run.Observations[i].Variants = f.Varied.Variants
+		case f.Left != nil:
+			i := slices.IndexFunc(run.Observations, func(o scenarios.Observation) bool { return o.Probe == f.Left.Probe })
+			if i < 0 || len(run.Observations[i].Left) > maxLeft {
+				return fmt.Errorf("guest reports what %.80q left behind, which is out of order", f.Left.Probe)
+			}
+			run.Observations[i].Left = append(run.Observations[i].Left, f.Left.Left...)
 		}
 		return nil
 	})
@@ -202,6 +208,10 @@ func exchange(port io.ReadWriter, req guestproto.Request, run *matrix.MachineRun
 	}
 	return first, err
 }
+
+// maxLeft bounds what is kept of what one probe left behind: more than the guest
+// sends at once.
+const maxLeft = 16
 
 // maxStates bounds the number of states kept of a guest.
 const maxStates = 8

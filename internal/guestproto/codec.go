@@ -57,6 +57,11 @@ func varied(c *vport.Codec, v *Varied) {
 	vport.List(c, &v.Variants, variant)
 }
 
+func left(c *vport.Codec, l *Left) {
+	vport.Text(c, &l.Probe)
+	vport.List(c, &l.Left, vport.Text[string])
+}
+
 func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Text(c, &o.Probe)
 	report(c, &o.Report)
@@ -67,6 +72,7 @@ func observation(c *vport.Codec, o *scenarios.Observation) {
 	vport.Number(c, &o.StartNS)
 	vport.Number(c, &o.Duration)
 	vport.List(c, &o.Variants, variant)
+	vport.List(c, &o.Left, vport.Text[string])
 }
 
 func mark(c *vport.Codec, m *scenarios.Mark) {
@@ -112,6 +118,7 @@ const (
 	frameError
 	frameEnd
 	frameVaried
+	frameLeft
 )
 
 func (f *Frame) kind() int {
@@ -128,6 +135,8 @@ func (f *Frame) kind() int {
 		return frameEnd
 	case f.Varied != nil:
 		return frameVaried
+	case f.Left != nil:
+		return frameLeft
 	}
 	return frameEmpty
 }
@@ -151,6 +160,8 @@ func frame(c *vport.Codec, f *Frame) {
 		vport.Present(c, &f.End, end)
 	case frameVaried:
 		vport.Present(c, &f.Varied, varied)
+	case frameLeft:
+		vport.Present(c, &f.Left, left)
 	default:
 		c.Demand(false)
 	}

@@ -40,6 +40,7 @@ func seeds(t testing.TB) []vport.Message {
 		&Frame{Seq: 3, End: &End{Observations: 1, Ops: 1}},
 		&Frame{Seq: 4},
 		&Frame{Seq: 5, Varied: &Varied{Probe: "a/b", Variants: []scenarios.Variant{{Args: "flags=1", Report: result}}}},
+		&Frame{Seq: 6, Left: &Left{Probe: "a/b", Left: []string{"l"}}},
 		(*Report)(&result),
 		&Varied{Probe: "a/b", Variants: []scenarios.Variant{{Args: "flags=1", Report: result}}},
 	}

@@ -36,9 +36,16 @@ type Frame struct {
 	State       *State
 	Observation *scenarios.Observation
 	Varied      *Varied
+	Left        *Left
 	Op          *lockdown.Op // the next operation of the sequence, with its answer
 	Error       string       // the guest program cannot go on; the last frame
 	End         *End         // the stream is complete; the last frame
+}
+
+// A Left has what a probe left behind whose observation was sent before.
+type Left struct {
+	Probe string
+	Left  []string
 }
 
 // A Varied has the variants of a probe whose observation was sent before.
@@ -106,7 +113,7 @@ func ReadFrames(r io.Reader, visit func(Frame) error) error {
 				return fmt.Errorf("read frames: end counts %d operations, %d came", f.End.Ops, ops)
 			}
 			return nil
-		case f.State == nil && f.Observation == nil && f.Op == nil && f.Varied == nil:
+		case f.kind() == frameEmpty:
 			return fmt.Errorf("read frame %d: empty", seq)
 		case f.Observation != nil:
 			observations++

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/internal/guestproto/vport"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+func TestFootprintLines(t *testing.T) {
+	for name, tt := range map[string]struct{ got, want []string }{
+		"modules": {firstWords("/m", "ldlab_nop 12288 0 - Live 0x0 (OE)\n"), []string{`/m has "ldlab_nop"`}},
+		"mounts": {mountLines("/proc/self/mounts", "tracefs /sys/kernel/tracing tracefs rw 0 0\ntracefs /sys/kernel/debug/tracing tracefs rw 0 0\n"),
+			[]string{`mounts has "tracefs /sys/kernel/tracing tracefs rw"`}},
+		"serial":  {serialLines("/s", "0: uart:16550A port:000003F8 irq:4 tx:9 rx:0 RTS\n"), []string{`/s has "0: uart:16550A port:000003F8 irq:4"`}},
+		"kprobes": {kprobeLines("/k", "ffffffff81000000  k  vfs_read+0x0    [FTRACE]\n"), []string{`/k has "k vfs_read+0x0"`}},
+		"config":  {configLines("/c", "\x01\x02\x03\x04\x05\x06\xff\xff\x07"), []string{"/c has 01 02 03 04 05 06 00 00 07"}},
+	} {
+		if !slices.Equal(tt.got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, tt.got, tt.want)
+		}
+	}
+}
+
+func TestChanged(t *testing.T) {
+	c := changed([]string{"a", "b"}, []string{"b", "c"})
+	if want := (change{[]string{"c"}, []string{"a"}}); !reflect.DeepEqual(c, want) {
+		t.Errorf("%+v", c)
+	}
+	if got := c.undo([]string{"b", "c"}); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("undo: %q", got)
+	}
+	if got := c.sentences(); !slices.Equal(got, []string{"c", "a no more"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestAftermath: what a probe leaves is reported as that probe's, once, and what a
+// Setup makes is not, unless it stays after the probe.
+func TestAftermath(t *testing.T) {
+	foot := []string{lockdown.LevelFile + " has x"}
+	change := func(add string) { foot = append(slices.Clone(foot), add); slices.Sort(foot) }
+	l := &lab{counts: true}
+	l.onAct = func(probe string) {
+		switch probe {
+		case "free/leaves":
+			change("module")
+		case "setup/stays":
+			change("event")
+		}
+	}
+	g := l.guest()
+	g.look = func() []string { return foot }
+	var in, out bytes.Buffer
+	probes := []string{"setup/stays", "free/leaves", "free/clean"}
+	s := lockdown.Setting{Level: lockdown.Integrity, Via: lockdown.Boot}
+	if err := vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.runOn(g, &out).answer(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	left := map[string][]string{}
+	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
+		if f.Left != nil {
+			left[f.Left.Probe] = f.Left.Left
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string][]string{"setup/stays": {"event"}, "free/leaves": {"module"}}; !reflect.DeepEqual(left, want) {
+		t.Errorf("left behind: %q, want %q", left, want)
+	}
+	a := aftermath{read: func() []string { return foot }, now: foot}
+	change("kprobe")
+	a.afterSetup(7)
+	foot = slices.DeleteFunc(slices.Clone(foot), func(s string) bool { return s == "kprobe" })
+	if got := a.afterRow(7, scenarios.Row{}); got != nil {
+		t.Errorf("a Setup that was undone left %q", got)
+	}
+}

@@ -1,0 +1,70 @@
+// Package sysrq presses the keys of the kernel's magic SysRq (drivers/tty/sysrq.c,
+// v6.12).
+package sysrq
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
+)
+
+// Trigger presses a key for each write, whatever kernel.sysrq allows
+// (drivers/tty/sysrq.c:write_sysrq_trigger, v6.12).
+const Trigger = "/proc/sysrq-trigger"
+
+// printkFile has the level of the console's messages first.
+const printkFile = "/proc/sys/kernel/printk"
+
+// leftOut are the keys that are not pressed, and why.
+var leftOut = map[rune]string{
+	'b': "it reboots the machine",
+	'c': "it crashes the kernel",
+	'e': "it terminates every process but PID 1, the probe too",
+	'f': "it kills a process of the guest, which other probes need",
+	'g': "it stops the kernel in its debugger; the scenario kgdb presses it",
+	'i': "it kills every process but PID 1, the probe too",
+	'o': "it powers the machine off",
+	'R': "it sends the whole log to the console again, which takes an emulated serial port minutes",
+}
+
+// LeftOut is the reason why a key is not pressed; empty if it is.
+func LeftOut(key rune) string { return leftOut[key] }
+
+// Keys lists the keys that are pressed: all that the kernel's table has room for
+// (drivers/tty/sysrq.c:sysrq_key_table_key2index, v6.12) but those left out. The
+// digits, which change what the console shows, come last.
+func Keys() (keys []rune) {
+	for _, r := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" {
+		if leftOut[r] == "" {
+			keys = append(keys, r)
+		}
+	}
+	return keys
+}
+
+// Press presses every key, each with a write(2) of its own, and puts back what
+// the keys change of the console.
+func Press() observe.Report {
+	text, _ := observe.ReadBounded(printkFile)
+	var level int
+	if _, err := fmt.Sscan(text, &level); err != nil {
+		return observe.SetupFailed(fmt.Sprintf("read(%q) = %q", printkFile, text), err)
+	}
+	fd, r := observe.Open(Trigger, unix.O_WRONLY)
+	if r.Outcome != observe.Allowed {
+		return observe.UnavailableIf(r, "CONFIG_MAGIC_SYSRQ", unix.ENOENT)
+	}
+	defer unix.Close(fd)
+	// Another user than root cannot write the file, whatever its capabilities
+	// (fs/proc/proc_sysctl.c:test_perm, v6.12).
+	const consoleLevel = 8 // SYSLOG_ACTION_CONSOLE_LEVEL: include/linux/syslog.h, v6.12
+	defer func() { _, _ = unix.Klogctl(consoleLevel, make([]byte, level)) }()
+	for _, key := range Keys() {
+		if _, err := unix.Write(fd, []byte(string(key))); err != nil {
+			return observe.SetupFailed(fmt.Sprintf("write(%q, %q)", Trigger, string(key)), err)
+		}
+	}
+	return r
+}
