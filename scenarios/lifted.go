@@ -40,6 +40,11 @@ func liftedScenario() Scenario {
 			}},
 		})
 	}
+	s.Probes = append(s.Probes, Probe{
+		Claim: Claim{Name: "help", Call: `write("` + sysrq.Trigger + `", "h")`, Reason: "debugfs", Expect: Unchecked},
+		Where: Where{Site: "drivers/tty/sysrq.c:write_sysrq_trigger", Needs: []string{"CONFIG_MAGIC_SYSRQ"}},
+		Act:   Act{Do: func(context.Context, Env) Report { return sysrq.Help() }},
+	})
 	return s
 }
 

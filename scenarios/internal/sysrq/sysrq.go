@@ -68,3 +68,12 @@ func Press() observe.Report {
 	}
 	return r
 }
+
+// Help presses the key that lists the others.
+func Help() observe.Report {
+	r := observe.WithFile(Trigger, unix.O_WRONLY, func(fd int) observe.Report {
+		_, err := unix.Write(fd, []byte("h"))
+		return observe.FromError(observe.WriteCall(Trigger, "h"), err)
+	})
+	return observe.UnavailableIf(r, "CONFIG_MAGIC_SYSRQ", unix.ENOENT)
+}
