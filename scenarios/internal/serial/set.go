@@ -2,6 +2,8 @@ package serial
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -71,5 +73,12 @@ func differences(was, is Struct) string {
 	if is == was {
 		return "as before"
 	}
-	return fmt.Sprintf("%+v, before %+v", is, was)
+	var list []string
+	before, now := reflect.ValueOf(was), reflect.ValueOf(is)
+	for i := range before.NumField() {
+		if name := before.Type().Field(i).Name; name != "_" && !before.Field(i).Equal(now.Field(i)) {
+			list = append(list, fmt.Sprintf("%s %#x, before %#x", name, now.Field(i), before.Field(i)))
+		}
+	}
+	return strings.Join(list, "; ")
 }

@@ -78,9 +78,23 @@ func TestChanges(t *testing.T) {
 		}
 	}
 	for _, c := range freeChanges {
-		var s Struct
-		if c.make(&s); s.guarded() != (Struct{}) || s == (Struct{}) {
+		s := Struct{XmitFIFOSize: 16}
+		if c.make(&s); s.guarded() != (Struct{}) || s == (Struct{XmitFIFOSize: 16}) {
 			t.Errorf("%s: %+v", c.name, s)
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	for _, c := range []struct {
+		is   Struct
+		want string
+	}{
+		{Struct{IRQ: 3}, "as before"},
+		{Struct{IRQ: 5, Port: 16}, "Port 0x10, before 0x0; IRQ 0x5, before 0x3"},
+	} {
+		if got := differences(Struct{IRQ: 3}, c.is); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }

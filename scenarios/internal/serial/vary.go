@@ -30,7 +30,11 @@ var freeChanges = []change{
 	{"closing_wait", func(s *Struct) { s.ClosingWait ^= 1 }},
 	{"baud_base", func(s *Struct) { s.BaudBase = 57600 }},
 	{"custom_divisor", func(s *Struct) { s.CustomDivisor ^= 1 }},
-	{"xmit_fifo_size", func(s *Struct) { s.XmitFIFOSize = s.XmitFIFOSize%64 + 1 }},
+	{"xmit_fifo_size", func(s *Struct) {
+		if s.XmitFIFOSize != 0 { // 0 leaves it as it is, so it could not be put back
+			s.XmitFIFOSize = s.XmitFIFOSize%64 + 1
+		}
+	}},
 	{"flags", func(s *Struct) { s.Flags ^= 1 << 13 }}, // ASYNC_LOW_LATENCY: include/uapi/linux/tty_flags.h, v6.12
 }
 
