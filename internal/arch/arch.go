@@ -30,6 +30,7 @@ type Arch struct {
 	Append          []string // kernel arguments that only this machine needs
 	Firmware        []string // UEFI images for -bios, at the paths of distributions; nil: ACPI needs none
 	FirmwarePackage string   // Debian package of the first
+	AHCI            bool     // the board has an ich9-ahci of its own
 	PVPanic         bool     // -device pvpanic works, and the lab's kernel has its driver
 
 	// ForkKernel is the smallest file that QEMU accepts as a kernel. A fork
@@ -63,6 +64,7 @@ var table = []*Arch{
 		// The emulated TSC needs no calibration against other clocks. QEMU
 		// delivers every tick, so the timer check is not needed.
 		Append:  []string{"tsc=reliable", "no_timer_check"},
+		AHCI:    true,
 		PVPanic: true,
 		Scale:   3,
 		check:   checkX86,

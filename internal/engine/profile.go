@@ -16,8 +16,13 @@ import (
 )
 
 // pciTestdev is a PCI device of every guest. The PCI probes need it: it has a BAR
-// of each kind, does nothing, and no driver takes it.
-const pciTestdev = vm.PCI("pci-testdev")
+// of each kind, does nothing, and no driver takes it. With membar it has a
+// prefetchable one, too.
+const pciTestdev = vm.PCI("pci-testdev,membar=64K")
+
+// pciAHCI is a PCI device whose registers answer in forks as in boots, by memory
+// and by I/O ports. The lab's kernels have no driver for it.
+const pciAHCI = vm.PCI("ich9-ahci")
 
 // probeArgs are kernel arguments of every guest. All but the last check lockdown
 // while they are parsed and do nothing else: whether the interrupts of unused
@@ -40,7 +45,7 @@ type profile struct {
 
 // profiles is the table of machine profiles.
 var profiles = map[scenarios.MachineKind]profile{
-	scenarios.Plain:    {devices: onEach(pciTestdev)},
+	scenarios.Plain:    {devices: plainDevices},
 	scenarios.Held:     {devices: onEach(pciTestdev)},
 	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
 	scenarios.Firmware: {devices: func(a *arch.Arch) []vm.Device {
@@ -50,6 +55,14 @@ var profiles = map[scenarios.MachineKind]profile{
 
 // plain is the profile that every guest has.
 var plain = profiles[scenarios.Plain]
+
+// plainDevices are those of the plain machine.
+func plainDevices(a *arch.Arch) []vm.Device {
+	if a.AHCI {
+		return []vm.Device{pciTestdev}
+	}
+	return []vm.Device{pciTestdev, pciAHCI}
+}
 
 // onEach is a list of devices that is the same on each architecture.
 func onEach(devices ...vm.Device) func(*arch.Arch) []vm.Device {

@@ -204,7 +204,7 @@ func MapForLater(d Device) (func() observe.Report, observe.Report) {
 	b, r := plain.make(path, fd, 0)
 	unix.Close(fd)
 	if b == nil {
-		return nil, r
+		return nil, r.Saw(mapped(path), "read(\"/proc/self/maps\")")
 	}
 	return func() observe.Report {
 		defer unix.Munmap(b)
