@@ -91,6 +91,9 @@ func pair(a, b change) change {
 
 func vary(mode int, c change) observe.Variant {
 	r := OpenAs(mode, func(fd int) observe.Report { return Set(fd, c.name, c.make) })
+	if r.Effect == "" && r.Outcome == observe.Allowed {
+		r = r.Saw(false, "the port has these settings already")
+	}
 	text := c.name
 	if mode != unix.O_RDWR {
 		text = observe.OpenCall(Port, mode) + ", " + c.name
