@@ -48,6 +48,7 @@ func (c *probeChild) act(ctx context.Context) scenarios.Report {
 	var r scenarios.Report
 	err := c.worker.result(c.job, from, &r)
 	if err == nil {
+		c.worker.stuck = r.Stuck
 		return r
 	}
 	return c.died(ctx, from, err)

@@ -27,6 +27,7 @@ type worker struct {
 	unready    bool   // it will signal that it is ready, and has not been heard yet
 	sent       bool   // it has its job
 	exitReason string // how it ended; empty: not known yet
+	stuck      bool   // the kernel does not let go of it: it is not waited for
 }
 
 // program is the path of this program, which the kernel gave to PID 1.
@@ -146,7 +147,7 @@ func (w *worker) end(atMost time.Duration) string {
 	}
 	w.kill()
 	w.unlink()
-	if w.exitReason = "it survives SIGKILL"; w.of.wait(w.process, atMost) {
+	if w.exitReason = "it survives SIGKILL"; !w.stuck && w.of.wait(w.process, atMost) {
 		w.exitReason = describe(w.process.status)
 	} else {
 		w.of.stuck = true

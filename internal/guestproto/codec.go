@@ -44,6 +44,7 @@ func report(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Face)
 	vport.Text(c, &r.Effect)
 	vport.Text(c, &r.Look)
+	vport.Bool(c, &r.Stuck)
 	vport.List(c, &r.Ops, op)
 }
 

@@ -29,7 +29,7 @@ func seeds(t testing.TB) []vport.Message {
 	}
 	op := lockdown.Op{Call: "write", File: lockdown.LevelFile, Data: "integrity\xff\x00", Err: "EPERM", At: 1, Same: true, Group: 2}
 	check := scenarios.Check{Site: "f+0x1/0x2", Label: "/dev/mem,kmem,port", Comm: "ldp-0001", Checks: 2, Denials: 1}
-	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Effect: scenarios.Nothing, Look: "read() = 0", Ops: []lockdown.Op{op}}
+	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Effect: scenarios.Nothing, Look: "read() = 0", Stuck: true, Ops: []lockdown.Op{op}}
 	return []vport.Message{
 		&Request{Version: vport.Version, Interface: lockdown.Bitmap, Setting: setting, Probes: []string{"a/b", ""}, Scale: math.Pi, Timing: true, Sequence: []lockdown.Op{op}, Mutant: "allow f+0x1/0x2"},
 		&Request{Off: true},

@@ -2,6 +2,7 @@ package kexec
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -34,7 +35,7 @@ func Load(flags uintptr, segments int) observe.Report {
 	at, _, err := s.place()
 	call := fmt.Sprintf("kexec_load(%#x, %d, {one page each}, %#x)", at, segments, flags)
 	if err != nil {
-		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
+		return noPlace(err)
 	}
 	if r, ok := s.empty(); !ok {
 		return r
@@ -61,6 +62,9 @@ func load(entry uintptr, list []segment, flags uintptr) error {
 	return nil
 }
 
+// errNoRange is returned by physical if there is no such range.
+var errNoRange = errors.New("/proc/iomem has no such range")
+
 // physical is the middle of the largest range of that name in /proc/iomem, at
 // the beginning of a page.
 func physical(name string) (uintptr, error) {
@@ -80,7 +84,7 @@ func physical(name string) (uintptr, error) {
 		}
 	}
 	if most == 0 {
-		return 0, fmt.Errorf("/proc/iomem has no %s", name)
+		return 0, errNoRange
 	}
 	return at, nil
 }
@@ -139,7 +143,7 @@ func (s slot) fill() observe.Report {
 	}
 	at, flags, err := s.place()
 	if err != nil {
-		return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
+		return noPlace(err)
 	}
 	err = load(at, pages(at, 1), flags)
 	r := observe.UnavailableIf(observe.FromError(fmt.Sprintf("kexec_load(%#x, 1, {one page}, %#x)", at, flags), err), "CONFIG_KEXEC", unix.ENOSYS)
@@ -163,11 +167,23 @@ func (s slot) replace() observe.Report {
 	return r
 }
 
+// errNoCrash is returned by place if the kernel has reserved no memory for a
+// kernel that runs after a crash, although it was told to.
+var errNoCrash = errors.New("CONFIG_CRASH_DUMP")
+
+// noPlace is the report if there is no place for an image.
+func noPlace(err error) observe.Report {
+	return observe.Report{Outcome: observe.Unavailable, Call: `read("/proc/iomem")`, Why: err.Error()}
+}
+
 // place is the physical address for an image in the slot, and the flags of
 // kexec_load.
 func (s slot) place() (at, flags uintptr, err error) {
 	if s.crash {
 		at, err = physical("Crash kernel")
+		if err == errNoRange {
+			err = errNoCrash
+		}
 		return at, OnCrash, err
 	}
 	at, err = physical("System RAM")

@@ -48,7 +48,7 @@ func (l Loading) Load() observe.Report {
 		return r
 	}
 	r = l.look(r, text)
-	if observe.Exists(nopDir) {
+	if observe.Exists(nopDir) || listed() {
 		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
 			r.Look += ", and it cannot be unloaded: " + observe.ErrnoName(err)
 		}
@@ -119,9 +119,9 @@ func fromError(call string, err error) observe.Report {
 // parameters, whether they are set. The module logs that its parameter irq is
 // set, because nothing else is left of that if the module is then refused.
 func (l Loading) look(r observe.Report, log string) observe.Report {
-	there := observe.Exists(nopDir)
+	there := observe.Exists(nopDir) || listed()
 	if len(l.Sets) == 0 {
-		return r.Saw(there, fmt.Sprintf("stat(%q): %v", nopDir, there))
+		return r.Saw(there, fmt.Sprintf("%s or /proc/modules has it: %v", nopDir, there))
 	}
 	var shown []string
 	for _, s := range l.Sets {
@@ -136,6 +136,12 @@ func (l Loading) look(r observe.Report, log string) observe.Report {
 		shown = append(shown, name+"="+value)
 	}
 	return judgeParams(r, l.Sets, shown, log)
+}
+
+// listed reports whether the kernel lists the module.
+func listed() bool {
+	list, _ := observe.ReadBounded("/proc/modules")
+	return strings.HasPrefix(list, nopModule+" ") || strings.Contains(list, "\n"+nopModule+" ")
 }
 
 // judgeParams adds to the report of a loading whether all parameters are set. shown

@@ -39,5 +39,9 @@ type Report struct {
 	Effect Effect `json:",omitempty"` // what a look at the act's object showed; empty: the probe did not look
 	Look   string `json:",omitempty"` // the look as strace prints it: read("/sys/kernel/kexec_loaded") = "1"
 
+	// Stuck is set if the kernel keeps a thread of the probe for ever, so that not
+	// even SIGKILL ends its process.
+	Stuck bool `json:",omitempty"`
+
 	Ops []lockdown.Op `json:",omitempty"` // ABI: the operations and their answers, in order
 }

@@ -39,10 +39,10 @@ func Reboot(ctx context.Context) observe.Report {
 		case <-time.After(time.Millisecond):
 		}
 		if place := waitsIn(tid); slices.Contains(waitsForItself, place) {
-			return observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("%s = ?, it is past the check and waits in %s for ever", call, place)}
+			return observe.Report{Outcome: observe.Allowed, Stuck: true, Call: fmt.Sprintf("%s = ?, it is past the check and waits in %s for ever", call, place)}
 		}
 		if ctx.Err() != nil {
-			return observe.Report{Outcome: observe.Failed, Call: call + " = ?", Why: fmt.Sprintf("it does not come back, and waits in %q", waitsIn(tid))}
+			return observe.Report{Outcome: observe.Failed, Stuck: true, Call: call + " = ?", Why: fmt.Sprintf("it does not come back, and waits in %q", waitsIn(tid))}
 		}
 	}
 }
