@@ -168,15 +168,22 @@ func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
 
 // DefaultSettings returns the settings of a selection without one: the levels
 // at boot and at run time; if single reasons can be locked, each one that the
-// probes reach, a set, and a level with a single reason; and, if the interface
-// has an in-kernel function for it, the confidential guest.
+// probes reach, those that are checked during boot also at boot, a set, and a
+// level with a single reason; and, if the interface has an in-kernel function for
+// it, the confidential guest.
 func DefaultSettings(k lockdown.Interface, archName string, probes []string) []lockdown.Setting {
 	texts := []string{"integrity@boot", "confidentiality@boot", "integrity@runtime", "confidentiality@runtime"}
 	if k != lockdown.Upstream {
-		for _, r := range Reached(archName, probes) {
+		reached := Reached(archName, probes)
+		for _, r := range reached {
 			texts = append(texts, string(r)+"@runtime")
 		}
 		if k == lockdown.Bitmap {
+			for _, r := range checkedAtBoot {
+				if slices.Contains(reached, r) {
+					texts = append(texts, string(r)+"@boot")
+				}
+			}
 			texts = append(texts, "dev_mem,kexec@boot", "integrity,bpf_read_kernel@runtime", "dev_mem@coco")
 		} else {
 			texts = append(texts, "dev_mem,kexec@runtime")
@@ -192,6 +199,10 @@ func DefaultSettings(k lockdown.Interface, archName string, probes []string) []l
 	}
 	return settings
 }
+
+// checkedAtBoot are the reasons that the kernel checks while it boots, and whose
+// lock it meets there only if it comes from the command line.
+var checkedAtBoot = []lockdown.Reason{"acpi_tables", "module_parameters", "hibernation", "tracefs"}
 
 // Reached lists the reasons that probes check on an architecture, in the
 // kernel's order.

@@ -27,6 +27,7 @@ var leftOut = map[rune]string{
 	'i': "it kills every process but PID 1, the probe too",
 	'o': "it powers the machine off",
 	'R': "it sends the whole log to the console again, which takes an emulated serial port minutes",
+	'z': "it crashes a kernel that booted with tracefs locked, which has no trace buffer (kernel/trace/trace.c:trace_init_iter, v6.12)",
 }
 
 // LeftOut is the reason why a key is not pressed; empty if it is.
