@@ -130,7 +130,7 @@ type MachineKind string
 const (
 	Plain    MachineKind = ""
 	Debugger MachineKind = "debugger" // a serial port whose other end the host's debugger holds
-	Held     MachineKind = "held"     // like the plain one, for what others would stumble over while it is kept until the lock
+	Held     MachineKind = "held"     // like the plain one; its probes keep until the lock what would disturb other probes
 	Firmware MachineKind = "firmware" // booted through UEFI, with ACPI tables and EFI variables
 )
 

@@ -119,7 +119,7 @@ func ReplaceLater() (func() observe.Report, observe.Report) {
 	return s.replace, r
 }
 
-// KeepForLater loads an image with kexec_load, for the time after a crash, and
+// KeepForLater loads an image with kexec_load, which would run after a crash, and
 // returns the act that looks whether it is still there.
 func KeepForLater() (func() observe.Report, observe.Report) {
 	s := slot{crash: true}

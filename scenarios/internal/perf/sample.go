@@ -125,7 +125,7 @@ func kernelIP(ctx context.Context) (ip uint64, r observe.Report) {
 		return 0, r
 	}
 	defer s.close()
-	r = s.sample(ctx, "an address in the kernel, for a fault that this process chose", provokeFault(func(p record, page uint64) bool {
+	r = s.sample(ctx, "an address in the kernel, at a fault that this process chose", provokeFault(func(p record, page uint64) bool {
 		if !p.kernel || len(p.words) != 2 || !isKernel(p.words[0]) || !InPage(p.words[1], page) {
 			return false
 		}

@@ -4,7 +4,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ioperm is ioperm(2), for the calling thread. Each value of on but 0 grants.
+// Ioperm is ioperm(2) of the calling thread. Each value of on but 0 grants.
 func Ioperm(port, n, on int) error { return unix.Ioperm(port, n, on) }
 
 // Iopl is iopl(2), for the calling thread.
