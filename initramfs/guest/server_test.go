@@ -324,8 +324,8 @@ func TestClosedSessionStartsNothing(t *testing.T) {
 		reaper.wait(p, forGood)
 		t.Error("a command was started in a session that is closed")
 	}
-	if got := openFiles(t); got != before {
-		t.Errorf("%d files are open, %d before", got, before)
+	if left := leftOpen(t, before); len(left) != 0 {
+		t.Errorf("left open: %q", left)
 	}
 }
 
