@@ -38,8 +38,13 @@ type Use func(fd int) (worked bool, look string)
 
 // Open opens a file, uses it and closes it.
 func Open(path string, flags int, use Use) observe.Report {
-	r := observe.WithFile(path, flags, func(fd int) observe.Report {
-		r := observe.FromError(observe.OpenCall(path, flags), nil)
+	return OpenBy(observe.Direct, path, flags, use)
+}
+
+// OpenBy is Open with other calls. The use's calls are its own.
+func OpenBy(c observe.Calls, path string, flags int, use Use) observe.Report {
+	r := c.WithFile(path, flags, func(fd int) observe.Report {
+		r := observe.FromError(c.Text(observe.OpenCall(path, flags)), nil)
 		if worked, look := use(fd); look != "" {
 			return r.Saw(worked, look)
 		}

@@ -97,7 +97,10 @@ func AsIs(value string) string { return value }
 
 // SetOther sets a parameter through sysfs to another value, looks whether it has
 // it, and puts the first value back.
-func SetOther(path string, text Text) observe.Report {
+func SetOther(path string, text Text) observe.Report { return SetOtherBy(observe.Direct, path, text) }
+
+// SetOtherBy is SetOther with other calls.
+func SetOtherBy(c observe.Calls, path string, text Text) observe.Report {
 	was, r := observe.ReadText(path)
 	if r.Outcome != observe.Allowed {
 		return observe.CannotRead(r)
@@ -106,7 +109,7 @@ func SetOther(path string, text Text) observe.Report {
 	if other == "" {
 		return observe.Report{Outcome: observe.Failed, Call: r.Call, Why: fmt.Sprintf("%q is neither a number nor a bool", was)}
 	}
-	r = observe.WriteText(path, text(other))
+	r = c.WriteText(path, text(other))
 	is, look := observe.ReadText(path)
 	if look.Outcome != observe.Allowed {
 		return observe.CannotRead(look)

@@ -33,6 +33,11 @@ func WithFile(flags int, act func(fd int) observe.Report) observe.Report {
 	return observe.UnavailableIf(observe.WithFile(File, flags, act), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
 }
 
+// ChangeBy changes a register with other calls.
+func ChangeBy(c observe.Calls) observe.Report {
+	return observe.UnavailableIf(c.WithFile(File, unix.O_RDWR, By(c).Change), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
+}
+
 // Read reads IA32_PAT.
 func Read(fd int) observe.Report {
 	_, err := pread(fd, PAT)

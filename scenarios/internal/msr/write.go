@@ -51,6 +51,14 @@ var (
 	}}
 )
 
+// By writes with other calls.
+func By(c observe.Calls) Way {
+	return Way{c.Text(Pwrite.call), func(fd int, reg uint32, value uint64) error {
+		_, err := c.Pwrite(fd, bytesOf(value, 1), int64(reg))
+		return err
+	}}
+}
+
 // bytesOf is the value n times, as the kernel takes it.
 func bytesOf(value uint64, n int) (b []byte) {
 	for range n {

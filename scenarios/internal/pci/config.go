@@ -19,8 +19,9 @@ const (
 
 // A write changes bits of a device's configuration.
 type write struct {
-	how    string // of writers; empty: pwrite
-	mode   int    // of open(2)
+	how    string         // of writers; empty: pwrite
+	by     *observe.Calls // instead of how; nil: none
+	mode   int            // of open(2)
 	offset int64
 	flip   []byte // the bits to change, as many bytes as are written
 }
@@ -50,10 +51,20 @@ func WriteConfig(path, other string) observe.Report {
 	return write{mode: unix.O_RDWR, offset: InterruptLine, flip: []byte{0x55}}.do(path, other)
 }
 
+// WriteConfigBy is WriteConfig with other calls.
+func WriteConfigBy(c observe.Calls, path, other string) observe.Report {
+	return write{by: &c, mode: unix.O_RDWR, offset: InterruptLine, flip: []byte{0x55}}.do(path, other)
+}
+
 func (w write) do(path, other string) observe.Report {
 	put, call := writers[w.how], w.how
 	if w.how == "" {
 		call = "pwrite"
+	}
+	c := observe.Direct
+	if w.by != nil {
+		c = *w.by
+		put, call = c.Pwrite, c.Text(call)
 	}
 	was, is := make([]byte, len(w.flip)), make([]byte, len(w.flip))
 	look := fmt.Sprintf("pread(%q, %d, %#x)", other, len(was), w.offset)
@@ -64,7 +75,7 @@ func (w write) do(path, other string) observe.Report {
 	for i, bits := range w.flip {
 		want[i] ^= bits
 	}
-	return observe.WithFile(path, w.mode, func(fd int) observe.Report {
+	return c.WithFile(path, w.mode, func(fd int) observe.Report {
 		_, err := put(fd, want, w.offset)
 		r := observe.FromError(fmt.Sprintf("%s(%q, %d, %#x)", call, path, len(want), w.offset), err)
 		if err := readAt(other, is, w.offset); err != nil {

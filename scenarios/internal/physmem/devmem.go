@@ -14,7 +14,11 @@ import (
 // onMem opens the device and performs an act that looks. If the device cannot be
 // opened, the act has done nothing.
 func onMem(flags int, act func(fd int) observe.Report) observe.Report {
-	r := observe.UnavailableIf(observe.WithFile(MemFile, flags, act), "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO)
+	return closed(observe.UnavailableIf(observe.WithFile(MemFile, flags, act), "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
+}
+
+// closed adds to the report of an act without a look that nothing could be done.
+func closed(r observe.Report) observe.Report {
 	if r.Effect == "" {
 		r = r.Saw(false, "the device is not open")
 	}
@@ -52,6 +56,24 @@ func ReadMore(env observe.Env) (list []observe.Variant) {
 		list = append(list, t.readOwn(env).Vary(t.name()))
 	}
 	return list
+}
+
+// ReadOwnBy is ReadOwn with other calls.
+func ReadOwnBy(c observe.Calls, env observe.Env) observe.Report {
+	t := transfer{c.Text("pread"), 0, page, c.Pread}
+	r := c.WithFile(MemFile, unix.O_RDONLY, func(fd int) observe.Report {
+		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report { return t.read(fd, p, at) }), nil)
+	})
+	return closed(observe.UnavailableIf(r, "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
+}
+
+// WriteOwnBy is WriteOwn with other calls.
+func WriteOwnBy(c observe.Calls, env observe.Env) observe.Report {
+	t := transfer{c.Text("pwrite"), 0, page, c.Pwrite}
+	r := c.WithFile(MemFile, unix.O_WRONLY, func(fd int) observe.Report {
+		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report { return t.write(fd, p, at) }), nil)
+	})
+	return closed(observe.UnavailableIf(r, "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
 }
 
 func (t transfer) readOwn(env observe.Env) observe.Report {

@@ -26,6 +26,12 @@ func NoKcore(r observe.Report) observe.Report {
 // ReadKcore reads the process's own page in the kernel's memory and compares.
 func ReadKcore() observe.Report { return kcoreReads[0].readKcore(unix.O_RDONLY) }
 
+// ReadKcoreBy is ReadKcore with other calls.
+func ReadKcoreBy(c observe.Calls) observe.Report {
+	t := transfer{c.Text("pread"), 0, page, c.Pread}
+	return closed(NoKcore(c.WithFile(KcoreFile, unix.O_RDONLY, t.fromKcore)))
+}
+
 // kcoreReads are the ways to read; the first is the act.
 var kcoreReads = []transfer{
 	{"pread", 0, page, unix.Pread},

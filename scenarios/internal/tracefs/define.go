@@ -26,13 +26,16 @@ type Event struct {
 // DefineEvent defines an event, looks whether it is there, also if the kernel
 // refused, and removes it. What is there is the event's directory, which can be
 // found whatever is locked, or a kprobe in the list of debugfs.
-func DefineEvent(e Event) observe.Report {
+func DefineEvent(e Event) observe.Report { return DefineEventBy(observe.Direct, e) }
+
+// DefineEventBy is DefineEvent with other calls.
+func DefineEventBy(c observe.Calls, e Event) observe.Report {
 	path, dir := filepath.Join(Dir, e.File), filepath.Join(Dir, "events", e.Name)
 	kprobed, _ := debugfs.HasKprobe(Probed)
 	if kprobed || observe.Exists(dir) {
 		return observe.Report{Outcome: observe.Failed, Call: observe.WriteCall(path, e.Define), Why: "the event or its kprobe exists already"}
 	}
-	r := DeniedIfEmpty(observe.WriteText(path, e.Define), e.Config)
+	r := DeniedIfEmpty(c.WriteText(path, e.Define), e.Config)
 	if r.Outcome == observe.Unavailable {
 		return r
 	}

@@ -19,9 +19,14 @@ type Use func(fd int) (worked bool, look string)
 
 // Open opens a file of tracefs, uses it and closes it.
 func Open(file string, flags int, config string, use Use) observe.Report {
+	return OpenBy(observe.Direct, file, flags, config, use)
+}
+
+// OpenBy is Open with other calls. The use's calls are its own.
+func OpenBy(c observe.Calls, file string, flags int, config string, use Use) observe.Report {
 	path := filepath.Join(Dir, file)
-	r := observe.WithFile(path, flags, func(fd int) observe.Report {
-		r := observe.FromError(observe.OpenCall(path, flags), nil)
+	r := c.WithFile(path, flags, func(fd int) observe.Report {
+		r := observe.FromError(c.Text(observe.OpenCall(path, flags)), nil)
 		if use == nil {
 			return r
 		}

@@ -1,0 +1,46 @@
+package observe
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Calls is a way to make the system calls of an act.
+type Calls struct {
+	Name          string // as a report has it
+	Open          func(path string, flags int) (int, error)
+	Pread, Pwrite func(fd int, b []byte, at int64) (int, error)
+}
+
+// Direct makes each system call itself.
+var Direct = Calls{
+	Name:   "",
+	Open:   func(path string, flags int) (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, 0) },
+	Pread:  unix.Pread,
+	Pwrite: unix.Pwrite,
+}
+
+// Text is a call as strace prints it, with the way in front.
+func (c Calls) Text(call string) string {
+	if c.Name == "" {
+		return call
+	}
+	return c.Name + ": " + call
+}
+
+// WithFile is as the function WithFile.
+func (c Calls) WithFile(path string, flags int, act func(fd int) Report) Report {
+	fd, err := c.Open(path, flags)
+	if err != nil {
+		return FromError(c.Text(OpenCall(path, flags)), err)
+	}
+	defer unix.Close(fd)
+	return act(fd)
+}
+
+// WriteText is as the function WriteText.
+func (c Calls) WriteText(path, text string) Report {
+	return c.WithFile(path, unix.O_WRONLY, func(fd int) Report {
+		_, err := c.Pwrite(fd, []byte(text), 0)
+		return FromError(c.Text(WriteCall(path, text)), err)
+	})
+}
