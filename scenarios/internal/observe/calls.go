@@ -4,7 +4,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Calls is a way to make the system calls of an act.
+// Calls is a way to make the system calls of an act. An offset below 0 is the
+// file's own position: a file that cannot seek, such as kprobe_events, refuses
+// any other one.
 type Calls struct {
 	Name          string // as a report has it
 	Open          func(path string, flags int) (int, error)
@@ -15,8 +17,18 @@ type Calls struct {
 var Direct = Calls{
 	Name:   "",
 	Open:   func(path string, flags int) (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, 0) },
-	Pread:  unix.Pread,
-	Pwrite: unix.Pwrite,
+	Pread:  atOrHere(unix.Pread, unix.Read),
+	Pwrite: atOrHere(unix.Pwrite, unix.Write),
+}
+
+// atOrHere is a call with an offset, or one without if the offset is below 0.
+func atOrHere(at func(int, []byte, int64) (int, error), here func(int, []byte) (int, error)) func(int, []byte, int64) (int, error) {
+	return func(fd int, b []byte, offset int64) (int, error) {
+		if offset < 0 {
+			return here(fd, b)
+		}
+		return at(fd, b, offset)
+	}
 }
 
 // Text is a call as strace prints it, with the way in front.
@@ -40,7 +52,7 @@ func (c Calls) WithFile(path string, flags int, act func(fd int) Report) Report 
 // WriteText is as the function WriteText.
 func (c Calls) WriteText(path, text string) Report {
 	return c.WithFile(path, unix.O_WRONLY, func(fd int) Report {
-		_, err := c.Pwrite(fd, []byte(text), 0)
+		_, err := c.Pwrite(fd, []byte(text), -1)
 		return FromError(c.Text(WriteCall(path, text)), err)
 	})
 }
