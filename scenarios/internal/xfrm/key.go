@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
@@ -159,22 +156,5 @@ func MoreKeys(ctx context.Context, way Way, algs []Alg, look ...Attr) (list []ob
 	if way == Dump {
 		list = append(list, ProbeKeys(ctx, DumpESP, algs, look...).Vary("XFRMA_PROTO"))
 	}
-	return append(list, inNamespace(func() observe.Report { return ProbeKeys(ctx, way, algs, look...) }).Vary("in a network namespace"))
-}
-
-// inNamespace performs an act in a thread that has a network namespace of its
-// own. Both are gone afterwards.
-func inNamespace(act func() observe.Report) observe.Report {
-	done := make(chan observe.Report)
-	go func() {
-		runtime.LockOSThread() // the thread ends with this goroutine
-		r := observe.FromError("unshare(CLONE_NEWNET)", unix.Unshare(unix.CLONE_NEWNET))
-		if r.Outcome == observe.Allowed {
-			r = act()
-		} else {
-			r.Outcome, r.Why = observe.Failed, "setup failed"
-		}
-		done <- r
-	}()
-	return <-done
+	return append(list, observe.InNetNamespace(func() observe.Report { return ProbeKeys(ctx, way, algs, look...) }).Vary("in a network namespace"))
 }
