@@ -48,8 +48,10 @@ func Reboot(ctx context.Context) observe.Report {
 }
 
 // waitsForItself are the functions in which the thread waits, as get_wchan shows
-// them: mutex_lock itself is left out.
-var waitsForItself = []string{"lock_system_sleep", "hibernate"}
+// them: mutex_lock itself is left out. hibernate() looks for its compression right
+// before that, and an unwinder that guesses may find the trace of it. The check is
+// made before either.
+var waitsForItself = []string{"lock_system_sleep", "hibernate", "crypto_alg_mod_lookup"}
 
 // waitsIn is the kernel function in which a thread of this process sleeps; empty or
 // 0 if it does not, or if the kernel does not show it.
