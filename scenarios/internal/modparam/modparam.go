@@ -118,7 +118,7 @@ func SetOtherBy(c observe.Calls, path string, text Text) observe.Report {
 	if is == was {
 		return r
 	}
-	observe.WriteText(path, was) // what it answers does not matter
+	c.WriteText(path, was) // what it answers does not matter
 	if now, _ := observe.ReadText(path); now != was {
 		r.Look += fmt.Sprintf(", and it cannot be put back: now %q", now)
 	}

@@ -49,7 +49,7 @@ func DefineEventBy(c observe.Calls, e Event) observe.Report {
 	if !has {
 		return r
 	}
-	if removed := observe.WriteText(path, "-:"+e.Name); removed.Outcome != observe.Allowed {
+	if removed := c.WriteText(path, "-:"+e.Name); removed.Outcome != observe.Allowed {
 		r.Look += ", and stays: " + removed.Call
 	}
 	return r
