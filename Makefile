@@ -7,6 +7,8 @@ BIN := bin/ldlab
 ARGS ?=
 # How long "make nightly" runs each fuzz target.
 FUZZTIME ?= 1m
+# What "make nightly" runs on the kernel wide.
+WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
 
 .PHONY: help deps testdeps build run test nightly docs short check bench clean
 
@@ -35,7 +37,8 @@ test: build check ## run every test, real QEMU on both architectures included
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
 nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
-	$(BIN) build --kernel kunit --arch x86_64 >out/kunit
+	$(BIN) build --kernel kunit --kernel wide --arch x86_64 >out/kunit
+	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
 	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal" ./internal/engine
 	scripts/fuzz $(FUZZTIME)

@@ -14,7 +14,7 @@ import (
 
 // A check is the result of one check of the host.
 type check struct {
-	State string // ok, missing, slower (works without it) or note
+	State string // ok, missing, optional (works without it, slower or not all) or note
 	What  string
 	Text  string
 }
@@ -61,7 +61,7 @@ func examine(ctx context.Context) diagnosis {
 		if !r.Met(ctx) {
 			f.State = "missing"
 			if r.Optional() {
-				f.State = "slower"
+				f.State = "optional"
 			}
 			f.Text += ": Debian package " + r.Package
 			need(r.Package)

@@ -15,7 +15,7 @@ type Requirement struct {
 	Package string // Debian package that has it
 	Why     string // one line
 	header  bool
-	better  bool // builds work without it, but are slower
+	better  bool // builds work without it, but are slower, or one kernel cannot be built
 }
 
 // Optional reports whether a build works without it.
@@ -53,7 +53,9 @@ func Requirements(a *arch.Arch) []Requirement {
 	if !a.Native() {
 		list = append(list, Requirement{Name: a.CrossPrefix + "gcc", Package: a.CrossPackage, Why: "compiles kernels for " + a.Name})
 	}
-	return append(list, Requirement{Name: "ccache", Package: "ccache", Why: "builds again what was built before", better: true})
+	return append(list,
+		Requirement{Name: "ccache", Package: "ccache", Why: "builds again what was built before", better: true},
+		Requirement{Name: "pahole", Package: "dwarves", Why: "the BTF of the kernel wide; the others are built without", better: true})
 }
 
 // checkRequirements is the pre-flight check of a build.
