@@ -38,6 +38,7 @@ type Kernel struct {
 	Config    []string           `toml:"config"`    // fragments on top of common and the architecture's
 	Interface lockdown.Interface `toml:"interface"` // the interface the kernel has
 	Arches    []string           `toml:"arches"`    // architectures it is built for; empty: all
+	CPUs      int                `toml:"cpus"`      // processors of its guests; 0: 1
 	Tree      string             `toml:"tree"`      // builds in a working tree apart, with the kernels of the same word; empty: with all others
 }
 

@@ -106,7 +106,7 @@ func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
 		Append: append(s.KernelArgs(), probeArgs...), Devices: p.devices(k.build.Arch),
-		Accel: vm.Accel(k.host.Accel), Scale: k.scale(),
+		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs,
 	}
 }
 
