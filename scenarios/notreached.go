@@ -12,11 +12,20 @@ var notReached = map[string]map[string]string{
 	"drivers/acpi/osl.c:acpi_os_get_root_pointer": {
 		"": "checks only with acpi_rsdp=, before lockdown is initialised; any address but the one that the kernel finds itself leaves it without ACPI",
 	},
+	"drivers/cxl/core/mbox.c:cxl_mem_raw_command_allowed": {
+		"": "the machine has no CXL memory",
+	},
+	"drivers/mtd/devices/slram.c:init_slram": {
+		"": "checks only with slram= on the command line",
+	},
 	"kernel/trace/trace.c:tracing_set_default_clock": {
 		"x86_64": "checks only if the clock is unstable; the lab's guests have tsc=reliable",
 	},
 	"kernel/trace/trace_stat.c:tracing_stat_open": {
 		"": "no statistics are kept: CONFIG_FUNCTION_PROFILER and CONFIG_BRANCH_TRACER are off",
+	},
+	"security/integrity/ima/ima_policy.c:ima_appraise_signature": {
+		"": "checks only if a rule of IMA appraises kernels or modules, and no probe writes one",
 	},
 }
 

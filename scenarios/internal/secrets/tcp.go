@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -107,7 +110,16 @@ const (
 )
 
 // TLS gives a connection a key for what it sends and reads it back.
-func TLS() observe.Report { return observe.InNetNamespace(tls) }
+func TLS() observe.Report {
+	const file = "/proc/sys/net/ipv4/tcp_available_ulp"
+	has, r := observe.ReadText(file)
+	if r.Outcome == observe.Allowed && !slices.Contains(strings.Fields(has), "tls") {
+		// A kernel with CONFIG_TLS=m loads the module at the first connection,
+		// but no guest has it.
+		return observe.Report{Outcome: observe.Unavailable, Call: fmt.Sprintf("%s: %q", r.Call, has), Why: "CONFIG_TLS"}
+	}
+	return observe.InNetNamespace(tls)
+}
 
 func tls() observe.Report {
 	fd, err := connected()

@@ -20,19 +20,21 @@ const (
 const WireGuardCall = "WG_CMD_GET_DEVICE"
 
 // WireGuard makes a device, gives it a private key, and reads the key.
-func WireGuard() observe.Report { return observe.InNetNamespace(wireGuard) }
+func WireGuard() observe.Report {
+	family, err := genericFamily("wireguard")
+	if err != nil {
+		return observe.UnavailableIf(observe.SetupFailed("CTRL_CMD_GETFAMILY", err), "CONFIG_WIREGUARD", unix.ENOENT)
+	}
+	return observe.InNetNamespace(func() observe.Report { return wireGuard(family) })
+}
 
-func wireGuard() observe.Report {
+func wireGuard(family uint16) observe.Report {
 	name := append([]byte("ldlab"), 0)
 	device := append(encode(unix.IfInfomsg{}), attr(unix.IFLA_IFNAME, name)...)
 	device = append(device, attr(unix.IFLA_LINKINFO, attr(unix.IFLA_INFO_KIND, []byte("wireguard")))...)
 	const create = unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_ACK
 	if _, err := talk(unix.NETLINK_ROUTE, unix.RTM_NEWLINK, create, device); err != nil {
-		return observe.UnavailableIf(observe.SetupFailed("RTM_NEWLINK", err), "CONFIG_WIREGUARD", unix.EOPNOTSUPP)
-	}
-	family, err := genericFamily("wireguard")
-	if err != nil {
-		return observe.SetupFailed("CTRL_CMD_GETFAMILY", err)
+		return observe.SetupFailed("RTM_NEWLINK", err)
 	}
 	key := newKey(32)
 	key[0], key[31] = key[0]&^7, key[31]&0x7f|0x40 // as curve25519_clamp_secret makes it
