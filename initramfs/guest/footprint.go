@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,21 +17,22 @@ import (
 // A footprint is what probes may touch of a guest, as lines. What a probe leaves
 // in another state than before is reported as that probe's.
 //
-// Its files stay open, because a read then takes one call. Lockdown refuses to
-// open none of them: a look must not be counted or logged as a denial.
+// Its files stay open, because a read then takes one call, and what has the same
+// bytes as before is not parsed again: both happen after each probe. Lockdown
+// refuses to open none of the files: a look must not be counted or logged as a
+// denial.
 type footprint struct {
-	files []footFile
-	nodes []string // files whose mode and owner count
-	dirs  []string // directories whose entries count
+	parts []footPart
+	all   []string // the lines of all parts, sorted
+	buf   []byte
 }
 
-// A footFile is a file whose content counts.
-type footFile struct {
-	path  string
-	fd    int
-	at    int64
-	size  int                              // bytes to read; 0: all of a text
-	lines func(path, text string) []string // nil: the text as one line
+// A footPart is one thing that is looked at.
+type footPart struct {
+	look  func(buf []byte) (n int, err error) // its bytes
+	lines func(raw []byte) []string           // what they mean
+	raw   []byte                              // of the last look; nil: there was none, or it failed
+	known []string                            // the lines of raw
 }
 
 // footTexts are the files of a footprint that hold text.
@@ -56,28 +59,81 @@ var footTexts = []struct {
 
 // openFootprint opens what this kernel has of the files.
 func openFootprint() *footprint {
-	f := &footprint{dirs: []string{"/sys/kernel/tracing/instances", "/sys/kernel/config/acpi/table"}}
-	add := func(file footFile) {
-		if fd, err := unix.Open(file.path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-			file.fd = fd
-			f.files = append(f.files, file)
-		}
-	}
+	f := &footprint{buf: make([]byte, 16<<10)}
 	for _, t := range footTexts {
-		add(footFile{path: t.path, lines: t.lines})
+		f.addFile(t.path, 0, len(f.buf), func(raw []byte) []string {
+			if t.lines != nil {
+				return t.lines(t.path, string(raw))
+			}
+			return textLines(t.path, string(raw))
+		})
 	}
 	const pat = 0x277 // IA32_PAT: reading it is not refused (arch/x86/kernel/msr.c:msr_read, v6.12)
-	add(footFile{path: "/dev/cpu/0/msr", at: pat, size: 8})
+	f.addFile("/dev/cpu/0/msr", pat, 8, func(raw []byte) []string {
+		return []string{fmt.Sprintf("/dev/cpu/0/msr has % x", raw)}
+	})
 	for _, dir := range entries("/sys/bus/pci/devices") {
 		if path := "/sys/bus/pci/devices/" + dir + "/config"; isTestDevice(path) {
-			add(footFile{path: path, size: 64, lines: configLines})
+			f.addFile(path, 0, 64, func(raw []byte) []string { return configLines(path, string(raw)) })
 		}
 	}
 	const lab = "/sys/kernel/debug/ldlab"
 	for _, name := range entries(lab) {
-		f.nodes = append(f.nodes, lab+"/"+name)
+		f.addNode(lab + "/" + name)
 	}
+	f.addDir("/sys/kernel/tracing/instances")
+	f.addDir("/sys/kernel/config/acpi/table")
 	return f
+}
+
+// addFile adds a file of which size bytes at an offset count, if it can be opened.
+func (f *footprint) addFile(path string, at int64, size int, lines func([]byte) []string) {
+	if fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		f.parts = append(f.parts, footPart{
+			look:  func(buf []byte) (int, error) { return unix.Pread(fd, buf[:size], at) },
+			lines: lines,
+		})
+	}
+}
+
+// addNode adds a file whose mode and owner count.
+func (f *footprint) addNode(path string) {
+	f.parts = append(f.parts, footPart{
+		look: func(buf []byte) (int, error) {
+			var st unix.Stat_t
+			if err := unix.Lstat(path, &st); err != nil {
+				return 0, err
+			}
+			b := binary.NativeEndian.AppendUint32(buf[:0], st.Mode&0o7777)
+			b = binary.NativeEndian.AppendUint32(b, st.Uid)
+			return len(binary.NativeEndian.AppendUint32(b, st.Gid)), nil
+		},
+		lines: func(raw []byte) []string {
+			word := func(i int) uint32 { return binary.NativeEndian.Uint32(raw[4*i:]) }
+			return []string{fmt.Sprintf("%s has mode %#o, owner %d:%d", path, word(0), word(1), word(2))}
+		},
+	})
+}
+
+// addDir adds a directory whose entries count. It is opened at each look, because
+// it may not exist yet.
+func (f *footprint) addDir(path string) {
+	f.parts = append(f.parts, footPart{
+		look: func(buf []byte) (int, error) {
+			fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				return 0, err
+			}
+			defer unix.Close(fd)
+			return unix.Getdents(fd, buf)
+		},
+		lines: func([]byte) (all []string) {
+			for _, name := range entries(path) {
+				all = append(all, fmt.Sprintf("%s has an entry %q", path, name))
+			}
+			return all
+		},
+	})
 }
 
 // isTestDevice reports whether a configuration space is that of QEMU's
@@ -93,43 +149,38 @@ func isTestDevice(config string) bool {
 	return n == len(id) && id == [4]byte{0x36, 0x1b, 0x05, 0x00}
 }
 
-// read returns the footprint's lines, sorted.
+// read returns the footprint's lines, sorted. The caller does not change them.
 func (f *footprint) read() []string {
-	var all []string
-	buf := make([]byte, 16<<10)
-	for _, file := range f.files {
-		b := buf
-		if file.size > 0 {
-			b = buf[:file.size]
-		}
-		n, err := unix.Pread(file.fd, b, file.at)
-		if err != nil {
-			continue // as if the file were not there
-		}
-		text := string(b[:n])
+	same := true
+	for i := range f.parts {
+		p := &f.parts[i]
+		n, err := p.look(f.buf)
 		switch {
-		case file.lines != nil:
-			all = append(all, file.lines(file.path, text)...)
-		case file.size > 0:
-			all = append(all, fmt.Sprintf("%s has % x", file.path, text))
-		default:
-			for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
-				all = append(all, fmt.Sprintf("%s has %q", file.path, line))
-			}
+		case err != nil:
+			same = same && p.raw == nil
+			p.raw, p.known = nil, nil // as if it were not there
+		case p.raw == nil || !bytes.Equal(p.raw, f.buf[:n]):
+			same = false
+			p.raw = append(make([]byte, 0, n+1), f.buf[:n]...) // never nil
+			p.known = p.lines(p.raw)
 		}
 	}
-	for _, path := range f.nodes {
-		var st unix.Stat_t
-		if unix.Lstat(path, &st) == nil {
-			all = append(all, fmt.Sprintf("%s has mode %#o, owner %d:%d", path, st.Mode&0o7777, st.Uid, st.Gid))
-		}
+	if same {
+		return f.all
 	}
-	for _, dir := range f.dirs {
-		for _, name := range entries(dir) {
-			all = append(all, fmt.Sprintf("%s has an entry %q", dir, name))
-		}
+	f.all = nil
+	for _, p := range f.parts {
+		f.all = append(f.all, p.known...)
 	}
-	slices.Sort(all)
+	slices.Sort(f.all)
+	return f.all
+}
+
+// textLines are all lines of a text.
+func textLines(path, text string) (all []string) {
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		all = append(all, fmt.Sprintf("%s has %q", path, line))
+	}
 	return all
 }
 
@@ -203,6 +254,9 @@ type change struct{ added, removed []string }
 
 // changed compares two sorted footprints.
 func changed(before, after []string) (c change) {
+	if len(before) == len(after) && len(before) > 0 && &before[0] == &after[0] {
+		return change{} // nothing was read anew
+	}
 	return change{without(after, before), without(before, after)}
 }
 

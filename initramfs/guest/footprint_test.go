@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
@@ -83,5 +85,49 @@ func TestAftermath(t *testing.T) {
 	foot = slices.DeleteFunc(slices.Clone(foot), func(s string) bool { return s == "kprobe" })
 	if got := a.afterRow(7, scenarios.Row{}); got != nil {
 		t.Errorf("a Setup that was undone left %q", got)
+	}
+}
+
+// TestFootprintNoticesChanges: what is read anew is parsed anew, and what is as
+// before is the same slice. A part that vanishes loses its lines.
+func TestFootprintNoticesChanges(t *testing.T) {
+	dir := t.TempDir()
+	file, node, sub := dir+"/file", dir+"/node", dir+"/sub"
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file, "one\n")
+	write(node, "")
+	f := &footprint{buf: make([]byte, 4096)}
+	f.addFile(file, 0, 4096, func(raw []byte) []string { return textLines("file", string(raw)) })
+	f.addNode(node)
+	f.addDir(sub)
+	first := f.read()
+	if len(first) != 2 {
+		t.Fatalf("%q, want a file and a node", first)
+	}
+	if again := f.read(); &again[0] != &first[0] {
+		t.Error("nothing changed, and everything was parsed again")
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{"content", func() error { return os.WriteFile(file, []byte("two\n"), 0o600) }, `file has "two"`},
+		{"mode", func() error { return os.Chmod(node, 0o640) }, "has mode 0640"},
+		{"directory", func() error { return os.MkdirAll(sub+"/x", 0o700) }, `has an entry "x"`},
+		{"gone", func() error { return os.RemoveAll(sub) }, `has an entry "x" no more`},
+	} {
+		before := f.read()
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(changed(before, f.read()).sentences(), "; "); !strings.Contains(got, step.want) {
+			t.Errorf("%s: %q, want %q", step.name, got, step.want)
+		}
 	}
 }
