@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,9 +29,7 @@ func fakeConfig(t *testing.T, script string) Config {
 		"qemu": []byte("#!/bin/sh\n" + script + "\n"),
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testutil.WriteProgram(t, filepath.Join(dir, name), content)
 	}
 	return Config{
 		Arch:   arch.Get("x86_64"),

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"io"
 	"net"
 	"os"
@@ -49,9 +50,7 @@ func fakeConfig(t testing.TB, a *arch.Arch, kind string) (c vm.Config, dir strin
 	kernels := map[string][]byte{"x86_64": vmlinux, "arm64": append(make([]byte, 56), "ARM\x64    "...)}
 	script := fmt.Sprintf("#!/bin/sh\nGORACE=atexit_sleep_ms=0 %s='%s' exec '%s' '%s' \"$@\"\n", fakeEnv, kind, os.Args[0], dir)
 	for name, content := range map[string][]byte{"kernel": kernels[a.Name], "initrd": []byte("070701"), "qemu": []byte(script)} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testutil.WriteProgram(t, filepath.Join(dir, name), content)
 	}
 	return vm.Config{
 		Arch: a, MemoryMiB: 8, Dir: filepath.Join(dir, "machines"),

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"github.com/ldlab/ldlab/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,9 +132,7 @@ func TestOtherVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := strings.Replace(string(script), "='good'", "='GOOD'", 1) // --version prints it
-	if err := os.WriteFile(c.QEMU, []byte(other), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testutil.WriteProgram(t, c.QEMU, []byte(other))
 	if err := os.Chtimes(c.QEMU, info.ModTime(), info.ModTime()); err != nil {
 		t.Fatal(err)
 	}
