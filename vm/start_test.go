@@ -4,14 +4,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"github.com/ldlab/ldlab/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/ldlab/ldlab/internal/arch"
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 // The tests of this file need no QEMU: a shell script plays it.

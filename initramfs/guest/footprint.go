@@ -115,8 +115,8 @@ func (f *footprint) addNode(path string) {
 	})
 }
 
-// addDir adds a directory whose entries count. It is opened at each look, because
-// it may not exist yet.
+// addDir adds a directory whose entries count, as many as the buffer holds. It is
+// opened at each look, because it may not exist yet.
 func (f *footprint) addDir(path string) {
 	f.parts = append(f.parts, footPart{
 		look: func(buf []byte) (int, error) {
@@ -127,8 +127,9 @@ func (f *footprint) addDir(path string) {
 			defer unix.Close(fd)
 			return unix.Getdents(fd, buf)
 		},
-		lines: func([]byte) (all []string) {
-			for _, name := range entries(path) {
+		lines: func(raw []byte) (all []string) {
+			_, _, names := unix.ParseDirent(raw, -1, nil)
+			for _, name := range names {
 				all = append(all, fmt.Sprintf("%s has an entry %q", path, name))
 			}
 			return all

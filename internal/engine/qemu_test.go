@@ -18,6 +18,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 	"github.com/ldlab/ldlab/scenarios"
@@ -73,12 +74,32 @@ func dump(t *testing.T, m *matrix.Matrix) {
 
 // notBuilt lists options that probes need and that the lab's kernels leave out
 // because of their cost: a call in every function, or type information of the
-// whole kernel.
+// whole kernel. The kernel wide has them (TestNotBuiltIsInWide).
 var notBuilt = []string{
 	"CONFIG_DYNAMIC_FTRACE", "CONFIG_FUNCTION_GRAPH_TRACER", "CONFIG_FUNCTION_PROFILER", "CONFIG_STACK_TRACER",
 	"CONFIG_FPROBE_EVENTS", "CONFIG_DEBUG_INFO_BTF",
-	"CONFIG_IO_URING", "CONFIG_BLK_DEV_DM", "CONFIG_TLS", "CONFIG_TCP_MD5SIG", "CONFIG_WIREGUARD", // the kernel wide has them
+	"CONFIG_IO_URING", "CONFIG_BLK_DEV_DM", "CONFIG_TLS", "CONFIG_TCP_MD5SIG", "CONFIG_WIREGUARD",
 	"no BAR of this machine can be mapped write-combining", // CONFIG_X86_PAT
+}
+
+// TestNotBuiltIsInWide: a probe whose option no kernel of the lab has would never
+// run.
+func TestNotBuiltIsInWide(t *testing.T) {
+	const name = "../../kernels/config/wide.config"
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := kconfig.ParseFragment(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, symbol := range notBuilt {
+		has := slices.ContainsFunc(wide.Lines, func(o kconfig.Option) bool { return o.Symbol == symbol && o.Value == "y" })
+		if strings.HasPrefix(symbol, "CONFIG_") && !has {
+			t.Errorf("%s does not have %s", name, symbol)
+		}
+	}
 }
 
 // TestDefaultPlanForReal is "make run": every verdict is as expected, on both

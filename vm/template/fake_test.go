@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"github.com/ldlab/ldlab/internal/testutil"
 	"io"
 	"net"
 	"os"
@@ -17,11 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/internal/pace"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/vm"
-	"golang.org/x/sys/unix"
 )
 
 // fakeEnv makes this test binary play QEMU; its value is the fake's kind.

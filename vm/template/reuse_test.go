@@ -1,7 +1,6 @@
 package template
 
 import (
-	"github.com/ldlab/ldlab/internal/testutil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/internal/vmtest"
 )

@@ -30,12 +30,14 @@ type Regs [8]uint32
 
 // WithFile opens the file of processor 0.
 func WithFile(flags int, act func(fd int) observe.Report) observe.Report {
-	return observe.UnavailableIf(observe.WithFile(File, flags, act), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
+	return withFileBy(observe.Direct, flags, act)
 }
 
 // ChangeBy changes a register with other calls.
-func ChangeBy(c observe.Calls) observe.Report {
-	return observe.UnavailableIf(c.WithFile(File, unix.O_RDWR, By(c).Change), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
+func ChangeBy(c observe.Calls) observe.Report { return withFileBy(c, unix.O_RDWR, By(c).Change) }
+
+func withFileBy(c observe.Calls, flags int, act func(fd int) observe.Report) observe.Report {
+	return observe.UnavailableIf(c.WithFile(File, flags, act), "CONFIG_X86_MSR", unix.ENOENT, unix.ENXIO)
 }
 
 // Read reads IA32_PAT.

@@ -160,8 +160,9 @@ func onCPU0() (undo func()) {
 	}
 }
 
-// Ways changes a register in each of the ways, and writes other registers as they
-// are in the first one.
+// Ways changes a register in each of the ways; in the first one, it also changes
+// one through a file that was opened with other flags, and writes other registers
+// as they are.
 func Ways(ways ...Way) (list []observe.Variant) {
 	for _, flags := range []int{unix.O_RDWR, unix.O_WRONLY} {
 		for _, w := range ways {
@@ -170,6 +171,9 @@ func Ways(ways ...Way) (list []observe.Variant) {
 					Vary(observe.OpenCall(File, flags)+", "+fmt.Sprintf(w.call, File, t.reg, t.flip)))
 			}
 		}
+	}
+	for _, o := range observe.OtherFlags {
+		list = append(list, WithFile(unix.O_RDWR|o.Flags, ways[0].Change).Vary("O_RDWR|"+o.Name))
 	}
 	for _, reg := range others {
 		list = append(list, WithFile(unix.O_RDWR, func(fd int) observe.Report { return ways[0].same(fd, reg) }).

@@ -39,17 +39,21 @@ func (c Calls) Text(call string) string {
 	return c.Name + ": " + call
 }
 
-// WithFile is as the function WithFile.
+// WithFile opens a file and, if that is allowed, performs the act on it.
 func (c Calls) WithFile(path string, flags int, act func(fd int) Report) Report {
 	fd, err := c.Open(path, flags)
-	if err != nil {
-		return FromError(c.Text(OpenCall(path, flags)), err)
+	r := FromError(c.Text(OpenCall(path, flags)), err)
+	if r.Outcome != Allowed {
+		return r
 	}
 	defer unix.Close(fd)
+	if act == nil {
+		return r
+	}
 	return act(fd)
 }
 
-// WriteText is as the function WriteText.
+// WriteText writes a whole text with one call.
 func (c Calls) WriteText(path, text string) Report {
 	return c.WithFile(path, unix.O_WRONLY, func(fd int) Report {
 		_, err := c.Pwrite(fd, []byte(text), -1)

@@ -41,12 +41,7 @@ func ReadText(path string) (text string, r Report) {
 }
 
 // WriteText opens a file and writes the text with one write(2).
-func WriteText(path, text string) Report {
-	return WithFile(path, unix.O_WRONLY, func(fd int) Report {
-		_, err := unix.Write(fd, []byte(text))
-		return FromError(WriteCall(path, text), err)
-	})
-}
+func WriteText(path, text string) Report { return Direct.WriteText(path, text) }
 
 // WriteBack writes a file's current content back, which changes nothing.
 func WriteBack(path string) Report {

@@ -26,6 +26,13 @@ var openings = []opening{
 	{"access mode 3", unix.O_ACCMODE}, // for ioctls alone: open(2)
 }
 
+// OtherFlags are flags of open(2) on which a check must not depend that is made when
+// the file is written.
+var OtherFlags = []struct {
+	Name  string
+	Flags int
+}{{"O_NONBLOCK", unix.O_NONBLOCK}, {"O_APPEND", unix.O_APPEND}, {"O_SYNC", unix.O_SYNC}}
+
 // OpenMore opens a device with other flags, through another handle and through
 // another node: those ways that only read, or those that write.
 func OpenMore(path string, write bool) (list []Variant) {

@@ -19,16 +19,14 @@ const (
 
 // A write changes bits of a device's configuration.
 type write struct {
-	how    string         // of writers; empty: pwrite
-	by     *observe.Calls // instead of how; nil: none
-	mode   int            // of open(2)
+	how    string // of writers; empty: pwrite
+	mode   int    // of open(2)
 	offset int64
 	flip   []byte // the bits to change, as many bytes as are written
 }
 
 // writers write bytes at an offset.
 var writers = map[string]func(fd int, b []byte, offset int64) (int, error){
-	"": unix.Pwrite,
 	"lseek, write": func(fd int, b []byte, offset int64) (int, error) {
 		if _, err := unix.Seek(fd, offset, unix.SEEK_SET); err != nil {
 			return 0, err
@@ -48,23 +46,25 @@ var writers = map[string]func(fd int, b []byte, offset int64) (int, error){
 // WriteConfig changes the interrupt line through one file of a device's
 // configuration, looks at it through the other one, and puts it back.
 func WriteConfig(path, other string) observe.Report {
-	return write{mode: unix.O_RDWR, offset: InterruptLine, flip: []byte{0x55}}.do(path, other)
+	return interruptLine(unix.O_RDWR).do(path, other)
 }
 
 // WriteConfigBy is WriteConfig with other calls.
 func WriteConfigBy(c observe.Calls, path, other string) observe.Report {
-	return write{by: &c, mode: unix.O_RDWR, offset: InterruptLine, flip: []byte{0x55}}.do(path, other)
+	return interruptLine(unix.O_RDWR).doBy(c, path, other)
 }
 
-func (w write) do(path, other string) observe.Report {
+// interruptLine is the write of the act, through a file of that mode.
+func interruptLine(mode int) write {
+	return write{mode: mode, offset: InterruptLine, flip: []byte{0x55}}
+}
+
+func (w write) do(path, other string) observe.Report { return w.doBy(observe.Direct, path, other) }
+
+func (w write) doBy(c observe.Calls, path, other string) observe.Report {
 	put, call := writers[w.how], w.how
 	if w.how == "" {
-		call = "pwrite"
-	}
-	c := observe.Direct
-	if w.by != nil {
-		c = *w.by
-		put, call = c.Pwrite, c.Text(call)
+		put, call = c.Pwrite, c.Text("pwrite")
 	}
 	was, is := make([]byte, len(w.flip)), make([]byte, len(w.flip))
 	look := fmt.Sprintf("pread(%q, %d, %#x)", other, len(was), w.offset)
@@ -109,10 +109,13 @@ func VaryConfig(d Device, file func(Device) (path, other string)) (list []observ
 	for _, w := range configWrites() {
 		list = append(list, w.do(path, other).Vary(w.String()))
 	}
+	for _, o := range observe.OtherFlags {
+		list = append(list, interruptLine(unix.O_RDWR|o.Flags).do(path, other).Vary("O_RDWR|"+o.Name))
+	}
 	all, _ := devices()
 	for _, each := range all {
 		path, other := file(each)
-		w := write{mode: unix.O_RDWR, offset: InterruptLine, flip: []byte{0x55}}
+		w := interruptLine(unix.O_RDWR)
 		list = append(list, w.do(path, other).Vary(w.String()+" of "+path))
 	}
 	return list

@@ -14,13 +14,18 @@ import (
 // onMem opens the device and performs an act that looks. If the device cannot be
 // opened, the act has done nothing.
 func onMem(flags int, act func(fd int) observe.Report) observe.Report {
-	return closed(observe.UnavailableIf(observe.WithFile(MemFile, flags, act), "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
+	return onMemBy(observe.Direct, flags, act)
+}
+
+// onMemBy is onMem with other calls.
+func onMemBy(c observe.Calls, flags int, act func(fd int) observe.Report) observe.Report {
+	return closed(observe.UnavailableIf(c.WithFile(MemFile, flags, act), "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
 }
 
 // closed adds to the report of an act without a look that nothing could be done.
 func closed(r observe.Report) observe.Report {
 	if r.Effect == "" {
-		r = r.Saw(false, "the device is not open")
+		r = r.Saw(false, "the file is not open")
 	}
 	return r
 }
@@ -61,25 +66,27 @@ func ReadMore(env observe.Env) (list []observe.Variant) {
 // ReadOwnBy is ReadOwn with other calls.
 func ReadOwnBy(c observe.Calls, env observe.Env) observe.Report {
 	t := transfer{c.Text("pread"), 0, page, c.Pread}
-	r := c.WithFile(MemFile, unix.O_RDONLY, func(fd int) observe.Report {
-		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report { return t.read(fd, p, at) }), nil)
-	})
-	return closed(observe.UnavailableIf(r, "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
+	return onMemBy(c, unix.O_RDONLY, func(fd int) observe.Report { return strict(env, withPage(t.reading(fd)), nil) })
 }
 
 // WriteOwnBy is WriteOwn with other calls.
 func WriteOwnBy(c observe.Calls, env observe.Env) observe.Report {
 	t := transfer{c.Text("pwrite"), 0, page, c.Pwrite}
-	r := c.WithFile(MemFile, unix.O_WRONLY, func(fd int) observe.Report {
-		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report { return t.write(fd, p, at) }), nil)
-	})
-	return closed(observe.UnavailableIf(r, "CONFIG_DEVMEM", unix.ENOENT, unix.ENXIO))
+	return onMemBy(c, unix.O_WRONLY, func(fd int) observe.Report { return strict(env, withPage(t.writing(fd)), nil) })
+}
+
+// reading and writing are the transfer through an open file.
+func (t transfer) reading(fd int) func(*ownpage.Page, int64) observe.Report {
+	return func(p *ownpage.Page, at int64) observe.Report { return t.read(fd, p, at) }
+}
+
+func (t transfer) writing(fd int) func(*ownpage.Page, int64) observe.Report {
+	return func(p *ownpage.Page, at int64) observe.Report { return t.write(fd, p, at) }
 }
 
 func (t transfer) readOwn(env observe.Env) observe.Report {
 	return onMem(unix.O_RDONLY, func(fd int) observe.Report {
-		r := withPage(func(p *ownpage.Page, at int64) observe.Report { return t.read(fd, p, at) })
-		return strict(env, r, func() observe.Report { return readBIOS(fd) })
+		return strict(env, withPage(t.reading(fd)), func() observe.Report { return readBIOS(fd) })
 	})
 }
 
@@ -96,9 +103,7 @@ func WriteMore(env observe.Env) (list []observe.Variant) {
 }
 
 func (t transfer) writeOwn(env observe.Env, flags int) observe.Report {
-	return onMem(flags, func(fd int) observe.Report {
-		return strict(env, withPage(func(p *ownpage.Page, at int64) observe.Report { return t.write(fd, p, at) }), nil)
-	})
+	return onMem(flags, func(fd int) observe.Report { return strict(env, withPage(t.writing(fd)), nil) })
 }
 
 // A Mapping is how a page of the device is mapped.

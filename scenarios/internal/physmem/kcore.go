@@ -28,8 +28,7 @@ func ReadKcore() observe.Report { return kcoreReads[0].readKcore(unix.O_RDONLY) 
 
 // ReadKcoreBy is ReadKcore with other calls.
 func ReadKcoreBy(c observe.Calls) observe.Report {
-	t := transfer{c.Text("pread"), 0, page, c.Pread}
-	return closed(NoKcore(c.WithFile(KcoreFile, unix.O_RDONLY, t.fromKcore)))
+	return transfer{c.Text("pread"), 0, page, c.Pread}.readKcoreBy(c, unix.O_RDONLY)
 }
 
 // kcoreReads are the ways to read; the first is the act.
@@ -58,12 +57,10 @@ func ReadKcoreMore() (list []observe.Variant) {
 	)
 }
 
-func (t transfer) readKcore(flags int) observe.Report {
-	r := NoKcore(observe.WithFile(KcoreFile, flags, t.fromKcore))
-	if r.Effect == "" {
-		r = r.Saw(false, "the file is not open")
-	}
-	return r
+func (t transfer) readKcore(flags int) observe.Report { return t.readKcoreBy(observe.Direct, flags) }
+
+func (t transfer) readKcoreBy(c observe.Calls, flags int) observe.Report {
+	return closed(NoKcore(c.WithFile(KcoreFile, flags, t.fromKcore)))
 }
 
 // fromKcore reads the page from the open file.

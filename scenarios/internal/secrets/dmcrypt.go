@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -52,16 +54,16 @@ type mapper int
 func (m mapper) do(command uintptr, device string, flags uint32, targets uint32, data []byte) (dmHead, []byte, error) {
 	h := dmHead{Version: [3]uint32{4}, Targets: targets, Flags: flags}
 	copy(h.Name[:], device)
-	head := len(encode(h))
+	head := len(netlink.Encode(h))
 	b := make([]byte, 4096)
 	h.Size, h.Start = uint32(len(b)), uint32(head)
-	copy(b, encode(h))
+	copy(b, netlink.Encode(h))
 	copy(b[head:], data)
 	const number = 3<<30 | 0xfd<<8 // _IOWR(DM_IOCTL, command, struct dm_ioctl)
 	if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(m), number|uintptr(head)<<16|command, uintptr(unsafe.Pointer(&b[0]))); e != 0 {
 		return h, nil, e
 	}
-	err := decode(b[:head], &h)
+	_, err := binary.Decode(b[:head], binary.NativeEndian, &h)
 	return h, b[min(int(h.Start), len(b)):], err
 }
 
@@ -73,7 +75,7 @@ func (m mapper) table(device, target, args string) (dmHead, error) {
 	}
 	t := dmTarget{Length: 8}
 	copy(t.Type[:], target)
-	if _, _, err := m.do(dmLoad, device, 0, 1, append(append(encode(t), args...), 0)); err != nil {
+	if _, _, err := m.do(dmLoad, device, 0, 1, append(append(netlink.Encode(t), args...), 0)); err != nil {
 		return h, fmt.Errorf("DM_TABLE_LOAD: %w", err)
 	}
 	return h, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -18,19 +19,19 @@ func TestSizes(t *testing.T) {
 		"struct dm_ioctl":                      {dmHead{}, 312},
 		"struct dm_target_spec":                {dmTarget{}, 40},
 	} {
-		if got := len(encode(c.v)); got != c.want {
+		if got := len(netlink.Encode(c.v)); got != c.want {
 			t.Errorf("%s: %d bytes, want %d", name, got, c.want)
 		}
 	}
 }
 
 func TestFind(t *testing.T) {
-	b := append(attr(7, []byte("abcde")), attr(9, []byte("fg"))...)
-	if got := find(b, 9); !bytes.Equal(got, []byte("fg")) {
+	b := append([]byte("head"), append(attr(7, []byte("abcde")), attr(9, []byte("fg"))...)...)
+	if got := find(b, 4, 9); !bytes.Equal(got, []byte("fg")) {
 		t.Errorf("found %q", got)
 	}
-	for _, b := range [][]byte{b[:3], b[:11], {2, 0, 9, 0}, nil} {
-		if got := find(b, 9); got != nil {
+	for _, b := range [][]byte{b[:7], b[:15], {'h', 'e', 'a', 'd', 2, 0, 9, 0}, nil} {
+		if got := find(b, 4, 9); got != nil {
 			t.Errorf("% x: found %q", b, got)
 		}
 	}

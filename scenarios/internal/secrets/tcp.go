@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -53,7 +54,7 @@ func MD5() observe.Report {
 	key := newKey(16)
 	option := md5Key{Family: unix.AF_INET, Address: [4]byte{192, 0, 2, 1}, Length: uint16(len(key))} // RFC 5737
 	copy(option.Key[:], key)
-	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG, string(encode(option))); err != nil {
+	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG, string(netlink.Encode(option))); err != nil {
 		return observe.UnavailableIf(observe.SetupFailed("setsockopt(TCP_MD5SIG)", err), "CONFIG_TCP_MD5SIG", unix.ENOPROTOOPT)
 	}
 	if err := unix.Listen(fd, 1); err != nil {
@@ -65,7 +66,7 @@ func MD5() observe.Report {
 	}
 	const listening, info = 10, 2 // TCP_LISTEN; INET_DIAG_INFO, with which the keys come
 	request := diagRequest{Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, Extensions: 1 << (info - 1), States: 1 << listening}
-	answers, err := talk(unix.NETLINK_SOCK_DIAG, unix.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP, encode(request))
+	answers, err := talk(unix.NETLINK_SOCK_DIAG, unix.SOCK_DIAG_BY_FAMILY, unix.NLM_F_DUMP, netlink.Encode(request))
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT) {
 		return observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(MD5Call, err), Why: "CONFIG_INET_TCP_DIAG"}
 	}
@@ -75,7 +76,7 @@ func MD5() observe.Report {
 	const head, sourcePort = 72, 4 // of struct inet_diag_msg
 	for _, m := range answers {
 		if len(m.Data) >= head && binary.BigEndian.Uint16(m.Data[sourcePort:]) == port {
-			return read(MD5Call, find(m.Data[head:], diagMD5), key)
+			return read(MD5Call, find(m.Data, head, diagMD5), key)
 		}
 	}
 	return observe.SetupFailed(MD5Call, errors.New("the socket is not in the list"))
@@ -132,10 +133,10 @@ func tls() observe.Report {
 	}
 	info := tlsKey{Version: tls12, Cipher: tlsAESGCM128}
 	copy(info.Key[:], newKey(len(info.Key)))
-	if err := unix.SetsockoptString(fd, unix.SOL_TLS, tlsTX, string(encode(info))); err != nil {
+	if err := unix.SetsockoptString(fd, unix.SOL_TLS, tlsTX, string(netlink.Encode(info))); err != nil {
 		return observe.SetupFailed("setsockopt(SOL_TLS, TLS_TX)", err)
 	}
-	got := make([]byte, len(encode(info)))
+	got := make([]byte, len(netlink.Encode(info)))
 	n := uint32(len(got))
 	if _, _, e := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_TLS, tlsTX, uintptr(unsafe.Pointer(&got[0])), uintptr(unsafe.Pointer(&n)), 0); e != 0 {
 		return observe.FromError(TLSCall, e).Saw(false, "there is no answer")

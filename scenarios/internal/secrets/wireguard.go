@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -30,7 +31,7 @@ func WireGuard() observe.Report {
 
 func wireGuard(family uint16) observe.Report {
 	name := append([]byte("ldlab"), 0)
-	device := append(encode(unix.IfInfomsg{}), attr(unix.IFLA_IFNAME, name)...)
+	device := append(netlink.Encode(unix.IfInfomsg{}), attr(unix.IFLA_IFNAME, name)...)
 	device = append(device, attr(unix.IFLA_LINKINFO, attr(unix.IFLA_INFO_KIND, []byte("wireguard")))...)
 	const create = unix.NLM_F_CREATE | unix.NLM_F_EXCL | unix.NLM_F_ACK
 	if _, err := talk(unix.NETLINK_ROUTE, unix.RTM_NEWLINK, create, device); err != nil {
@@ -48,7 +49,7 @@ func wireGuard(family uint16) observe.Report {
 	}
 	var got []byte
 	for _, m := range answers {
-		got = slices.Concat(got, find(m.Data[min(4, len(m.Data)):], wgPrivateKey))
+		got = slices.Concat(got, find(m.Data, 4, wgPrivateKey))
 	}
 	return read(WireGuardCall, got, key)
 }
@@ -61,7 +62,7 @@ func genericFamily(name string) (uint16, error) {
 		return 0, err
 	}
 	for _, m := range answers {
-		if id := find(m.Data[min(4, len(m.Data)):], unix.CTRL_ATTR_FAMILY_ID); len(id) == 2 {
+		if id := find(m.Data, 4, unix.CTRL_ATTR_FAMILY_ID); len(id) == 2 {
 			return binary.NativeEndian.Uint16(id), nil
 		}
 	}

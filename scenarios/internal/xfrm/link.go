@@ -3,14 +3,13 @@ package xfrm
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -46,11 +45,11 @@ func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16]
 		var err error
 		switch way {
 		case Get:
-			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST, encode(sa.id()))
+			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST, netlink.Encode(sa.id()))
 		case Dump:
 			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, nil)
 		case DumpESP:
-			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, appendAttr(nil, attrProto, []byte{espProto}))
+			err = link.send(xfrmGetSA, unix.NLM_F_REQUEST|unix.NLM_F_DUMP, netlink.AppendAttr(nil, attrProto, []byte{espProto}))
 		case NotifyDelete:
 			err = link.del(sa)
 			from = notified
@@ -135,34 +134,11 @@ func (l conn) add(sa association) observe.Report {
 
 // del deletes the association.
 func (l conn) del(sa association) error {
-	return l.request(xfrmDelSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, encode(sa.id()))
+	return l.request(xfrmDelSA, unix.NLM_F_REQUEST|unix.NLM_F_ACK, netlink.Encode(sa.id()))
 }
 
 func (l conn) send(typ, flags uint16, data []byte) error {
-	h := unix.NlMsghdr{Len: uint32(unix.NLMSG_HDRLEN + len(data)), Type: typ, Flags: flags, Seq: 1}
-	return unix.Sendto(int(l), append(encode(h), data...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-}
-
-// receive returns the messages of one datagram; a negative acknowledgement is
-// an error.
-func (l conn) receive() ([]syscall.NetlinkMessage, error) {
-	b := make([]byte, 64<<10)
-	n, _, err := unix.Recvfrom(int(l), b, 0)
-	if err != nil {
-		return nil, err
-	}
-	msgs, err := syscall.ParseNetlinkMessage(b[:n])
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range msgs {
-		if m.Header.Type == unix.NLMSG_ERROR && len(m.Data) >= 4 {
-			if code := int32(binary.LittleEndian.Uint32(m.Data)); code != 0 {
-				return nil, unix.Errno(-code)
-			}
-		}
-	}
-	return msgs, nil
+	return netlink.Send(int(l), typ, flags, data)
 }
 
 // request sends a message and waits for its acknowledgement.
@@ -170,7 +146,7 @@ func (l conn) request(typ, flags uint16, data []byte) error {
 	if err := l.send(typ, flags, data); err != nil {
 		return err
 	}
-	msgs, err := l.receive()
+	msgs, err := netlink.Receive(int(l))
 	if err == nil && (len(msgs) == 0 || msgs[0].Header.Type != unix.NLMSG_ERROR) {
 		err = errors.New("no acknowledgement")
 	}
@@ -183,7 +159,7 @@ const maxDatagrams = 64
 // await waits for a message of the type about the association.
 func (l conn) await(typ uint16, spi uint32) (map[uint16][]byte, error) {
 	for range maxDatagrams {
-		msgs, err := l.receive()
+		msgs, err := netlink.Receive(int(l))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 )
 
 // Constants from include/uapi/linux/xfrm.h, v6.12.
@@ -101,7 +103,7 @@ func (s association) encode() []byte {
 	for i := range 4 { // no limit on bytes and packets; 0 means "never" for times
 		sa.Limits[i] = ^uint64(0)
 	}
-	b := encode(sa)
+	b := netlink.Encode(sa)
 	for _, a := range s.algs {
 		alg := make([]byte, a.Attr.head(), a.Attr.head()+len(a.key))
 		copy(alg, a.Name)
@@ -109,38 +111,9 @@ func (s association) encode() []byte {
 		if len(alg) > 68 {
 			binary.LittleEndian.PutUint32(alg[68:], a.param)
 		}
-		b = appendAttr(b, uint16(a.Attr), append(alg, a.key...))
+		b = netlink.AppendAttr(b, uint16(a.Attr), append(alg, a.key...))
 	}
 	return b
-}
-
-// encode returns a struct of fixed size as it is in memory.
-func encode(v any) []byte {
-	var b bytes.Buffer
-	_ = binary.Write(&b, binary.LittleEndian, v) // writing to a buffer does not fail
-	return b.Bytes()
-}
-
-// appendAttr appends a netlink attribute, padded to 4 bytes.
-func appendAttr(b []byte, typ uint16, data []byte) []byte {
-	b = binary.LittleEndian.AppendUint16(b, uint16(4+len(data)))
-	b = binary.LittleEndian.AppendUint16(b, typ)
-	b = append(b, data...)
-	return append(b, make([]byte, -len(data)&3)...)
-}
-
-// parseAttrs returns the netlink attributes by type.
-func parseAttrs(b []byte) (map[uint16][]byte, error) {
-	attrs := map[uint16][]byte{}
-	for len(b) >= 4 {
-		n := int(binary.LittleEndian.Uint16(b))
-		if n < 4 || n > len(b) {
-			return nil, fmt.Errorf("parse attributes: %d bytes of %d", n, len(b))
-		}
-		attrs[binary.LittleEndian.Uint16(b[2:])] = b[4:n]
-		b = b[min((n+3)&^3, len(b)):]
-	}
-	return attrs, nil
 }
 
 // parseAssociation returns the attributes of a message about an association,
@@ -153,7 +126,7 @@ func parseAssociation(typ uint16, data []byte) (spi uint32, attrs map[uint16][]b
 	if len(data) < head {
 		return 0, nil, fmt.Errorf("parse association: %d bytes of %d", len(data), head)
 	}
-	attrs, err = parseAttrs(data[head:])
+	attrs, err = netlink.Attrs(data[head:])
 	return binary.BigEndian.Uint32(data[at:]), attrs, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/scenarios/internal/netlink"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -92,7 +93,7 @@ func TestJudgeKeys(t *testing.T) {
 
 func TestParsersTakeAnything(t *testing.T) {
 	for _, b := range [][]byte{nil, {1}, {0, 0, 0, 0}, {3, 0, 1, 0}, {200, 0, 1, 0, 7}} {
-		if _, err := parseAttrs(b); len(b) >= 4 && err == nil {
+		if _, err := netlink.Attrs(b); len(b) >= 4 && err == nil {
 			t.Errorf("attributes % x are accepted", b)
 		}
 		if _, _, err := parseAssociation(xfrmDelSA, b); err == nil {
