@@ -25,7 +25,16 @@ type write struct {
 	flip   []byte // the bits to change, as many bytes as are written
 }
 
-// writers write bytes at an offset.
+// writer is the call of that name, which writes bytes at an offset. The empty name
+// is the first of the calls that an act is done with.
+func writer(how string, c observe.Calls) (put func(fd int, b []byte, offset int64) (int, error), name string) {
+	if how == "" {
+		return c.Pwrite, c.Text("pwrite")
+	}
+	return writers[how], how
+}
+
+// writers are the other calls.
 var writers = map[string]func(fd int, b []byte, offset int64) (int, error){
 	"lseek, write": func(fd int, b []byte, offset int64) (int, error) {
 		if _, err := unix.Seek(fd, offset, unix.SEEK_SET); err != nil {
@@ -62,10 +71,7 @@ func interruptLine(mode int) write {
 func (w write) do(path, other string) observe.Report { return w.doBy(observe.Direct, path, other) }
 
 func (w write) doBy(c observe.Calls, path, other string) observe.Report {
-	put, call := writers[w.how], w.how
-	if w.how == "" {
-		put, call = c.Pwrite, c.Text("pwrite")
-	}
+	put, call := writer(w.how, c)
 	was, is := make([]byte, len(w.flip)), make([]byte, len(w.flip))
 	look := fmt.Sprintf("pread(%q, %d, %#x)", other, len(was), w.offset)
 	if err := readAt(other, was, w.offset); err != nil {
@@ -123,10 +129,7 @@ func VaryConfig(d Device, file func(Device) (path, other string)) (list []observ
 
 // String is the write without its file.
 func (w write) String() string {
-	how := w.how
-	if how == "" {
-		how = "pwrite"
-	}
+	_, how := writer(w.how, observe.Direct)
 	if w.mode != unix.O_RDWR {
 		how = "O_WRONLY, " + how
 	}

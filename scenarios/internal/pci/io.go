@@ -55,13 +55,14 @@ type ioWrite struct {
 
 func (w ioWrite) do(d Device) observe.Report {
 	path := d.IO()
-	call := fmt.Sprintf("%s(%q, %d, %#x)", w.name(), path, w.size, indexPort)
+	write, name := writer(w.how, observe.Direct)
+	call := fmt.Sprintf("%s(%q, %d, %#x)", name, path, w.size, indexPort)
 	if !d.answers {
 		return rewrite(path)
 	}
 	put := func(fd int, index uint32) error {
 		b := binary.LittleEndian.AppendUint32(nil, index)[:w.size]
-		_, err := writers[w.how](fd, b, indexPort)
+		_, err := write(fd, b, indexPort)
 		return err
 	}
 	look := fmt.Sprintf("pread(%q, 4, %#x)", path, dataPort)
@@ -86,13 +87,6 @@ func (w ioWrite) do(d Device) observe.Report {
 	})
 }
 
-func (w ioWrite) name() string {
-	if w.how == "" {
-		return "pwrite"
-	}
-	return w.how
-}
-
 // rewrite writes back the first byte.
 func rewrite(path string) observe.Report {
 	return observe.WithFile(path, unix.O_RDWR, func(fd int) observe.Report {
@@ -105,15 +99,23 @@ func rewrite(path string) observe.Report {
 	})
 }
 
-// VaryIO writes the index in every size that the file takes and by every call.
+// ioWrites are the variants: every size that the file takes, and every call.
+var ioWrites = []ioWrite{
+	{size: 1, mode: unix.O_RDWR}, {size: 2, mode: unix.O_RDWR}, {size: 4, mode: unix.O_WRONLY}, {size: 1, mode: unix.O_WRONLY},
+	{how: "lseek, write", size: 4, mode: unix.O_RDWR}, {how: "pwritev", size: 2, mode: unix.O_RDWR},
+	{how: "pwritev of bytes", size: 1, mode: unix.O_RDWR},
+}
+
+// VaryIO writes the index in the other ways, and as the act does through a file that
+// was opened with other flags.
 func VaryIO(d Device) (list []observe.Variant) {
-	for _, w := range []ioWrite{
-		{size: 1, mode: unix.O_RDWR}, {size: 2, mode: unix.O_RDWR}, {size: 4, mode: unix.O_WRONLY}, {size: 1, mode: unix.O_WRONLY},
-		{how: "lseek, write", size: 4, mode: unix.O_RDWR}, {how: "pwritev", size: 2, mode: unix.O_RDWR},
-		{how: "pwritev of bytes", size: 1, mode: unix.O_RDWR},
-	} {
-		text := fmt.Sprintf("%s, %s of %d", observe.OpenCall("resource", w.mode), w.name(), w.size)
+	for _, w := range ioWrites {
+		_, name := writer(w.how, observe.Direct)
+		text := fmt.Sprintf("%s, %s of %d", observe.OpenCall("resource", w.mode), name, w.size)
 		list = append(list, w.do(d).Vary(text))
+	}
+	for _, o := range observe.OtherFlags {
+		list = append(list, ioWrite{mode: unix.O_RDWR | o.Flags, size: 4}.do(d).Vary("O_RDWR|"+o.Name))
 	}
 	return list
 }

@@ -66,3 +66,19 @@ func TestParseResource(t *testing.T) {
 		t.Error("BAR 7 has no error")
 	}
 }
+
+// TestWriters: every way of a write names a call that exists.
+func TestWriters(t *testing.T) {
+	hows := []string{""}
+	for _, w := range configWrites() {
+		hows = append(hows, w.how)
+	}
+	for _, w := range ioWrites {
+		hows = append(hows, w.how)
+	}
+	for _, how := range hows {
+		if put, name := writer(how, observe.Direct); put == nil || name == "" {
+			t.Errorf("%q: call %q", how, name)
+		}
+	}
+}
