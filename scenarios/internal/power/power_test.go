@@ -35,3 +35,19 @@ func TestSawHibernation(t *testing.T) {
 		}
 	}
 }
+
+func TestUninterruptible(t *testing.T) {
+	for stat, want := range map[string]bool{
+		"7 (ldp-0001) D 1 7 7":   true,
+		"7 (a) D ) S 1 7 7":      false,
+		"7 (a) S ) D 1 7 7":      true,
+		"7 (ldp-0001) R 1 7 7":   false,
+		"7 (ldp-0001) DEAD 1 7":  false,
+		"":                       false,
+		"a line without a name ": false,
+	} {
+		if got := uninterruptible(stat); got != want {
+			t.Errorf("%q: %v", stat, got)
+		}
+	}
+}

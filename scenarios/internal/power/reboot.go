@@ -18,8 +18,10 @@ import (
 // back: since v4.19 the call holds the mutex that hibernate() then waits for
 // (kernel/reboot.c and kernel/power/main.c:lock_system_sleep, v6.12; 55f2503c3b69,
 // "PM / reboot: Eliminate race between reboot and suspend"). The thread that
-// waits is seen in /proc, and it shows that the check was passed. On a kernel
-// that does come back, hibernation ends because there is no swap.
+// waits is seen in /proc, and it shows that the check was passed: by the function
+// that it waits in, or because it sleeps uninterruptibly look after look. Nobody
+// else holds the mutex, and a refusal does not sleep. On a kernel that does come
+// back, hibernation ends because there is no swap.
 //
 // The caller's process and the guest's power states are of no use afterwards.
 func Reboot(ctx context.Context) observe.Report {
@@ -31,14 +33,17 @@ func Reboot(ctx context.Context) observe.Report {
 		answer <- suspend()
 	}()
 	tid := <-thread
-	for {
+	for asleep := 0; ; {
 		select {
 		case err := <-answer:
 			r := observe.AllowedIf(observe.FromError(call, err), unix.EBUSY, unix.ENODEV, unix.ENOSPC)
 			return observe.UnavailableIf(r, "CONFIG_HIBERNATION", unix.EINVAL)
 		case <-time.After(time.Millisecond):
 		}
-		if place := waitsIn(tid); slices.Contains(waitsForItself, place) {
+		if asleep++; !sleeps(tid) {
+			asleep = 0
+		}
+		if place := waitsIn(tid); slices.Contains(waitsForItself, place) || asleep >= enoughLooks {
 			return observe.Report{Outcome: observe.Allowed, Stuck: true, Call: fmt.Sprintf("%s = ?, it is past the check and waits in %s for ever", call, place)}
 		}
 		if ctx.Err() != nil {
@@ -52,6 +57,23 @@ func Reboot(ctx context.Context) observe.Report {
 // before that, and an unwinder that guesses may find the trace of it. The check is
 // made before either.
 var waitsForItself = []string{"lock_system_sleep", "hibernate", "crypto_alg_mod_lookup"}
+
+// enoughLooks is how many looks in a row, 1 ms apart or more, must find the thread
+// asleep if the kernel shows another function than those above. A kernel whose
+// unwinder guesses may show a stale address of the stack.
+const enoughLooks = 100
+
+// sleeps reports whether a thread of this process sleeps uninterruptibly.
+func sleeps(tid int) bool {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))
+	return uninterruptible(string(b))
+}
+
+// uninterruptible reports whether the state in a line of /proc/PID/stat is D. It is
+// behind the name, which may have any character: proc_pid_stat(5).
+func uninterruptible(stat string) bool {
+	return strings.HasPrefix(stat[strings.LastIndexByte(stat, ')')+1:], " D ")
+}
 
 // waitsIn is the kernel function in which a thread of this process sleeps; empty or
 // 0 if it does not, or if the kernel does not show it.
