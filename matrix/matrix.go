@@ -88,7 +88,7 @@ func Build(h Header, results []Result) (*Matrix, error) {
 			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
 		}
 		t.Columns = append(t.Columns, col)
-		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch}.ID()]
+		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Shuffle: g.Shuffle}.ID()]
 		for i := range t.Rows {
 			t.Rows[i].Cells = append(t.Rows[i].Cells, JudgeProbe(t.Rows[i].Probe, g, r, control, h.Kernel(g.Kernel, g.Arch)))
 		}
@@ -111,7 +111,13 @@ func (h Header) check(r Result) error {
 }
 
 // ID is the guest's name: its fields, one word each.
-func (g Guest) ID() string { return g.Kernel + "/" + g.Arch + "/" + g.Setting.String() }
+func (g Guest) ID() string {
+	id := g.Kernel + "/" + g.Arch + "/" + g.Setting.String()
+	if g.Shuffle != 0 {
+		id += fmt.Sprintf("/shuffle-%d", g.Shuffle)
+	}
+	return id
+}
 
 // table finds or adds the table of a guest's kernel and architecture.
 func (m *Matrix) table(g Guest) *Table {

@@ -106,6 +106,7 @@ type Guest struct {
 	Arch      string
 	Interface lockdown.Interface
 	Setting   lockdown.Setting
+	Shuffle   uint64 `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
 }
 
 // An Origin identifies what was booted.

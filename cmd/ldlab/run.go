@@ -64,6 +64,7 @@ beside it.`,
 	probeFlags(c, &sel)
 	o.flags(c)
 	f := c.Flags()
+	f.Uint64Var(&sel.Shuffle, "shuffle", 0, "run each guest's probes in another order, which follows from this seed")
 	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
 	untestedFlag(c, &allowUntested)

@@ -26,6 +26,7 @@ type Selection struct {
 	Settings  []string // text forms
 	Scenarios []string
 	Probes    []string // scenario/probe
+	Shuffle   uint64   // seed of the order in which each guest's probes run; 0: the table's order
 
 	Series []string // patch files or directories on top of each kernel's own series
 	Source string   // text form of a kernels.Source that replaces each kernel's base
@@ -124,7 +125,7 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 		if len(wanted) == 0 {
 			wanted = DefaultSettings(b.Kernel.Interface, b.Arch.Name, p.Probes)
 		}
-		guests, err := guestsOf(b, wanted)
+		guests, err := guestsOf(b, wanted, sel.Shuffle)
 		if err != nil {
 			return nil, err
 		}
@@ -150,14 +151,14 @@ func (p *Plan) identify(identify func(kernels.Spec) (kernels.Identity, error)) (
 }
 
 // guestsOf returns the control, once, and then the settings.
-func guestsOf(b Build, settings []lockdown.Setting) ([]matrix.Guest, error) {
-	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}}}
+func guestsOf(b Build, settings []lockdown.Setting, shuffle uint64) ([]matrix.Guest, error) {
+	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}, Shuffle: shuffle}}
 	seen := map[string]bool{guests[0].ID(): true}
 	for _, s := range settings {
 		if err := s.CheckInterface(b.Kernel.Interface); err != nil {
 			return nil, usagef("kernel %s: %v", b.Kernel.Name, err)
 		}
-		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s}
+		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s, Shuffle: shuffle}
 		if !seen[g.ID()] {
 			seen[g.ID()] = true
 			guests = append(guests, g)
