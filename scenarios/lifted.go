@@ -16,24 +16,28 @@ var liftedActs = []string{"debugfs/warn-once", "devmem/read", "module/unsigned",
 
 // Lockdown lasts until the next boot: nothing takes it back. Distributions shipped
 // a key that did (SysRq+x in Debian, Fedora and Ubuntu kernels of 2013 to 2019).
-// Each probe tries one way to lift it and then does acts of reasons that are
+// The key had to be pressed at the machine; /proc/sysrq-trigger refused it. Each
+// probe tries one way to lift lockdown and then does acts of reasons that are
 // locked. PID 1 reads the level after it, as after every probe.
 func liftedScenario() Scenario {
 	s := Scenario{Name: "lifted", Title: "take lockdown back"}
 	for _, p := range []struct {
 		name, call string
 		needs      []string
-		lift       func() Report
+		machine    MachineKind
+		lift       func(context.Context) Report
 	}{
-		{"sysrq", fmt.Sprintf("write(%q, each of %d keys)", sysrq.Trigger, len(sysrq.Keys())), []string{"CONFIG_MAGIC_SYSRQ"}, sysrq.Press},
-		{"files", "write, truncate, change and remount lockdown's files", nil, sysrq.Lower},
+		{"sysrq", fmt.Sprintf("write(%q, each of %d keys)", sysrq.Trigger, len(sysrq.Keys())), []string{"CONFIG_MAGIC_SYSRQ"}, Plain, func(context.Context) Report { return sysrq.Press() }},
+		{"sysrq-line", fmt.Sprintf("a break and a key on the line of the console, each of %d keys", len(sysrq.Keys())),
+			[]string{"CONFIG_MAGIC_SYSRQ", "CONFIG_MAGIC_SYSRQ_SERIAL", "CONFIG_SERIAL_8250_PCI"}, Debugger, sysrq.PressOnLine},
+		{"files", "write, truncate, change and remount lockdown's files", nil, Plain, func(context.Context) Report { return sysrq.Lower() }},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.call + ", then " + strings.Join(liftedActs, ", "), Reason: "debugfs"},
 			Where:    Where{Site: "fs/debugfs/file.c:debugfs_locked_down", Needs: append([]string{"CONFIG_DEBUG_FS"}, p.needs...)},
-			Schedule: Schedule{AltersLock: true, Lines: 2 * len(liftedActs)},
+			Schedule: Schedule{Machine: p.machine, AltersLock: true, Lines: 2 * len(liftedActs)},
 			Act: Act{Do: func(ctx context.Context, env Env) Report {
-				if r := p.lift(); r.Outcome != Allowed {
+				if r := p.lift(ctx); r.Outcome != Allowed {
 					return r
 				}
 				return stillDenied(ctx, env)

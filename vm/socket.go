@@ -1,7 +1,9 @@
 package vm
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 )
@@ -53,3 +55,18 @@ func (s sockets) close() {
 // there. It is nil without one, and closed by Close. What the guest writes while
 // nobody reads here stalls it.
 func (m *Machine) Serial() net.Conn { return m.sockets.get(idSerial) }
+
+// Break puts a break on the line of the board's serial port, the console, and
+// then text. A kernel with CONFIG_MAGIC_SYSRQ_SERIAL takes the first character
+// after a break as a key that was pressed with SysRq, if something in the guest
+// has the port open (include/linux/serial_core.h:uart_handle_break, v6.12). Break
+// returns when QEMU has both; the guest may read them later.
+func (m *Machine) Break(ctx context.Context, text string) error {
+	if err := m.mon.Run(ctx, "chardev-send-break", map[string]string{"id": idConsole}, nil); err != nil {
+		return fmt.Errorf("send break: %w", err)
+	}
+	if _, err := io.WriteString(m.sockets.get(idConsole), text); err != nil {
+		return fmt.Errorf("send after break: %w", err)
+	}
+	return nil
+}

@@ -2,7 +2,8 @@
 // its kernel. The kernel stops all programs while its debugger runs, so the
 // commands have to come from the other end of the guest's serial port. The
 // program sends the host a script, stops the kernel, and fetches the outputs when
-// the kernel runs again. The host knows neither kdb nor gdb; the script does.
+// the kernel runs again. The host knows neither kdb nor gdb; the script does. A
+// step may also press a key with SysRq, which only the host can.
 //
 // Both ends bound what they read in size. The host also bounds the time; the
 // guest's program has the deadline of its port. The order is
@@ -25,7 +26,7 @@ import (
 
 // Bounds of a script and of its outputs, in steps and in bytes.
 const (
-	maxSteps  = 32
+	MaxSteps  = 32
 	maxWord   = 256       // of each field of a step
 	maxLook   = 8         // expressions that a step looks for
 	maxOutput = 8 << 10   // of a step's text
@@ -38,6 +39,11 @@ type Step struct {
 	// When is a regular expression. The step is skipped if the output of the
 	// last step that was done does not match it. "": it is never skipped.
 	When string
+
+	// Key is one character that the host sends to the kernel's console after a
+	// break: on a serial line that is SysRq and the key. It comes before Send.
+	// "": none.
+	Key string
 
 	// Send is written to the kernel. ${name} is replaced by the last match of
 	// the group of that name in any Until, or by nothing if there was none.
@@ -80,6 +86,7 @@ type message struct {
 func (m *message) Fields(c *vport.Codec) {
 	vport.List(c, &m.Script, func(c *vport.Codec, s *Step) {
 		vport.Text(c, &s.When)
+		vport.Text(c, &s.Key)
 		vport.Text(c, &s.Send)
 		vport.Text(c, &s.Until)
 		vport.List(c, &s.Look, vport.Text[string])

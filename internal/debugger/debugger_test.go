@@ -21,7 +21,7 @@ func serve(t *testing.T) (guest net.Conn, served chan error) {
 	t.Helper()
 	host, guest := net.Pipe()
 	served = make(chan error, 1)
-	go func() { served <- Serve(t.Context(), host, limit) }()
+	go func() { served <- Serve(t.Context(), host, limit, nil) }()
 	t.Cleanup(func() { guest.Close() })
 	return guest, served
 }
@@ -118,9 +118,11 @@ func TestTrouble(t *testing.T) {
 		text   string // the last output
 	}{
 		{name: "empty", prep: "0 steps"},
-		{name: "long", script: make([]Step, maxSteps+1), prep: "33 steps"},
+		{name: "long", script: make([]Step, MaxSteps+1), prep: "33 steps"},
 		{name: "wide", script: []Step{{Send: strings.Repeat("x", maxWord+1)}}, prep: "step 1: send has more than"},
 		{name: "expression", script: []Step{{}, {Until: "("}}, prep: "step 2: error parsing regexp"},
+		{name: "key", script: []Step{{Key: "ab"}}, prep: "step 1: key has more than a byte"},
+		{name: "nobody presses", script: []Step{{Key: "a"}}, fetch: "step 1: no key can be pressed"},
 		{name: "looks", script: []Step{{Look: []string{"("}}}, prep: "step 1: error parsing regexp"},
 		{name: "looks for nothing", script: []Step{{Look: []string{""}}}, prep: "step 1: looks for an empty expression"},
 		{name: "looks for much", script: []Step{{Look: make([]string, maxLook+1)}}, prep: "step 1: looks for 9 expressions"},
@@ -190,13 +192,47 @@ func TestLate(t *testing.T) {
 	})
 }
 
+// TestKeys: a key is pressed when the step before it has its answer, and the first
+// one that cannot be pressed ends the script.
+func TestKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host, guest := net.Pipe()
+		defer guest.Close()
+		pressed := make(chan string, MaxSteps)
+		go Serve(t.Context(), host, limit, func(_ context.Context, key string) error {
+			pressed <- key
+			if key == "z" {
+				return errors.New("it sticks")
+			}
+			return nil
+		})
+		if err := Prepare(guest, []Step{{Key: "a", Until: `\.`}, {Key: "b", Until: `\.`}, {Key: "z", Send: "never"}, {Key: "c"}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"a", "b"} {
+			if got := <-pressed; got != want {
+				t.Errorf("the host presses %q, want %q", got, want)
+			}
+			synctest.Wait()
+			if len(pressed) > 0 {
+				t.Errorf("the host presses %q before the answer to %q", <-pressed, want)
+			}
+			io.WriteString(guest, ".")
+		}
+		outputs, err := Fetch(guest)
+		if err == nil || !strings.Contains(err.Error(), "step 3: it sticks") || outputs[3].Done || <-pressed != "z" || len(pressed) > 0 {
+			t.Errorf("outputs %+v, %v", outputs, err)
+		}
+	})
+}
+
 func TestCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host, guest := net.Pipe()
 		defer guest.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
-		go func() { served <- Serve(ctx, host, limit) }()
+		go func() { served <- Serve(ctx, host, limit, nil) }()
 		synctest.Wait() // it waits for a script
 		cancel()
 		if err := <-served; !errors.Is(err, context.Canceled) {
@@ -214,7 +250,7 @@ func TestOutputsAreBounded(t *testing.T) {
 		for i := range look {
 			look[i] = "(?s).*"
 		}
-		script := make([]Step, maxSteps)
+		script := make([]Step, MaxSteps)
 		for i := range script {
 			script[i] = Step{Until: "(?s)z$", Look: look}
 		}

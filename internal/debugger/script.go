@@ -11,14 +11,14 @@ import (
 // A step is a compiled Step.
 type step struct {
 	when, until *regexp.Regexp // nil: none
-	send        string
+	key, send   string
 	look        []*regexp.Regexp
 }
 
 // compile checks a script and compiles its expressions.
 func compile(script []Step) ([]step, error) {
-	if len(script) == 0 || len(script) > maxSteps {
-		return nil, fmt.Errorf("script has %d steps, want 1 to %d", len(script), maxSteps)
+	if len(script) == 0 || len(script) > MaxSteps {
+		return nil, fmt.Errorf("script has %d steps, want 1 to %d", len(script), MaxSteps)
 	}
 	var steps []step
 	for i, s := range script {
@@ -35,7 +35,7 @@ func (s Step) compile() (c step, err error) {
 	if len(s.Look) > maxLook {
 		return c, fmt.Errorf("looks for %d expressions, want at most %d", len(s.Look), maxLook)
 	}
-	c.send = s.Send
+	c.key, c.send = s.Key, s.Send
 	if c.when, err = expression(s.When); err != nil {
 		return c, err
 	}
@@ -51,6 +51,9 @@ func (s Step) compile() (c step, err error) {
 			return c, fmt.Errorf("looks for an empty expression")
 		}
 		c.look = append(c.look, re)
+	}
+	if len(s.Key) > 1 {
+		return c, fmt.Errorf("key has more than a byte")
 	}
 	if len(s.Send) > maxWord {
 		return c, fmt.Errorf("send has more than %d bytes", maxWord)

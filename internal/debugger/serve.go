@@ -17,17 +17,18 @@ import (
 
 // Serve runs the scripts that come in on port, the host's end of a guest's serial
 // port, one after the other, and closes port when it returns. It returns nil when
-// the guest hangs up, and the error of ctx when that ends.
+// the guest hangs up, and the error of ctx when that ends. press presses a key
+// with SysRq (Step.Key); nil: it cannot be pressed.
 //
 // A script may take up to limit, and then the guest up to limit again to report
 // that its kernel runs. If it does not, the kernel is stopped for good: Serve
 // returns an error, and the caller should end the machine.
-func Serve(ctx context.Context, port net.Conn, limit time.Duration) error {
+func Serve(ctx context.Context, port net.Conn, limit time.Duration, press func(ctx context.Context, key string) error) error {
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
 	in := bufio.NewReader(port)
 	for {
-		err := serveOne(port, in, limit)
+		err := serveOne(ctx, port, in, limit, press)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -44,8 +45,7 @@ func Serve(ctx context.Context, port net.Conn, limit time.Duration) error {
 var doneLine, _ = message{Done: true}.line() // a message without outputs is short
 
 // serveOne waits for a script, runs it, and sends the outputs.
-
-func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
+func serveOne(ctx context.Context, port net.Conn, in *bufio.Reader, limit time.Duration, press func(ctx context.Context, key string) error) error {
 	port.SetDeadline(time.Time{})
 	m, err := receive(nil, in)
 	if err != nil {
@@ -59,7 +59,14 @@ func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 	if err := send(port, message{Ready: true}); err != nil {
 		return err
 	}
-	p := player{out: port, in: in, outputs: make([]Output, len(steps)), known: map[string]string{}}
+	pressing, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	p := player{out: port, in: in, press: func(key string) error {
+		if press == nil {
+			return errors.New("no key can be pressed")
+		}
+		return press(pressing, key)
+	}, outputs: make([]Output, len(steps)), known: map[string]string{}}
 	reply := message{Outputs: p.outputs}
 	if err := p.play(steps); err != nil {
 		reply.Error = err.Error()
@@ -83,6 +90,7 @@ func serveOne(port net.Conn, in *bufio.Reader, limit time.Duration) error {
 type player struct {
 	out     io.Writer
 	in      *bufio.Reader
+	press   func(key string) error
 	outputs []Output
 	known   map[string]string // last match of each named group
 	total   int               // bytes of the outputs so far
@@ -101,7 +109,10 @@ func (p *player) play(steps []step) error {
 		out := &p.outputs[i]
 		out.Done = true
 		var err error
-		if text := expand(s.send, p.known); text != "" {
+		if s.key != "" {
+			err = p.press(s.key)
+		}
+		if text := expand(s.send, p.known); err == nil && text != "" {
 			_, err = io.WriteString(p.out, text)
 		}
 		if err == nil && s.until != nil {

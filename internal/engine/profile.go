@@ -69,10 +69,10 @@ func onEach(devices ...vm.Device) func(*arch.Arch) []vm.Device {
 	return func(*arch.Arch) []vm.Device { return devices }
 }
 
-// serveDebugger gives the kernel's debugger its commands. A guest that stays in
-// its debugger goes silent: the engine notices that.
+// serveDebugger gives the kernel's debugger its commands, and presses keys. A guest
+// that stays in its debugger goes silent: the engine notices that.
 func serveDebugger(ctx context.Context, m *vm.Machine, scale float64) {
-	debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale))
+	debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale), m.Break)
 }
 
 // start runs drive, if there is one. stop ends it and waits for it.

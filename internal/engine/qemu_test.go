@@ -215,7 +215,7 @@ func TestLeakIsCaught(t *testing.T) {
 	}{
 		{"x86_64", "msr-write.patch", []string{"msr/write", "kept/msr"}},
 		{"arm64", "dev-mem.patch", []string{"devmem/open", "devmem/open-rdwr", "devmem/read", "devmem/write", "devmem/mmap", "devmem/mmap-write",
-			"devmem/port-open", "lifted/sysrq", "lifted/files", "kept/devmem", "kept/devmem-map"}},
+			"devmem/port-open", "lifted/sysrq", "lifted/sysrq-line", "lifted/files", "kept/devmem", "kept/devmem-map"}},
 	} {
 		t.Run(tc.arch, func(t *testing.T) {
 			sel := plan.Selection{Arches: []string{tc.arch}, Settings: []string{"integrity@boot", "kexec@runtime"}}

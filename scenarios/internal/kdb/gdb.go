@@ -68,7 +68,7 @@ func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) o
 	default:
 		address := outputs[0].Found[0] // present, because the host waited for it
 		return func(ctx context.Context) observe.Report {
-			s.ctx = ctx
+			s.Ctx = ctx
 			outputs, err := s.run(gdbReadWord(address))
 			if end := s.end(); err == nil {
 				err = end

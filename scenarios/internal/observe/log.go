@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,11 +17,45 @@ func TailLog() (LogTail, error) {
 	if err != nil {
 		return LogTail{-1}, err
 	}
-	if _, err := unix.Seek(fd, 0, unix.SEEK_END); err != nil {
+	t := LogTail{fd}
+	if err := t.skip(); err != nil {
 		unix.Close(fd)
 		return LogTail{-1}, err
 	}
-	return LogTail{fd}, nil
+	return t, nil
+}
+
+// skip passes over the records that are there.
+func (t LogTail) skip() error {
+	_, err := unix.Seek(t.fd, 0, unix.SEEK_END)
+	return err
+}
+
+// Await returns the first record that begins with the text, and skips all others
+// that are there. If records were overwritten before they were read, the one that is awaited may
+// be among them: Await then returns "". The error is os.ErrDeadlineExceeded if none
+// came within the time.
+func (t LogTail) Await(prefix string, limit time.Duration) (string, error) {
+	b := make([]byte, 8<<10) // PRINTKRB_RECORD_MAX: include/linux/printk.h
+	for end := time.Now().Add(limit); ; {
+		n, err := unix.Read(t.fd, b)
+		switch {
+		case err == unix.EPIPE:
+			return "", t.skip()
+		case err == unix.EAGAIN && time.Now().After(end):
+			return "", os.ErrDeadlineExceeded
+		case err == unix.EAGAIN:
+			time.Sleep(time.Millisecond)
+		case err != nil && err != unix.EINTR:
+			return "", err
+		case err == nil:
+			_, record, _ := strings.Cut(string(b[:n]), ";")
+			if strings.HasPrefix(record, prefix) {
+				line, _, _ := strings.Cut(record, "\n")
+				return line, t.skip()
+			}
+		}
+	}
 }
 
 // maxRecords bounds what Close reads.

@@ -48,26 +48,39 @@ func Keys() (keys []rune) {
 // Press presses every key, each with a write(2) of its own, and puts back what
 // the keys change of the console.
 func Press() observe.Report {
-	text, _ := observe.ReadBounded(printkFile)
-	var level int
-	if _, err := fmt.Sscan(text, &level); err != nil {
-		return observe.SetupFailed(fmt.Sprintf("read(%q) = %q", printkFile, text), err)
+	level, r := consoleLevel()
+	if r.Outcome != observe.Allowed {
+		return r
 	}
 	fd, r := observe.Open(Trigger, unix.O_WRONLY)
 	if r.Outcome != observe.Allowed {
 		return observe.UnavailableIf(r, "CONFIG_MAGIC_SYSRQ", unix.ENOENT)
 	}
 	defer unix.Close(fd)
-	// Another user than root cannot write the file, whatever its capabilities
-	// (fs/proc/proc_sysctl.c:test_perm, v6.12).
-	const consoleLevel = 8 // SYSLOG_ACTION_CONSOLE_LEVEL: include/linux/syslog.h, v6.12
-	defer func() { _, _ = unix.Klogctl(consoleLevel, make([]byte, level)) }()
+	defer setConsoleLevel(level)
 	for _, key := range Keys() {
 		if _, err := unix.Write(fd, []byte(string(key))); err != nil {
 			return observe.SetupFailed(fmt.Sprintf("write(%q, %q)", Trigger, string(key)), err)
 		}
 	}
 	return r
+}
+
+// consoleLevel is the level of the messages that the console shows, which keys
+// change.
+func consoleLevel() (level int, r observe.Report) {
+	text, _ := observe.ReadBounded(printkFile)
+	if _, err := fmt.Sscan(text, &level); err != nil {
+		return 0, observe.SetupFailed(fmt.Sprintf("read(%q) = %q", printkFile, text), err)
+	}
+	return level, observe.Report{Outcome: observe.Allowed}
+}
+
+// setConsoleLevel sets it. Another user than root cannot write printkFile, whatever
+// its capabilities (fs/proc/proc_sysctl.c:test_perm, v6.12).
+func setConsoleLevel(level int) {
+	const setLevel = 8 // SYSLOG_ACTION_CONSOLE_LEVEL: include/linux/syslog.h, v6.12
+	_, _ = unix.Klogctl(setLevel, make([]byte, level))
 }
 
 // Help presses the key that lists the others.
