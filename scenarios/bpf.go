@@ -92,6 +92,21 @@ func bpfScenario() Scenario {
 			Act:   Act{Do: func(context.Context, Env) Report { return bpf.Print(p.format) }},
 		})
 	}
+	for _, p := range []struct{ name, format string }{{"trace-printk", "%s"}, {"trace-printk-pks", "%pks"}} {
+		s.Probes = append(s.Probes, Probe{
+			Claim: Claim{
+				Name:       p.name,
+				Call:       fmt.Sprintf("bpf(BPF_PROG_LOAD, raw_tracepoint calling bpf_trace_printk(%q) of a kernel address), bpf(BPF_PROG_TEST_RUN), read trace_pipe", p.format),
+				Expect:     Gap,
+				Class:      Bug,
+				ShadowedBy: []Shadow{{Reason: "tracefs", Why: "trace_pipe does not open", AbsentIfLockedAtBoot: true}},
+				Source:     "kernel/bpf/helpers.c:bpf_base_func_proto, v6.12, gives bpf_trace_printk to every program; bpf_bprintf_prepare reads the string with strncpy_from_kernel_nofault and does not check",
+				Reason:     "bpf_read_kernel",
+			},
+			Where: Where{Site: "kernel/bpf/helpers.c:bpf_bprintf_prepare", Needs: needs},
+			Act:   Act{Do: func(context.Context, Env) Report { return bpf.Trace(p.format) }},
+		})
+	}
 	s.Probes = append(s.Probes, Probe{
 		Claim: Claim{
 			Name:   "perf-event-regs",

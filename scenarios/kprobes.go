@@ -81,6 +81,21 @@ func kprobesScenario() Scenario {
 				}},
 			},
 			{
+				// An event probe breaks into nothing, but reads any address, as the
+				// arguments of a kprobe do.
+				Claim: Claim{
+					Name:       "eprobe-memory",
+					Call:       observe.WriteCall(tracefs.Dir+"/dynamic_events", tracefs.EventProbe()) + ", read trace_pipe",
+					Reason:     "kprobes",
+					Expect:     Gap,
+					Class:      Bug,
+					ShadowedBy: shadows,
+					Source:     "kernel/trace/trace_probe.c:parse_probe_arg, v6.12, takes @ADDR in an event probe; kernel/trace/trace_eprobe.c:__trace_eprobe_create does not check",
+				},
+				Where: Where{Site: "kernel/trace/trace_eprobe.c:__trace_eprobe_create", Needs: []string{"CONFIG_PROBE_EVENTS"}, Since: "5.15"},
+				Act:   Act{Do: func(context.Context, Env) Report { return tracefs.ReadByEventProbe() }},
+			},
+			{
 				Claim: Claim{Name: "uprobe", Call: perf.OpenCall("uprobe of a file of its own"), Expect: Unchecked, Reason: "kprobes"},
 				Where: Where{Site: "kernel/trace/trace_uprobe.c:__register_trace_uprobe", Needs: []string{"CONFIG_UPROBE_EVENTS", "CONFIG_PERF_EVENTS"}},
 				Act:   Act{Do: func(context.Context, Env) Report { return perf.OpenUprobe() }},
