@@ -37,7 +37,11 @@ func WhyAbsent(call string, b Built) string {
 
 func whyAbsent(needs []string, config func(string) (value string, known bool), arch string) string {
 	for _, n := range needs {
-		if strings.HasPrefix(n, "CONFIG_") {
+		if off, ok := strings.CutSuffix(n, "=n"); ok {
+			if value, known := config(off); known && value != "n" {
+				return off + " is on"
+			}
+		} else if strings.HasPrefix(n, "CONFIG_") {
 			if value, known := config(n); known && value == "n" {
 				return n + " is off"
 			}

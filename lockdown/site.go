@@ -28,6 +28,28 @@ type SourceSite struct {
 // Where is file:function, the name of the call in tables.
 func (s SourceSite) Where() string { return where(s.File, s.Function) }
 
+// A Caller is a way into a call site of security_locked_down(): user space, or
+// the kernel's boot, reaches the site through it.
+type Caller struct {
+	Site string // Where of the site
+
+	// Name is of the source, and the same on every architecture. Of a function
+	// that a table holds, it is both: tracing_readme_fops:tracing_open_generic.
+	// Of one whose address other code takes, it is the function's:
+	// instance_mkdir. Of a system call it is sys_reboot, or
+	// compat_sys_kexec_load, and of all code that runs during boot only,
+	// CallerBoot.
+	Name string
+
+	// Times is how often a table holds the function, as for ioctl and
+	// compat_ioctl; otherwise 1.
+	Times int
+}
+
+// CallerBoot is the Name of all callers that run during boot only. They are no way
+// in for user space.
+const CallerBoot = "boot"
+
 func where(file, function string) string {
 	if file == "" {
 		return ""

@@ -23,6 +23,7 @@ const (
 type Coverage struct {
 	Kernel, Arch       string
 	Sites              []Covered
+	Callers            []CoveredCaller // the ways into the sites of the kernel itself; empty if they are not known
 	Absent             []Absent
 	WrongSite          []string // probes that never reached the site that they name
 	OutdatedExclusions []string // calls that probes reached although the tables list them as not reachable
@@ -55,6 +56,9 @@ type Target struct {
 	// in the machine code, WhyNotReached the reason why no probe reaches it.
 	// Both give an empty string if no reason is known.
 	WhyAbsent, WhyNotReached func(call string) string
+
+	Callers []lockdown.Caller // in the machine code; empty if they are not known
+	Listed  []Listed          // those that the kernel should have
 }
 
 // Cover joins the call sites of a kernel with the counts in the results of that
@@ -70,6 +74,7 @@ func Cover(target Target, results []Result) Coverage {
 	n.addBootProbes()
 	n.findWrongSites()
 	n.findAbsent(target)
+	n.findCallers(target)
 	return n.coverage
 }
 
@@ -80,10 +85,12 @@ type counting struct {
 	at       map[string]*Covered // by the kernel's name of the site
 	met      map[string]bool     // "PROBE CALL": the probe reached the call
 	allowed  map[string]bool     // probes whose act was allowed once: they must have reached their site
+
+	passed, denied map[string]bool // "PROBE: VARIANT" that was allowed with nothing locked, and denied otherwise
 }
 
 func newCounting(target Target) *counting {
-	n := &counting{version: target.Version, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}}
+	n := &counting{version: target.Version, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}, passed: map[string]bool{}, denied: map[string]bool{}}
 	c := &n.coverage
 	for _, s := range target.Sites.Present {
 		c.Sites = append(c.Sites, Covered{Site: s})
@@ -104,6 +111,7 @@ func (n *counting) add(r Result) {
 		for _, k := range o.Checks {
 			n.count(k, o.Probe)
 		}
+		n.vary(r, o)
 	}
 	for _, m := range r.Machines {
 		s := m.State(guestproto.WhenBoot)
@@ -220,7 +228,7 @@ func (c Coverage) Count() (present, refused, open int) {
 }
 
 // Sound reports whether a reason is known for each call site that was not
-// exercised or is absent, every probe reached the site that it names, and the
+// exercised or is absent, and for each caller that no probe goes through, no caller is lost, every probe reached the site that it names, and the
 // tables are up to date.
 func (c Coverage) Sound() bool {
 	for _, s := range c.Sites {
@@ -233,5 +241,5 @@ func (c Coverage) Sound() bool {
 			return false
 		}
 	}
-	return len(c.WrongSite) == 0 && len(c.OutdatedExclusions) == 0 && len(c.UnknownSites) == 0 && len(c.Sites) > 0
+	return len(c.WrongSite) == 0 && len(c.OutdatedExclusions) == 0 && len(c.UnknownSites) == 0 && len(c.Sites) > 0 && c.callersSound()
 }

@@ -52,7 +52,7 @@ func TestCover(t *testing.T) {
 		}
 		return ""
 	}
-	c := Cover(Target{"bitmap", "x86_64", "6.12.117", sitesOf(), why, far}, results)
+	c := Cover(Target{Kernel: "bitmap", Arch: "x86_64", Version: "6.12.117", Sites: sitesOf(), WhyAbsent: why, WhyNotReached: far}, results)
 	present, refused, open := c.Count()
 	if present != 3 || refused != 1 || open != 1 {
 		t.Errorf("%d present, %d refused, %d open", present, refused, open)
@@ -94,7 +94,7 @@ func TestCoverageIsSoundOnlyWithReasons(t *testing.T) {
 		why, notReached func(string) string
 		want            bool
 	}{{"every reason is known", because, because, true}, {"absent, no reason", none, because, false}, {"notReached, no reason", because, none, false}} {
-		if c := Cover(Target{"k", "x86_64", "", sitesOf(), tc.why, tc.notReached}, all); c.Sound() != tc.want {
+		if c := Cover(Target{Kernel: "k", Arch: "x86_64", Sites: sitesOf(), WhyAbsent: tc.why, WhyNotReached: tc.notReached}, all); c.Sound() != tc.want {
 			t.Errorf("%s: sound %v", tc.name, c.Sound())
 		}
 	}

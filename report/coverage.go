@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -39,6 +40,7 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 		}
 		fmt.Fprintf(b, "  %-*s  %s\n", wide, clean(fmt.Sprintf("%s:%d", a.Where(), a.Line)), clean(why))
 	}
+	callers(b, c)
 	for _, id := range c.WrongSite {
 		fmt.Fprintf(b, "\n  %s never reached the call site that it names\n", clean(id))
 	}
@@ -48,6 +50,50 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 	for _, name := range c.UnknownSites {
 		fmt.Fprintf(b, "\n  the kernel counted %s, which is not in its machine code\n", clean(name))
 	}
+}
+
+// callers writes, for each call site that has several, how many ways into it were
+// exercised, and which were not.
+func callers(b *strings.Builder, c matrix.Coverage) {
+	if len(c.Callers) == 0 {
+		fmt.Fprint(b, "\n  callers of the call sites: not known\n")
+		return
+	}
+	present, exercised := c.CountCallers("")
+	n := map[matrix.Evidence]int{}
+	var wrappers []string
+	wide := 0
+	for _, x := range c.Callers {
+		n[x.Evidence]++
+		if all, done := c.CountCallers(x.Site); (all > 1 || done < all || x.Evidence == matrix.LostCaller) && !slices.Contains(wrappers, x.Site) {
+			wrappers = append(wrappers, x.Site)
+		}
+		if !x.Exercised() {
+			wide = max(wide, len(clean(x.Name)))
+		}
+	}
+	fmt.Fprintf(b, "\n  callers: %d of %d exercised: %d counted at the site, %d compared with the control, %d at boot, %d not exercised, %d lost\n",
+		exercised, present, n[matrix.Counted], n[matrix.Compared], n[matrix.AtBoot], n[matrix.NotExercised], n[matrix.LostCaller])
+	for _, site := range wrappers {
+		present, exercised := c.CountCallers(site)
+		fmt.Fprintf(b, "  %s: %d of %d\n", clean(site), exercised, present)
+		for _, x := range c.Callers {
+			if x.Site == site && !x.Exercised() {
+				fmt.Fprintf(b, "    %-*s  %s  %s\n", wide, clean(x.Name), x.Evidence, clean(whyNot(x)))
+			}
+		}
+	}
+}
+
+// whyNot is why a caller was not exercised.
+func whyNot(x matrix.CoveredCaller) string {
+	switch {
+	case x.Evidence == matrix.LostCaller:
+		return "does not check any more, or has another name"
+	case x.Why == "":
+		return unknownReason
+	}
+	return x.Why
 }
 
 // siteName names a site as the source does, or, if that is not known, as the

@@ -98,6 +98,13 @@ func handMadeCoverage() []matrix.Coverage {
 			},
 			Absent: []matrix.Absent{{SourceSite: lockdown.SourceSite{File: "arch/powerpc/xmon/xmon.c", Function: "xmon_is_locked_down", Line: 309}, Why: "powerpc only"},
 				{SourceSite: lockdown.SourceSite{File: "b.c", Function: "h", Line: 2}}},
+			Callers: []matrix.CoveredCaller{
+				{Caller: lockdown.Caller{Site: "drivers/char/mem.c:open_port", Name: "mem_fops:open_port", Times: 1}, Evidence: matrix.Counted, By: []string{"devmem/open"}},
+				{Caller: lockdown.Caller{Site: "drivers/char/mem.c:open_port", Name: "port_fops:open_port", Times: 1}, Evidence: matrix.LostCaller},
+				{Caller: lockdown.Caller{Site: "kernel/trace/trace.c:tracer_alloc_buffers", Name: lockdown.CallerBoot, Times: 1}, Evidence: matrix.AtBoot},
+				{Caller: lockdown.Caller{Site: "a.c:g", Name: "g_fops:h", Times: 1}, Evidence: matrix.Compared, By: []string{"devmem/open: again"}},
+				{Caller: lockdown.Caller{Site: "a.c:g", Name: "i", Times: 1}, Evidence: matrix.NotExercised, Why: "no such file"},
+				{Caller: lockdown.Caller{Site: "a.c:g", Name: "sys_j", Times: 1}, Evidence: matrix.NotExercised}},
 			WrongSite:          []string{"msr/write"},
 			OutdatedExclusions: []string{"c.c:outdated"},
 			UnknownSites:       []string{"who+0x1/0x2\x1b"}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -28,13 +29,35 @@ func Coverage(ctx context.Context, p *plan.Plan, o Options) ([]matrix.Coverage, 
 	var all []matrix.Coverage
 	for _, build := range p.Builds {
 		k := s.kernels[keyOf(build)]
+		callers, listed, err := s.callers(k)
+		if err != nil {
+			return nil, m, err
+		}
 		all = append(all, matrix.Cover(matrix.Target{
 			Kernel: build.Kernel.Name, Arch: build.Arch.Name, Version: k.record.Origin.BaseVersion, Sites: k.sites,
 			WhyAbsent:     func(call string) string { return kernels.WhyAbsent(call, k.built) },
-			WhyNotReached: func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name) },
+			WhyNotReached: func(call string) string { return scenarios.KnownNotReached(call, build.Arch.Name, k.built.ConfigValue) },
+			Callers:       callers, Listed: listed,
 		}, set.Results))
 	}
 	return all, m, nil
+}
+
+// callers returns the ways into the call sites of a kernel, and those that the
+// table lists.
+func (s *Stage) callers(k *kernel) (callers []lockdown.Caller, listed []matrix.Listed, err error) {
+	if callers, err = k.built.Callers(); err != nil {
+		return nil, nil, err
+	}
+	if len(callers) == 0 {
+		s.note("%s: the callers of its call sites are not known: only a kernel that the lab built for one address (CONFIG_RELOCATABLE=n) shows them", keyOf(k.build))
+		return nil, nil, nil
+	}
+	known, err := kernels.KnownCallers(k.built)
+	for _, c := range known {
+		listed = append(listed, matrix.Listed{Caller: c.Caller, By: c.By, Why: c.Why})
+	}
+	return callers, listed, err
 }
 
 // checkCounting returns an error, before anything is built, if a kernel of the

@@ -13,6 +13,8 @@ type Kallsyms struct {
 	symbols []symbol            // by address
 	named   map[string][]uint64 // addresses of each name, in order
 	text    [2]span             // .text and .init.text
+	data    []symbol            // outside the text, by address
+	start   uint64              // of the image
 }
 
 type symbol struct {
@@ -58,7 +60,10 @@ func ParseSystemMap(data []byte) (*Kallsyms, error) {
 		e.rank[2] = len(name) - len(strings.TrimLeft(name, "_"))
 		all = append(all, e)
 	}
-	k := &Kallsyms{text: [2]span{{marks["_stext"], marks["_etext"]}, {marks["_sinittext"], marks["_einittext"]}}}
+	k := &Kallsyms{
+		text:  [2]span{{marks["_stext"], marks["_etext"]}, {marks["_sinittext"], marks["_einittext"]}},
+		start: marks["_text"],
+	}
 	if k.text[0].end == 0 {
 		return nil, fmt.Errorf("parse System.map: no _etext")
 	}
@@ -70,6 +75,8 @@ func ParseSystemMap(data []byte) (*Kallsyms, error) {
 		if k.valid(e.symbol) {
 			k.symbols = append(k.symbols, e.symbol)
 			k.named[e.name] = append(k.named[e.name], e.addr)
+		} else {
+			k.data = append(k.data, e.symbol)
 		}
 	}
 	return k, nil

@@ -108,9 +108,9 @@ func (c Call) load() observe.Report {
 // bpf_base_func_proto, by whether BPF_PROG_TEST_RUN runs them (v6.12).
 var (
 	tracers     = []ebpf.ProgramType{ebpf.Syscall}
-	tracersLoad = []ebpf.ProgramType{ebpf.Kprobe, ebpf.TracePoint, ebpf.PerfEvent}
+	tracersLoad = []ebpf.ProgramType{ebpf.Kprobe, ebpf.TracePoint, ebpf.PerfEvent, ebpf.RawTracepointWritable}
 	others      = []ebpf.ProgramType{ebpf.SchedCLS, ebpf.SchedACT, ebpf.XDP, ebpf.LWTIn, ebpf.LWTOut}
-	othersLoad  = []ebpf.ProgramType{ebpf.LWTXmit, ebpf.SkSKB, ebpf.SkMsg, ebpf.SockOps, ebpf.SkReuseport}
+	othersLoad  = []ebpf.ProgramType{ebpf.LWTXmit, ebpf.SkSKB, ebpf.SkMsg, ebpf.SockOps, ebpf.SkReuseport, ebpf.SkLookup, ebpf.FlowDissector, ebpf.LWTSeg6Local}
 )
 
 // More calls the helper with other sizes and in programs of other types.

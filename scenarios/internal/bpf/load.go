@@ -39,7 +39,13 @@ type progLoad struct {
 	logBuf      uint64
 	kernVersion uint32
 	progFlags   uint32
+	_           [20]byte // name, number of a network interface
+	attachType  uint32
 }
+
+// bpfSkLookup is BPF_SK_LOOKUP of enum bpf_attach_type (include/uapi/linux/bpf.h,
+// v6.12), without which no program of that type is loaded.
+const bpfSkLookup = 36
 
 // Flags of a program: include/uapi/linux/bpf.h, v6.12. Those of the type syscall
 // need the last one.
@@ -93,8 +99,11 @@ func (l loading) load(typ ebpf.ProgramType, prog asm.Instructions) (fd int, text
 		logBuf:   uint64(uintptr(unsafe.Pointer(&log[0]))),
 	}
 	attr.progFlags = l.flags
-	if typ == ebpf.Syscall {
+	switch typ {
+	case ebpf.Syscall:
 		attr.progFlags |= sleepable
+	case ebpf.SkLookup:
+		attr.attachType = bpfSkLookup
 	}
 	n, e := uintptr(0), unix.EAGAIN
 	// The verifier returns EAGAIN if a signal is pending

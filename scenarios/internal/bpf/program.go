@@ -20,6 +20,7 @@ var typeNames = map[ebpf.ProgramType]string{
 	ebpf.Syscall: "syscall", ebpf.SocketFilter: "socket_filter", ebpf.SchedCLS: "sched_cls", ebpf.SchedACT: "sched_act", ebpf.XDP: "xdp",
 	ebpf.LWTIn: "lwt_in", ebpf.LWTOut: "lwt_out", ebpf.LWTXmit: "lwt_xmit", ebpf.SkSKB: "sk_skb", ebpf.SkMsg: "sk_msg",
 	ebpf.SockOps: "sock_ops", ebpf.SkReuseport: "sk_reuseport",
+	ebpf.SkLookup: "sk_lookup", ebpf.FlowDissector: "flow_dissector", ebpf.LWTSeg6Local: "lwt_seg6local", ebpf.RawTracepointWritable: "raw_tracepoint_writable",
 }
 
 // TypeName is the name of a program type in bpf(2).

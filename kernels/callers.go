@@ -1,0 +1,76 @@
+package kernels
+
+import (
+	"cmp"
+	_ "embed"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+//go:embed callers.toml
+var callersTOML []byte
+
+// A KnownCaller is what callers.toml knows of a caller.
+type KnownCaller struct {
+	lockdown.Caller `toml:"-"`
+
+	// By are the probes whose act goes through the caller: "PROBE", or
+	// "PROBE: VARIANT" for one of its variants alone.
+	By []string `toml:"by"`
+
+	Why string `toml:"why"` // no probe goes through the caller: the reason; empty if By is not, and By if this is not
+
+	ByNeeds []string `toml:"by_needs"` // words without which Why holds, and not By
+
+	// Needs are words as in sites.toml, besides those of the site.
+	Needs []string `toml:"needs"`
+
+	Held int `toml:"times"` // Caller.Times; 0: 1
+}
+
+// knownCallers is callers.toml, by site and name.
+var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
+	var f map[string]map[string]KnownCaller
+	if err := strict.Decode(callersTOML, &f); err != nil {
+		return nil, fmt.Errorf("read callers.toml: %w", err)
+	}
+	var list []KnownCaller
+	for site, callers := range f {
+		for name, k := range callers {
+			k.Caller = lockdown.Caller{Site: site, Name: name, Times: max(k.Held, 1)}
+			list = append(list, k)
+		}
+	}
+	slices.SortFunc(list, func(a, b KnownCaller) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Name, b.Name))
+	})
+	return list, nil
+})
+
+// KnownCallers lists what callers.toml expects of a kernel: the callers whose
+// words hold there. The configuration must be known.
+func KnownCallers(b Built) ([]KnownCaller, error) {
+	all, err := knownCallers()
+	if err != nil {
+		return nil, err
+	}
+	var list []KnownCaller
+	for _, k := range all {
+		if WhyAbsent(k.Site, b) != "" || whyAbsent(k.Needs, b.ConfigValue, b.Arch.Name) != "" {
+			continue
+		}
+		if k.ByNeeds != nil {
+			if whyAbsent(k.ByNeeds, b.ConfigValue, b.Arch.Name) == "" {
+				k.Why = ""
+			} else {
+				k.By = nil
+			}
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
