@@ -3,6 +3,7 @@ package matrix
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -119,7 +120,8 @@ func (n *counting) add(r Result) {
 			continue
 		}
 		for _, k := range s.Checks {
-			if kernelTask(k.Comm) {
+			// A worker makes most of tracefs (kernel/trace/trace.c:tracer_init_tracefs, v6.12).
+			if kernelTask(k.Comm) || strings.HasPrefix(k.Comm, "kworker/") {
 				n.count(k, "")
 			}
 		}

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/ldlab/ldlab/lockdown"
@@ -25,5 +26,33 @@ func TestEveryReasonIsProbedOrOutOfReach(t *testing.T) {
 			}
 		}
 		t.Logf("%s: %d of %d reasons have probes", arch, n, len(lockdown.Reasons()))
+	}
+}
+
+// A reason that a configuration gives does not hold with another one.
+func TestKnownNotReached(t *testing.T) {
+	config := func(on ...string) func(string) (string, bool) {
+		return func(symbol string) (string, bool) {
+			if slices.Contains(on, symbol) {
+				return "y", true
+			}
+			return "n", true
+		}
+	}
+	unknown := func(string) (string, bool) { return "n", false }
+	const stat, clock = "kernel/trace/trace_stat.c:tracing_stat_open", "kernel/trace/trace.c:tracing_set_default_clock"
+	for _, c := range []struct {
+		call, arch string
+		config     func(string) (string, bool)
+		want       bool
+	}{
+		{stat, "x86_64", config(), true}, {stat, "arm64", unknown, true},
+		{stat, "x86_64", config("CONFIG_FUNCTION_PROFILER"), false}, {stat, "x86_64", config("CONFIG_BRANCH_TRACER"), false},
+		{clock, "x86_64", config("CONFIG_FUNCTION_PROFILER"), true}, {clock, "arm64", config(), false},
+		{"a.c:f", "x86_64", config(), false},
+	} {
+		if why := KnownNotReached(c.call, c.arch, c.config); (why != "") != c.want {
+			t.Errorf("%s on %s: %q", c.call, c.arch, why)
+		}
 	}
 }

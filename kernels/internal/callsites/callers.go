@@ -21,8 +21,8 @@ type uses struct {
 
 // Callers lists the ways into the call sites of a kernel itself, not those in its
 // modules. From the function that contains a site it goes from caller to caller,
-// up to functions that are called by address, to system calls and to code that
-// runs during boot only.
+// up to functions that are called by address, to system calls, to the debugger's
+// entry and to code that runs during boot only.
 //
 // It reads the linked code, not relocations: the assembler leaves none of a call
 // within a section.
@@ -74,6 +74,10 @@ type walk struct {
 	found map[string]int // names of callers, and how often each is
 }
 
+// debugger is the function through which every exception, interrupt of another
+// processor and breakpoint enters kgdb. Its callers are all of the machine's.
+const debugger = "kgdb_cpu_enter"
+
 // up adds the callers that lead to a function.
 func (w *walk) up(addr uint64) {
 	if w.seen[addr] {
@@ -87,6 +91,10 @@ func (w *walk) up(addr uint64) {
 	}
 	if w.m.names.text[1].has(addr) {
 		w.found[lockdown.CallerBoot] = 1
+		return
+	}
+	if name == debugger {
+		w.found[name] = 1
 		return
 	}
 	for _, table := range w.tables[addr] {

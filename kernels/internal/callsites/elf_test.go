@@ -121,3 +121,12 @@ func write(t *testing.T, name string, f elftest.File) string {
 	}
 	return file
 }
+
+func writeBytes(t *testing.T, data []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}

@@ -64,7 +64,9 @@ func decodeX86(code []byte) instruction {
 			n.size++
 		}
 	case 0xc5:
-		n = modRM(code, i+3)
+		if n = modRM(code, i+3); at(code, i+2) == 0x77 { // vzeroupper has no ModRM
+			n = instruction{size: i + 3}
+		}
 		if hasByteX860F(at(code, i+2)) {
 			n.size++
 		}
