@@ -13,7 +13,6 @@ import (
 // What callers.toml says goes through a caller is a probe that can: one that runs
 // on the architecture, and, of a variant, one that has variants.
 func TestCallersNameProbes(t *testing.T) {
-	used := map[string]bool{}
 	for _, a := range arch.All() {
 		known, err := kernels.KnownCallers(kernels.Built{Arch: a})
 		if err != nil {
@@ -28,23 +27,10 @@ func TestCallersNameProbes(t *testing.T) {
 					t.Errorf("%s, %s: there is no %s", k.Site, k.Name, by)
 				}
 				on = on || row.On(a.Name)
-				used[probe] = true
 			}
 			if len(k.By) > 0 && !on && k.Name != lockdown.CallerBoot {
 				t.Errorf("%s, %s: none of its probes runs on %s: %v", k.Site, k.Name, a.Name, k.By)
 			}
 		}
 	}
-	for _, row := range scenarios.Rows() {
-		if row.Expect == scenarios.Checked && !row.CheckedAtBoot && !used[row.ID] && !callerless[row.ID] {
-			t.Errorf("%s goes through no caller of callers.toml", row.ID)
-		}
-	}
-}
-
-// callerless are checked probes without a caller of their own.
-var callerless = map[string]bool{
-	"lifted/files":          true, // acts of other probes, after files
-	"lifted/sysrq":          true, // acts of other probes, after keys
-	"mmiotrace/test-module": true, // the site is in a module
 }
