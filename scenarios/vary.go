@@ -19,10 +19,12 @@ func (r Row) Varies(s lockdown.Setting) bool {
 		(!s.Locked() || s.Locks(r.Reason)) && !r.DeniedAtBoot(s)
 }
 
-// A probe's act is repeated that often, or until the time is over.
+// The act of a probe that must be denied is repeated that often, or until the time
+// is over, but at least as often as that of its control.
 const (
-	repeats    = 100
-	repeatTime = 20 * time.Millisecond
+	repeats        = 100
+	repeatTime     = 20 * time.Millisecond
+	controlRepeats = 2
 )
 
 // Names of the variants that every probe has.
@@ -45,17 +47,35 @@ func (r Row) Vary(ctx context.Context, env Env) []Variant {
 	return append(list, r.Do(ctx, env).Vary(VariantUser))
 }
 
-// again repeats the act and returns the first report that differs from the first
-// one, or the last.
-func (r Row) again(ctx context.Context, env Env) Report {
-	first := r.Do(ctx, env)
-	last := first
-	until := time.Now().Add(repeatTime)
-	for n := 2; n <= repeats && (n == 2 || time.Now().Before(until)); n++ {
-		if last = r.Do(ctx, env); last.Outcome != first.Outcome || last.Effect != first.Effect {
-			last.Call += fmt.Sprintf(" (time %d)", n)
-			break
+// again repeats the act. If the act must be denied, the report is that of the first
+// repetition that was done, whatever the others were, or of the first that was
+// neither done nor denied, with its number. Otherwise it is the last one's, of
+// few: the control only shows that the act can be repeated.
+func (r Row) again(ctx context.Context, env Env) (last Report) {
+	if !env.Setting.Locks(r.Reason) {
+		for range controlRepeats {
+			last = r.Do(ctx, env)
 		}
+		return last
+	}
+	var odd *Report
+	until := time.Now().Add(repeatTime)
+	for n := 1; n <= repeats && (n <= controlRepeats || time.Now().Before(until)); n++ {
+		last = r.Do(ctx, env)
+		if last.Outcome == Denied && last.Effect != Happened {
+			continue
+		}
+		last.Call += fmt.Sprintf(" (repetition %d)", n)
+		if last.Outcome == Allowed && last.Effect != Nothing || last.Effect == Happened {
+			return last
+		}
+		if odd == nil {
+			r := last
+			odd = &r
+		}
+	}
+	if odd != nil {
+		return *odd
 	}
 	return last
 }

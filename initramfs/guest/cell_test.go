@@ -303,6 +303,17 @@ func TestCellRunsAProbeAtMostThreeTimes(t *testing.T) {
 	}
 }
 
+// What happened although it was denied is not hidden by another run.
+func TestCellKeepsWhatHappened(t *testing.T) {
+	for effect, want := range map[scenarios.Effect]int{scenarios.Happened: 1, scenarios.Nothing: maxRuns} {
+		l := &lab{deny: map[string]bool{"a/x": true}, mute: true, cut: true, effect: effect}
+		_, obs, err := ask(t, l, "integrity@runtime", "a/x")
+		if err != nil || obs[0].Runs != want || obs[0].Effect != effect {
+			t.Errorf("%s: %+v, %v; want %d runs", effect, obs, err, want)
+		}
+	}
+}
+
 func TestCellNeverWaitsIfNothingIsLocked(t *testing.T) {
 	l := &lab{}
 	for range limitBurst {

@@ -19,9 +19,10 @@ type lab struct {
 	time    time.Duration
 	kernel  ratelimit
 	pending []record
-	deny    map[string]bool // probes
-	mute    bool            // the kernel logs nothing
-	cut     bool            // the log is always overrun
+	deny    map[string]bool  // probes
+	effect  scenarios.Effect // of what it denies
+	mute    bool             // the kernel logs nothing
+	cut     bool             // the log is always overrun
 	logErr  error
 	counts  bool // it counts checks
 	counted []scenarios.Check
@@ -141,7 +142,7 @@ func (c *labChild) act(context.Context) scenarios.Report {
 	}
 	l.logDenial(c.name)
 	l.counted = append(l.counted, scenarios.Check{Site: "f+0x1/0x2", Label: "kexec of unsigned images", Comm: c.name, Checks: 1, Denials: 1})
-	return scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM"}
+	return scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Effect: l.effect}
 }
 
 func (l *lab) logDenial(comm string) {

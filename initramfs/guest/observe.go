@@ -14,7 +14,8 @@ const maxRuns = 3
 // observe runs a probe and collects what the kernel counted or logged about
 // it. If the log is the only evidence, it first waits until the kernel's limit
 // allows another line, and it repeats a denial whose line may have been
-// suppressed. The caller closes the child, which is nil if none could start.
+// suppressed; not one of an act that happened all the same, which the next run
+// might not show. The caller closes the child, which is nil if none could start.
 func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, c child) {
 	row := r.rows[i]
 	o.Probe = row.ID
@@ -47,7 +48,7 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 			break
 		}
 		suppressed := cut || r.g.limit.full(r.g.clock.now())
-		if !checked(row) || row.Setup != nil || o.Outcome != scenarios.Denied || len(o.Log) > 0 || !suppressed || ctx.Err() != nil {
+		if !checked(row) || row.Setup != nil || o.Outcome != scenarios.Denied || o.Effect == scenarios.Happened || len(o.Log) > 0 || !suppressed || ctx.Err() != nil {
 			break
 		}
 		r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))

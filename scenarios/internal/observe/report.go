@@ -45,3 +45,12 @@ type Report struct {
 
 	Ops []lockdown.Op `json:",omitempty"` // ABI: the operations and their answers, in order
 }
+
+// After is the report of an act that was done again because the time before proved
+// nothing: if that was allowed, a later denial does not take it back.
+func (r Report) After(before Report) Report {
+	if before.Outcome == Allowed && r.Outcome == Denied {
+		return before
+	}
+	return r
+}

@@ -39,7 +39,7 @@ func onPage(p *ownpage.Page, act func(p *ownpage.Page, at int64) observe.Report)
 		if err != nil {
 			return observe.SetupFailed("pread", err)
 		}
-		if r = act(p, at); p.Still(at) {
+		if r = act(p, at).After(r); p.Still(at) {
 			break
 		}
 	}

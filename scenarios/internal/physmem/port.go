@@ -30,7 +30,7 @@ func ReadPort() observe.Report {
 			}
 			var got [4]byte
 			_, err = unix.Pread(fd, got[:], data)
-			r = observe.FromError(fmt.Sprintf("pread(%q, 4, %#x)", PortFile, data), err)
+			r = observe.FromError(fmt.Sprintf("pread(%q, 4, %#x)", PortFile, data), err).After(r)
 			if r = r.Brought(bytes.Equal(got[:], want), fmt.Sprintf("read % x, and the first PCI device is % x", got, want)); r.Effect == observe.Happened {
 				break
 			}

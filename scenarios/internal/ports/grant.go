@@ -37,16 +37,27 @@ func Range(from, n, on int, look uint16) observe.Report {
 }
 
 // Levels sets each I/O privilege level in turn. The report is that of the last
-// one.
-func Levels(levels ...int) observe.Report {
-	return Try(fmt.Sprintf("iopl(%d)", levels[len(levels)-1]), POSTPort,
+// one, and has a look at the port that is right if any of them gave it.
+func Levels(levels ...int) observe.Report { return setLevels(Iopl, tryPort, levels...) }
+
+func setLevels(iopl func(int) error, try func(uint16) (string, bool), levels ...int) observe.Report {
+	given := ""
+	r := Try(fmt.Sprintf("iopl(%d)", levels[len(levels)-1]), POSTPort,
 		func() (err error) {
-			for _, l := range levels {
-				err = Iopl(l)
+			for i, l := range levels {
+				if err = iopl(l); err == nil && i < len(levels)-1 {
+					if text, has := try(POSTPort); has && given == "" {
+						given = fmt.Sprintf("%s after iopl(%d), call %d", text, l, i+1)
+					}
+				}
 			}
 			return err
 		},
-		func() { Iopl(0) })
+		func() { iopl(0) })
+	if given != "" && r.Effect == observe.Nothing {
+		r = r.Saw(true, given)
+	}
+	return r
 }
 
 // tryPort reads a port. Without permission the read faults.

@@ -39,3 +39,28 @@ func TestTry(t *testing.T) {
 		}
 	}
 }
+
+// TestLevels: what a level gave is seen although a later call is refused.
+func TestLevels(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		refused int // the call that is refused, from 1
+		effect  observe.Effect
+	}{
+		{"first refused", 1, observe.Nothing},
+		{"third refused", 3, observe.Happened},
+	} {
+		calls, level := 0, 0
+		r := setLevels(func(l int) error {
+			if calls++; l == 3 && calls >= c.refused {
+				return unix.EPERM
+			}
+			level = l
+			return nil
+		}, func(uint16) (string, bool) { return "inb", level == 3 }, 3, 0, 3)
+		runtime.UnlockOSThread()
+		if r.Outcome != observe.Denied || r.Effect != c.effect {
+			t.Errorf("%s: %+v", c.name, r)
+		}
+	}
+}
