@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/lockdown"
-	"github.com/ldlab/ldlab/scenarios/internal/identity"
 )
 
 // Varies reports whether a guest with the setting runs the probe's variants: if
@@ -27,24 +26,24 @@ const (
 	controlRepeats = 2
 )
 
-// Names of the variants that every probe has.
-const (
-	VariantAgain = "again"
-	VariantUser  = "as uid 1000 with every capability"
-)
+// VariantAgain is the name of the variant that repeats the act.
+const VariantAgain = "again"
 
-// Vary does the act again and again, with other arguments, and as another user
-// that has every capability: whether the kernel refuses must not depend on
-// any of these. The process cannot be used for another probe afterwards.
+// Vary does the act again and again, with other arguments, and as other askers:
+// whether the kernel refuses must not depend on any of these. The process cannot
+// be used for another probe afterwards.
 func (r Row) Vary(ctx context.Context, env Env) []Variant {
 	list := []Variant{r.again(ctx, env).Vary(VariantAgain)}
 	if r.More != nil {
 		list = append(list, r.More(ctx, env)...)
 	}
-	if err := identity.Become(1000); err != nil {
-		return append(list, Report{Outcome: Failed, Call: "become uid 1000", Why: err.Error()}.Vary(VariantUser))
-	}
-	return append(list, r.Do(ctx, env).Vary(VariantUser))
+	return append(list, r.asked(ctx, env, false)...)
+}
+
+// VaryElsewhere does the act as those askers that are in namespaces of their own.
+// The calling process must be in them, and can be used for other probes.
+func (r Row) VaryElsewhere(ctx context.Context, env Env) []Variant {
+	return r.asked(ctx, env, true)
 }
 
 // again repeats the act. If the act must be denied, the report is that of the first

@@ -28,14 +28,15 @@ type guest struct {
 	dir        string // where children get their names; empty: the root
 	off        func() // powers off
 
-	cell     sync.Mutex // held while a cell runs: cells share the kernel's log and its limit
-	limit    limiter
-	limits   atomic.Pointer[limits]
-	serial   int             // number of the last child, which makes its comm unique in this boot
-	ready    []*worker       // preforked, without a job
-	look     func() []string // reads the footprint; nil: nobody looks what probes leave behind
-	boot     *evidence       // drained before this guest was forked; nil: not drained
-	logError bool            // that the log cannot be read has been reported
+	cell      sync.Mutex // held while a cell runs: cells share the kernel's log and its limit
+	limit     limiter
+	limits    atomic.Pointer[limits]
+	serial    int             // number of the last child, which makes its comm unique in this boot
+	ready     []*worker       // preforked, without a job
+	elsewhere *worker         // in namespaces of its own; nil: not started
+	look      func() []string // reads the footprint; nil: nobody looks what probes leave behind
+	boot      *evidence       // drained before this guest was forked; nil: not drained
+	logError  bool            // that the log cannot be read has been reported
 }
 
 // evidence is what the kernel counted and logged and no frame has carried yet.
@@ -279,11 +280,26 @@ func (r *cellRun) varyLate(ctx context.Context, from, to int) error {
 
 // sendVariants has a child run a row's variants and sends them.
 func (r *cellRun) sendVariants(ctx context.Context, i int, c child) error {
-	v := guestproto.Varied{Probe: r.rows[i].ID, Variants: c.vary(ctx)}
+	v := guestproto.Varied{Probe: r.rows[i].ID, Variants: append(c.vary(ctx), r.varyElsewhere(ctx, i)...)}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return r.send(guestproto.Frame{Varied: &v})
+}
+
+// varyElsewhere runs those of a row's variants that are done in other namespaces.
+func (r *cellRun) varyElsewhere(ctx context.Context, i int) []scenarios.Variant {
+	c, err := r.machine.child(r.rows[i].ID, taskElsewhere, &r.req)
+	if err != nil {
+		return []scenarios.Variant{failed(err.Error()).Vary("all variants in other namespaces")}
+	}
+	defer c.close()
+	list := c.vary(ctx)
+	if r.counting {
+		r.drainCounts()
+		r.checksOf(c.comm())
+	}
+	return list
 }
 
 // taskOf is what the child of a row does.
@@ -305,6 +321,7 @@ func (r *cellRun) end() error {
 // closeChildren closes the children that ran a Setup and whose probe has not
 // acted: the run has ended before its time, and the guest may get another one.
 func (r *cellRun) closeChildren() {
+	r.g.leaveElsewhere()
 	for i := range r.setUp {
 		if c := r.setUp[i].child; c != nil {
 			r.setUp[i].child = nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,9 @@ const (
 	taskAct     task = "act"       // the act
 	taskActVary task = "act, vary" // the act, and its variants when the job's pipe is closed
 	taskVary    task = "vary"      // the variants alone, when the job's pipe is closed
+
+	// The variants in other namespaces, at once; another job may follow.
+	taskElsewhere task = "elsewhere"
 )
 
 // jobEnd ends a job's text. The pipe is closed when the child may act.
@@ -115,6 +119,9 @@ func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find 
 	if err != nil {
 		return send(failed(err.Error()))
 	}
+	if j.task == taskElsewhere {
+		return runElsewhere(ctx, comm, j, row, in, out, find)
+	}
 	if j.task != taskVary {
 		if err := send(act(ctx, j, row, in, out)); err != nil || j.task == taskAct {
 			return err
@@ -124,6 +131,20 @@ func runJob(ctx context.Context, comm string, in io.Reader, out io.Writer, find 
 		return fmt.Errorf("wait until the variants may run: %w", err)
 	}
 	return vport.Write(out, &guestproto.Varied{Probe: j.probe, Variants: row.Vary(within(ctx, j.left), j.env)})
+}
+
+// runElsewhere runs the variants of one probe after another in a process that has
+// namespaces of its own, until PID 1 kills it. It lives long enough to collect
+// garbage.
+func runElsewhere(ctx context.Context, comm string, j job, row scenarios.Row, in io.Reader, out io.Writer, find func(string) (scenarios.Row, bool)) (err error) {
+	debug.SetGCPercent(100)
+	for err == nil {
+		err = vport.Write(out, &guestproto.Varied{Probe: j.probe, Variants: row.VaryElsewhere(within(ctx, j.left), j.env)})
+		if err == nil {
+			j, row, err = takeJob(comm, in, find)
+		}
+	}
+	return err
 }
 
 // takeJob reads a job and finds its probe.

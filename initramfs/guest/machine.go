@@ -75,7 +75,11 @@ func (*realMachine) write(file, data string) error { return writeWhole(file, dat
 func (*realMachine) drainCounts() ([]scenarios.Check, bool, error) { return drainCounts() }
 
 func (m *realMachine) child(probe string, t task, req *guestproto.Request) (child, error) {
-	w, err := m.g.worker()
+	take := m.g.worker
+	if t == taskElsewhere {
+		take = m.g.elsewhereWorker
+	}
+	w, err := take()
 	if err != nil {
 		return nil, err
 	}

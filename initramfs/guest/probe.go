@@ -59,7 +59,11 @@ func (c *probeChild) vary(ctx context.Context) []scenarios.Variant {
 	from := c.listen(ctx)
 	list, err := c.worker.variants(c.job, from)
 	if err != nil {
-		return []scenarios.Variant{c.died(ctx, from, err).Vary("all variants")}
+		name := "all variants"
+		if c.job.task == taskElsewhere {
+			name += " in other namespaces"
+		}
+		return []scenarios.Variant{c.died(ctx, from, err).Vary(name)}
 	}
 	return list
 }
@@ -90,6 +94,9 @@ func (c *probeChild) words(what, end string) string {
 }
 
 func (c *probeChild) close() {
+	if c.job.task == taskElsewhere && c.worker.exitReason == "" {
+		return // it gets another probe
+	}
 	c.worker.end(c.limits.gone)
 	c.worker.pipes.close()
 }

@@ -42,7 +42,7 @@ func TestVariants(t *testing.T) {
 			}
 			return nil
 		})
-		if err != nil || len(varied) != 3 || varied["vary/a"] != 1 || l.open() != 0 {
+		if err != nil || len(varied) != 3 || varied["vary/a"] != 2 || l.open() != 0 {
 			t.Errorf("counts %v: variants %v, %d children left: %v", counts, varied, l.open(), err)
 		}
 	}

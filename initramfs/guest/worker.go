@@ -17,7 +17,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// A worker is a child process that gets one job.
+// A worker is a child process that gets one job, or, in namespaces of its own, one
+// after another.
 type worker struct {
 	name       string // its comm, under which the kernel logs and counts it
 	link       string // the file that it was executed by; empty: removed
@@ -38,6 +39,9 @@ var program = "/proc/self/exe"
 // about 1 ms each in an emulated guest.
 const preforkArg = "prefork"
 
+// elsewhereArg has a child start in namespaces of its own.
+const elsewhereArg = "elsewhere"
+
 // startWorker starts a child under the comm. Its name is made in dir.
 //
 // The child is this program, executed through a link that is named comm: exec
@@ -47,6 +51,10 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 	w := &worker{name: comm, link: dir + "/" + comm, of: c, unready: slices.Contains(args, preforkArg)}
 	if err := unix.Symlink(program, w.link); err != nil {
 		return nil, fmt.Errorf("name child: symlink %s: %w", w.link, err)
+	}
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if slices.Contains(args, elsewhereArg) {
+		attr.Cloneflags = scenarios.NamespaceFlags()
 	}
 	var err error
 	if w.pipes, err = newPipes(); err != nil {
@@ -58,7 +66,7 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 		// threads would interrupt the system calls of the probe.
 		Env:   []string{"PATH=/bbin:/bin", "GOGC=off", "GODEBUG=asyncpreemptoff=1"},
 		Files: w.pipes.childFiles(),
-		Sys:   &syscall.SysProcAttr{Setpgid: true},
+		Sys:   attr,
 	}, true)
 	w.pipes.closeChild()
 	if err != nil {
@@ -130,7 +138,9 @@ func (w *worker) result(j job, from io.Reader, r *scenarios.Report) error {
 // variants lets the child run its variants and reads them.
 func (w *worker) variants(j job, from io.Reader) ([]scenarios.Variant, error) {
 	err := w.send(j, from)
-	w.pipes.job.close() // the variants start now
+	if j.task != taskElsewhere {
+		w.pipes.job.close() // the variants start now
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -234,4 +244,25 @@ func (g *guest) worker() (*worker, error) {
 		return w, nil
 	}
 	return startWorker(g.children, g.dir, g.newComm())
+}
+
+// elsewhereWorker returns the guest's child in namespaces of its own, which it
+// starts at first and if the one before has ended. A process for each probe would
+// cost as much as the probe: making a network namespace alone takes long.
+func (g *guest) elsewhereWorker() (w *worker, err error) {
+	if g.elsewhere != nil && g.elsewhere.exitReason == "" {
+		g.elsewhere.sent = false // its next job
+		return g.elsewhere, nil
+	}
+	g.elsewhere, err = startWorker(g.children, g.dir, g.newComm(), elsewhereArg)
+	return g.elsewhere, err
+}
+
+// leaveElsewhere ends the child in namespaces of its own.
+func (g *guest) leaveElsewhere() {
+	if g.elsewhere != nil {
+		g.elsewhere.end(g.currentLimits().gone)
+		g.elsewhere.pipes.close()
+		g.elsewhere = nil
+	}
 }

@@ -1,26 +1,122 @@
-// Package identity turns a process into one of another user that keeps every
-// capability.
+// Package identity turns a process into another one that asks the kernel: of
+// another user, with other capabilities, another personality, on another
+// processor.
 package identity
 
 import (
 	"fmt"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
+
+// An Asker is who asks the kernel, as far as it differs from the process. The
+// zero value is the process as it is.
+type Asker struct {
+	UID         int     // 0: as before
+	Caps        []int   // the only effective capabilities (include/uapi/linux/capability.h); nil: as before
+	Personality uintptr // as for personality(2); 0: as before
+	Processor   int     // the only one, from 1; 0: any
+	NoNewPrivs  bool    // PR_SET_NO_NEW_PRIVS, which cannot be taken back
+}
 
 // SECBIT_NO_SETUID_FIXUP: a change of the user changes no capability
 // (include/uapi/linux/securebits.h, v6.12).
 const noSetuidFixup = 1 << 2
 
-// Become gives every thread of the process the user ID and keeps its
-// capabilities. There is no way back.
-func Become(uid int) error {
-	if _, _, e := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, noSetuidFixup, 0); e != 0 {
-		return fmt.Errorf("keep capabilities: prctl(PR_SET_SECUREBITS): %w", e)
+// Become gives every thread of the process, and each that it starts later, what
+// the asker has. back takes back what can be taken back; it must be called also
+// after an error. The process must be root's and have every capability.
+func (a Asker) Become() (back func() error, err error) {
+	var undo []func() error
+	back = func() error {
+		for i := len(undo) - 1; i >= 0; i-- {
+			if err := undo[i](); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if err := syscall.Setresuid(uid, uid, uid); err != nil {
-		return fmt.Errorf("change user: setresuid(%d): %w", uid, err)
+	if a.NoNewPrivs {
+		if err := all("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
+			return back, err
+		}
+	}
+	if a.Personality != 0 {
+		if err := persona(a.Personality); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return persona(0) })
+	}
+	if a.Processor != 0 {
+		var was, one unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &was); err != nil {
+			return back, fmt.Errorf("sched_getaffinity: %w", err)
+		}
+		one.Set(a.Processor - 1)
+		if err := affinity(&one); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return affinity(&was) })
+	}
+	if a.UID != 0 {
+		if err := all("prctl(PR_SET_SECUREBITS)", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, noSetuidFixup, 0); err != nil {
+			return back, fmt.Errorf("keep capabilities: %w", err)
+		}
+		if err := syscall.Setresuid(a.UID, a.UID, a.UID); err != nil {
+			return back, fmt.Errorf("change user: setresuid(%d): %w", a.UID, err)
+		}
+		undo = append(undo, func() error { return syscall.Setresuid(0, 0, 0) })
+	}
+	if a.Caps != nil {
+		var sets capSets
+		header := capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
+		if _, _, e := syscall.RawSyscall(unix.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 {
+			return back, fmt.Errorf("capget: %w", e)
+		}
+		few := sets
+		few[0].effective, few[1].effective = 0, 0
+		for _, c := range a.Caps {
+			few[c/32].effective |= 1 << (c % 32)
+		}
+		if err := setCaps(&few); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return setCaps(&sets) })
+	}
+	return back, nil
+}
+
+// capHeader and capSets are __user_cap_header_struct and two of
+// __user_cap_data_struct (include/uapi/linux/capability.h, v6.12).
+type (
+	capHeader struct {
+		version uint32
+		pid     int32 // 0: the calling thread
+	}
+	capSets [2]struct{ effective, permitted, inheritable uint32 }
+)
+
+func setCaps(sets *capSets) error {
+	header := &capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
+	return all("capset", unix.SYS_CAPSET, uintptr(unsafe.Pointer(header)), uintptr(unsafe.Pointer(sets)), 0)
+}
+
+func affinity(set *unix.CPUSet) error {
+	return all("sched_setaffinity", unix.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(*set), uintptr(unsafe.Pointer(set)))
+}
+
+func persona(p uintptr) error {
+	return all(fmt.Sprintf("personality(%#x)", p), unix.SYS_PERSONALITY, p, 0, 0)
+}
+
+// all makes a system call in every thread of the process.
+//
+//go:uintptrescapes
+func all(name string, call, a, b, c uintptr) error {
+	if _, _, e := syscall.AllThreadsSyscall(call, a, b, c); e != 0 {
+		return fmt.Errorf("%s: %w", name, e)
 	}
 	return nil
 }

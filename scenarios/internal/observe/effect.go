@@ -30,7 +30,7 @@ func (r Report) Brought(right bool, look string) Report {
 }
 
 // A Variant is one of the further ways in which a probe does its act: with other
-// arguments, again, or as another user. It reaches the object of the act if it
+// arguments, again, or by another asker. It reaches the object of the act if it
 // is allowed with nothing locked; it must then be denied if the reason is
 // locked.
 type Variant struct {
