@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -146,6 +147,21 @@ func (s *sample) files(list []sweep.File) (one []sweep.File) {
 	return one
 }
 
+// alone are files that no other probe opens, each with an open function or a
+// table of file operations of its own (v6.12). The sweep opens each of them in a
+// variant of its own, too, so that a run shows that the file is there, that it
+// opens with nothing locked, and that it is refused (kernels/callers.toml).
+var alone = []string{
+	"available_tracers", "buffer_percent", "buffer_size_kb", "buffer_subbuf_size_kb", "buffer_total_size_kb", "current_tracer",
+	"error_log", "saved_cmdlines", "saved_cmdlines_size", "saved_tgids", "set_event_notrace_pid", "set_event_pid",
+	"timestamp_mode", "trace_clock", "trace_marker_raw", "trace_options", "tracing_cpumask", "tracing_thresh",
+	"events/enable", "events/header_event", "events/header_page", "events/sched/enable", "events/sched/filter",
+	"events/sched/sched_kthread_stop/filter", "per_cpu/cpu0/stats",
+	// Those of some configurations only.
+	"dyn_ftrace_total_info", "function_profile_enabled", "max_graph_depth", "osnoise/cpus", "osnoise/period_us",
+	"set_ftrace_notrace_pid", "set_ftrace_pid", "stack_max_size", "tracing_max_latency",
+}
+
 // Sweep opens every file that must be refused: for reading, and, if its mode has
 // a bit for it, for writing.
 func Sweep() []observe.Variant {
@@ -155,12 +171,18 @@ func Sweep() []observe.Variant {
 	}
 	checked := func(f sweep.File) bool { return !unchecked(f) }
 	writable := func(f sweep.File) bool { return f.Writable() && checked(f) }
-	return []observe.Variant{
+	variants := []observe.Variant{
 		tree.Open(list, unix.O_RDONLY, sweep.Named, checked).Vary("every file, O_RDONLY"),
 		tree.Open(list, unix.O_WRONLY, sweep.Named, writable).Vary("every file with a mode for it, O_WRONLY"),
 		tree.Open([]sweep.File{{Path: "trace"}}, unix.O_WRONLY|unix.O_TRUNC, sweep.Named, checked).Vary("trace, O_TRUNC"), // empties the buffers, which no probe needs
 		tree.OpenElsewhere("tracefs", "README", unix.O_RDONLY).Vary("another mount"),
 	}
+	for _, file := range alone {
+		if slices.ContainsFunc(list, func(f sweep.File) bool { return f.Path == file }) {
+			variants = append(variants, tree.Open([]sweep.File{{Path: file}}, unix.O_RDONLY, 1, checked).Vary(file))
+		}
+	}
+	return variants
 }
 
 // OpenUnchecked opens the files of the exceptions, of one event only. The act is

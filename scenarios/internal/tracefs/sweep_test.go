@@ -47,3 +47,14 @@ func TestSample(t *testing.T) {
 		t.Errorf("sample: %v, want %v", got, want)
 	}
 }
+
+// A file that is opened alone is refused by the rule, and harmless.
+func TestAlone(t *testing.T) {
+	seen := map[string]bool{}
+	for _, file := range alone {
+		if unchecked(sweep.File{Path: file}) || acts(file) || seen[file] {
+			t.Errorf("%s is an exception, does something or is there twice", file)
+		}
+		seen[file] = true
+	}
+}
