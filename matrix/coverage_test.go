@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
@@ -124,25 +125,56 @@ func TestMutationIsSound(t *testing.T) {
 			t.Errorf("%s: sound %v", tc.name, tc.m.Sound())
 		}
 	}
-	if (Mutant{Answer: Allow}).Alarm() != Leak || (Mutant{Answer: Deny}).Alarm() != Overblocked {
-		t.Error("a mutant that allows must leak, one that denies must overblock")
-	}
 }
 
 func TestDetectionOf(t *testing.T) {
-	saw := func(o scenarios.Outcome) *scenarios.Observation {
-		return &scenarios.Observation{Report: scenarios.Report{Outcome: o}}
+	cell := func(v Verdict, rule string, o scenarios.Outcome) Cell {
+		return Cell{Judgment: Judgment{Verdict: v, Rule: rule}, Observed: &scenarios.Observation{Report: scenarios.Report{Outcome: o}}}
 	}
 	for _, tc := range []struct {
-		answer string
-		saw    *scenarios.Observation
-		want   Detection
+		cell Cell
+		want Detection
 	}{
-		{Allow, saw(scenarios.Allowed), DetectedByEffect}, {Allow, saw(scenarios.Denied), DetectedByCounters}, {Allow, saw(scenarios.Failed), DetectedByCounters},
-		{Deny, saw(scenarios.Denied), DetectedByEffect}, {Deny, saw(scenarios.Allowed), DetectedByCounters}, {Deny, nil, DetectedByCounters},
+		{cell(Enforced, "", scenarios.Denied), ""},
+		{cell(Leak, ruleLeakAtSite, scenarios.Allowed), DetectedByEffect},
+		{cell(Leak, ruleLeakAtSite, scenarios.Denied), DetectedByCounters},
+		{cell(Leak, "leak-by-variant", scenarios.Denied), DetectedByEffect},
+		{cell(Overblocked, "", scenarios.Denied), DetectedByEffect},
+		{cell(Overblocked, "", scenarios.Allowed), DetectedByCounters},
+		{cell(Unattributed, "", scenarios.Denied), DetectedByCounters},
+		{cell(Unproven, "", scenarios.Failed), DetectedByDoubt},
+		{Cell{Judgment: Judgment{Verdict: Lost}}, DetectedByDoubt},
 	} {
-		if got := (Mutant{Answer: tc.answer}).DetectionOf(tc.saw); got != tc.want {
-			t.Errorf("%s, %+v: %s, want %s", tc.answer, tc.saw, got, tc.want)
+		if got := DetectionOf(tc.cell); got != tc.want {
+			t.Errorf("%+v: %q, want %q", tc.cell.Judgment, got, tc.want)
+		}
+	}
+}
+
+// TestMutantJudge has three probes of one mutant: the strongest evidence names
+// it, and a mutant of which every cell is as expected survived.
+func TestMutantJudge(t *testing.T) {
+	expected, counted, leak := Cell{Judgment: Judgment{Verdict: Enforced}}, Cell{Judgment: Judgment{Verdict: Unattributed, Why: "counted"}}, Cell{Judgment: Judgment{Verdict: Leak, Why: "done"}}
+	leak.Observed = &scenarios.Observation{Report: scenarios.Report{Outcome: scenarios.Allowed}}
+	var m Mutant
+	if m.Judge([]string{"a", "b", "c"}, []Cell{counted, expected, leak}); m.Status != Killed || m.DetectedBy != DetectedByEffect || !slices.Equal(m.By, []string{"c"}) || m.Why != "done" {
+		t.Errorf("%+v", m)
+	}
+	if m.Judge([]string{"a", "b"}, []Cell{expected, expected}); m.Status != Survived || len(m.By) > 0 || m.DetectedBy != "" || m.Why != "a: enforced, b: enforced" {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestMutantCommand(t *testing.T) {
+	for want, m := range map[string]Mutant{
+		"omit f+0x1/0x2":                  {Kind: Omit, Site: "f+0x1/0x2"},
+		"as=/dev/mem,kmem,port f+0x1/0x2": {Kind: AsSame, Site: "f+0x1/0x2", Reason: "dev_mem"},
+		"as=/proc/kcore_access f+0x1/0x2": {Kind: AsOther, Site: "f+0x1/0x2", Reason: "kcore"},
+		"lost=unsigned_module_loading":    {Kind: NeverLocked, Reason: "module_signature"},
+		"stuck=kexec_of_unsigned_images":  {Kind: AlwaysLocked, Reason: "kexec"},
+	} {
+		if got := m.Command(); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -14,14 +14,15 @@ type evidence struct {
 	row      scenarios.Row
 	unknown  bool // this lab has no such row
 	guest    Guest
-	config   Config                 // the CONFIG symbols that rows depend on; nil: not known
-	calls    map[string]string      // file:function of the source by the kernel's name of a call site
-	image    bool                   // the kernel is a ready image, which the lab did not build
-	notRun   bool                   // the guest has no result
-	end      End                    // how the guest ended
-	observed *scenarios.Observation // nil: the guest did not report it
-	control  *scenarios.Observation // same probe, kernel and host, nothing locked; nil: there is none
-	boot     *scenarios.State       // what the kernel showed before anything was locked at run time; nil: nothing
+	config   Config                     // the CONFIG symbols that rows depend on; nil: not known
+	calls    map[string]string          // file:function of the source by the kernel's name of a call site
+	asks     map[string]lockdown.Reason // what the source asks for at a call site, by the kernel's name of the site; empty: not known
+	image    bool                       // the kernel is a ready image, which the lab did not build
+	notRun   bool                       // the guest has no result
+	end      End                        // how the guest ended
+	observed *scenarios.Observation     // nil: the guest did not report it
+	control  *scenarios.Observation     // same probe, kernel and host, nothing locked; nil: there is none
+	boot     *scenarios.State           // what the kernel showed before anything was locked at run time; nil: nothing
 
 	notLocked string // how lockdown's files differed from the setting while the probe ran; empty if they did not
 }
@@ -87,10 +88,22 @@ func (e *evidence) checks() []scenarios.Check {
 	return e.observed.Checks
 }
 
-// atSite lists the checks at the probe's own call site.
-func (e *evidence) atSite() (own []scenarios.Check) {
+// askedOther finds a check for another reason than the one that the source of
+// its call site asks for; nil if there is none.
+func (e *evidence) askedOther() *scenarios.Check {
 	for _, k := range e.checks() {
-		if call := e.calls[k.Site]; call != "" && call == e.row.Site {
+		if info, ok := lockdown.Info(e.asks[k.Site]); ok && info.Label != k.Label {
+			return &k
+		}
+	}
+	return nil
+}
+
+// atSite lists the checks of the probe's own reason at its own call site.
+func (e *evidence) atSite() (own []scenarios.Check) {
+	info, _ := lockdown.Info(e.row.Reason)
+	for _, k := range e.checks() {
+		if call := e.calls[k.Site]; call != "" && call == e.row.Site && k.Label == info.Label {
 			own = append(own, k)
 		}
 	}
@@ -106,14 +119,15 @@ func (e *evidence) deniedAtSite() bool {
 // arrived reports whether the denial is from the probe's own call site, because
 // other calls on the same path may check the same reason. Without counters, or
 // if the object was never created, this cannot be decided, and arrived returns
-// true.
+// true. A kernel that counts must have counted the denial at that site: one at
+// a site that cannot be named is not enough.
 func (e *evidence) arrived() bool {
 	hidden := !e.row.CheckedAtBoot && e.row.DeniedAtBoot(e.guest.Setting) || e.row.Expect != scenarios.Checked
 	// If the setting holds before Setup runs, Setup is denied before the act
 	// reaches the site.
 	early := e.row.Setup != nil && e.guest.Setting.Via != lockdown.Runtime
-	traced := slices.ContainsFunc(e.checks(), func(k scenarios.Check) bool { return e.calls[k.Site] != "" })
-	return hidden || early || !traced || len(e.atSite()) > 0
+	counts := e.boot != nil && e.boot.Counts
+	return hidden || early || !counts || e.row.Site == "" || e.deniedAtSite()
 }
 
 // letThrough finds a check at the probe's own call site that was not denied

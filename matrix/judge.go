@@ -21,6 +21,10 @@ type rule struct {
 // ruleArchitecture is the rule for probes of another architecture.
 const ruleArchitecture = "architecture"
 
+// ruleLeakAtSite is the rule for a call site that let an act through, whatever
+// became of the act.
+const ruleLeakAtSite = "leak-at-site"
+
 // rules is the verdict table of the lab, in order. The last rule decides what
 // is left. TestRules fails if a rule decides nothing.
 var rules = []rule{
@@ -114,7 +118,7 @@ var rules = []rule{
 		func(e *evidence) string {
 			return e.orUnexplained("control, nothing locked: " + describe(e.control))
 		}},
-	{"leak-at-site", Leak, "expected denied, and the probe's own call site let the act through",
+	{ruleLeakAtSite, Leak, "expected denied, and the probe's own call site let the act through",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectDenied) && e.letThrough() != nil },
 		func(e *evidence) string {
 			k := e.letThrough()
@@ -186,6 +190,12 @@ var rules = []rule{
 		func(e *evidence) string {
 			return fmt.Sprintf("%s; %s: %s is not locked", e.call(), e.evidence(), e.namedUnlocked())
 		}},
+	{"asks-other-reason", Unattributed, "denied, but a call site asked for another reason than its source says",
+		func(e *evidence) bool { return e.askedOther() != nil },
+		func(e *evidence) string {
+			k := e.askedOther()
+			return fmt.Sprintf("%s; %s checked %q, and its source says %s", e.call(), k.Site, k.Label, e.asks[k.Site])
+		}},
 	{"gap-closed", GapClosed, "a known gap is denied, and the kernel names the gap's reason",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.namesOwn() },
 		(*evidence).call},
@@ -240,7 +250,7 @@ func Rules() []Rule {
 // same kernel in which nothing was locked; nil if there is none. r is nil if
 // the guest has no result.
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
-	e := evidence{guest: g, config: k.Config, calls: k.Calls, image: k.Origin.ready(), notRun: r == nil}
+	e := evidence{guest: g, config: k.Config, calls: k.Calls, asks: k.Asks, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)
 	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config}), !known
 	if r != nil {

@@ -307,6 +307,9 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 	sitedShadowed.ShadowedBy, behindSited.Site = behind.ShadowedBy, sited.Site
 	shadowedLater := counted(scenarios.Denied, trace)
 	shadowedLater.Checks = append(shadowedLater.Checks, scenarios.Check{Site: sited.Site, Label: mem, Comm: "ldp-1", Checks: 1})
+	askedShadow := counted(scenarios.Denied, trace)
+	askedShadow.Checks[0].Site = sited.Site
+	asks := map[string]lockdown.Reason{sited.Site: "dev_mem", "fs/other.c:other": "a_reason_of_another_kernel"}
 	elsewhereOnly := counted(scenarios.Denied, core)
 	elsewhereOnly.Checks[0].Site = "fs/other.c:other"
 	bootOther := scenarios.State{Counts: true, Checks: []scenarios.Check{{Site: "kernel/trace/trace.c:register_tracer", Label: trace, Comm: "ldp-1", Checks: 1, Denials: 1}}}
@@ -342,6 +345,8 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 		{"counted, nothing locked", plain, "none", counted(scenarios.Denied, mem), &counts, Overblocked},
 		{"another reason's denial", plain, "none", counted(scenarios.Denied, core), &counts, Overblocked},
 		{"at its own site", sited, "integrity", at(sited.Site, 1), &counts, Enforced},
+		{"at a site that cannot be named", sited, "integrity", counted(scenarios.Denied, mem), &counts, Unattributed},
+		{"its own site asked for its shadow's reason", sitedShadowed, "confidentiality@runtime", askedShadow, &counts, Unattributed},
 		{"at another site", sited, "integrity", at("fs/third.c:third", 1), &counts, Unattributed},
 		{"let through at its own, refused by another", sited, "integrity", at(sited.Site, 0), &counts, Leak},
 		{"let through at its own, failed behind it", sited, "integrity", letAndFailed, &counts, Leak},
@@ -390,7 +395,7 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 	} {
 		row := scenarios.Row{ID: "p", Probe: tc.probe}
 		guest := Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}
-		cases = append(cases, judgeCase{tc.name, evidence{row: row, guest: guest, control: allowed, observed: tc.saw, boot: tc.boot, calls: calls}, tc.want})
+		cases = append(cases, judgeCase{tc.name, evidence{row: row, guest: guest, control: allowed, observed: tc.saw, boot: tc.boot, calls: calls, asks: asks}, tc.want})
 	}
 	return cases
 }

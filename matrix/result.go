@@ -37,8 +37,9 @@ type Kernel struct {
 	Name   string
 	Arch   string
 	Origin Origin
-	Config Config            `json:",omitempty"` // the CONFIG symbols that rows depend on, as the kernel was built; nil if unknown
-	Calls  map[string]string `json:",omitempty"` // file:function of the source by the name under which the kernel counts a call site
+	Config Config                     `json:",omitempty"` // the CONFIG symbols that rows depend on, as the kernel was built; nil if unknown
+	Calls  map[string]string          `json:",omitempty"` // file:function of the source by the name under which the kernel counts a call site
+	Asks   map[string]lockdown.Reason `json:",omitempty"` // the reason that the source of a call site asks for, by the same name
 }
 
 // version is the kernel's: that of its source, or, of a ready image, what a
@@ -129,7 +130,7 @@ func (o Origin) Same(p Origin) bool {
 // A Result is the result of one guest: one line of results.jsonl.
 type Result struct {
 	Guest
-	Mutant   string `json:",omitempty"` // "ANSWER SITE" as the lab series takes it; empty: the kernel as it is
+	Mutant   string `json:",omitempty"` // command of the lab series (see Mutant.Command); empty: the kernel as it is
 	Host     Host   // the host that ran it
 	Origin   Origin
 	Machines []MachineRun // in the order in which they ran

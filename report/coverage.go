@@ -21,8 +21,8 @@ func coverages(b *strings.Builder, m Measurement) error {
 
 func coverage(b *strings.Builder, c matrix.Coverage) {
 	present, refused, open := c.Count()
-	fmt.Fprintf(b, "%s %s: %d of %d call sites exercised (%.0f %%): %d denied, %d only while open, %d not exercised\n\n",
-		clean(c.Kernel), clean(c.Arch), refused+open, present, percent(refused+open, present), refused, open, present-refused-open)
+	fmt.Fprintf(b, "%s %s: %d of %d call sites exercised (%s): %d denied, %d only while open, %d not exercised\n\n",
+		clean(c.Kernel), clean(c.Arch), refused+open, present, flooredPercent(refused+open, present), refused, open, present-refused-open)
 	wide := 0
 	for _, s := range c.Sites {
 		wide = max(wide, len(siteName(s)))
@@ -120,11 +120,4 @@ func detail(s matrix.Covered) string {
 		text = strings.TrimSuffix("at boot, "+text, ", ")
 	}
 	return text
-}
-
-func percent(n, of int) float64 {
-	if of == 0 {
-		return 0
-	}
-	return 100 * float64(n) / float64(of)
 }

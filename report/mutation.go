@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -12,16 +13,26 @@ import (
 func mutations(b *strings.Builder, m Measurement) error {
 	b.WriteString(`# Mutants
 
-Made by ` + "`ldlab mutate`" + `: in each mutant, one call of security_locked_down() always gives the same
-answer. If the call always allows, a probe that reaches it must get LEAK; if it always denies,
-OVERBLOCKED. A mutant is not covered if it changes no answer, because no probe reaches its call or
-the kernel gives that answer anyway.
+Made by ` + "`ldlab mutate`" + `: each mutant is the kernel with one check of lockdown broken on purpose. The
+probes that the break can change run on it. A mutant is killed if one of their verdicts is not as
+expected any more.
 
-A mutant is detected by the effect of an act if user space can see it. If a second call refuses the
-act anyway, or an error comes first, only the kernel's counters show the mutant. They come from the
-same series as the mutant, so that evidence is weaker.
+The evidence, the strongest first: the effect of an act, which user space can see; a crash; the
+kernel's counters, if the act ended as before and only the number or the reason of the checks
+differs; a doubt, if a probe that was enforced proves nothing any more. The counters come from the
+same series as the mutants.
 
+A mutant is equivalent if it was shown to promise the same as the kernel: another call denies the
+same acts, or the boot makes the call once and as root. It is not reached if no probe gets another
+answer from it than from the kernel; nothing follows about such a mutant.
+
+| kind | what is broken |
+|---|---|
 `)
+	for _, k := range matrix.MutantKinds() {
+		fmt.Fprintf(b, "| %s | %s |\n", k, k.Text())
+	}
+	b.WriteString("\n")
 	for _, x := range m.Mutation {
 		mutation(b, x)
 	}
@@ -29,22 +40,14 @@ same series as the mutant, so that evidence is weaker.
 }
 
 func mutation(b *strings.Builder, m matrix.Mutation) {
-	killed, survived := m.Count(matrix.Killed), m.Count(matrix.Survived)
 	parts := origin(string(m.Interface), m.Origin)
 	for i := range parts {
 		parts[i] = escape(parts[i])
 	}
-	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n", escape(m.Kernel), escape(m.Arch), strings.Join(parts, ",\n"))
-	fmt.Fprintf(b, "%d of %d mutants killed (%.0f %%), %d survived, %d with an error, %d not covered;\n%d false alarms of the kernel without a mutant.\n\n",
-		killed, killed+survived, percent(killed, killed+survived), survived, m.Count(matrix.MutantError), m.Count(matrix.NotCovered), len(m.Alarms))
-	fmt.Fprintf(b, "Of the killed, %d were detected by the effect of an act, %d by the kernel's counters alone, %d by a crash.\n\n",
-		m.CountDetected(matrix.DetectedByEffect), m.CountDetected(matrix.DetectedByCounters), m.CountDetected(matrix.DetectedByCrash))
-	fmt.Fprintf(b, "| call site | always | status | detected by | probes that detected it, or why there is none |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n%s\n\n", escape(m.Kernel), escape(m.Arch), strings.Join(parts, ",\n"), score(m))
+	kinds(b, m)
+	fmt.Fprintf(b, "| mutant | kind | status | detected by | probes that detected it, or why there is none |\n|---|---|---|---|---|\n")
 	for _, x := range m.Mutants {
-		name := code(x.Site)
-		if x.Call != "" {
-			name = fmt.Sprintf("%s (%s)", code(x.Call), name)
-		}
 		by := strings.Join(x.By, ", ")
 		if by == "" {
 			by = x.Why
@@ -53,7 +56,7 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		if x.Status == matrix.Survived || x.Status == matrix.MutantError {
 			status = "**" + status + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name, escape(x.Answer), status, x.DetectedBy, escape(by))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name(x), escape(kind(x)), status, x.DetectedBy, escape(by))
 	}
 	if len(m.Alarms) > 0 {
 		fmt.Fprintf(b, "\nFalse alarms:\n\n")
@@ -62,4 +65,65 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		fmt.Fprintf(b, "- %s\n", escape(a))
 	}
 	fmt.Fprintln(b)
+}
+
+// score sums up what became of the mutants, and of which nothing is known.
+func score(m matrix.Mutation) string {
+	n := m.Count
+	killed := n(matrix.Killed)
+	of := killed + n(matrix.Survived) + n(matrix.MutantError)
+	text := fmt.Sprintf("%d possible mutants: %d of %d killed (%s), %d survived, %d with an error;\n%d equivalent, %d not reached; %d false alarms of the kernel without a mutant.\n\n",
+		len(m.Mutants), killed, of, flooredPercent(killed, of), n(matrix.Survived), n(matrix.MutantError), n(matrix.Equivalent), n(matrix.NotCovered), len(m.Alarms))
+	var by []string
+	for _, d := range matrix.Detections() {
+		by = append(by, fmt.Sprintf("%d by %s", m.CountDetected(d), d))
+	}
+	return text + "Of the killed, detected " + strings.Join(by, ", ") + "."
+}
+
+// flooredPercent never rounds up: all but one of many is not 100 %.
+func flooredPercent(n, of int) string {
+	if of == 0 {
+		return "0 %"
+	}
+	return fmt.Sprintf("%g %%", math.Floor(1000*float64(n)/float64(of))/10)
+}
+
+// kinds writes a table of the mutants of each kind.
+func kinds(b *strings.Builder, m matrix.Mutation) {
+	b.WriteString("| kind |")
+	for _, s := range matrix.Statuses() {
+		fmt.Fprintf(b, " %s |", s)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(matrix.Statuses())) + "\n")
+	for _, k := range matrix.MutantKinds() {
+		line, all := fmt.Sprintf("| %s |", k), 0
+		for _, s := range matrix.Statuses() {
+			all += m.CountKind(k, s)
+			line += fmt.Sprintf(" %d |", m.CountKind(k, s))
+		}
+		if all > 0 {
+			b.WriteString(line + "\n")
+		}
+	}
+	b.WriteString("\n")
+}
+
+// name is the call site or the reason that a mutant breaks.
+func name(x matrix.Mutant) string {
+	switch {
+	case x.Kind.OfReason():
+		return escape(string(x.Reason))
+	case x.Call == "":
+		return code(x.Site)
+	}
+	return fmt.Sprintf("%s (%s)", code(x.Call), code(x.Site))
+}
+
+// kind is a mutant's kind, with the reason that its call asks for instead.
+func kind(x matrix.Mutant) string {
+	if x.Reason == "" || x.Kind.OfReason() {
+		return string(x.Kind)
+	}
+	return fmt.Sprintf("%s (%s)", x.Kind, x.Reason)
 }

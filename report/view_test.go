@@ -115,10 +115,12 @@ func handMadeCoverage() []matrix.Coverage {
 func handMadeMutation() []matrix.Mutation {
 	return []matrix.Mutation{{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap, Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", ImageSHA256: "fedcba9876543210"},
 		Mutants: []matrix.Mutant{
-			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Allow, Status: matrix.Killed, By: []string{"devmem/open", "devmem/read"}, DetectedBy: matrix.DetectedByEffect, Why: "leak"},
-			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Answer: matrix.Deny, Status: matrix.Survived, Why: "devmem/open: open"},
-			{Site: "f+0x1/0x2 [m]", Answer: matrix.Allow, Status: matrix.NotCovered, Why: "no probe gets another answer there"},
-			{Site: "g+0x1/0x2", Call: "a.c:g", Answer: matrix.Deny, Status: matrix.MutantError, Why: "panic: a | b"},
+			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Kind: matrix.Allow, Status: matrix.Killed, By: []string{"devmem/open", "devmem/read"}, DetectedBy: matrix.DetectedByEffect, Why: "leak"},
+			{Site: "open_port+0x2a/0x40", Call: "drivers/char/mem.c:open_port", Kind: matrix.Deny, Status: matrix.Survived, Why: "devmem/open: open"},
+			{Site: "f+0x1/0x2 [m]", Kind: matrix.Allow, Status: matrix.NotCovered, Why: "no probe gets another answer there"},
+			{Site: "g+0x1/0x2", Call: "a.c:g", Kind: matrix.AsSame, Reason: "kexec", Status: matrix.MutantError, Why: "panic: a | b"},
+			{Reason: "msr", Kind: matrix.NeverLocked, Status: matrix.Killed, By: []string{"msr/write"}, DetectedBy: matrix.DetectedByCounters},
+			{Site: "g+0x1/0x2", Call: "a.c:g", Kind: matrix.Euid, Status: matrix.Equivalent, Why: "only the boot makes the call"},
 		},
 		Alarms: []string{"msr/write, integrity@boot: LEAK"}}}
 }

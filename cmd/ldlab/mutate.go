@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,24 +18,31 @@ func newMutate() *cobra.Command {
 	var (
 		sel    plan.Selection
 		o      runOptions
-		sample int
+		choice engine.MutantChoice
+		kinds  []string
 		asJSON bool
 	)
 	c := &cobra.Command{
 		Use:   "mutate",
-		Short: "Show that the probes would notice if a call of security_locked_down() were removed",
-		Long: `Mutate changes one call of security_locked_down() at a time so that it always
-allows, and then so that it always denies, and runs the probes that reach it.
-They must get LEAK for the first and OVERBLOCKED for the second. On the kernel
-without a mutant every verdict must be as expected. The kernels need the lab
-series.`,
+		Short: "Show that the probes would notice if a check of lockdown were broken",
+		Long: `Mutate breaks one check at a time and runs the probes that it can change: at least
+one must get a verdict that is not as expected. On the kernel without a mutant
+every verdict must be as expected. The kernels need the lab series, which makes
+all mutants at run time.
+
+Kinds:
+` + kindsText(),
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if sample < 1 {
+			if choice.Sample < 1 {
 				return &plan.UsageError{Text: "--sample must be at least 1"}
 			}
+			var err error
+			if choice.Kinds, err = mutantKinds(kinds); err != nil {
+				return err
+			}
 			mutate := func(ctx context.Context, p *plan.Plan, o engine.Options) ([]matrix.Mutation, *matrix.Matrix, error) {
-				return engine.Mutate(ctx, p, o, sample)
+				return engine.Mutate(ctx, p, o, choice)
 			}
 			return siteVerb[matrix.Mutation]{mutate, "mutation", func(found []matrix.Mutation) report.Measurement { return report.Measurement{Mutation: found} }, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
 		},
@@ -40,7 +50,28 @@ series.`,
 	kernelFlags(c, &sel)
 	probeFlags(c, &sel)
 	o.flags(c)
-	c.Flags().IntVar(&sample, "sample", 1, "run only every `N`th mutant")
+	c.Flags().StringSliceVar(&kinds, "kind", nil, "make only mutants of this `kind` (repeatable)")
+	c.Flags().IntVar(&choice.Sample, "sample", 1, "break only every `N`th call site and reason")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func kindsText() string {
+	var b strings.Builder
+	for _, k := range matrix.MutantKinds() {
+		fmt.Fprintf(&b, "  %-9s %s\n", k, k.Text())
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// mutantKinds parses the values of --kind.
+func mutantKinds(names []string) (kinds []matrix.MutantKind, err error) {
+	for _, name := range names {
+		k := matrix.MutantKind(name)
+		if !slices.Contains(matrix.MutantKinds(), k) {
+			return nil, &plan.UsageError{Text: fmt.Sprintf("unknown kind of mutant %q; \"ldlab mutate --help\" lists them", name)}
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds, nil
 }

@@ -15,27 +15,22 @@ import (
 // Files of the lab series (kernels/patches/lab).
 const (
 	sitesFile  = "/sys/kernel/security/ldlab/sites"
+	takeFile   = "/sys/kernel/security/ldlab/take" // the same text, forgotten when it is opened
 	mutateFile = "/sys/kernel/security/ldlab/mutate"
 )
 
 // maxChecks bounds the checks in one frame.
 const maxChecks = 512
 
-// drainCounts reads the kernel's counters and resets them.
-func drainCounts() (checks []scenarios.Check, ok bool, err error) {
-	if checks, ok, err = readCounts(); !ok || err != nil {
-		return nil, ok, err
-	}
-	if err = writeWhole(sitesFile, "reset"); err != nil {
-		return nil, false, fmt.Errorf("reset counts: %w", err)
-	}
-	return checks, true, nil
-}
+// drainCounts reads the kernel's counters and resets them, in one step.
+func drainCounts() (checks []scenarios.Check, ok bool, err error) { return readCountsOf(takeFile) }
 
 // readCounts reads what the kernel counted of each call site since the counters
 // were reset. ok is false if this kernel does not count.
-func readCounts() (checks []scenarios.Check, ok bool, err error) {
-	text, err := readBounded(sitesFile)
+func readCounts() (checks []scenarios.Check, ok bool, err error) { return readCountsOf(sitesFile) }
+
+func readCountsOf(file string) (checks []scenarios.Check, ok bool, err error) {
+	text, err := readBounded(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}

@@ -69,7 +69,7 @@ func TestMutantsResume(t *testing.T) {
 			ran(j.id())
 			return res
 		}
-		all, _, err := b.mutate(ctx, 1)
+		all, _, err := b.mutate(ctx, MutantChoice{Kinds: []matrix.MutantKind{matrix.Allow, matrix.Deny}})
 		return all, err
 	}
 	const guests = 5 // the control, two settings, two mutants
@@ -125,9 +125,67 @@ func TestMutantsThatHungRunAgain(t *testing.T) {
 // not known which probes reach a site, and no mutant is merely not covered.
 func TestMutantsWithoutBaseline(t *testing.T) {
 	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
-	base := newBaseline(&kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}, nil, 1)
+	base := newBaseline(&kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}, nil, MutantChoice{})
 	m := base.mutation(&matrix.Matrix{}, nil)
 	if len(m.Mutants) == 0 || m.Count(matrix.MutantError) != len(m.Mutants) || m.Sound() {
 		t.Errorf("%+v", m)
+	}
+}
+
+// TestRefusedAnyway has a kernel without the call, in which another call denies
+// the acts of some probes.
+func TestRefusedAnyway(t *testing.T) {
+	denied := func(probe, site string) scenarios.Observation {
+		return scenarios.Observation{Probe: probe, Report: scenarios.Report{Outcome: scenarios.Denied}, Checks: []scenarios.Check{{Site: site, Checks: 1, Denials: 1}}}
+	}
+	done := denied("c", "other")
+	done.Effect = scenarios.Happened
+	allowed := scenarios.Observation{Probe: "d", Report: scenarios.Report{Outcome: scenarios.Allowed}}
+	res := matrix.Result{Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{denied("a", "other"), denied("b", "own"), done, allowed}}}}
+	for want, probes := range map[string][]string{"by another": {"a"}, "not by another": {"a", "b"}, "denied and done": {"c"}, "allowed": {"a", "d"}, "not run": {"e"}} {
+		if got := refusedAnyway(probes, res, "own"); (got != "") != (want == "by another") {
+			t.Errorf("%s: %q", want, got)
+		}
+	}
+	res.End = matrix.End{Ending: matrix.LostByGuest}
+	if got := refusedAnyway([]string{"a"}, res, "own"); got != "" {
+		t.Errorf("a lost guest: %q", got)
+	}
+}
+
+// TestMutantsOfAKernel chooses mutants of a kernel with one call site.
+func TestMutantsOfAKernel(t *testing.T) {
+	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
+	k := &kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}
+	named := func(choice MutantChoice) (list []string) {
+		for _, x := range newBaseline(k, nil, choice).mutants {
+			text := x.Command()
+			if x.aux {
+				text += " (not asked for)"
+			}
+			list = append(list, text)
+		}
+		return list
+	}
+	if all := named(MutantChoice{}); len(all) != len(matrix.MutantKinds()) {
+		t.Errorf("all kinds: %q", all)
+	}
+	site := openPort.Name
+	for _, tc := range []struct {
+		kind matrix.MutantKind
+		want []string
+	}{
+		{matrix.Deny, []string{"deny " + site}},
+		{matrix.AsSame, []string{"as=/dev/efi_test_access " + site}},
+		{matrix.AsOther, []string{"as=/proc/kcore_access " + site}},
+		{matrix.Once, []string{"once " + site, "omit " + site + " (not asked for)"}},
+		{matrix.NeverLocked, []string{"lost=/dev/mem,kmem,port"}},
+	} {
+		if got := named(MutantChoice{Kinds: []matrix.MutantKind{tc.kind}}); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %q, want %q", tc.kind, got, tc.want)
+		}
+	}
+	if r := otherReason("no_such_reason", true); r != "" {
+		t.Errorf("another reason than one that is not known: %s", r)
 	}
 }

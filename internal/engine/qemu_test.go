@@ -158,10 +158,10 @@ func TestCoverageForReal(t *testing.T) {
 	}
 }
 
-// TestMutantsForReal runs a sample of "ldlab mutate".
+// TestMutantsForReal runs a sample of "ldlab mutate": every kind, some call sites.
 func TestMutantsForReal(t *testing.T) {
 	p := forReal(t, plan.ForSites(plan.Selection{}))
-	mutated, _, err := Mutate(t.Context(), p, Options{Out: t.TempDir()}, 7)
+	mutated, _, err := Mutate(t.Context(), p, Options{Out: t.TempDir()}, MutantChoice{Sample: 13})
 	if err != nil {
 		t.Fatal(err)
 	}

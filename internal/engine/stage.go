@@ -202,9 +202,12 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		s.note("%s does not count its checks, because it lacks the lab series: denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
 	}
 	k.initrd = image.Path
-	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}}
+	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}, Asks: map[string]lockdown.Reason{}}
 	for _, site := range k.sites.Present {
 		k.record.Calls[site.Name] = site.Where()
+		if site.Reason != "" {
+			k.record.Asks[site.Name] = site.Reason
+		}
 	}
 	return k, nil
 }

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A baseline is the results of an unchanged kernel.
+type baseline struct {
+	k                 *kernel
+	open, late, early matrix.Result // nothing locked; everything locked, at run time and at boot
+	mutants           []mutant      // in the order of the sites' names, and of the reasons
+}
+
+// A mutant is a possible mutant of the kernel, with the job whose probes can
+// detect it.
+type mutant struct {
+	matrix.Mutant
+	job  job    // without probes if none can detect the mutant
+	same string // why the mutant cannot differ from the kernel; empty if it can
+	aux  bool   // not asked for: its result shows which other calls deny the same acts
+}
+
+// MutantChoice selects mutants. The zero value selects all.
+type MutantChoice struct {
+	Kinds  []matrix.MutantKind // empty: all
+	Sample int                 // above 1: every Sample-th mutant of a kind only
+}
+
+func (c MutantChoice) kind(k matrix.MutantKind) bool {
+	return len(c.Kinds) == 0 || slices.Contains(c.Kinds, k)
+}
+
+func (c MutantChoice) nth(n int) bool { return n%max(1, c.Sample) == 0 }
+
+// newBaseline returns the chosen mutants of the kernel if the results have a
+// baseline of it.
+func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice) *baseline {
+	base := &baseline{k: k}
+	for _, res := range list {
+		if keyOfGuest(res.Guest) != keyOf(k.build) {
+			continue
+		}
+		switch {
+		case res.Setting.Level == lockdown.None:
+			base.open = res
+		case res.Setting.Via == lockdown.Runtime:
+			base.late = res
+		default:
+			base.early = res
+		}
+	}
+	for n, site := range k.sites.Present {
+		if !choice.nth(n) {
+			continue
+		}
+		hides := false
+		for _, kind := range matrix.MutantKinds() {
+			if !kind.OfReason() && choice.kind(kind) {
+				hides = hides || kind.Hides()
+				base.mutants = append(base.mutants, base.ofSite(site, kind))
+			}
+		}
+		if hides && !choice.kind(matrix.Omit) {
+			x := base.ofSite(site, matrix.Omit)
+			x.aux = true
+			base.mutants = append(base.mutants, x)
+		}
+	}
+	for n, info := range lockdown.Reasons() {
+		asks := func(s lockdown.Site) bool { return s.Reason == info.Reason }
+		if !choice.nth(n) || !slices.ContainsFunc(k.sites.Present, asks) {
+			continue
+		}
+		for _, kind := range matrix.MutantKinds() {
+			if kind.OfReason() && choice.kind(kind) {
+				base.mutants = append(base.mutants, base.ofReason(info, kind))
+			}
+		}
+	}
+	return base
+}
+
+// differs reports whether a mutant of the kind may change what is counted: one
+// that denies does if the kernel lets something through, the others if it
+// denies.
+func differs(kind matrix.MutantKind, k scenarios.Check) bool {
+	if kind.Denies() {
+		return k.Checks > k.Denials
+	}
+	return k.Denials > 0
+}
+
+// locked is the result in which a mutant of the kind differs.
+func (base *baseline) locked(kind matrix.MutantKind) *matrix.Result {
+	if kind.Denies() {
+		return &base.open
+	}
+	return &base.late
+}
+
+// reaching lists the probes of a result that make a check.
+func reaching(res *matrix.Result, is func(scenarios.Check) bool) (probes []string) {
+	for _, o := range res.Observations() {
+		row, ok := scenarios.Find(o.Probe)
+		if ok && row.Expect == scenarios.Checked && !row.CheckedAtBoot && slices.ContainsFunc(o.Checks, is) {
+			probes = append(probes, o.Probe)
+		}
+	}
+	return probes
+}
+
+// ofReason is a mutant of a reason, with the probes that it must change.
+func (base *baseline) ofReason(info lockdown.ReasonInfo, kind matrix.MutantKind) mutant {
+	x := mutant{Mutant: matrix.Mutant{Kind: kind, Reason: info.Reason}}
+	x.job.mutant.command = x.Command()
+	res := base.locked(kind)
+	x.job.guest = res.Guest
+	x.job.probes = reaching(res, func(k scenarios.Check) bool { return k.Label == info.Label && differs(kind, k) })
+	return x
+}
+
+// ofSite is a mutant of a call site, with the probes that check lockdown there
+// and get another answer than the mutant's.
+func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant {
+	x := mutant{Mutant: matrix.Mutant{Site: site.Name, Call: site.Where(), Kind: kind}}
+	if kind == matrix.AsSame || kind == matrix.AsOther {
+		if x.Reason = otherReason(site.Reason, kind == matrix.AsSame); x.Reason == "" {
+			x.Why = "the source does not say which reason it checks"
+			return x
+		}
+	}
+	x.job.mutant.command = x.Command()
+	there := func(k scenarios.Check) bool { return k.Site == site.Name && differs(kind, k) }
+	res := base.locked(kind)
+	x.job.guest = res.Guest
+	if x.job.probes = reaching(res, there); len(x.job.probes) > 0 {
+		return x
+	}
+	if !kind.Denies() {
+		res = &base.early
+	}
+	plain := res.Plain()
+	if s := plain.State(guestproto.WhenBoot); s != nil {
+		if i := slices.IndexFunc(s.Checks, there); i >= 0 {
+			x.job.probes = base.bootProbes(site, kind)
+			x.same = sameAtBoot(kind, s.Checks[i])
+		}
+	}
+	x.job.guest, x.job.mutant.atBoot = res.Guest, true
+	return x
+}
+
+// sameAtBoot says why a mutant of a call that only the boot makes cannot differ;
+// empty if it can.
+func sameAtBoot(kind matrix.MutantKind, k scenarios.Check) string {
+	switch {
+	case kind == matrix.Euid:
+		return "only the kernel's own boot task makes the call, as root"
+	case kind == matrix.Once && k.Checks == 1:
+		return "the call is made once, at boot"
+	}
+	return ""
+}
+
+// otherReason chooses another reason, of the same level or of the other one;
+// empty if the reason is not known.
+func otherReason(r lockdown.Reason, sameLevel bool) lockdown.Reason {
+	own, ok := lockdown.Info(r)
+	if !ok {
+		return ""
+	}
+	all := lockdown.Reasons()
+	i := slices.Index(all, own)
+	for n := range all {
+		other := all[(i+1+n)%len(all)]
+		if other != own && (other.Level == own.Level) == sameLevel {
+			return other.Reason
+		}
+	}
+	return ""
+}
+
+// checked reports whether a check is made at the site, or, of a reason, anywhere
+// for that reason.
+func (base *baseline) checked(x matrix.Mutant) bool {
+	info, _ := lockdown.Info(x.Reason)
+	there := func(k scenarios.Check) bool {
+		return x.Site != "" && k.Site == x.Site || x.Site == "" && k.Label == info.Label
+	}
+	for _, res := range []matrix.Result{base.open, base.late, base.early} {
+		for _, m := range res.Machines {
+			if slices.ContainsFunc(m.Observations, func(o scenarios.Observation) bool { return slices.ContainsFunc(o.Checks, there) }) ||
+				slices.ContainsFunc(m.States, func(s scenarios.State) bool { return slices.ContainsFunc(s.Checks, there) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// bootProbes lists the probes that observe the effect of the site's answer at
+// boot: those of the site, or else those of its reason.
+//
+// A gap is not expected to be denied, so it detects only a site that denies.
+func (base *baseline) bootProbes(site lockdown.Site, kind matrix.MutantKind) (own []string) {
+	var others []string
+	for _, row := range scenarios.Rows() {
+		row = row.In(base.k.record.Origin.BaseVersion)
+		switch {
+		case row.Site == site.Where() && row.Expect == scenarios.Gap && kind.Denies():
+			own = append(own, row.ID)
+		case !row.CheckedAtBoot || row.Expect != scenarios.Checked || !row.On(base.k.build.Arch.Name):
+		case row.Site == site.Where():
+			own = append(own, row.ID)
+		case row.Reason == site.Reason:
+			others = append(others, row.ID)
+		}
+	}
+	if len(own) == 0 {
+		return others
+	}
+	return own
+}
+
+// whole reports whether every guest of the baseline did its work.
+func (base *baseline) whole() bool {
+	for _, res := range []matrix.Result{base.open, base.late, base.early} {
+		if len(res.Machines) == 0 || !res.End.Well() {
+			return false
+		}
+	}
+	return true
+}
