@@ -31,6 +31,7 @@ type Inputs struct {
 	Series []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
 	Image  string   // ready kernel image that replaces the tables' kernels
 	Config string   // configuration that Image was built with; empty: not known
+	Sites  string   // file with the lockdown call sites of Image; empty: not known
 	Arch   *arch.Arch
 }
 
@@ -69,7 +70,7 @@ func resolve(in Inputs) (Resolved, error) {
 		r.Series = append(r.Series, s)
 	}
 	if in.Image != "" {
-		i, err := image.Open(in.Image, in.Arch, in.Config)
+		i, err := image.Open(in.Image, in.Arch, in.Config, in.Sites)
 		if err != nil {
 			return Resolved{}, err
 		}
@@ -109,6 +110,7 @@ type Identity struct {
 	Detail    string     // package version, commit or path; empty until the source is in the cache
 	SHA256    string     // of the source, or of a ready image; empty until the source is in the cache
 	Series    []SeriesID // in the order they are applied
+	Sites     string     `json:",omitempty"` // SHA-256 of the file with a ready image's call sites; empty if there is none
 	Config    string     // SHA-256 of the fragments in order, or of a ready image's configuration; empty if that is not known
 }
 
@@ -165,7 +167,7 @@ func (b *Builder) Identify(ctx context.Context, spec Spec) (Identity, error) {
 func IdentifyImage(name string, i image.Image) Identity {
 	return Identity{
 		Kernel: name, Arch: i.Arch.Name, Interface: i.Interface,
-		Source: i.Path, SHA256: i.SHA256, Config: i.ConfigSHA256,
+		Source: i.Path, SHA256: i.SHA256, Config: i.ConfigSHA256, Sites: i.SitesSHA256,
 	}
 }
 

@@ -99,6 +99,23 @@ func (e *evidence) askedOther() *scenarios.Check {
 	return nil
 }
 
+// notLogged finds a counted denial of this run without its line in the log,
+// which is all that users have: lockdown_is_locked_down() prints one for each
+// (security/lockdown/lockdown.c, v6.12). It is nil if there is none, or if the
+// log is not whole.
+func (e *evidence) notLogged() *scenarios.Check {
+	if e.observed == nil || !e.observed.LogWhole || e.boot == nil || !e.boot.Counts {
+		return nil
+	}
+	for _, k := range e.observed.Checks {
+		line := fmt.Sprintf("Lockdown: %s: %s is restricted", e.observed.Comm, k.Label)
+		if k.Denials > 0 && k.Comm == e.observed.Comm && !slices.ContainsFunc(e.observed.Log, func(l string) bool { return strings.Contains(l, line) }) {
+			return &k
+		}
+	}
+	return nil
+}
+
 // atSite lists the checks of the probe's own reason at its own call site.
 func (e *evidence) atSite() (own []scenarios.Check) {
 	info, _ := lockdown.Info(e.row.Reason)

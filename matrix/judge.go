@@ -196,6 +196,11 @@ var rules = []rule{
 			k := e.askedOther()
 			return fmt.Sprintf("%s; %s checked %q, and its source says %s", e.call(), k.Site, k.Label, e.asks[k.Site])
 		}},
+	{"not-logged", Unattributed, "denied and counted, but not logged, although the kernel's limit on lines had room",
+		func(e *evidence) bool { return e.notLogged() != nil },
+		func(e *evidence) string {
+			return fmt.Sprintf("%s; the kernel counted a denial of %q and did not log it", e.call(), e.notLogged().Label)
+		}},
 	{"gap-closed", GapClosed, "a known gap is denied, and the kernel names the gap's reason",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectGap) && e.namesOwn() },
 		(*evidence).call},
@@ -213,6 +218,9 @@ var rules = []rule{
 			why := (*evidence).callAndEvidence(e)
 			if e.namesOwn() && !e.arrived() {
 				why += fmt.Sprintf(", not at %s, the probe's call site", e.row.Site)
+				if len(e.calls) == 0 {
+					why += "; the kernel's call sites are not known (--sites)"
+				}
 			}
 			return why
 		}},

@@ -269,6 +269,12 @@ func counted(o scenarios.Outcome, labels ...string) *scenarios.Observation {
 	return obs
 }
 
+// whole is the observation with all that the kernel logged of it.
+func whole(o *scenarios.Observation, log ...string) *scenarios.Observation {
+	o.LogWhole, o.Log = true, log
+	return o
+}
+
 // attributionCases are cases in which more than the probe's own reason matters:
 // shadows, gaps, the boot, counters, call sites.
 func attributionCases(t *testing.T) (cases []judgeCase) {
@@ -344,6 +350,11 @@ func attributionCases(t *testing.T) (cases []judgeCase) {
 			saw(scenarios.Denied, denialLine, strings.Replace(denialLine, mem, trace, 1)), &scenarios.State{}, Overblocked},
 		{"counted, nothing locked", plain, "none", counted(scenarios.Denied, mem), &counts, Overblocked},
 		{"another reason's denial", plain, "none", counted(scenarios.Denied, core), &counts, Overblocked},
+		{"counted, not logged, and the log is not whole", plain, "integrity", counted(scenarios.Denied, mem), &counts, Enforced},
+		{"counted, not logged, and the log is whole", plain, "integrity", whole(counted(scenarios.Denied, mem)), &counts, Unattributed},
+		{"counted, logged for another reason", plain, "integrity", whole(counted(scenarios.Denied, mem), strings.Replace(denialLine, mem, trace, 1)), &counts, Unattributed},
+		{"counted, logged for another task", plain, "integrity", whole(counted(scenarios.Denied, mem), strings.Replace(denialLine, "ldp-1", "ldp-2", 1)), &counts, Unattributed},
+		{"counted and logged", plain, "integrity", whole(counted(scenarios.Denied, mem), denialLine), &counts, Enforced},
 		{"at its own site", sited, "integrity", at(sited.Site, 1), &counts, Enforced},
 		{"at a site that cannot be named", sited, "integrity", counted(scenarios.Denied, mem), &counts, Unattributed},
 		{"its own site asked for its shadow's reason", sitedShadowed, "confidentiality@runtime", askedShadow, &counts, Unattributed},

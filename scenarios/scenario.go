@@ -141,6 +141,7 @@ type Observation struct {
 	Report
 	Comm     string    // the comm of the child: attribution hangs on it
 	Log      []string  `json:",omitempty"` // the kernel's log lines that name Comm
+	LogWhole bool      `json:",omitempty"` // the kernel's limit on lines suppressed none of the last run
 	Checks   []Check   `json:",omitempty"` // what the kernel counted for Comm, if it counts
 	Variants []Variant `json:",omitempty"` // what Row.Vary reported
 	Left     []string  `json:",omitempty"` // what the probe left in another state than before, a sentence each

@@ -21,6 +21,7 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	f.StringVar(&sel.Source, "source", "", "kernel source instead of the table's: apt:PACKAGE, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
 	f.StringVar(&sel.Image, "image", "", "ready vmlinuz, vmlinux or Image to run instead")
 	f.StringVar(&sel.Config, "config", "", "configuration that --image was built with")
+	f.StringVar(&sel.Sites, "sites", "", "file with the lockdown call sites of --image: sites.json of its build")
 	complete(c, "kernel", func() []string {
 		t, err := kernels.Load()
 		if err != nil {

@@ -22,6 +22,13 @@ type limiter struct {
 // printed records a denial line.
 func (l *limiter) printed(at time.Duration) { l.lines = append(l.lines, at) }
 
+// exhaust records as many lines as the kernel prints in one interval.
+func (l *limiter) exhaust(now time.Duration) {
+	for range limitBurst {
+		l.printed(now)
+	}
+}
+
 // forget drops the lines that are older than an interval.
 func (l *limiter) forget(now time.Duration) {
 	for len(l.lines) > 0 && l.lines[0]+limitInterval+limitMargin <= now {

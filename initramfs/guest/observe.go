@@ -42,12 +42,13 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 		o.Duration = time.Since(begin).Nanoseconds()
 		records, cut := r.readLog()
 		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
+		suppressed := cut || r.g.limit.full(r.g.clock.now())
+		o.LogWhole = !suppressed
 		if r.counting {
 			r.drainCounts()
 			o.Checks = r.checksOf(o.Comm)
 			break
 		}
-		suppressed := cut || r.g.limit.full(r.g.clock.now())
 		if !checked(row) || row.Setup != nil || o.Outcome != scenarios.Denied || o.Effect == scenarios.Happened || len(o.Log) > 0 || !suppressed || ctx.Err() != nil {
 			break
 		}
@@ -94,6 +95,9 @@ func (r *cellRun) drainBoot() {
 	}
 	if r.drainCounts(); r.counting {
 		r.machine.skipLog() // the counters hold everything that the log does
+		if slices.ContainsFunc(r.counted, func(k scenarios.Check) bool { return k.Denials > 0 }) {
+			r.g.limit.exhaust(r.g.clock.now()) // lines that were passed over took some of it
+		}
 		return
 	}
 	records, _ := r.readLog()

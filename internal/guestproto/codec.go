@@ -68,6 +68,7 @@ func observation(c *vport.Codec, o *scenarios.Observation) {
 	report(c, &o.Report)
 	vport.Text(c, &o.Comm)
 	vport.List(c, &o.Log, vport.Text[string])
+	vport.Bool(c, &o.LogWhole)
 	vport.List(c, &o.Checks, check)
 	vport.Number(c, &o.Runs)
 	vport.Number(c, &o.StartNS)

@@ -32,6 +32,7 @@ type Selection struct {
 	Source string   // text form of a kernels.Source that replaces each kernel's base
 	Image  string   // a ready image that replaces the table; requires exactly one architecture
 	Config string   // configuration of Image, if available
+	Sites  string   // file with the call sites of Image, if available
 }
 
 // Check reports which parts of a selection exclude each other; nil if none do.
@@ -40,6 +41,8 @@ func (sel Selection) Check() error {
 	switch {
 	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
 		return usagef("--image cannot be combined with --kernel, --series or --source")
+	case sel.Image == "" && sel.Sites != "":
+		return usagef("--sites requires --image: kernels of the table have their own call sites")
 	case sel.Image == "" && sel.Config != "":
 		return usagef("--config requires --image: kernels of the table have their own configuration")
 	}

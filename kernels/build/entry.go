@@ -61,8 +61,13 @@ func (b Built) ConfigValue(symbol string) (value string, known bool) {
 // OfImage describes a ready image as a kernel that can be booted.
 func OfImage(i image.Image) Built {
 	name := filepath.Base(i.Path)
+	files := map[string]string{}
+	if i.SitesPath != "" {
+		files[sitesFile] = i.SitesPath
+	}
 	return Built{
-		Name: name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
+		Files: files,
+		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
 		Provenance: Provenance{
 			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
 		},

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,14 +30,16 @@ type Image struct {
 	ConfigPath   string         // its configuration; empty if that is not known
 	Config       kconfig.Config // nil if that is not known
 	ConfigSHA256 string
+	SitesPath    string // its lockdown call sites (sites.json of a build); empty if they are not known
+	SitesSHA256  string
 	Interface    lockdown.Interface // by the configuration; upstream if that is not known
 }
 
-// Open reads a ready kernel image for an architecture, and its configuration
-// (config may be empty: not known). If the architecture is nil, the image's
-// header decides. Errors begin with "read image", "check image" or "read
-// config".
-func Open(image string, a *arch.Arch, config string) (Image, error) {
+// Open reads a ready kernel image for an architecture, its configuration and its
+// lockdown call sites (both may be empty: not known). If the architecture is
+// nil, the image's header decides. Errors begin with "read image", "check
+// image", "read config" or "read call sites".
+func Open(image string, a *arch.Arch, config, sites string) (Image, error) {
 	if a == nil {
 		var err error
 		if a, err = archOf(image); err != nil {
@@ -59,10 +62,34 @@ func Open(image string, a *arch.Arch, config string) (Image, error) {
 			return Image{}, fmt.Errorf("read config: %w", err)
 		}
 	}
+	if sites != "" {
+		if i.SitesSHA256, err = checkSites(sites); err != nil {
+			return Image{}, fmt.Errorf("read call sites: %w", err)
+		}
+		i.SitesPath = sites
+	}
 	if i.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") {
 		i.Interface = lockdown.Bitmap
 	}
 	return i, nil
+}
+
+// checkSites reads a file of call sites and returns its SHA-256.
+func checkSites(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	var s lockdown.Sites
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return "", fmt.Errorf("%s: %w", file, err)
+	}
+	if len(s.Present) == 0 {
+		return "", fmt.Errorf("%s has no call site", file)
+	}
+	return host.SumFile(file)
 }
 
 // archOf returns the architecture of an image, by its header.

@@ -56,11 +56,11 @@ func TestOpen(t *testing.T) {
 		}
 		file := filepath.Join(dir, a.Name)
 		write(t, file, string(whole))
-		built, err := Open(file, a, "")
+		built, err := Open(file, a, "", "")
 		if err != nil || built.Interface != lockdown.Upstream || built.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") || len(built.SHA256) != 64 {
 			t.Errorf("%+v, %v", built, err)
 		}
-		built, err = Open(file, a, config)
+		built, err = Open(file, a, config, "")
 		if err != nil || built.Interface != lockdown.Bitmap || !built.Config.On("CONFIG_SECURITY_LOCKDOWN_REASONS") {
 			t.Errorf("%+v, %v", built, err)
 		}
@@ -78,16 +78,16 @@ func TestOpen(t *testing.T) {
 			if err := os.Truncate(file, c.size); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(file, c.arch, c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := Open(file, c.arch, c.config, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s, %s: %v", a.Name, c.name, err)
 			}
 		}
 		write(t, file, string(whole))
-		if _, err := Open(file, a, file); err == nil || !strings.Contains(err.Error(), "read config ") {
+		if _, err := Open(file, a, file, ""); err == nil || !strings.Contains(err.Error(), "read config ") {
 			t.Errorf("an image was taken for a config: %v", err)
 		}
 	}
-	if _, err := Open(filepath.Join(dir, "none"), arch.All()[0], ""); err == nil {
+	if _, err := Open(filepath.Join(dir, "none"), arch.All()[0], "", ""); err == nil {
 		t.Error("no file was taken for an image")
 	}
 }
@@ -100,14 +100,14 @@ func TestOpenImageELF(t *testing.T) {
 	if a.CheckImage(elf) != nil {
 		t.Skip("the first architecture boots no ELF file")
 	}
-	if _, err := Open(file, a, ""); err != nil {
+	if _, err := Open(file, a, "", ""); err != nil {
 		t.Error(err)
 	}
 	for _, size := range []int64{219, 100, 64} {
 		if err := os.Truncate(file, size); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(file, a, ""); err == nil || !strings.Contains(err.Error(), "truncated") {
+		if _, err := Open(file, a, "", ""); err == nil || !strings.Contains(err.Error(), "truncated") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
 	}
@@ -166,4 +166,36 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSites: a file of call sites belongs to an image if it has some, and is
+// refused with its name if not.
+func TestSites(t *testing.T) {
+	dir := t.TempDir()
+	a := arch.All()[0]
+	file := filepath.Join(dir, "image")
+	key, cert := testKey(t)
+	whole, _, err := payload.Kexec(a, key, cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, string(whole))
+	sites := filepath.Join(dir, "sites.json")
+	for text, want := range map[string]string{
+		`{"Present":[{"Name":"f+0x1/0x2"}]}`: "",
+		`{"Present":[]}`:                     "has no call site",
+		`{"Calls":[]}`:                       "unknown field",
+		`not JSON`:                           "invalid character",
+	} {
+		if err := os.WriteFile(sites, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		i, err := Open(file, a, "", sites)
+		switch {
+		case want == "" && (err != nil || i.SitesPath != sites || i.SitesSHA256 == ""):
+			t.Errorf("%s: %+v, %v", text, i, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), "read call sites: "+sites) || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 }
