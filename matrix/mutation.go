@@ -34,6 +34,10 @@ const (
 	Once    MutantKind = "once"     // the call is not there any more after its first denial
 	Euid    MutantKind = "euid"     // the call is there only if the effective user is root
 	Mute    MutantKind = "mute"     // the call denies, but nothing is counted or logged
+	// Source is a patch that breaks the kernel's source, in ways that no answer of
+	// one call can: a late check, a caller without its check, another entry.
+	Source MutantKind = "source"
+
 	// NeverLocked and AlwaysLocked are wrong wherever their reason is asked for.
 	NeverLocked  MutantKind = "lost"
 	AlwaysLocked MutantKind = "stuck"
@@ -57,6 +61,7 @@ var mutantKinds = []mutantKindInfo{
 	{Mute, "the call denies, and nothing is counted or logged"},
 	{NeverLocked, "the reason is never locked, although lockdown's files show it"},
 	{AlwaysLocked, "the reason is always locked, although lockdown's files do not show it"},
+	{Source, "a patch of the source (kernels/mutants): only if asked for, with a build for each"},
 }
 
 // MutantKinds lists every kind.
@@ -77,6 +82,13 @@ func (k MutantKind) Text() string {
 	return string(k)
 }
 
+// AtRunTime reports whether the lab series makes mutants of the kind at run time,
+// without a build.
+func (k MutantKind) AtRunTime() bool { return k != Source }
+
+// OfSite reports whether a mutant of the kind is that of one call site.
+func (k MutantKind) OfSite() bool { return k.AtRunTime() && !k.OfReason() }
+
 // OfReason reports whether a mutant of the kind is a reason's and not that of
 // one call site.
 func (k MutantKind) OfReason() bool { return k == NeverLocked || k == AlwaysLocked }
@@ -92,7 +104,7 @@ func (k MutantKind) Hides() bool { return k == Ignore || k == Once || k == Euid 
 // A Mutant is a kernel in which one check is broken on purpose.
 type Mutant struct {
 	Kind       MutantKind
-	Site       string          `json:",omitempty"` // of a call site: as the kernel names it
+	Site       string          `json:",omitempty"` // of a call site: as the kernel names it; of the source: the patch
 	Call       string          `json:",omitempty"` // of a call site: file:function of the source
 	Reason     lockdown.Reason `json:",omitempty"` // of a reason: that; AsSame, AsOther: what is asked for instead
 	Status     Status

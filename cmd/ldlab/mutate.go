@@ -28,7 +28,7 @@ func newMutate() *cobra.Command {
 		Long: `Mutate breaks one check at a time and runs the probes that it can change: at least
 one must get a verdict that is not as expected. On the kernel without a mutant
 every verdict must be as expected. The kernels need the lab series, which makes
-all mutants at run time.
+all mutants but those of the source at run time.
 
 Kinds:
 ` + kindsText(),
@@ -42,7 +42,7 @@ Kinds:
 				return err
 			}
 			mutate := func(ctx context.Context, p *plan.Plan, o engine.Options) ([]matrix.Mutation, *matrix.Matrix, error) {
-				return engine.Mutate(ctx, p, o, choice)
+				return mutate(ctx, p, o, choice)
 			}
 			return siteVerb[matrix.Mutation]{mutate, "mutation", func(found []matrix.Mutation) report.Measurement { return report.Measurement{Mutation: found} }, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
 		},
@@ -51,9 +51,30 @@ Kinds:
 	probeFlags(c, &sel)
 	o.flags(c)
 	c.Flags().StringSliceVar(&kinds, "kind", nil, "make only mutants of this `kind` (repeatable)")
-	c.Flags().IntVar(&choice.Sample, "sample", 1, "break only every `N`th call site and reason")
+	c.Flags().StringVar(&choice.Match, "match", "", "make only mutants of call sites, reasons and patches whose name has this `text`")
+	c.Flags().IntVar(&choice.Sample, "sample", 1, "make only mutants of every `N`th call site, reason and patch")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// mutate makes the mutants of the source if they are asked for, and the others
+// if any of them is, or no kind is.
+func mutate(ctx context.Context, p *plan.Plan, o engine.Options, choice engine.MutantChoice) (all []matrix.Mutation, m *matrix.Matrix, err error) {
+	source := slices.Contains(choice.Kinds, matrix.Source)
+	choice.Kinds = slices.DeleteFunc(choice.Kinds, func(k matrix.MutantKind) bool { return !k.AtRunTime() })
+	if len(choice.Kinds) > 0 || !source {
+		if all, m, err = engine.Mutate(ctx, p, o, choice); err != nil {
+			return nil, m, err
+		}
+	}
+	if source {
+		more, err := engine.MutateSource(ctx, p, o, choice)
+		if err != nil {
+			return nil, m, err
+		}
+		all = append(all, more...)
+	}
+	return all, m, nil
 }
 
 func kindsText() string {

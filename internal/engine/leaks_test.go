@@ -2,127 +2,101 @@ package engine
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/pelletier/go-toml/v2"
-
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-const leaksDir = "testdata/leaks"
-
-// A leak is a patch that makes a kernel leak, and where the lab must notice it.
-type leak struct {
-	Patch     string
-	Arch      string // empty: x86_64
-	Kernel    string // empty: bitmap
-	Scenarios []string
-	Settings  []string
-	Cell      string // a probe that must be a LEAK in at least one of the settings
-	Verdict   string // instead of LEAK
-}
-
-// readLeaks reads the table of leaking kernels.
-func readLeaks(t *testing.T) []leak {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(leaksDir, "leaks.toml"))
+// TestSourceMutants: every patch is in the table, and every row of the table has
+// a patch, a probe of one of its scenarios, and settings that exist.
+func TestSourceMutants(t *testing.T) {
+	patches, err := os.ReadDir("../../kernels/mutants")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var table struct {
-		Leak []leak
-	}
-	d := toml.NewDecoder(strings.NewReader(string(text)))
-	if err := d.DisallowUnknownFields().Decode(&table); err != nil {
-		t.Fatal(err)
-	}
-	for i := range table.Leak {
-		l := &table.Leak[i]
-		if l.Arch == "" {
-			l.Arch = "x86_64"
-		}
-		if l.Kernel == "" {
-			l.Kernel = "bitmap"
-		}
-		if l.Verdict == "" {
-			l.Verdict = string(matrix.Leak)
-		}
-	}
-	return table.Leak
-}
-
-// TestLeaks: every patch is in the table, and every row of the table has a patch,
-// a probe of one of its scenarios, and settings that exist.
-func TestLeaks(t *testing.T) {
-	patches, err := filepath.Glob(filepath.Join(leaksDir, "*.patch"))
+	all, err := kernels.SourceMutants()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listed []string
-	for _, l := range readLeaks(t) {
-		listed = append(listed, filepath.Join(leaksDir, l.Patch))
-		if _, ok := scenarios.Find(l.Cell); !ok {
-			t.Errorf("%s: no probe %q", l.Patch, l.Cell)
+	dir := t.TempDir()
+	for _, x := range all {
+		if _, err := x.Write(dir); err != nil {
+			t.Error(err)
 		}
-		if scenario, _, _ := strings.Cut(l.Cell, "/"); !slices.Contains(l.Scenarios, scenario) {
-			t.Errorf("%s: %s is in none of its scenarios", l.Patch, l.Cell)
+		if _, ok := scenarios.Find(x.Cell); !ok {
+			t.Errorf("%s: no probe %q", x.Patch, x.Cell)
 		}
-		for _, s := range l.Settings {
+		if scenario, _, _ := strings.Cut(x.Cell, "/"); !slices.Contains(x.Scenarios, scenario) {
+			t.Errorf("%s: %s is in none of its scenarios", x.Patch, x.Cell)
+		}
+		for _, s := range x.Settings {
 			if _, err := lockdown.ParseSetting(s); err != nil {
-				t.Errorf("%s: %v", l.Patch, err)
+				t.Errorf("%s: %v", x.Patch, err)
 			}
 		}
-		if !slices.Contains(matrix.Verdicts(), matrix.Verdict(l.Verdict)) {
-			t.Errorf("%s: no verdict %q", l.Patch, l.Verdict)
+		if !slices.Contains(matrix.Verdicts(), matrix.Verdict(x.Verdict)) {
+			t.Errorf("%s: no verdict %q", x.Patch, x.Verdict)
 		}
 	}
 	for _, p := range patches {
-		if !slices.Contains(listed, p) {
-			t.Errorf("%s is not in leaks.toml", p)
-		}
-	}
-	for _, p := range listed {
-		if !slices.Contains(patches, p) {
-			t.Errorf("%s is in leaks.toml and does not exist", p)
+		listed := slices.ContainsFunc(all, func(x kernels.SourceMutant) bool { return x.Patch == p.Name() })
+		if strings.HasSuffix(p.Name(), ".patch") && !listed {
+			t.Errorf("%s is not in mutants.toml", p.Name())
 		}
 	}
 }
 
-// TestLeaksForReal builds every leaking kernel and demands that its probe
+// TestJudgeSource: a mutant is killed by the probe and the verdict that its row
+// names, and by no other.
+func TestJudgeSource(t *testing.T) {
+	m := &matrix.Matrix{Tables: []matrix.Table{{Columns: []matrix.Column{{}, {}}, Rows: []matrix.TableRow{
+		{Probe: "a/b", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Open}}, {Judgment: matrix.Judgment{Verdict: matrix.Leak, Why: "done", Rule: "leak-by-variant"}}}},
+		{Probe: "a/c", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Enforced}}, {Judgment: matrix.Judgment{Verdict: matrix.Unproven}}}},
+	}}}}
+	for cell, want := range map[string]matrix.Status{"a/b": matrix.Killed, "a/c": matrix.Survived, "a/d": matrix.Survived} {
+		var found matrix.Mutant
+		judgeSource(&found, kernels.SourceMutant{Cell: cell, Verdict: "LEAK"}, m)
+		if found.Status != want || (want == matrix.Killed) != (found.DetectedBy == matrix.DetectedByEffect) {
+			t.Errorf("%s: %+v, want %s", cell, found, want)
+		}
+	}
+}
+
+// TestLeaksForReal builds every mutant of the source and demands that its probe
 // notices. It takes a build for each patch, so only make nightly sets
-// LDLAB_LEAKS. LDLAB_LEAKS=msr selects the patches whose names begin with msr.
+// LDLAB_LEAKS. LDLAB_LEAKS=msr selects the patches whose names have that text.
 func TestLeaksForReal(t *testing.T) {
 	only := os.Getenv("LDLAB_LEAKS")
 	if only == "" {
 		t.Skip("LDLAB_LEAKS is not set; make nightly sets it")
 	}
-	for _, l := range readLeaks(t) {
-		if only != "all" && !strings.HasPrefix(l.Patch, only) {
-			continue
+	all, err := kernels.SourceMutants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, x := range all {
+		names = append(names, x.Kernel)
+	}
+	slices.Sort(names)
+	p := forReal(t, plan.Selection{Kernels: slices.Compact(names), Arches: []string{"x86_64"}})
+	found, err := MutateSource(t.Context(), p, Options{Out: t.TempDir()}, MutantChoice{Match: strings.TrimPrefix(only, "all")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range found {
+		var b strings.Builder
+		report.Write(&b, "mutation", report.Measurement{Mutation: []matrix.Mutation{m}})
+		t.Log(b.String())
+		if !m.Sound() {
+			t.Errorf("%s %s: %d mutants survived, %d with an error", m.Kernel, m.Arch, m.Count(matrix.Survived), m.Count(matrix.MutantError))
 		}
-		t.Run(strings.TrimSuffix(l.Patch, ".patch"), func(t *testing.T) {
-			sel := plan.Selection{Kernels: []string{l.Kernel}, Arches: []string{l.Arch}, Settings: l.Settings, Scenarios: l.Scenarios}
-			forReal(t, sel) // the kernel below the series is built
-			sel.Series = []string{filepath.Join(leaksDir, l.Patch)}
-			m := boot(t, mustPlan(t, sel))
-			noticed := false
-			for _, row := range m.Tables[0].Rows {
-				for i, c := range row.Cells {
-					if !c.Verdict.Expected() {
-						t.Logf("%s under %s: %s: %s", row.Probe, m.Tables[0].Columns[i].Setting, c.Verdict, c.Why)
-					}
-					noticed = noticed || row.Probe == l.Cell && string(c.Verdict) == l.Verdict
-				}
-			}
-			if !noticed {
-				t.Errorf("%s is not %s", l.Cell, l.Verdict)
-			}
-		})
 	}
 }

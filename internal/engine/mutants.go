@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -27,13 +28,16 @@ type mutant struct {
 
 // MutantChoice selects mutants. The zero value selects all.
 type MutantChoice struct {
-	Kinds  []matrix.MutantKind // empty: all
-	Sample int                 // above 1: every Sample-th mutant of a kind only
+	Kinds  []matrix.MutantKind // empty: all that the lab series makes at run time
+	Match  string              // only mutants of call sites, reasons and patches whose name has this text
+	Sample int                 // above 1: every Sample-th call site, reason and patch only
 }
 
 func (c MutantChoice) kind(k matrix.MutantKind) bool {
 	return len(c.Kinds) == 0 || slices.Contains(c.Kinds, k)
 }
+
+func (c MutantChoice) matches(name string) bool { return strings.Contains(name, c.Match) }
 
 func (c MutantChoice) nth(n int) bool { return n%max(1, c.Sample) == 0 }
 
@@ -55,12 +59,12 @@ func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice) *baseline
 		}
 	}
 	for n, site := range k.sites.Present {
-		if !choice.nth(n) {
+		if !choice.nth(n) || !choice.matches(site.Name+" "+site.Where()) {
 			continue
 		}
 		hides := false
 		for _, kind := range matrix.MutantKinds() {
-			if !kind.OfReason() && choice.kind(kind) {
+			if kind.OfSite() && choice.kind(kind) {
 				hides = hides || kind.Hides()
 				base.mutants = append(base.mutants, base.ofSite(site, kind))
 			}
@@ -73,7 +77,7 @@ func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice) *baseline
 	}
 	for n, info := range lockdown.Reasons() {
 		asks := func(s lockdown.Site) bool { return s.Reason == info.Reason }
-		if !choice.nth(n) || !slices.ContainsFunc(k.sites.Present, asks) {
+		if !choice.nth(n) || !choice.matches(string(info.Reason)) || !slices.ContainsFunc(k.sites.Present, asks) {
 			continue
 		}
 		for _, kind := range matrix.MutantKinds() {

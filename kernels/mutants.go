@@ -1,0 +1,60 @@
+package kernels
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ldlab/ldlab/kernels/internal/strict"
+)
+
+//go:embed mutants
+var mutantFiles embed.FS
+
+// A SourceMutant is a patch that makes a kernel leak, and where the lab must
+// notice it.
+type SourceMutant struct {
+	Patch     string   // file name
+	Arch      string   // default x86_64
+	Kernel    string   // of the table; default bitmap
+	Scenarios []string // that run
+	Settings  []string // in which they run, beside the control
+	Cell      string   // a probe that must get the verdict in at least one of the settings
+	Verdict   string   // default LEAK
+}
+
+// Name is the patch without its extension. Several mutants may share a patch.
+func (m SourceMutant) Name() string { return strings.TrimSuffix(m.Patch, ".patch") }
+
+// SourceMutants lists every mutant of the source.
+func SourceMutants() ([]SourceMutant, error) {
+	const file = "mutants/mutants.toml"
+	text, err := mutantFiles.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var table struct{ Mutant []SourceMutant }
+	if err := strict.Decode(text, &table); err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	for i := range table.Mutant {
+		m := &table.Mutant[i]
+		m.Arch = cmp.Or(m.Arch, "x86_64")
+		m.Kernel = cmp.Or(m.Kernel, "bitmap")
+		m.Verdict = cmp.Or(m.Verdict, "LEAK")
+	}
+	return table.Mutant, nil
+}
+
+// Write writes the patch into a directory and returns its path.
+func (m SourceMutant) Write(dir string) (string, error) {
+	text, err := mutantFiles.ReadFile("mutants/" + m.Patch)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, m.Patch)
+	return path, os.WriteFile(path, text, 0o644)
+}
