@@ -29,16 +29,39 @@ type SourceMutant struct {
 // Name is the patch without its extension. Several mutants may share a patch.
 func (m SourceMutant) Name() string { return strings.TrimSuffix(m.Patch, ".patch") }
 
+// An EquivalentMutant is a mutant of a call site that no observer can tell from
+// the kernel, by an argument and not by a run.
+type EquivalentMutant struct {
+	Site string // file:function
+	Kind string // of package matrix
+	Why  string // with the source
+}
+
+// EquivalentMutants lists every such claim.
+func EquivalentMutants() ([]EquivalentMutant, error) {
+	t, err := readMutants()
+	return t.Equivalent, err
+}
+
 // SourceMutants lists every mutant of the source.
 func SourceMutants() ([]SourceMutant, error) {
+	t, err := readMutants()
+	return t.Mutant, err
+}
+
+type mutantTable struct {
+	Mutant     []SourceMutant
+	Equivalent []EquivalentMutant
+}
+
+func readMutants() (table mutantTable, err error) {
 	const file = "mutants/mutants.toml"
 	text, err := mutantFiles.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return table, err
 	}
-	var table struct{ Mutant []SourceMutant }
 	if err := strict.Decode(text, &table); err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+		return table, fmt.Errorf("read %s: %w", file, err)
 	}
 	for i := range table.Mutant {
 		m := &table.Mutant[i]
@@ -46,7 +69,7 @@ func SourceMutants() ([]SourceMutant, error) {
 		m.Kernel = cmp.Or(m.Kernel, "bitmap")
 		m.Verdict = cmp.Or(m.Verdict, "LEAK")
 	}
-	return table.Mutant, nil
+	return table, nil
 }
 
 // Write writes the patch into a directory and returns its path.

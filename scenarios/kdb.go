@@ -23,20 +23,23 @@ func kgdbScenario() Scenario {
 		reason lockdown.Reason
 		expect Expectation
 		cmd    kdb.Command
+		entry  kdb.Entry
 	}{
-		{"read", "dbg_read_kernel", Checked, kdb.Read},
-		{"registers", "dbg_read_kernel", Checked, kdb.Registers},
-		{"write", "dbg_write_kernel", Checked, kdb.Write},
-		{"set-register", "dbg_write_kernel", Checked, kdb.SetRegister},
-		{"breakpoints", "dbg_write_kernel", Checked, kdb.Command{Text: "bl", Shows: `bl\s+` + kdb.Prompt}}, // there are none
-		{"backtrace", "dbg_read_kernel", Unchecked, kdb.Command{Text: "bt", Shows: `Stack traceback for pid`}},
-		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Text: "lsmod", Shows: `Module +Size`}},
+		{"read", "dbg_read_kernel", Checked, kdb.Read, kdb.Once},
+		{"registers", "dbg_read_kernel", Checked, kdb.Registers, kdb.Once},
+		{"write", "dbg_write_kernel", Checked, kdb.Write, kdb.Once},
+		{"set-register", "dbg_write_kernel", Checked, kdb.SetRegister, kdb.Once},
+		{"read-as-user", "dbg_read_kernel", Checked, kdb.Read, kdb.AsUser},
+		{"write-as-user", "dbg_write_kernel", Checked, kdb.Write, kdb.AsUser},
+		{"breakpoints", "dbg_write_kernel", Checked, kdb.Command{Text: "bl", Shows: `bl\s+` + kdb.Prompt}, kdb.Once}, // there are none
+		{"backtrace", "dbg_read_kernel", Unchecked, kdb.Command{Text: "bt", Shows: `Stack traceback for pid`}, kdb.Once},
+		{"modules", "dbg_read_kernel", Unchecked, kdb.Command{Text: "lsmod", Shows: `Module +Size`}, kdb.Once},
 	} {
 		s.Probes = append(s.Probes, Probe{
-			Claim:    Claim{Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g"), kdb> ` + p.cmd.Name(), Reason: p.reason, Expect: p.expect},
+			Claim:    Claim{Name: p.name, Call: `write("` + kdb.SysRqFile + `", "g")` + p.entry.String() + `, kdb> ` + p.cmd.Name(), Reason: p.reason, Expect: p.expect},
 			Where:    Where{Site: site, Needs: needs},
 			Schedule: Schedule{Lines: 2, Machine: Debugger},
-			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, p.cmd, false) }},
+			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, p.cmd, p.entry) }},
 		})
 	}
 	s.Probes = append(s.Probes,
@@ -46,13 +49,19 @@ func kgdbScenario() Scenario {
 			Claim:    Claim{Name: "enable-again", Call: `write("` + kdb.EnableFile + `", "1") after kdb was refused, kdb> ` + kdb.Read.Name(), Reason: "dbg_read_kernel"},
 			Where:    Where{Site: site, Needs: needs},
 			Schedule: Schedule{Lines: 4, Machine: Debugger},
-			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, kdb.Read, true) }},
+			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return kdb.Run(ctx, kdb.Read, kdb.Again) }},
 		},
 		Probe{
 			Claim:    Claim{Name: "gdb", Call: `write("` + kdb.SysRqFile + `", "g"), gdb $mCURRENT,8`, Reason: "dbg_write_kernel"},
 			Where:    Where{Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs},
 			Schedule: Schedule{Lines: 3, Machine: Debugger, Exclusive: true},
-			Act:      Act{Setup: kdb.AttachGDB},
+			Act:      Act{Setup: kdb.AttachGDB(kdb.Once)},
+		},
+		Probe{
+			Claim:    Claim{Name: "gdb-as-user", Call: `write("` + kdb.SysRqFile + `", "g")` + kdb.AsUser.String() + `, gdb $mCURRENT,8`, Reason: "dbg_write_kernel"},
+			Where:    Where{Site: "kernel/debug/debug_core.c:kgdb_cpu_enter", Needs: needs},
+			Schedule: Schedule{Lines: 3, Machine: Debugger, Exclusive: true},
+			Act:      Act{Setup: kdb.AttachGDB(kdb.AsUser)},
 		},
 		Probe{
 			Claim: Claim{
@@ -66,7 +75,7 @@ func kgdbScenario() Scenario {
 			},
 			Where:    Where{Site: "kernel/debug/gdbstub.c:gdb_cmd_memread", Needs: needs},
 			Schedule: Schedule{Lines: 3, Machine: Debugger, Exclusive: true},
-			Act:      Act{Setup: kdb.AttachGDB},
+			Act:      Act{Setup: kdb.AttachGDB(kdb.Once)},
 		},
 	)
 	return s

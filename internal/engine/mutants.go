@@ -13,17 +13,19 @@ import (
 // A baseline is the results of an unchanged kernel.
 type baseline struct {
 	k                 *kernel
-	open, late, early matrix.Result // nothing locked; everything locked, at run time and at boot
-	mutants           []mutant      // in the order of the sites' names, and of the reasons
+	open, late, early matrix.Result     // nothing locked; everything locked, at run time and at boot
+	mutants           []mutant          // in the order of the sites' names, and of the reasons
+	claims            map[string]string // why a mutant is said to be equivalent, by "FILE:FUNCTION KIND"
 }
 
 // A mutant is a possible mutant of the kernel, with the job whose probes can
 // detect it.
 type mutant struct {
 	matrix.Mutant
-	job  job    // without probes if none can detect the mutant
-	same string // why the mutant cannot differ from the kernel; empty if it can
-	aux  bool   // not asked for: its result shows which other calls deny the same acts
+	job   job    // without probes if none can detect the mutant
+	same  string // why the mutant cannot differ from the kernel; empty if it can
+	claim string // why it is said not to differ, although it runs; empty if nobody says so
+	aux   bool   // not asked for: its result shows which other calls deny the same acts
 }
 
 // MutantChoice selects mutants. The zero value selects all.
@@ -43,8 +45,8 @@ func (c MutantChoice) nth(n int) bool { return n%max(1, c.Sample) == 0 }
 
 // newBaseline returns the chosen mutants of the kernel if the results have a
 // baseline of it.
-func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice) *baseline {
-	base := &baseline{k: k}
+func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice, claims map[string]string) *baseline {
+	base := &baseline{k: k, claims: claims}
 	for _, res := range list {
 		if keyOfGuest(res.Guest) != keyOf(k.build) {
 			continue
@@ -139,6 +141,7 @@ func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant 
 		}
 	}
 	x.job.mutant.command = x.Command()
+	x.claim = base.claims[site.Where()+" "+string(kind)]
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && differs(kind, k) }
 	res := base.locked(kind)
 	x.job.guest = res.Guest

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -30,10 +32,14 @@ func (b *batch) mutate(ctx context.Context, choice MutantChoice) ([]matrix.Mutat
 	if err != nil {
 		return nil, m, err
 	}
+	claims, err := equivalentClaims()
+	if err != nil {
+		return nil, m, err
+	}
 	bases := map[key]*baseline{}
 	var todo []job
 	for _, build := range p.Builds {
-		base := newBaseline(s.kernels[keyOf(build)], set.Results, choice)
+		base := newBaseline(s.kernels[keyOf(build)], set.Results, choice, claims)
 		bases[keyOf(build)] = base
 		for _, x := range base.mutants {
 			if len(x.job.probes) > 0 && x.same == "" {
@@ -142,12 +148,38 @@ func (base *baseline) judge(res matrix.Result, omitted *matrix.Result) matrix.Mu
 		cells = append(cells, matrix.JudgeProbe(id, res.Guest, &res, &base.open, base.k.record))
 	}
 	m.Judge(x.job.probes, cells)
+	if x.claim != "" {
+		judgeClaim(&m, x.claim)
+		return m
+	}
 	if m.Status == matrix.Survived && m.Kind.Hides() && omitted != nil {
 		if why := refusedAnyway(x.job.probes, *omitted, m.Site); why != "" {
 			m.Status, m.Why = matrix.Equivalent, why
 		}
 	}
 	return m
+}
+
+// equivalentClaims are the mutants that are said to be equivalent.
+func equivalentClaims() (map[string]string, error) {
+	list, err := kernels.EquivalentMutants()
+	claims := map[string]string{}
+	for _, e := range list {
+		claims[e.Site+" "+e.Kind] = e.Why
+	}
+	return claims, err
+}
+
+// judgeClaim holds a mutant against the claim that it is equivalent: one that is
+// killed refutes the claim.
+func judgeClaim(m *matrix.Mutant, claim string) {
+	switch m.Status {
+	case matrix.Survived:
+		m.Status, m.Why = matrix.Equivalent, "declared: "+claim
+	case matrix.Killed:
+		m.Status, m.Why = matrix.MutantError, "it is declared equivalent, and "+strings.Join(m.By, ", ")+" detected it"
+		m.By, m.DetectedBy = nil, ""
+	}
 }
 
 // refusedAnyway says which other call denies the act of every probe in a kernel

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -125,7 +127,7 @@ func TestMutantsThatHungRunAgain(t *testing.T) {
 // not known which probes reach a site, and no mutant is merely not covered.
 func TestMutantsWithoutBaseline(t *testing.T) {
 	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
-	base := newBaseline(&kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}, nil, MutantChoice{})
+	base := newBaseline(&kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}, nil, MutantChoice{}, nil)
 	m := base.mutation(&matrix.Matrix{}, nil)
 	if len(m.Mutants) == 0 || m.Count(matrix.MutantError) != len(m.Mutants) || m.Sound() {
 		t.Errorf("%+v", m)
@@ -153,12 +155,32 @@ func TestRefusedAnyway(t *testing.T) {
 	}
 }
 
+// TestEquivalentClaims: each claim is about a call site that the table of sites
+// has and a kind that exists, and a mutant that is killed refutes it.
+func TestEquivalentClaims(t *testing.T) {
+	list, err := kernels.EquivalentMutants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		if !slices.Contains(matrix.MutantKinds(), matrix.MutantKind(e.Kind)) || e.Why == "" || !strings.Contains(e.Site, ":") {
+			t.Errorf("%+v: no such kind, or no reason", e)
+		}
+	}
+	for was, want := range map[matrix.Status]matrix.Status{matrix.Survived: matrix.Equivalent, matrix.Killed: matrix.MutantError, matrix.NotCovered: matrix.NotCovered} {
+		m := matrix.Mutant{Status: was}
+		if judgeClaim(&m, "why"); m.Status != want {
+			t.Errorf("%s: %s, want %s", was, m.Status, want)
+		}
+	}
+}
+
 // TestMutantsOfAKernel chooses mutants of a kernel with one call site.
 func TestMutantsOfAKernel(t *testing.T) {
 	p := mustPlan(t, plan.ForSites(plan.Selection{Arches: []string{"x86_64"}, Probes: []string{"devmem/open"}}))
 	k := &kernel{build: p.Builds[0], host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{openPort}}}
 	named := func(choice MutantChoice) (list []string) {
-		for _, x := range newBaseline(k, nil, choice).mutants {
+		for _, x := range newBaseline(k, nil, choice, nil).mutants {
 			text := x.Command()
 			if x.aux {
 				text += " (not asked for)"

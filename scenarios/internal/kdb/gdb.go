@@ -50,8 +50,15 @@ func gdbReadWord(address string) []debugger.Step {
 }
 
 // AttachGDB attaches to the kernel before anything is locked: the stub checks
-// lockdown only on entry, and a locked kdb cannot switch to it.
-func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) observe.Report, r observe.Report) {
+// lockdown only on entry, and a locked kdb cannot switch to it. The kernel is
+// stopped again as the entry says.
+func AttachGDB(entry Entry) func(context.Context, observe.Env) (func(context.Context) observe.Report, observe.Report) {
+	return func(ctx context.Context, _ observe.Env) (func(context.Context) observe.Report, observe.Report) {
+		return attachGDB(ctx, entry)
+	}
+}
+
+func attachGDB(ctx context.Context, entry Entry) (rest func(context.Context) observe.Report, r observe.Report) {
 	const attach, read = "gdb $?", "gdb $mCURRENT,8"
 	s, r := startDebugSession(ctx)
 	if r.Outcome != observe.Allowed {
@@ -69,7 +76,11 @@ func AttachGDB(ctx context.Context, _ observe.Env) (rest func(context.Context) o
 		address := outputs[0].Found[0] // present, because the host waited for it
 		return func(ctx context.Context) observe.Report {
 			s.Ctx = ctx
-			outputs, err := s.run(gdbReadWord(address))
+			var outputs []debugger.Output
+			err := entry.by()
+			if err == nil {
+				outputs, err = s.run(gdbReadWord(address))
+			}
 			if end := s.end(); err == nil {
 				err = end
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/debugger"
+	"github.com/ldlab/ldlab/scenarios/internal/identity"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/ownpage"
 )
@@ -143,9 +144,33 @@ func registerScript(c Command) script {
 	), answers: []int{3, 4}, looks: []int{5}}
 }
 
-// Run gives the command to kdb. If again is set, root then restores all
-// permissions of kdb and the command is given again.
-func Run(ctx context.Context, c Command, again bool) observe.Report {
+// An Entry is how the kernel is stopped.
+type Entry int
+
+// Entries.
+const (
+	Once   Entry = iota // by root
+	Again               // by root, who then restores all permissions of kdb and stops it again
+	AsUser              // by another user that has every capability
+)
+
+func (e Entry) String() string {
+	if e == AsUser {
+		return " as uid 1000"
+	}
+	return ""
+}
+
+// by makes the process one of the user that stops the kernel.
+func (e Entry) by() error {
+	if e == AsUser {
+		return identity.Become(1000)
+	}
+	return nil
+}
+
+// Run stops the kernel and gives the command to kdb.
+func Run(ctx context.Context, c Command, entry Entry) observe.Report {
 	runtime.LockOSThread() // kdb's current task is the thread that stops the kernel
 	defer runtime.UnlockOSThread()
 	name := c.Name()
@@ -166,8 +191,12 @@ func Run(ctx context.Context, c Command, again bool) observe.Report {
 		return r
 	}
 	commands := c.script()
-	outputs, err := s.run(commands.steps)
-	if err == nil && again {
+	var outputs []debugger.Output
+	err := entry.by()
+	if err == nil {
+		outputs, err = s.run(commands.steps)
+	}
+	if err == nil && entry == Again {
 		// KDB_ENABLE_ALL, the value at boot (CONFIG_KDB_DEFAULT_ENABLE).
 		if err = observe.WriteCommand(EnableFile, "1"); err == nil {
 			outputs, err = s.run(commands.steps)

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/identity"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -49,8 +50,9 @@ var ProcMapLines = 2 + len(procMappings)
 var procMappings = []mapping{mappings[0], mappings[3], mappings[5]}
 
 // SetupProcMap sets descriptors to map memory, and maps the device's memory by
-// its physical address in several ways. The report is that of the first one that
-// is not denied, or of the plain one.
+// its physical address in several ways, in the end as another user that has every
+// capability. The report is that of the first one that is not denied, or of the
+// plain one.
 func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 	addr, err := barAddress(d.File("resource"), d.mem)
 	if err != nil {
@@ -76,6 +78,13 @@ func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 			if r := m.of(d, d.Proc, fd, addr); r.Outcome == observe.Allowed || r.Effect == observe.Happened {
 				return r
 			}
+		}
+		if err := identity.Become(1000); err != nil {
+			return observe.SetupFailed("setresuid(1000)", err)
+		}
+		if r := plain.of(d, d.Proc, fd, addr); r.Outcome == observe.Allowed || r.Effect == observe.Happened {
+			r.Call += " (as uid 1000)"
+			return r
 		}
 		return first
 	}, r
