@@ -164,7 +164,8 @@ func (e Entry) String() string {
 // by makes the process one of the user that stops the kernel.
 func (e Entry) by() error {
 	if e == AsUser {
-		return identity.Become(1000)
+		_, err := identity.Asker{UID: 1000}.Become()
+		return err
 	}
 	return nil
 }

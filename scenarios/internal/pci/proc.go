@@ -79,7 +79,7 @@ func SetupProcMap(d Device) (func() observe.Report, observe.Report) {
 				return r
 			}
 		}
-		if err := identity.Become(1000); err != nil {
+		if _, err := (identity.Asker{UID: 1000}).Become(); err != nil {
 			return observe.SetupFailed("setresuid(1000)", err)
 		}
 		if r := plain.of(d, d.Proc, fd, addr); r.Outcome == observe.Allowed || r.Effect == observe.Happened {
