@@ -41,5 +41,12 @@ func RunSequence(ops []lockdown.Op) iter.Seq[lockdown.Op] { return securityfs.Ru
 // InitrdTable is the path in the initrd of the ACPI table that SSDT returns.
 const InitrdTable = acpi.InitrdPath
 
+// EFIVariable is the name of the EFI variable with the table that EFIVariableSSDT
+// returns.
+const EFIVariable = acpi.Variable
+
+// EFIVariableSSDT is the ACPI table in a variable of the firmware.
+func EFIVariableSSDT() []byte { return acpi.VariableSSDT() }
+
 // SSDT is the ACPI table that the initrd carries.
 func SSDT() []byte { return acpi.InitrdSSDT() }

@@ -30,6 +30,7 @@ type Arch struct {
 	Append          []string // kernel arguments that only this machine needs
 	Firmware        []string // UEFI images for -bios, at the paths of distributions; nil: ACPI needs none
 	FirmwarePackage string   // Debian package of the first
+	VariablesAt     uint64   // address of the flash memory in which that firmware keeps its variables
 	AHCI            bool     // the board has an ich9-ahci of its own
 	PVPanic         bool     // -device pvpanic works, and the lab's kernel has its driver
 
@@ -84,6 +85,7 @@ var table = []*Arch{
 			"/usr/share/qemu/aavmf-aarch64-code.bin",      // openSUSE
 		},
 		FirmwarePackage: "qemu-efi-aarch64",
+		VariablesAt:     0x4000000, // the second flash of virt (hw/arm/virt.c:base_memmap, QEMU 7.2)
 		PVPanic:         true,
 		ForkKernel:      headerARM64(),
 		Scale:           4,

@@ -27,6 +27,7 @@ const (
 	Initramfs Kind = "initramfs" // root file system of a guest
 	Guest     Kind = "guest"     // the guest's program
 	Shell     Kind = "shell"     // commands of the guest that ldlab shell boots
+	Variables Kind = "variables" // UEFI's variables of a guest
 	Templates Kind = "templates" // a booted guest that others are forked from
 	Verdicts  Kind = "verdicts"  // whether KVM and forks work on this host
 )
@@ -61,13 +62,14 @@ var layouts = map[Kind]layout{
 	Initramfs: {dir: ".", name: regexp.MustCompile(`^initramfs-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
 	Guest:     {dir: ".", name: regexp.MustCompile(`^guest-[a-z0-9_]+-[0-9a-f]{16}$`), max: 1 << 30, idle: 30 * day},
 	Shell:     {dir: ".", name: regexp.MustCompile(`^u-root-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
+	Variables: {dir: ".", name: regexp.MustCompile(`^variables-[0-9a-f]{16}\.fd$`), max: 64 << 20, idle: 30 * day},
 	Templates: {dir: "templates", name: regexp.MustCompile(`^[0-9a-f]{32}\.template$`), max: 4 << 30, idle: 7 * day},
 	Verdicts:  {dir: ".", name: regexp.MustCompile(`^(kvm|forks)-[a-z0-9_]+\.json$`)},
 }
 
 // Kinds are all kinds, in the order in which they are listed.
 func Kinds() []Kind {
-	return []Kind{Sources, Trees, Kernels, Guest, Shell, Initramfs, Templates, Verdicts}
+	return []Kind{Sources, Trees, Kernels, Guest, Shell, Initramfs, Variables, Templates, Verdicts}
 }
 
 // A Cache is a directory of entries. Besides them it has locks/, a file for

@@ -25,10 +25,10 @@ const pciTestdev = vm.PCI("pci-testdev,membar=64K")
 const pciAHCI = vm.PCI("ich9-ahci")
 
 // probeArgs are kernel arguments of every guest. All but the last check lockdown
-// while they are parsed and do nothing else: whether the interrupts of unused
-// ports are shared, and there is no EFI variable of that name. The last reserves
+// while they are parsed: whether the interrupts of unused ports are shared, and the
+// name of an EFI variable, which exists in machines with firmware. The last reserves
 // the memory that a kernel for the time after a crash is loaded to.
-var probeArgs = append(scenarios.BootArgs(), "efivar_ssdt=ldlab", "crashkernel=16M")
+var probeArgs = append(scenarios.BootArgs(), "efivar_ssdt="+scenarios.EFIVariable, "crashkernel=16M")
 
 // debuggerLimit is how long a kernel may take for all commands in its debugger,
 // before scaling. It takes less than 0.2 s.
@@ -38,6 +38,8 @@ const debuggerLimit = 10 * time.Second
 type profile struct {
 	// devices are those that probes need, in the order of QEMU's arguments.
 	devices func(*arch.Arch) []vm.Device
+	// variables: its firmware has the lab's EFI variables.
+	variables bool
 	// drive plays the other end of the machine's devices until ctx ends; nil:
 	// they have none.
 	drive func(ctx context.Context, m *vm.Machine, scale float64)
@@ -48,7 +50,7 @@ var profiles = map[scenarios.MachineKind]profile{
 	scenarios.Plain:    {devices: plainDevices},
 	scenarios.Held:     {devices: onEach(pciTestdev)},
 	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
-	scenarios.Firmware: {devices: func(a *arch.Arch) []vm.Device {
+	scenarios.Firmware: {variables: true, devices: func(a *arch.Arch) []vm.Device {
 		return []vm.Device{pciTestdev, vm.Firmware{Path: a.FindFirmware()}}
 	}},
 }
@@ -103,9 +105,13 @@ func profileOn(m scenarios.MachineKind, a *arch.Arch) scenarios.MachineKind {
 
 // machine is a kernel as QEMU starts it for a setting, in a profile.
 func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
+	devices := p.devices(k.build.Arch)
+	if p.variables && k.variables != "" {
+		devices = append(devices, vm.Variables{Path: k.variables, At: k.build.Arch.VariablesAt})
+	}
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
-		Append: append(s.KernelArgs(), probeArgs...), Devices: p.devices(k.build.Arch),
+		Append: append(s.KernelArgs(), probeArgs...), Devices: devices,
 		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs,
 	}
 }

@@ -57,6 +57,9 @@ type kernel struct {
 	build  plan.Build
 	built  kernels.Built
 	initrd string
+
+	variables string // file of the EFI variables; empty: the architecture has no firmware of its own
+
 	host   matrix.Host    // on which its guests run
 	sites  lockdown.Sites // its call sites; empty if unknown
 	record matrix.Kernel  // its record in the results
@@ -190,6 +193,11 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	var err error
 	if k.built, err = s.buildKernel(ctx, build); err != nil {
 		return nil, err
+	}
+	if k.build.Arch.VariablesAt != 0 {
+		if k.variables, err = s.variables(ctx); err != nil {
+			return nil, err
+		}
 	}
 	image, err := s.initramfs(ctx, k)
 	if err != nil {

@@ -14,11 +14,8 @@ import (
 func FromInitrd() observe.Report {
 	pattern := filepath.Join(TablesDir, "SSDT*")
 	call := fmt.Sprintf("read(%q)", pattern)
-	paths, _ := filepath.Glob(pattern)
-	for _, path := range paths {
-		if table, err := os.ReadFile(path); err == nil && bytes.Equal(table, InitrdSSDT()) {
-			return observe.Report{Outcome: observe.Allowed, Call: observe.CallText(fmt.Sprintf("read(%q)", path), nil) + ": the initrd's"}
-		}
+	if path := loaded(pattern, InitrdSSDT()); path != "" {
+		return observe.Report{Outcome: observe.Allowed, Call: observe.CallText(fmt.Sprintf("read(%q)", path), nil) + ": the initrd's"}
 	}
 	r := observe.Report{Outcome: observe.Failed, Call: call + ": none is the initrd's"}
 	log, err := observe.KernelLog()
@@ -37,15 +34,40 @@ func FromInitrd() observe.Report {
 	return r
 }
 
+// loaded is the file that has the table; "" if none has.
+func loaded(pattern string, want []byte) string {
+	paths, _ := filepath.Glob(pattern)
+	for _, path := range paths {
+		if table, err := os.ReadFile(path); err == nil && bytes.Equal(table, want) {
+			return path
+		}
+	}
+	return ""
+}
+
 // tableIgnored is the kernel's message if lockdown denied the initrd's table
 // (drivers/acpi/tables.c:acpi_table_upgrade, v6.12).
 const tableIgnored = "kernel is locked down, ignoring table override"
 
-// FromEFIVar checks whether the kernel accepted the name of an EFI variable. No
-// such variable exists, so the only effect is lockdown's message if the
-// parameter was denied. A kernel that does not know the parameter passes it on
-// to init.
+// FromEFIVar checks whether the kernel accepted the name of an EFI variable, and
+// looks for the variable's table. Without firmware there are no variables, and the
+// only effect is lockdown's message if the parameter was denied. A kernel that does
+// not know the parameter passes it on to init.
 func FromEFIVar() observe.Report {
+	r := efivarAnswer()
+	if r.Outcome != observe.Allowed && r.Outcome != observe.Denied || !observe.Exists("/sys/firmware/efi") || !observe.Exists(TablesDir) {
+		return r
+	}
+	pattern := filepath.Join(TablesDir, "dynamic", "SSDT*") // loaded after the kernel has listed the firmware's
+	path := loaded(pattern, VariableSSDT())
+	if path == "" {
+		return r.Saw(false, fmt.Sprintf("read(%q): none is the variable's", pattern))
+	}
+	return r.Saw(true, fmt.Sprintf("read(%q): the variable's", path))
+}
+
+// efivarAnswer is what the kernel logged of the parameter.
+func efivarAnswer() observe.Report {
 	const arg = "efivar_ssdt="
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {

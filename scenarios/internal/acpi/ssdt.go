@@ -17,6 +17,12 @@ const InitrdPath = "kernel/firmware/acpi/ldlab.aml"
 // InitrdSSDT is the initrd's ACPI table. It defines one named number.
 func InitrdSSDT() []byte { return ssdt("LDLINIT", "LDLI") }
 
+// Variable is the name of the EFI variable that has VariableSSDT.
+const Variable = "ldlab"
+
+// VariableSSDT is the ACPI table of efivar_ssdt=.
+func VariableSSDT() []byte { return ssdt("LDLEFI", "LDLE") }
+
 // loads counts the tables that this process has made for configfs.
 var loads atomic.Uint32
 
