@@ -151,21 +151,18 @@ func (m *Image) uses() uses {
 	for _, p := range m.parts {
 		for at := int(-p.addr & 7); at+8 <= len(p.data); at += 8 {
 			target := binary.LittleEndian.Uint64(p.data[at:])
-			if addr := p.addr + uint64(at); starts[target] && !m.names.text[0].has(addr) && !m.names.text[1].has(addr) {
-				if name := baseName(m.names.dataAt(addr)); !notTable(name) {
-					u.tables[target] = append(u.tables[target], name)
-				}
+			if addr := p.addr + uint64(at); starts[target] && !m.names.outsideTables(addr) {
+				u.tables[target] = append(u.tables[target], baseName(m.names.dataAt(addr)))
 			}
 		}
 	}
 	return u
 }
 
-// notTable reports whether data holds addresses of functions for another purpose
-// than to call them: the lists of NOKPROBE_SYMBOL, and of functions that can be
-// traced.
-func notTable(name string) bool {
-	return strings.HasPrefix(name, "_kbl_addr_") || strings.HasSuffix(name, "_mcount_loc")
+// outsideTables reports whether an address is in code or in one of notTables.
+func (k *Kallsyms) outsideTables(addr uint64) bool {
+	has := func(s span) bool { return s.has(addr) }
+	return slices.ContainsFunc(k.text[:], has) || slices.ContainsFunc(k.lists, has)
 }
 
 // baseName is a symbol without what the compiler adds to that of the source: a

@@ -125,8 +125,10 @@ func makeImage(t *testing.T, machine elf.Machine) (*Image, *Kallsyms) {
 	}
 	data := elftest.Words(0, addrs["opened"], 7, addrs["opened"], addrs["wrapper.isra.0"], addrs["opened"], addrs["opened"], addrs["opened"])
 	fmt.Fprintf(&list, "%x T _etext\n%x T _sinittext\n%x T _einittext\n", uint64(textAddr)+uint64(len(text)), uint64(initAddr), uint64(initAddr)+uint64(len(initText)))
-	fmt.Fprintf(&list, "%x d one_fops\n%x d two_fops.3\n%x d _kbl_addr_wrapper\n%x d __start_mcount_loc\n%x d tail_fops\n",
-		uint64(dataAddr), uint64(dataAddr)+16, uint64(dataAddr)+32, uint64(dataAddr)+40, uint64(dataAddr)+48)
+	fmt.Fprintf(&list, "%x d one_fops\n%x d two_fops.3\n%x d __start_kprobe_blacklist\n%x d _kbl_addr_wrapper\n%x d __stop_kprobe_blacklist\n"+
+		"%x d __start_mcount_loc\n%x d __stop_mcount_loc\n%x d tail_fops\n",
+		uint64(dataAddr), uint64(dataAddr)+16, uint64(dataAddr)+32, uint64(dataAddr)+32, uint64(dataAddr)+40,
+		uint64(dataAddr)+40, uint64(dataAddr)+48, uint64(dataAddr)+48)
 	names, err := ParseSystemMap([]byte(list.String()))
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ type Kallsyms struct {
 	text    [2]span             // .text and .init.text
 	data    []symbol            // outside the text, by address
 	start   uint64              // of the image
+	lists   []span              // addresses of functions that are no tables
 }
 
 type symbol struct {
@@ -25,6 +26,11 @@ type symbol struct {
 type span struct{ start, end uint64 }
 
 func (s span) has(addr uint64) bool { return s.start <= addr && addr < s.end }
+
+// notTables are lists of addresses of functions that nothing calls by them: what
+// can be traced, and what kprobes leave alone (include/asm-generic/vmlinux.lds.h,
+// v6.12).
+var notTables = []string{"mcount_loc", "kprobe_blacklist"}
 
 // ParseSystemMap takes a System.map, which has the symbols that
 // scripts/kallsyms.c is given, in the same order. The kernel prints the first
@@ -66,6 +72,9 @@ func ParseSystemMap(data []byte) (*Kallsyms, error) {
 	}
 	if k.text[0].end == 0 {
 		return nil, fmt.Errorf("parse System.map: no _etext")
+	}
+	for _, list := range notTables {
+		k.lists = append(k.lists, span{marks["__start_"+list], marks["__stop_"+list]})
 	}
 	slices.SortStableFunc(all, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.addr, b.addr), slices.Compare(a.rank[:], b.rank[:]))
