@@ -34,6 +34,7 @@ func (m SourceMutant) Name() string { return strings.TrimSuffix(m.Patch, ".patch
 type EquivalentMutant struct {
 	Site string // file:function
 	Kind string // of package matrix
+	Arch string // empty: on all
 	Why  string // with the source
 }
 

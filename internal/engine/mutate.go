@@ -32,13 +32,13 @@ func (b *batch) mutate(ctx context.Context, choice MutantChoice) ([]matrix.Mutat
 	if err != nil {
 		return nil, m, err
 	}
-	claims, err := equivalentClaims()
-	if err != nil {
-		return nil, m, err
-	}
 	bases := map[key]*baseline{}
 	var todo []job
 	for _, build := range p.Builds {
+		claims, err := equivalentClaims(build.Arch.Name)
+		if err != nil {
+			return nil, m, err
+		}
 		base := newBaseline(s.kernels[keyOf(build)], set.Results, choice, claims)
 		bases[keyOf(build)] = base
 		for _, x := range base.mutants {
@@ -160,12 +160,15 @@ func (base *baseline) judge(res matrix.Result, omitted *matrix.Result) matrix.Mu
 	return m
 }
 
-// equivalentClaims are the mutants that are said to be equivalent.
-func equivalentClaims() (map[string]string, error) {
+// equivalentClaims are the mutants that are said to be equivalent on an
+// architecture.
+func equivalentClaims(arch string) (map[string]string, error) {
 	list, err := kernels.EquivalentMutants()
 	claims := map[string]string{}
 	for _, e := range list {
-		claims[e.Site+" "+e.Kind] = e.Why
+		if e.Arch == "" || e.Arch == arch {
+			claims[e.Site+" "+e.Kind] = e.Why
+		}
 	}
 	return claims, err
 }
