@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/identity"
 )
 
 // Do has a program of 32 bits make the call. A kernel without CONFIG_COMPAT takes
@@ -49,7 +51,12 @@ func run(file string, args []Arg) error {
 			files = append(files, uintptr(fd))
 		}
 	}
-	pid, err := syscall.ForkExec(file, []string{file}, &syscall.ProcAttr{Files: files})
+	caps, err := identity.Effective()
+	if err != nil {
+		return fmt.Errorf("execute %s: %v", file, err)
+	}
+	// Without ambient capabilities the program of another user would have none.
+	pid, err := syscall.ForkExec(file, []string{file}, &syscall.ProcAttr{Files: files, Sys: &syscall.SysProcAttr{AmbientCaps: caps}})
 	if err == unix.ENOEXEC {
 		return absentError{noCompat}
 	}

@@ -25,6 +25,9 @@ type Asker struct {
 // (include/uapi/linux/securebits.h, v6.12).
 const noSetuidFixup = 1 << 2
 
+// SECBIT_NOROOT: a program that root executes gets no capability for that.
+const noRoot = 1 << 0
+
 // Become gives every thread of the process, and each that it starts later, what
 // the asker has. back takes back what can be taken back; it must be called also
 // after an error. The process must be root's and have every capability.
@@ -61,7 +64,7 @@ func (a Asker) Become() (back func() error, err error) {
 		undo = append(undo, func() error { return affinity(&was) })
 	}
 	if a.UID != 0 {
-		if err := all("prctl(PR_SET_SECUREBITS)", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, noSetuidFixup, 0); err != nil {
+		if err := secureBits(noSetuidFixup); err != nil {
 			return back, fmt.Errorf("keep capabilities: %w", err)
 		}
 		if err := syscall.Setresuid(a.UID, a.UID, a.UID); err != nil {
@@ -70,11 +73,14 @@ func (a Asker) Become() (back func() error, err error) {
 		undo = append(undo, func() error { return syscall.Setresuid(0, 0, 0) })
 	}
 	if a.Caps != nil {
-		var sets capSets
-		header := capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
-		if _, _, e := syscall.RawSyscall(unix.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 {
-			return back, fmt.Errorf("capget: %w", e)
+		sets, err := getCaps()
+		if err != nil {
+			return back, err
 		}
+		if err := secureBits(noSetuidFixup | noRoot); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return secureBits(noSetuidFixup) })
 		few := sets
 		few[0].effective, few[1].effective = 0, 0
 		for _, c := range a.Caps {
@@ -97,6 +103,29 @@ type (
 	}
 	capSets [2]struct{ effective, permitted, inheritable uint32 }
 )
+
+func getCaps() (sets capSets, err error) {
+	header := capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
+	if _, _, e := syscall.RawSyscall(unix.SYS_CAPGET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0); e != 0 {
+		return sets, fmt.Errorf("capget: %w", e)
+	}
+	return sets, nil
+}
+
+// Effective lists the effective capabilities of the calling thread.
+func Effective() (list []uintptr, err error) {
+	sets, err := getCaps()
+	for c := range uintptr(64) {
+		if sets[c/32].effective&(1<<(c%32)) != 0 {
+			list = append(list, c)
+		}
+	}
+	return list, err
+}
+
+func secureBits(bits uintptr) error {
+	return all("prctl(PR_SET_SECUREBITS)", unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, bits, 0)
+}
 
 func setCaps(sets *capSets) error {
 	header := &capHeader{version: unix.LINUX_CAPABILITY_VERSION_3}
