@@ -41,6 +41,7 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
 	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal" ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run TestSuiteForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew

@@ -1,0 +1,212 @@
+package kernels
+
+import (
+	"cmp"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/testutil"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
+)
+
+// A suiteMutant is a change of one file under test.
+type suiteMutant struct {
+	Name       string
+	File       string   // default lockdownSource
+	Old, New   string   // Old is in the file exactly once
+	Config     []string // lines of the configuration that are needed to see it
+	Equivalent string   // why nothing can notice it
+}
+
+func suiteMutants(t *testing.T) []suiteMutant {
+	t.Helper()
+	text, err := os.ReadFile("testdata/suite.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table struct{ Mutant []suiteMutant }
+	if err := strict.Decode(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	for i := range table.Mutant {
+		table.Mutant[i].File = cmp.Or(table.Mutant[i].File, lockdownSource)
+	}
+	return table.Mutant
+}
+
+// Every mutant changes something in upstream's source, and each has a name.
+func TestSuiteMutants(t *testing.T) {
+	debian := os.DirFS(debianBase(t))
+	files := upstreamFiles(t, debian)
+	seen := map[string]bool{}
+	for _, m := range suiteMutants(t) {
+		if m.Name == "" || seen[m.Name] || m.Old == m.New {
+			t.Errorf("mutant %q: it has no name of its own, or changes nothing", m.Name)
+		}
+		seen[m.Name] = true
+		text, ok := files[m.File]
+		if !ok {
+			data, err := fs.ReadFile(debian, m.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(data)
+		}
+		if n := strings.Count(text, m.Old); n != 1 {
+			t.Errorf("mutant %s: %q is %d times in %s, want once", m.Name, m.Old, n, m.File)
+		}
+	}
+}
+
+var (
+	passedSuite = regexp.MustCompile(`(?m)^ok \d+ (lockdown\w*)`)
+	failedCase  = regexp.MustCompile(`(?m)^ +not ok \d+ (\w+)`)
+	skippedCase = regexp.MustCompile(`(?m)^ +ok \d+ (\w+) # SKIP`)
+)
+
+// names returns what the expression finds, sorted.
+func names(e *regexp.Regexp, console string) (all []string) {
+	for _, m := range e.FindAllStringSubmatch(console, -1) {
+		all = append(all, m[1])
+	}
+	slices.Sort(all)
+	return all
+}
+
+// passed reports whether a console shows that these suites passed, and no
+// failure.
+func passed(console string, suites ...string) bool {
+	return slices.Equal(names(passedSuite, console), suites) && !strings.Contains(console, "not ok")
+}
+
+// again starts the suite once more in user space. The kernel panics at its end.
+const again = `#!/bin/sh
+mount -t sysfs none /sys && mount -t debugfs none /sys/kernel/debug && cd /sys/kernel/debug/kunit/lockdown || exit
+echo 1 >run
+mount -t securityfs none /sys/kernel/security && cat /sys/kernel/security/lockdown
+echo end of init
+`
+
+// TestSuiteForReal runs the KUnit suite of patches/kunit in user-mode kernels:
+// on lockdown as it is and with the fix of patches/race, locked and not, and
+// again in the same boot. Then it kills the mutants of testdata/suite.toml.
+func TestSuiteForReal(t *testing.T) {
+	if os.Getenv("LDLAB_KUNIT") == "" {
+		t.Skip("LDLAB_KUNIT is not set; make nightly sets it")
+	}
+	u := newUML(t, "kunit")
+	u.checkpatch(upstreamSeries...)
+	if err := u.make("W=1e", "security/lockdown/lockdown.o"); err != nil {
+		t.Fatal(err)
+	}
+	u.suitePasses("upstream")
+	for _, m := range suiteMutants(t) {
+		u.sub(m.Name, func() { u.kills(m) })
+	}
+	u.configure(nil)
+	u.apply("race")
+	u.suitePasses("race")
+}
+
+// sub runs a subtest.
+func (u *uml) sub(name string, do func()) {
+	parent := u.t
+	parent.Run(name, func(t *testing.T) {
+		u.t = t
+		defer func() { u.t = parent }()
+		do()
+	})
+}
+
+// suitePasses builds the kernel as it is and expects every run to pass.
+func (u *uml) suitePasses(name string) {
+	u.t.Helper()
+	if err := u.make("linux"); err != nil {
+		u.t.Fatal(err)
+	}
+	for _, arg := range []string{"lockdown=", "lockdown=integrity", "lockdown=confidentiality", "lsm=yama"} {
+		u.sub(name+" "+arg, func() {
+			console := u.run("kunit_shutdown=halt", arg)
+			if !passed(console, "lockdown", "lockdown_param") {
+				u.t.Errorf("not passed:\n%s", console)
+			}
+			if got := names(skippedCase, console); !slices.Equal(got, []string{"configured_level_is_in_force"}) {
+				u.t.Errorf("skipped: %s", got)
+			}
+		})
+	}
+	u.sub(name+" twice", func() {
+		console := u.again("lockdown=")
+		if !passed(console, "lockdown", "lockdown", "lockdown_param") {
+			u.t.Errorf("not passed twice:\n%s", console)
+		}
+		if !strings.Contains(console, "\n[none] integrity confidentiality") {
+			u.t.Errorf("the suite left a level:\n%s", console)
+		}
+	})
+	// In a locked kernel user space cannot start what suspends the lock.
+	u.sub(name+" not twice", func() {
+		console := u.again("lockdown=integrity")
+		if !passed(console, "lockdown", "lockdown_param") || !strings.Contains(console, "\nnone [integrity] confidentiality") {
+			u.t.Errorf("not passed once, or the level is gone:\n%s", console)
+		}
+	})
+}
+
+// again boots the kernel with an init that starts the suite once more.
+func (u *uml) again(arg string) string {
+	u.t.Helper()
+	script := filepath.Join(u.t.TempDir(), "init")
+	testutil.WriteProgram(u.t, script, []byte(again))
+	console := u.run("init="+script, arg)
+	if !strings.Contains(console, "end of init") {
+		u.t.Fatalf("init did not end:\n%s", console)
+	}
+	return console
+}
+
+// kills builds a mutant and expects the suite to fail; the tree is afterwards as
+// it was.
+func (u *uml) kills(m suiteMutant) {
+	u.t.Helper()
+	before := u.read(m.File)
+	if n := strings.Count(before, m.Old); n != 1 {
+		u.t.Fatalf("%q is %d times in %s, want once", m.Old, n, m.File)
+	}
+	if !slices.Equal(m.Config, u.config) {
+		u.configure(m.Config)
+		if err := u.make("linux"); err != nil {
+			u.t.Fatal(err)
+		}
+		if console := u.run("kunit_shutdown=halt"); !passed(console, "lockdown", "lockdown_param") {
+			u.t.Fatalf("without the mutant:\n%s", console)
+		}
+	}
+	u.write(m.File, strings.Replace(before, m.Old, m.New, 1))
+	defer u.write(m.File, before)
+	if err := u.make("linux"); err != nil {
+		u.t.Fatal(err)
+	}
+	console := u.run("kunit_shutdown=halt")
+	failed := names(failedCase, console)
+	survived := passed(console, "lockdown", "lockdown_param")
+	switch {
+	case !strings.Contains(console, "KTAP version 1"):
+		u.t.Errorf("the suite did not run:\n%s", console)
+	case survived && m.Equivalent == "":
+		u.t.Errorf("survived:\n%s", console)
+	case !survived && m.Equivalent != "":
+		u.t.Errorf("it is not equivalent: killed by %s", failed)
+	case len(failed) == 0 && !survived:
+		u.t.Logf("killed by the end of the kernel:\n%s", console[max(0, len(console)-1500):])
+	case survived:
+		u.t.Logf("equivalent: %s", m.Equivalent)
+	default:
+		u.t.Logf("killed by %s", failed)
+	}
+}
