@@ -15,7 +15,7 @@ type baseline struct {
 	k                 *kernel
 	open, late, early matrix.Result     // nothing locked; everything locked, at run time and at boot
 	mutants           []mutant          // in the order of the sites' names, and of the reasons
-	claims            map[string]string // why a mutant is said to be equivalent, by "FILE:FUNCTION KIND"
+	claims            map[string]string // the argument that a mutant is equivalent, by "FILE:FUNCTION KIND"
 }
 
 // A mutant is a possible mutant of the kernel, with the job whose probes can
@@ -24,7 +24,7 @@ type mutant struct {
 	matrix.Mutant
 	job   job    // without probes if none can detect the mutant
 	same  string // why the mutant cannot differ from the kernel; empty if it can
-	claim string // why it is said not to differ, although it runs; empty if nobody says so
+	claim string // the argument that it is equivalent, which its run may refute; empty: none
 	aux   bool   // not asked for: its result shows which other calls deny the same acts
 }
 
