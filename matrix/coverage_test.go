@@ -143,7 +143,7 @@ func TestDetectionOf(t *testing.T) {
 		{cell(Overblocked, "", scenarios.Allowed), DetectedByCounters},
 		{cell(Unattributed, "", scenarios.Denied), DetectedByCounters},
 		{cell(Unproven, "", scenarios.Failed), DetectedByDoubt},
-		{Cell{Judgment: Judgment{Verdict: Lost}}, DetectedByDoubt},
+		{Cell{Judgment: Judgment{Verdict: Lost}}, ""},
 	} {
 		if got := DetectionOf(tc.cell); got != tc.want {
 			t.Errorf("%+v: %q, want %q", tc.cell.Judgment, got, tc.want)

@@ -165,14 +165,14 @@ func Detections() []Detection {
 }
 
 // DetectionOf returns the evidence that a cell of a mutant gives; empty if the
-// cell is as expected of the kernel without a mutant.
+// cell is as expected of the kernel without a mutant, or has no observation.
 func DetectionOf(c Cell) Detection {
 	var outcome scenarios.Outcome
 	if c.Observed != nil {
 		outcome = c.Observed.Outcome
 	}
 	switch {
-	case c.Verdict.Expected():
+	case c.Verdict.Expected(), c.Verdict == Lost, c.Verdict == NotRun: // a probe that did not report detects nothing
 		return ""
 	case c.Verdict == Leak && (outcome == scenarios.Allowed || c.Rule != ruleLeakAtSite), c.Verdict == Overblocked && outcome == scenarios.Denied, c.Verdict == Deviates, c.Verdict == NotLocked:
 		return DetectedByEffect

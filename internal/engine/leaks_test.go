@@ -81,13 +81,20 @@ func TestLeaksForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for _, x := range all {
-		names = append(names, x.Kernel)
+	if only == "all" {
+		only = ""
 	}
-	slices.Sort(names)
-	p := forReal(t, plan.Selection{Kernels: slices.Compact(names), Arches: []string{"x86_64"}})
-	found, err := MutateSource(t.Context(), p, Options{Out: t.TempDir()}, MutantChoice{Match: strings.TrimPrefix(only, "all")})
+	choice := MutantChoice{Match: only}
+	var kernels, arches []string
+	for _, x := range all {
+		if choice.matches(x.Patch) {
+			kernels, arches = append(kernels, x.Kernel), append(arches, x.Arch)
+		}
+	}
+	slices.Sort(kernels)
+	slices.Sort(arches)
+	p := forReal(t, plan.Selection{Kernels: slices.Compact(kernels), Arches: slices.Compact(arches)})
+	found, err := MutateSource(t.Context(), p, Options{Out: t.TempDir()}, choice)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type mutant struct {
 	job   job    // without probes if none can detect the mutant
 	same  string // why the mutant cannot differ from the kernel; empty if it can
 	claim string // the argument that it is equivalent, which its run may refute; empty: none
+	label string // text of the reason that the call checks; empty: not known
 	aux   bool   // not asked for: its result shows which other calls deny the same acts
 }
 
@@ -142,6 +143,9 @@ func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant 
 	}
 	x.job.mutant.command = x.Command()
 	x.claim = base.claims[site.Where()+" "+string(kind)]
+	if info, ok := lockdown.Info(site.Reason); ok {
+		x.label = info.Label
+	}
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && differs(kind, k) }
 	res := base.locked(kind)
 	x.job.guest = res.Guest

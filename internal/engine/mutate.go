@@ -153,7 +153,7 @@ func (base *baseline) judge(res matrix.Result, omitted *matrix.Result) matrix.Mu
 		return m
 	}
 	if m.Status == matrix.Survived && m.Kind.Hides() && omitted != nil {
-		if why := refusedAnyway(x.job.probes, *omitted, m.Site); why != "" {
+		if why := refusedAnyway(x.job.probes, *omitted, m.Site, x.label); why != "" {
 			m.Status, m.Why = matrix.Equivalent, why
 		}
 	}
@@ -187,9 +187,11 @@ func judgeClaim(m *matrix.Mutant, claim string) {
 
 // refusedAnyway says which other call denies the act of every probe in a kernel
 // without the call at the site; empty if an act is not denied, or nothing was
-// counted that denies it.
-func refusedAnyway(probes []string, omitted matrix.Result, site string) (why string) {
-	if !omitted.End.Well() {
+// counted that denies it. The other call must check the same reason (label is its
+// text): everything is locked here, and one that checks another reason denies
+// nothing if only the site's own reason is locked.
+func refusedAnyway(probes []string, omitted matrix.Result, site, label string) (why string) {
+	if !omitted.End.Well() || label == "" {
 		return ""
 	}
 	all := omitted.Observations()
@@ -198,7 +200,7 @@ func refusedAnyway(probes []string, omitted matrix.Result, site string) (why str
 		if i < 0 || all[i].Outcome != scenarios.Denied || all[i].Effect == scenarios.Happened {
 			return ""
 		}
-		j := slices.IndexFunc(all[i].Checks, func(k scenarios.Check) bool { return k.Site != site && k.Denials > 0 })
+		j := slices.IndexFunc(all[i].Checks, func(k scenarios.Check) bool { return k.Site != site && k.Label == label && k.Denials > 0 })
 		if j < 0 {
 			return ""
 		}

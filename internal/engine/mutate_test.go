@@ -138,19 +138,24 @@ func TestMutantsWithoutBaseline(t *testing.T) {
 // the acts of some probes.
 func TestRefusedAnyway(t *testing.T) {
 	denied := func(probe, site string) scenarios.Observation {
-		return scenarios.Observation{Probe: probe, Report: scenarios.Report{Outcome: scenarios.Denied}, Checks: []scenarios.Check{{Site: site, Checks: 1, Denials: 1}}}
+		return scenarios.Observation{Probe: probe, Report: scenarios.Report{Outcome: scenarios.Denied}, Checks: []scenarios.Check{{Site: site, Label: "reason", Checks: 1, Denials: 1}}}
 	}
+	forOther := denied("f", "other")
+	forOther.Checks[0].Label = "another reason"
 	done := denied("c", "other")
 	done.Effect = scenarios.Happened
 	allowed := scenarios.Observation{Probe: "d", Report: scenarios.Report{Outcome: scenarios.Allowed}}
-	res := matrix.Result{Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{denied("a", "other"), denied("b", "own"), done, allowed}}}}
-	for want, probes := range map[string][]string{"by another": {"a"}, "not by another": {"a", "b"}, "denied and done": {"c"}, "allowed": {"a", "d"}, "not run": {"e"}} {
-		if got := refusedAnyway(probes, res, "own"); (got != "") != (want == "by another") {
+	res := matrix.Result{Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{denied("a", "other"), denied("b", "own"), done, allowed, forOther}}}}
+	for want, probes := range map[string][]string{"by another": {"a"}, "not by another": {"a", "b"}, "denied and done": {"c"}, "allowed": {"a", "d"}, "not run": {"e"}, "by another, which checks another reason": {"a", "f"}} {
+		if got := refusedAnyway(probes, res, "own", "reason"); (got != "") != (want == "by another") {
 			t.Errorf("%s: %q", want, got)
 		}
 	}
+	if got := refusedAnyway([]string{"a"}, res, "own", ""); got != "" {
+		t.Errorf("the call's reason is not known: %q", got)
+	}
 	res.End = matrix.End{Ending: matrix.LostByGuest}
-	if got := refusedAnyway([]string{"a"}, res, "own"); got != "" {
+	if got := refusedAnyway([]string{"a"}, res, "own", "reason"); got != "" {
 		t.Errorf("a lost guest: %q", got)
 	}
 }

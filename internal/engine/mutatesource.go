@@ -34,10 +34,14 @@ func MutateSource(ctx context.Context, p *plan.Plan, o Options, choice MutantCho
 				continue
 			}
 			found, origin, err := mutateSource(ctx, p, x, o)
-			if err != nil {
-				return nil, err
+			switch {
+			case ctx.Err() != nil:
+				return nil, ErrInterrupted
+			case err != nil: // such as a patch that does not apply to this source
+				found.Status, found.Why = matrix.MutantError, err.Error()
+			default:
+				m.Origin = origin
 			}
-			m.Origin = origin
 			m.Mutants = append(m.Mutants, found)
 		}
 		if len(m.Mutants) > 0 {
