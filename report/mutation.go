@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -72,8 +73,12 @@ func score(m matrix.Mutation) string {
 	n := m.Count
 	killed := n(matrix.Killed)
 	of := killed + n(matrix.Survived) + n(matrix.MutantError)
-	text := fmt.Sprintf("%d possible mutants: %d of %d killed (%s), %d survived, %d with an error;\n%d equivalent, %d not reached; %d false alarms of the kernel without a mutant.\n\n",
-		len(m.Mutants), killed, of, flooredPercent(killed, of), n(matrix.Survived), n(matrix.MutantError), n(matrix.Equivalent), n(matrix.NotCovered), len(m.Alarms))
+	alarms := fmt.Sprintf("%d false alarms of the kernel without a mutant", len(m.Alarms))
+	if !slices.ContainsFunc(m.Mutants, func(x matrix.Mutant) bool { return x.Kind.AtRunTime() }) {
+		alarms = "the kernel without a mutant did not run"
+	}
+	text := fmt.Sprintf("%d possible mutants: %d of %d killed (%s), %d survived, %d with an error;\n%d equivalent, %d not reached; %s.\n\n",
+		len(m.Mutants), killed, of, flooredPercent(killed, of), n(matrix.Survived), n(matrix.MutantError), n(matrix.Equivalent), n(matrix.NotCovered), alarms)
 	var by []string
 	for _, d := range matrix.Detections() {
 		by = append(by, fmt.Sprintf("%d by %s", m.CountDetected(d), d))

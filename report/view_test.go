@@ -112,6 +112,18 @@ func handMadeCoverage() []matrix.Coverage {
 	}
 }
 
+// TestScoreOfSource: without mutants at run time the kernel itself did not run, so
+// nothing is said about its alarms.
+func TestScoreOfSource(t *testing.T) {
+	m := matrix.Mutation{Mutants: []matrix.Mutant{{Kind: matrix.Source, Status: matrix.Killed}}}
+	if got := score(m); strings.Contains(got, "false alarm") {
+		t.Error(got)
+	}
+	if m.Mutants[0].Kind = matrix.Allow; !strings.Contains(score(m), "0 false alarms") {
+		t.Error(score(m))
+	}
+}
+
 func handMadeMutation() []matrix.Mutation {
 	return []matrix.Mutation{{Kernel: "bitmap", Arch: "x86_64", Interface: lockdown.Bitmap, Origin: matrix.Origin{Base: "apt:linux-source-6.12", BaseVersion: "6.12.117", BaseSHA256: "0123456789abcdef", ImageSHA256: "fedcba9876543210"},
 		Mutants: []matrix.Mutant{

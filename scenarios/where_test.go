@@ -65,3 +65,13 @@ func begins(a, b Moved) bool {
 	since, ok := parseVersion(b.Since)
 	return ok && a.has(since) || !ok && a.Since == ""
 }
+
+// TestGatedProbesNameTheirSite: on a kernel that counts, a denial must be counted
+// at the probe's call site, so each gated probe names one.
+func TestGatedProbesNameTheirSite(t *testing.T) {
+	for _, r := range Rows() {
+		if r.Expect == Checked && r.Site == "" {
+			t.Errorf("%s names no call site", r.ID)
+		}
+	}
+}
