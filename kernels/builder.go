@@ -3,6 +3,7 @@ package kernels
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/cache"
@@ -111,7 +112,7 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 			return build.Recipe{}, err
 		}
 	}
-	for _, name := range spec.Kernel.Series {
+	for _, name := range slices.Concat(base.Series, spec.Kernel.Series) {
 		s, err := t.series(name)
 		if err != nil {
 			return build.Recipe{}, err

@@ -53,6 +53,7 @@ type Base struct {
 	Title    string         `toml:"title"`
 	Source   string         `toml:"source"`   // where it is taken from; see source.Parse
 	Versions string         `toml:"versions"` // what version it may have; see patchset.ParseVersions
+	Series   []string       `toml:"series"`   // names of patch series that make the source one for the kernels' series; applied first
 	Steps    map[string]int `toml:"steps"`    // lines of output of a cold build, by architecture
 }
 
@@ -117,8 +118,19 @@ func (t *Tables) checkBase(b Base) error {
 	if _, err := source.Parse(b.Source); err != nil {
 		return err
 	}
-	_, err := patchset.ParseVersions(b.Versions)
-	return err
+	if _, err := patchset.ParseVersions(b.Versions); err != nil {
+		return err
+	}
+	return t.checkSeries(b.Series)
+}
+
+func (t *Tables) checkSeries(names []string) error {
+	for _, name := range names {
+		if _, err := t.series(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *Tables) checkKernel(k Kernel) error {
@@ -128,10 +140,8 @@ func (t *Tables) checkKernel(k Kernel) error {
 	if !slices.Contains(lockdown.Interfaces(), k.Interface) {
 		return fmt.Errorf("unknown interface %q", k.Interface)
 	}
-	for _, name := range k.Series {
-		if _, err := t.series(name); err != nil {
-			return err
-		}
+	if err := t.checkSeries(k.Series); err != nil {
+		return err
 	}
 	for _, name := range k.Config {
 		if _, err := t.fragment(name); err != nil {

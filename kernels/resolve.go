@@ -114,15 +114,43 @@ type Identity struct {
 	Config    string     // SHA-256 of the fragments in order, or of a ready image's configuration; empty if that is not known
 }
 
-// A SeriesID identifies a series of patches.
+// A SeriesID identifies a series of patches. If these depend on the version of
+// the source, and the source is not in the cache, its digest and the number of
+// patches are not known.
 type SeriesID struct {
 	Name    string
 	SHA256  string // of the digests of its patches, in order
 	Patches int
+	All     string `json:",omitempty"` // digest of the patches for all versions; empty if they are the same for all
+}
+
+// identify identifies a series whose patches are applied to a version; empty: the
+// version is not known.
+func identify(s Series, version string) SeriesID {
+	id := SeriesID{Name: s.Name}
+	if s.Varies() {
+		id.All = s.SHA256()
+	}
+	if version != "" || !s.Varies() {
+		s = s.At(version)
+		id.SHA256, id.Patches = s.SHA256(), len(s.Patches)
+	}
+	return id
+}
+
+// Unversioned is the identity without what depends on the version of the source.
+func (s SeriesID) Unversioned() SeriesID {
+	if s.All != "" {
+		s.SHA256, s.Patches = "", 0
+	}
+	return s
 }
 
 // String is one line: "bitmap (7 patches, sha256 0123456789ab)".
 func (s SeriesID) String() string {
+	if s.SHA256 == "" {
+		return fmt.Sprintf("%s (sha256 of all versions %.12s)", s.Name, s.All)
+	}
 	patches := "1 patch"
 	if s.Patches != 1 {
 		patches = fmt.Sprintf("%d patches", s.Patches)
@@ -144,22 +172,19 @@ func (b *Builder) Identify(ctx context.Context, spec Spec) (Identity, error) {
 		Kernel: r.Kernel, Arch: r.Arch.Name, Interface: r.Interface,
 		Base: r.Base, Source: r.Source.String(),
 	}
-	for _, s := range r.Series {
-		id.Series = append(id.Series, SeriesID{s.Name, s.SHA256(), len(s.Patches)})
-	}
 	var fragments []byte
 	for _, f := range r.Fragments {
 		fragments = append(fragments, f.Data...)
 	}
 	id.Config = host.Sum(fragments)
 	origin, err := builder.Origin(ctx, r)
-	if errors.Is(err, source.ErrNotFetched) {
-		return id, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, source.ErrNotFetched) {
 		return Identity{}, blame(spec, err)
 	}
 	id.Version, id.Detail, id.SHA256 = origin.Version, origin.Detail, origin.SHA256
+	for _, s := range r.Series {
+		id.Series = append(id.Series, identify(s, id.Version))
+	}
 	return id, nil
 }
 

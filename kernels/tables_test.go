@@ -65,7 +65,8 @@ func TestTablesUsed(t *testing.T) {
 		for _, c := range k.Config {
 			used["config/"+c+".config"] = true
 		}
-		for _, s := range k.Series {
+		base, _ := tables.Base(k.Base)
+		for _, s := range slices.Concat(base.Series, k.Series) {
 			used["patches/"+s] = true
 		}
 	}
@@ -73,8 +74,8 @@ func TestTablesUsed(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if strings.HasPrefix(name, "patches/") && path.Dir(name) != "patches" {
-			name = path.Dir(name)
+		if parts := strings.Split(name, "/"); parts[0] == "patches" && len(parts) > 2 {
+			name = path.Join(parts[:2]...)
 		}
 		if !used[name] && path.Base(name) != "LICENSE" {
 			t.Errorf("%s is used by no kernel", name)
@@ -103,6 +104,7 @@ func TestTablesRefuse(t *testing.T) {
 		{"bases/b.toml", "source = \"apt:x\"\nvresions = \"\"", "read bases/b.toml: line 2: unknown key vresions"},
 		{"bases/b.toml", "source = \"ftp:x\"", `parse source "ftp:x": unknown kind "ftp"`},
 		{"bases/b.toml", "source = \"apt:x\"\nversions = \"6.12\"", `"6.12" has no operator`},
+		{"bases/b.toml", "source = \"apt:x\"\nseries = [\"t\"]", `read bases/b.toml: unknown series "t"`},
 		{"table/k.toml", "base = \"c\"\ninterface = \"upstream\"", `read table/k.toml: unknown base "c"`},
 		{"table/k.toml", "base = \"b\"\ninterface = \"binary\"", `unknown interface "binary"`},
 		{"table/k.toml", "base = \"b\"\ninterface = \"upstream\"\nseries = [\"t\"]", `unknown series "t"`},

@@ -81,6 +81,10 @@ func (p *Plan) Digest() string {
 		id := b.Identity
 		if p.Inputs.Image == nil {
 			id.Version, id.Detail, id.SHA256 = "", "", ""
+			id.Series = slices.Clone(id.Series)
+			for i, s := range id.Series {
+				id.Series[i] = s.Unversioned()
+			}
 		}
 		whole.Identities = append(whole.Identities, id)
 	}

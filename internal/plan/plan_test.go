@@ -110,7 +110,7 @@ func TestDefaultSettingsFitTheInterface(t *testing.T) {
 // nothing else.
 func TestDigest(t *testing.T) {
 	sel := Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}, Probes: []string{"kexec/load"}}
-	identity := kernels.Identity{Kernel: "bitmap", Arch: "x86_64", Source: "apt:linux-source-6.12", Series: []kernels.SeriesID{{Name: "bitmap", SHA256: "00", Patches: 7}}, Config: "11"}
+	identity := kernels.Identity{Kernel: "bitmap", Arch: "x86_64", Source: "apt:linux-source-6.12", Series: []kernels.SeriesID{{Name: "bitmap", SHA256: "00", Patches: 7}, {Name: "lab", All: "01"}}, Config: "11"}
 	digest := func(change func(*Selection, *kernels.Identity)) string {
 		t.Helper()
 		s, id := sel, identity
@@ -131,6 +131,7 @@ func TestDigest(t *testing.T) {
 		"source":       func(_ *Selection, id *kernels.Identity) { id.Source = "git:linux@v6.12" },
 		"series":       func(_ *Selection, id *kernels.Identity) { id.Series[0].SHA256 = "01" },
 		"more series":  func(_ *Selection, id *kernels.Identity) { id.Series = append(id.Series, kernels.SeriesID{Name: "x"}) },
+		"variants":     func(_ *Selection, id *kernels.Identity) { id.Series[1].All = "02" },
 		"config":       func(_ *Selection, id *kernels.Identity) { id.Config = "12" },
 	} {
 		if digest(change) == plain {
@@ -140,7 +141,10 @@ func TestDigest(t *testing.T) {
 	// A plan is the same before and after its base was fetched, and however it
 	// was spelt.
 	for name, change := range map[string]func(*Selection, *kernels.Identity){
-		"fetched": func(_ *Selection, id *kernels.Identity) { id.Version, id.SHA256 = "6.12.117", "22" },
+		"fetched": func(_ *Selection, id *kernels.Identity) {
+			id.Version, id.SHA256 = "6.12.117", "22"
+			id.Series[1].SHA256, id.Series[1].Patches = "33", 5
+		},
 		"spelt": func(s *Selection, _ *kernels.Identity) {
 			s.Arches, s.Settings = []string{"amd64"}, []string{"integrity"}
 		},

@@ -131,11 +131,22 @@ func (b *Builder) Origin(ctx context.Context, r Recipe) (source.Origin, error) {
 	if j.origin.Root == "" {
 		return j.origin, nil
 	}
-	_, err = r.patched(j.origin)
+	_, err = r.At(j.origin.Version).patched(j.origin)
 	return j.origin, err
 }
 
-// patched applies the series to a source.
+// At is the recipe for a version of the source: its series are those of the
+// version.
+func (r Recipe) At(version string) Recipe {
+	series := make([]patchset.Series, len(r.Series))
+	for i, s := range r.Series {
+		series[i] = s.At(version)
+	}
+	r.Series = series
+	return r
+}
+
+// patched applies the series, which are those of the source's version.
 func (r Recipe) patched(origin source.Origin) (*patchset.Overlay, error) {
 	o := patchset.NewOverlay(os.DirFS(origin.Root), source.BuildDir)
 	for _, s := range r.Series {
@@ -229,6 +240,7 @@ func (j *job) prepare(ctx context.Context, fetch bool) (err error) {
 	if err := j.checkVersions(j.origin.Version); err != nil {
 		return err
 	}
+	j.Recipe = j.At(j.origin.Version)
 	if j.lab, err = j.labKey(labKeyFile, fetch); err != nil {
 		return err
 	}

@@ -8,18 +8,22 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
 	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
-// A Series is patches that belong together, in the order they are applied.
+// A Series is patches that belong together, in the order they are applied. What
+// ReadDir returns may have variants of patches for some kernel versions: Series.At
+// gives what is applied to one version.
 type Series struct {
 	Name     string // in the tables, or the path that the user gave
 	Title    string
 	Versions Versions
 	Patches  []Patch
+	variants map[string][]variant // by name of the patch; the first one that has the version takes its place
 }
 
 // A Patch is one message of a series.
@@ -31,11 +35,18 @@ type Patch struct {
 }
 
 // SHA256 is a digest of the series, in hex: of the digests of its patches, in
-// order.
+// order. If it has variants, they are in the digest.
 func (s Series) SHA256() string {
 	all := sha256.New()
 	for _, p := range s.Patches {
 		fmt.Fprintln(all, p.SHA256())
+		for _, v := range s.variants[p.Name] {
+			fmt.Fprintf(all, "variant %q", v.versions.text)
+			if v.patch != nil {
+				fmt.Fprint(all, " ", v.patch.SHA256())
+			}
+			fmt.Fprintln(all)
+		}
 	}
 	return fmt.Sprintf("%x", all.Sum(nil))
 }
@@ -54,8 +65,10 @@ var ErrTooLarge = fmt.Errorf("it is larger than %d MiB, or has more than %d file
 
 // A description is what series.toml holds beside the patches.
 type description struct {
-	Title    string `toml:"title"`
-	Versions string `toml:"versions"` // base versions that it is for; see ParseVersions
+	Title    string       `toml:"title"`
+	Versions string       `toml:"versions"` // base versions that it is for; see ParseVersions
+	Cover    string       `toml:"cover"`    // file with the cover letter, which is no patch; empty: none
+	Variants []variantRow `toml:"variant"`
 }
 
 // seriesTOML is the file that describes a series.
@@ -88,54 +101,71 @@ func Read(name string, r io.Reader) (Series, error) {
 // Patches are in the order of their numbers ([PATCH 3/7]) if they have some,
 // and else of the files' names.
 func ReadDir(fsys fs.FS, name string) (Series, error) {
+	s, err := readDir(fsys, name)
+	if err != nil {
+		return Series{}, fmt.Errorf("read series %s: %w", name, strict.Error(err))
+	}
+	return s, nil
+}
+
+func readDir(fsys fs.FS, name string) (Series, error) {
 	s := Series{Name: name}
-	if err := s.describe(fsys); err != nil {
-		return Series{}, fmt.Errorf("read series %s: %s: %w", name, seriesTOML, err)
+	d, described, err := s.describe(fsys)
+	if err != nil {
+		return Series{}, fmt.Errorf("%s: %w", seriesTOML, err)
 	}
 	files, err := fs.Glob(fsys, "*.patch")
+	files = slices.DeleteFunc(files, func(file string) bool { return file == d.Cover })
 	if err != nil || len(files) == 0 {
-		return Series{}, fmt.Errorf("read series %s: no *.patch file", name)
+		return Series{}, errors.New("no *.patch file")
 	}
 	if len(files) > maxFiles {
-		return Series{}, fmt.Errorf("read series %s: %w", name, ErrTooLarge)
+		return Series{}, ErrTooLarge
 	}
 	var all []found
 	left := maxBytes
 	for _, file := range files { // Glob sorts
 		data, err := readLimited(fsys, file, left)
 		if err != nil {
-			return Series{}, fmt.Errorf("read series %s: %w", name, err)
+			return Series{}, err
 		}
 		left -= len(data)
 		more, err := parse(file, data)
 		if err != nil {
-			return Series{}, fmt.Errorf("read series %s: %w", name, err)
+			return Series{}, err
 		}
 		all = append(all, more...)
 	}
-	if s.Patches, err = arrange(all, true); err != nil {
-		return Series{}, fmt.Errorf("read series %s: %w", name, err)
+	if s.Patches, err = arrange(all, true); err != nil || !described {
+		return s, err
+	}
+	if err := s.readVariants(fsys, d.Variants, left); err != nil {
+		return Series{}, fmt.Errorf("%s: %w", seriesTOML, err)
 	}
 	return s, nil
 }
 
 // describe reads series.toml. A series need not have one, but one that cannot
 // be read is an error: its versions would be taken for any.
-func (s *Series) describe(fsys fs.FS) error {
+func (s *Series) describe(fsys fs.FS) (d description, found bool, err error) {
 	data, err := fs.ReadFile(fsys, seriesTOML)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return d, false, nil
 	}
 	if err != nil {
-		return err
+		return d, false, err
 	}
-	var d description
 	if err := strict.Decode(data, &d); err != nil {
-		return err
+		return d, false, err
+	}
+	if d.Cover != "" {
+		if _, err := fs.Stat(fsys, d.Cover); err != nil {
+			return d, false, fmt.Errorf("cover: %w", err)
+		}
 	}
 	s.Title = d.Title
 	s.Versions, err = ParseVersions(d.Versions)
-	return err
+	return d, true, err
 }
 
 func readLimited(fsys fs.FS, name string, limit int) ([]byte, error) {

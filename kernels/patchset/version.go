@@ -2,6 +2,7 @@ package patchset
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,14 +53,30 @@ func (v Versions) Has(version string) bool {
 	if err != nil {
 		return len(v.bounds) == 0
 	}
+	return v.has(n)
+}
+
+func (v Versions) has(version []int) bool {
 	for _, b := range v.bounds {
-		c := compareVersions(n, b.version)
+		c := compareVersions(version, b.version)
 		ok := map[string]bool{"<": c < 0, "<=": c <= 0, ">": c > 0, ">=": c >= 0, "=": c == 0}[b.op]
 		if !ok {
 			return false
 		}
 	}
 	return true
+}
+
+// samples are versions with which the sets can be told apart: 0, every bound, and
+// one just above each. Whether a version is in a set changes only at a bound.
+func samples(sets []Versions) [][]int {
+	list := [][]int{{0}}
+	for _, v := range sets {
+		for _, b := range v.bounds {
+			list = append(list, b.version, append(slices.Clone(b.version), 0, 0, 0, 1))
+		}
+	}
+	return list
 }
 
 func parseVersion(s string) ([]int, error) {
