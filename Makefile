@@ -38,6 +38,7 @@ test: build check ## run every test, real QEMU on both architectures included
 
 nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit --kernel wide --arch x86_64 >out/kunit
+	$(BIN) run --all-probes >out/every-probe.txt
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
 	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal" ./internal/engine

@@ -89,8 +89,14 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		}
 		t.Columns = append(t.Columns, col)
 		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Shuffle: g.Shuffle}.ID()]
+		runs := g.Probes(h.Probes)
 		for i := range t.Rows {
-			t.Rows[i].Cells = append(t.Rows[i].Cells, JudgeProbe(t.Rows[i].Probe, g, r, control, h.Kernel(g.Kernel, g.Arch)))
+			row := &t.Rows[i]
+			cell := Cell{Judgment: Judgment{Verdict: NotPlanned}}
+			if slices.Contains(runs, row.Probe) {
+				cell = JudgeProbe(row.Probe, g, r, control, h.Kernel(g.Kernel, g.Arch))
+			}
+			row.Cells = append(row.Cells, cell)
 		}
 	}
 	return m, nil
@@ -203,6 +209,9 @@ func (m *Matrix) Tally() Tally {
 			}
 			n.Variants += r.Variants()
 			for _, c := range r.Cells {
+				if c.Verdict == NotPlanned {
+					continue
+				}
 				n.Verdicts++
 				if c.Verdict == Enforced || c.Verdict == Shadowed || c.Verdict == GapClosed {
 					n.Denials++

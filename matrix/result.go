@@ -108,6 +108,15 @@ type Guest struct {
 	Interface lockdown.Interface
 	Setting   lockdown.Setting
 	Shuffle   uint64 `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
+	Sample    bool   `json:",omitempty"` // it runs scenarios.Sample of the plan's probes, and not all of them
+}
+
+// Probes lists those of the plan's probes that the guest runs.
+func (g Guest) Probes(planned []string) []string {
+	if !g.Sample {
+		return planned
+	}
+	return scenarios.Sample(planned, g.Setting, g.Arch)
 }
 
 // An Origin identifies what was booted.

@@ -20,17 +20,18 @@ const (
 	Unproven     Verdict = "unproven"     // nothing follows: no control was allowed, or the target is absent without an explanation
 	Lost         Verdict = "lost"         // the guest died, hung or went silent
 	NotRun       Verdict = "not run"      // planned, and no result yet
+	NotPlanned   Verdict = "not planned"  // the setting's sample of the probes does not have it
 )
 
 // Verdicts lists every verdict: the expected ones first.
 func Verdicts() []Verdict {
-	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, Leak, Overblocked, Deviates, NotLocked, Unattributed, Unproven, Lost, NotRun}
+	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned, Leak, Overblocked, Deviates, NotLocked, Unattributed, Unproven, Lost, NotRun}
 }
 
 // Expected reports whether a sound kernel gets the verdict.
 func (v Verdict) Expected() bool {
 	switch v {
-	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable:
+	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned:
 		return true
 	}
 	return false

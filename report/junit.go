@@ -71,7 +71,7 @@ func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cel
 	}
 	result := &junit.Result{Message: message, Type: string(cell.Verdict)}
 	switch {
-	case cell.Verdict == matrix.Unavailable:
+	case cell.Verdict == matrix.Unavailable || cell.Verdict == matrix.NotPlanned:
 		tc.Skipped = result
 	case cell.Verdict.Expected():
 		tc.SystemOut = &junit.Output{Data: result.Message}

@@ -27,6 +27,7 @@ var short = map[matrix.Verdict]string{
 	matrix.Unproven:     "UNPRV",
 	matrix.Lost:         "LOST",
 	matrix.NotRun:       "...",
+	matrix.NotPlanned:   ".",
 }
 
 // Machines describes the hosts that ran the guests, a line each. The reason for

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -39,9 +41,16 @@ func newPlan() *cobra.Command {
 				if g.Setting.Level == lockdown.None && len(g.Setting.Reasons) == 0 {
 					note = "  (control)"
 				}
+				if g.Sample {
+					note = fmt.Sprintf("  (%s)", report.Count(len(g.Probes(p.Probes)), "probe"))
+				}
 				fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
 			}
-			fmt.Fprintf(w, "%s, %s in each, plan %.12s\n", report.Count(len(p.Guests), "guest"), report.Count(len(p.Probes), "probe"), p.Digest())
+			in := "in each"
+			if slices.ContainsFunc(p.Guests, func(g matrix.Guest) bool { return g.Sample }) {
+				in = "where no number stands"
+			}
+			fmt.Fprintf(w, "%s, %s %s, plan %.12s\n", report.Count(len(p.Guests), "guest"), report.Count(len(p.Probes), "probe"), in, p.Digest())
 			return nil
 		},
 	}

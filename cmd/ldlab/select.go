@@ -48,6 +48,7 @@ func probeFlags(c *cobra.Command, sel *plan.Selection) {
 	f := c.Flags()
 	f.StringSliceVar(&sel.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
 	f.StringSliceVar(&sel.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
+	f.BoolVar(&sel.AllProbes, "all-probes", false, "run every probe in every guest (default: the default settings with single reasons run one probe for each call site of other reasons)")
 	complete(c, "scenario", func() []string {
 		var names []string
 		for _, s := range scenarios.All() {

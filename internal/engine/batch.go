@@ -81,7 +81,7 @@ func (b *batch) load() (*results.Set, error) { return results.Load(b.stage.optio
 func (b *batch) planned() (jobs []job) {
 	p := b.stage.plan
 	for _, g := range p.Guests {
-		jobs = append(jobs, job{guest: g, probes: p.Probes})
+		jobs = append(jobs, job{guest: g, probes: g.Probes(p.Probes)})
 	}
 	slices.SortStableFunc(jobs, func(x, y job) int { return y.urgency() - x.urgency() })
 	return jobs

@@ -26,6 +26,7 @@ type Selection struct {
 	Settings  []string // text forms
 	Scenarios []string
 	Probes    []string // scenario/probe
+	AllProbes bool     // every guest runs all of them; see scenarios.Sample
 	Shuffle   uint64   // seed of the order in which each guest's probes run; 0: the table's order
 
 	Series []string // patch files or directories on top of each kernel's own series
@@ -128,13 +129,17 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 		return nil, err
 	}
 	for _, b := range p.Builds {
-		wanted := settings
+		wanted, sample := settings, false
 		if len(wanted) == 0 {
+			sample = !sel.AllProbes && len(sel.Scenarios) == 0 && len(sel.Probes) == 0
 			wanted = DefaultSettings(b.Kernel.Interface, b.Arch.Name, p.Probes)
 		}
 		guests, err := guestsOf(b, wanted, sel.Shuffle)
 		if err != nil {
 			return nil, err
+		}
+		for i := range guests {
+			guests[i].Sample = sample && guests[i].Setting.Level == lockdown.None && len(guests[i].Setting.Reasons) > 0
 		}
 		p.Guests = append(p.Guests, guests...)
 	}
