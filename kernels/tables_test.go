@@ -56,7 +56,7 @@ func TestTablesUsed(t *testing.T) {
 	for _, a := range arch.All() {
 		used["config/"+a.Name+".config"] = true
 	}
-	for _, s := range upstreamSeries {
+	for _, s := range slices.Concat(upstreamSeries, []string{adapter}) {
 		used["patches/"+s] = true
 	}
 	for _, k := range tables.Kernels() {

@@ -17,6 +17,9 @@ import (
 // tests that go with today's lockdown, and a fix.
 var upstreamSeries = []string{"kunit", "race"}
 
+// adapter is the series that makes Debian's source fit those for mainline.
+const adapter = "debian"
+
 const (
 	lockdownSource = "security/lockdown/lockdown.c"
 	securityHeader = "include/linux/security.h"
@@ -70,8 +73,8 @@ func (w withFiles) Open(name string) (fs.File, error) {
 	return w.FS.Open(name)
 }
 
-// The series for mainline apply to upstream's source, in both orders; and the
-// tests apply to Debian's as well.
+// The series for mainline apply to upstream's source, in both orders, and to
+// Debian's after its adapter.
 func TestUpstreamSeriesApply(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
@@ -84,7 +87,8 @@ func TestUpstreamSeriesApply(t *testing.T) {
 		tree  fs.FS
 		names []string
 	}{
-		{debian, []string{"kunit"}}, {upstream, []string{"kunit", "race"}}, {upstream, []string{"race", "kunit"}},
+		{upstream, []string{"kunit", "race"}}, {upstream, []string{"race", "kunit"}},
+		{debian, []string{adapter, "race", "kunit"}},
 	} {
 		o := patchset.NewOverlay(c.tree, "out")
 		for _, name := range c.names {
