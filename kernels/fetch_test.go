@@ -1,7 +1,6 @@
 package kernels
 
 import (
-	"bytes"
 	"context"
 	"io/fs"
 	"net/http"
@@ -201,58 +200,4 @@ func TestDirFails(t *testing.T) {
 	}
 	spec.Source = &source // the base's versions don't bind it, the series' do
 	b.fails(context.Background(), spec, "apply series s: it is for Linux = 6.12.1, and dir:"+dir+" is 6.6.1")
-}
-
-// fakeApt stands in for apt-get: it wants a state of its own, and its package
-// is a tarball in disguise.
-const fakeApt = `#!/bin/sh
-echo "$@" >> LOG
-case "$*" in *Dir::State=/*Dir::Cache=/*) ;; *) echo 'E: that is the state of the machine' >&2; exit 100;; esac
-for last; do :; done
-case "$last" in
-update) echo 'dlstatus:1:50.0:Retrieving' >&3;;
-fake-source) cp DEB ./fake-source_1%3a6.12.1-1_all.deb;;
-*) echo 'E: Unable to locate package' "$last" >&2; exit 100;;
-esac
-`
-
-const fakeDeb = `#!/bin/sh
-case "$1" in
--f) echo 1:6.12.1-1;;
--x) mkdir -p "$3/usr/src"; cp "$2" "$3/usr/src/linux-source-6.12.tar.gz";;
-esac
-`
-
-func TestApt(t *testing.T) {
-	file, sha := archive(t)
-	b := newBench(t, "apt:fake-source")
-	bin := t.TempDir()
-	log := filepath.Join(bin, "log")
-	fakeTool(t, bin, "apt-get", strings.NewReplacer("LOG", log, "DEB", file).Replace(fakeApt))
-	fakeTool(t, bin, "dpkg-deb", fakeDeb)
-	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	built, text := b.build(b.spec("patched"))
-	if text != "a b patched new" || built.Provenance.BaseDetail != "fake-source 1:6.12.1-1" || built.Provenance.BaseSHA256 != sha {
-		t.Errorf("image holds %q: %+v", text, built.Provenance)
-	}
-	calls := func() int {
-		data, _ := os.ReadFile(log)
-		return bytes.Count(data, []byte("\n"))
-	}
-	if n := calls(); n != 2 {
-		t.Errorf("%d calls of apt-get", n)
-	}
-	b.build(b.spec("plain"))
-	if n := calls(); n != 2 {
-		t.Error("apt-get was called for a source that is in the cache")
-	}
-	builder := b.builder()
-	builder.Refresh = true
-	if again, err := builder.Build(context.Background(), b.spec("plain")); err != nil || calls() != 4 {
-		t.Errorf("refresh: %+v, %v, %d calls", again, err, calls())
-	}
-	source, _ := ParseSource("apt:no-source")
-	spec := b.spec("plain")
-	spec.Source = &source
-	b.fails(context.Background(), spec, "fetch apt:no-source: apt-get: exit status 100: E: Unable to locate package no-source")
 }

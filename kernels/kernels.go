@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -168,15 +169,26 @@ func (t *Tables) Names() []string {
 	return names
 }
 
-// Kernel looks a kernel up; ok is false if there is none of that name.
+// Kernel looks a kernel up; ok is false if there is none of that name. NAME@BASE is
+// the kernel NAME on another base than its own, and goes by that name.
 func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
+	name, base, other := strings.Cut(name, "@")
 	for _, k := range t.kernels {
-		if k.Name == name {
+		if k.Name != name {
+			continue
+		}
+		if !other || base == k.Base {
 			return k, true
 		}
+		k.Name, k.Base = name+"@"+base, base
+		_, ok := t.bases[base]
+		return k, ok
 	}
 	return Kernel{}, false
 }
+
+// Bases lists the names of the bases, in order.
+func (t *Tables) Bases() []string { return slices.Sorted(maps.Keys(t.bases)) }
 
 // Base looks a base up; ok is false if there is none of that name.
 func (t *Tables) Base(name string) (b Base, ok bool) {

@@ -59,9 +59,11 @@ func TestTablesUsed(t *testing.T) {
 	for _, s := range slices.Concat(upstreamSeries, []string{adapter}) {
 		used["patches/"+s] = true
 	}
+	for _, base := range tables.Bases() { // each can be given as NAME@BASE
+		used["bases/"+base+".toml"] = true
+	}
 	for _, k := range tables.Kernels() {
 		used["table/"+k.Name+".toml"] = true
-		used["bases/"+k.Base+".toml"] = true
 		for _, c := range k.Config {
 			used["config/"+c+".config"] = true
 		}
@@ -84,6 +86,23 @@ func TestTablesUsed(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A kernel on another base has a name of its own; on its own base it has not.
+func TestKernelOnBase(t *testing.T) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _ := tables.Kernel("stock")
+	for name, want := range map[string]string{
+		"stock": "stock " + own.Base, "stock@" + own.Base: "stock " + own.Base, "stock@7.3": "stock@7.3 7.3", "stock@9.9": "", "none@6.1": "", "stock@": "",
+	} {
+		k, ok := tables.Kernel(name)
+		if got := k.Name + " " + k.Base; ok != (want != "") || ok && got != want {
+			t.Errorf("%s is %s, %v, want %q", name, got, ok, want)
+		}
 	}
 }
 

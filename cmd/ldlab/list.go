@@ -31,6 +31,7 @@ var lists = []struct {
 	rows func() ([]listed, error)
 }{
 	{"kernels", listKernels},
+	{"bases", listBases},
 	{"arches", listArches},
 	{"settings", listSettings},
 	{"scenarios", listScenarios},
@@ -47,7 +48,7 @@ func newList() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List kernels, architectures, settings, scenarios, probes, known gaps and the rules of verdicts",
+		Short:     "List kernels, their bases, architectures, settings, scenarios, probes, known gaps and the rules of verdicts",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
@@ -103,7 +104,20 @@ func listKernels() ([]listed, error) {
 	}
 	var rows []listed
 	for _, k := range t.Kernels() {
-		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, strings.Join(k.Series, "+"), k.Interface)})
+		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, cmp.Or(strings.Join(k.Series, "+"), "none"), k.Interface)})
+	}
+	return rows, nil
+}
+
+func listBases() ([]listed, error) {
+	t, err := kernels.Load()
+	if err != nil {
+		return nil, err
+	}
+	var rows []listed
+	for _, name := range t.Bases() {
+		b, _ := t.Base(name)
+		rows = append(rows, listed{name, fmt.Sprintf("%s (%s)", b.Title, b.Source)})
 	}
 	return rows, nil
 }

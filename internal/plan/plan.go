@@ -305,7 +305,7 @@ func pickBuilds(t *kernels.Tables, sel Selection, in kernels.Resolved) ([]Build,
 	for _, name := range names {
 		k, ok := t.Kernel(name)
 		if !ok {
-			return nil, usagef("%s", unknownText("kernel", name, t.Names()))
+			return nil, usagef("%s", unknownKernel(t, name))
 		}
 		n := len(builds)
 		for _, a := range arches {
@@ -318,6 +318,16 @@ func pickBuilds(t *kernels.Tables, sel Selection, in kernels.Resolved) ([]Build,
 		}
 	}
 	return builds, nil
+}
+
+// unknownKernel explains why the tables have no kernel of the name: there is no such
+// kernel, or no such base.
+func unknownKernel(t *kernels.Tables, name string) string {
+	kernel, base, _ := strings.Cut(name, "@")
+	if _, ok := t.Kernel(kernel); ok {
+		return unknownText("base", base, t.Bases())
+	}
+	return unknownText("kernel", kernel, t.Names())
 }
 
 func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {

@@ -18,6 +18,8 @@ const requireEnv = "LDLAB_REQUIRE"
 
 // words are what a test may need, and where it comes from.
 var words = map[string]string{
+	"apt-get":  "Debian package apt",
+	"dpkg-deb": "Debian package dpkg",
 	"gcc":      "Debian package gcc",
 	"git":      "Debian package git",
 	"kernels":  "ldlab build",

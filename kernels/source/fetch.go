@@ -147,6 +147,8 @@ func (j *job) fetch(ctx context.Context) (Origin, error) {
 	switch j.source.Kind {
 	case Apt:
 		o, id, err = j.fetchApt(ctx, fresh)
+	case Upstream:
+		o, id, err = j.fetchUpstream(ctx, fresh)
 	case Tarball:
 		o, id, err = j.fetchTarball(ctx, fresh)
 	case Git:
@@ -254,8 +256,8 @@ func (j *job) open(ctx context.Context, id string) (Origin, error) {
 // slotName names a source's place in the cache.
 func slotName(s Source) string {
 	switch s.Kind {
-	case Apt:
-		return host.Fit("apt-" + s.Name)
+	case Apt, Upstream:
+		return host.Fit(string(s.Kind) + "-" + s.Name)
 	case Tarball:
 		return "tarball-" + s.SHA256[:16]
 	}

@@ -1,57 +1,38 @@
 package source
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/host"
-	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 
-// fetchApt downloads a source package from the apt sources that the machine is
-// configured with. apt gets a state and a cache of its own inside ours: neither
-// root nor a change to the machine's is needed. Signatures and checksums are
-// apt's to verify.
+// fetchApt downloads Debian's package of a kernel source: from the apt sources that
+// the machine is configured with, and if these do not know it, from other suites
+// of their Debian mirror.
 func (j *job) fetchApt(ctx context.Context, fresh string) (Origin, string, error) {
-	state := filepath.Join(j.slot, "apt")
-	for _, dir := range []string{"state/lists/partial", "cache/archives/partial", "log"} {
-		if err := os.MkdirAll(filepath.Join(state, dir), 0o755); err != nil {
-			return Origin{}, "", err
-		}
-	}
-	options := []string{
-		"-q", "-q",
-		"-o", "Dir::State=" + filepath.Join(state, "state"),
-		"-o", "Dir::Cache=" + filepath.Join(state, "cache"),
-		"-o", "Dir::Log=" + filepath.Join(state, "log"),
-		// As root, apt would drop to a user who can't write to our cache.
-		"-o", "APT::Sandbox::User=root",
-		"-o", "Acquire::Languages=none",
-		// Hooks of the machine are about the machine's state.
-		"-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=",
-	}
-	if err := j.aptGet(ctx, fresh, "lists of packages", append(options, "update")); err != nil {
+	apt, versions, err := j.findApt(ctx)
+	if err != nil {
 		return Origin{}, "", err
 	}
-	if err := j.aptGet(ctx, fresh, j.source.Name, append(options, "download", j.source.Name)); err != nil {
+	var version string
+	err = apt.newest(j.source.Name, versions, func(v string) error {
+		version = v
+		return apt.runIn(ctx, fresh, j.source.Name, []string{"apt-get", "-q", "-q", "download", j.source.Name + "=" + v})
+	})
+	if err != nil {
 		return Origin{}, "", err
 	}
 	debs, err := filepath.Glob(filepath.Join(fresh, "*.deb"))
 	if err != nil || len(debs) != 1 {
 		return Origin{}, "", fmt.Errorf("apt-get download left %d packages", len(debs))
 	}
-	version, err := proc.Output(ctx, proc.Command{Argv: []string{"dpkg-deb", "-f", debs[0], "Version"}})
-	if err != nil {
-		return Origin{}, "", err
-	}
-	o := Origin{Detail: j.source.Name + " " + strings.TrimSpace(string(version))}
+	o := Origin{Detail: j.source.Name + " " + version}
 	if o.SHA256, err = host.SumFile(debs[0]); err != nil {
 		return Origin{}, "", err
 	}
@@ -70,34 +51,114 @@ func (j *job) fetchApt(ctx context.Context, fresh string) (Origin, string, error
 			return Origin{}, "", err
 		}
 	}
-	return o, host.Fit(strings.TrimSpace(string(version))), nil
+	return o, host.Fit(version), nil
 }
 
-// aptGet runs apt-get and turns its status lines into progress.
-func (j *job) aptGet(ctx context.Context, dir, what string, args []string) error {
-	r, w, err := os.Pipe()
+// findApt returns the state that knows the source's package, and its versions.
+func (j *job) findApt(ctx context.Context) (*aptState, []string, error) {
+	apt, err := j.ownApt(ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	m := progress.NewMeter(j.Events, progress.Fetching, 100)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		in := bufio.NewScanner(r)
-		for in.Scan() { // dlstatus:1:20.5:Retrieving file 1 of 1
-			if f := strings.SplitN(in.Text(), ":", 4); len(f) == 4 {
-				if percent, err := strconv.ParseFloat(f[2], 64); err == nil {
-					m.Set(int64(percent), what)
-				}
+	versions, err := apt.versions(ctx, j.source.Name)
+	if err != nil || len(versions) > 0 {
+		return apt, versions, err
+	}
+	if apt, err = j.wideApt(ctx, apt, "deb"); err != nil {
+		return nil, nil, fmt.Errorf("the machine's apt sources have no package %s: %w", j.source.Name, err)
+	}
+	versions, err = apt.versions(ctx, j.source.Name)
+	if err == nil && len(versions) == 0 {
+		err = fmt.Errorf("there is no package %s in the machine's apt sources or in another suite of their Debian mirror", j.source.Name)
+	}
+	return apt, versions, err
+}
+
+// upstreamPackage is Debian's source package of the kernel. Its .orig.tar is
+// upstream's release, without what Debian cannot distribute.
+const upstreamPackage = "linux"
+
+// fetchUpstream downloads the newest release of a series of upstream that Debian
+// has packaged and the mirror has, without Debian's patches.
+func (j *job) fetchUpstream(ctx context.Context, fresh string) (Origin, string, error) {
+	own, err := j.ownApt(ctx)
+	if err != nil {
+		return Origin{}, "", err
+	}
+	apt, err := j.wideApt(ctx, own, "deb-src")
+	if err != nil {
+		return Origin{}, "", err
+	}
+	all, err := apt.versions(ctx, upstreamPackage)
+	if err != nil {
+		return Origin{}, "", err
+	}
+	packaged := map[string]string{} // Debian's version by upstream's
+	var releases []string
+	for _, v := range all {
+		release, ok := upstreamRelease(v, j.source.Name)
+		if ok && packaged[release] == "" {
+			packaged[release] = v
+			releases = append(releases, release)
+		}
+	}
+	if len(releases) == 0 {
+		return Origin{}, "", fmt.Errorf("no suite of the machine's Debian mirror has a source package of Linux %s", j.source.Name)
+	}
+	file := filepath.Join(fresh, "tarball")
+	var o Origin
+	var got string
+	err = apt.newest("the release", releases, func(release string) error {
+		uri, sum, err := apt.tarball(ctx, packaged[release])
+		if err != nil {
+			return err
+		}
+		got, o = release, Origin{Detail: filepath.Base(uri), SHA256: sum}
+		return apt.runIn(ctx, fresh, o.Detail, []string{aptHelper, "download-file", uri, file, "SHA256:" + sum})
+	})
+	if err != nil {
+		return Origin{}, "", err
+	}
+	if err := j.extract(ctx, file, filepath.Join(fresh, "tree")); err != nil {
+		return Origin{}, "", err
+	}
+	return o, host.Fit(got), os.Remove(file)
+}
+
+// aptHelper downloads as apt does, by each of its methods.
+const aptHelper = "/usr/lib/apt/apt-helper"
+
+// tarball returns where upstream's tarball of a version of the source package is,
+// and its SHA-256, which the signed list has.
+func (s *aptState) tarball(ctx context.Context, version string) (uri, sum string, err error) {
+	out, err := s.output(ctx, "apt-get", "-q", "-q", "source", "--print-uris", "--only-source", upstreamPackage+"="+version)
+	if err != nil {
+		return "", "", err
+	}
+	for _, line := range strings.Split(out, "\n") { // 'URI' FILE SIZE SHA256:SUM
+		f := strings.Fields(line)
+		if len(f) == 4 && strings.Contains(f[1], ".orig.tar.") {
+			uri, sum = strings.Trim(f[0], "'"), strings.TrimPrefix(f[3], "SHA256:")
+			if len(sum) == 64 {
+				return uri, sum, nil
 			}
 		}
-		io.Copy(io.Discard, r) // apt must never block on us
-	}()
-	err = proc.Run(ctx, proc.Command{
-		Argv: append([]string{"apt-get", "-o", "APT::Status-Fd=3"}, args...), Dir: dir, Files: []*os.File{w}, Family: true,
-	})
-	w.Close()
-	<-done
-	r.Close()
-	return err
+	}
+	return "", "", fmt.Errorf("the source package %s %s has no tarball of upstream with a SHA-256", upstreamPackage, version)
+}
+
+// upstreamRelease is upstream's part of a version of Debian's; ok reports whether it
+// is a release of the series: 6.12.107 of 6.12.107-1 is one of 6.12, and 7.3~rc7 is
+// one of 7.3.
+func upstreamRelease(version, series string) (release string, ok bool) {
+	if _, after, found := strings.Cut(version, ":"); found {
+		version = after
+	}
+	release = version
+	if i := strings.LastIndex(version, "-"); i >= 0 {
+		release = version[:i]
+	}
+	number, _, _ := strings.Cut(release, "~")
+	parts := strings.Split(number, ".")
+	return release, len(parts) >= 2 && slices.Equal(parts[:2], strings.Split(series, "."))
 }

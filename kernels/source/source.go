@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -12,16 +13,17 @@ type Kind string
 
 // The kinds of source.
 const (
-	Apt     Kind = "apt"     // a Debian source package, from the machine's own apt sources
-	Dir     Kind = "dir"     // a local directory; what changes there is picked up
-	Git     Kind = "git"     // a local git repository at a revision
-	Tarball Kind = "tarball" // a file or URL with its checksum
+	Apt      Kind = "apt"      // Debian's package of a kernel source, such as linux-source-6.12
+	Upstream Kind = "upstream" // the newest release of a series of upstream that Debian has packaged, without Debian's patches
+	Dir      Kind = "dir"      // a local directory; what changes there is picked up
+	Git      Kind = "git"      // a local git repository at a revision
+	Tarball  Kind = "tarball"  // a file or URL with its checksum
 )
 
 // A Source names a kernel source.
 type Source struct {
 	Kind   Kind
-	Name   string // package, path or URL
+	Name   string // package, series (6.12), path or URL
 	Rev    string // Git: the revision
 	SHA256 string // Tarball: of the file, in lower-case hex
 }
@@ -49,7 +51,9 @@ func (s Source) String() string {
 	return fmt.Sprintf("%s:%s", s.Kind, s.Name)
 }
 
-// Parse takes the text form of a source: apt:PACKAGE, dir:PATH,
+var seriesNumber = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
+
+// Parse takes the text form of a source: apt:PACKAGE, upstream:SERIES, dir:PATH,
 // git:PATH@REV, tarball:PATH#sha256=HEX or tarball:URL#sha256=HEX. Paths
 // become absolute.
 func Parse(text string) (Source, error) {
@@ -57,6 +61,10 @@ func Parse(text string) (Source, error) {
 	s := Source{Kind: Kind(kind), Name: name}
 	switch s.Kind {
 	case Apt, Dir:
+	case Upstream:
+		if !seriesNumber.MatchString(name) {
+			return Source{}, fmt.Errorf("parse source %q: %q is not a series; write upstream:6.12", text, name)
+		}
 	case Git:
 		at := strings.LastIndex(name, "@")
 		if at < 0 || at == len(name)-1 {
@@ -74,12 +82,12 @@ func Parse(text string) (Source, error) {
 		}
 		s.SHA256 = strings.ToLower(s.SHA256)
 	default:
-		return Source{}, fmt.Errorf("parse source %q: unknown kind %q; there are apt, dir, git and tarball", text, kind)
+		return Source{}, fmt.Errorf("parse source %q: unknown kind %q; there are apt, upstream, dir, git and tarball", text, kind)
 	}
 	if s.Name == "" || strings.HasPrefix(s.Name, "-") {
 		return Source{}, fmt.Errorf("parse source %q: %q names nothing", text, s.Name)
 	}
-	if s.Kind == Apt || s.remote() {
+	if s.Kind == Apt || s.Kind == Upstream || s.remote() {
 		return s, nil
 	}
 	abs, err := filepath.Abs(s.Name)

@@ -1,0 +1,210 @@
+package source
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/proc"
+	"github.com/ldlab/ldlab/kernels/internal/progress"
+)
+
+// An aptState is a state and a cache of apt of its own: neither root nor a change
+// to the machine's are needed. Signatures and checksums are apt's to verify.
+type aptState struct {
+	job     *job
+	dir     string
+	options []string
+}
+
+// debianKeyring has the keys of Debian's archive, where the package of that name is
+// installed.
+const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// suites are those of Debian's archive that have kernels, by the label of the
+// archive in its Release files. These names stay when Debian releases; a mirror
+// that lacks some of them is as good.
+var suites = map[string][]string{
+	"Debian": {
+		"oldstable", "oldstable-updates", "oldstable-backports", "stable", "stable-updates", "stable-backports", "unstable", "experimental",
+	},
+	"Debian-Security": {"oldstable-security", "stable-security"},
+}
+
+// ownApt has the lists of the apt sources that the machine is configured with.
+func (j *job) ownApt(ctx context.Context) (*aptState, error) {
+	s, err := j.aptState("apt")
+	if err != nil {
+		return nil, err
+	}
+	return s, s.run(ctx, "lists of packages", "update")
+}
+
+// wideApt has the lists of each of suites on the Debian mirrors that own is
+// configured with, of packages (deb) or of source packages (deb-src).
+func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptState, error) {
+	list, err := own.wideList(ctx, kind)
+	if err != nil {
+		return nil, err
+	}
+	s, err := j.aptState("apt-" + kind)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(s.dir, "sources.list")
+	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
+		return nil, err
+	}
+	s.options = append(s.options, "-o", "Dir::Etc::SourceList="+file, "-o", "Dir::Etc::SourceParts=/dev/null")
+	// apt fails if a suite is missing, and has the lists of the others all the same.
+	err = s.run(ctx, "lists of more suites", "update")
+	var failed *proc.Error
+	if errors.As(err, &failed) && strings.Contains(failed.Stderr, "does not have a Release file") {
+		err = nil
+	}
+	return s, err
+}
+
+// wideList makes a list of apt sources.
+func (s *aptState) wideList(ctx context.Context, kind string) (string, error) {
+	out, err := s.output(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages")
+	if err != nil {
+		return "", err
+	}
+	signed := ""
+	if _, err := os.Stat(debianKeyring); err == nil {
+		signed = "[signed-by=" + debianKeyring + "] "
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	var lines []string
+	for _, line := range strings.Split(out, "\n") {
+		f := strings.Split(line, "|")
+		if len(f) != 3 || f[0] != "Debian" {
+			continue
+		}
+		for _, suite := range suites[f[1]] {
+			lines = append(lines, fmt.Sprintf("%s %s%s %s main\n", kind, signed, f[2], suite))
+		}
+	}
+	slices.Sort(lines)
+	if len(lines) == 0 {
+		return "", errors.New("the machine's apt sources have no Debian mirror")
+	}
+	return strings.Join(slices.Compact(lines), ""), nil
+}
+
+func (j *job) aptState(name string) (*aptState, error) {
+	dir := filepath.Join(j.slot, name)
+	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "log"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return &aptState{j, dir, []string{
+		"-o", "Dir::State=" + filepath.Join(dir, "state"),
+		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
+		"-o", "Dir::Log=" + filepath.Join(dir, "log"),
+		// As root, apt would drop to a user who can't write to our cache.
+		"-o", "APT::Sandbox::User=root",
+		"-o", "Acquire::Languages=none",
+		// Hooks of the machine are about the machine's state.
+		"-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=",
+	}}, nil
+}
+
+// versions lists the versions of a package, or of a source package where the lists
+// are of these, the newest first.
+func (s *aptState) versions(ctx context.Context, name string) ([]string, error) {
+	out, err := s.output(ctx, "apt-cache", "madison", name)
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, line := range strings.Split(out, "\n") {
+		if f := strings.Split(line, "|"); len(f) == 3 && strings.TrimSpace(f[0]) == name {
+			versions = append(versions, strings.TrimSpace(f[1]))
+		}
+	}
+	slices.Sort(versions)
+	versions = slices.Compact(versions)
+	slices.SortFunc(versions, func(a, b string) int {
+		if proc.Run(ctx, proc.Command{Argv: []string{"dpkg", "--compare-versions", a, "gt", b}}) == nil {
+			return -1
+		}
+		return 1
+	})
+	return versions, nil
+}
+
+// newest calls get with the versions, the newest first, until one is served. A
+// mirror's lists may be newer than its files.
+func (s *aptState) newest(what string, versions []string, get func(version string) error) error {
+	for i, v := range versions {
+		err := get(v)
+		if !notServed(err) {
+			return err
+		}
+		next := "no other version is left"
+		if i+1 < len(versions) {
+			next = "trying " + versions[i+1]
+		}
+		s.job.Events(progress.Event{Phase: progress.Noting, Message: fmt.Sprintf("the mirror lists %s %s and does not have it: %s", what, v, next)})
+	}
+	return fmt.Errorf("the mirror has none of the versions of %s that it lists: %s", what, strings.Join(versions, ", "))
+}
+
+// notServed reports whether apt failed because the mirror lacks a file.
+func notServed(err error) bool {
+	var failed *proc.Error
+	return errors.As(err, &failed) && (strings.Contains(failed.Stderr, " 404 ") || strings.Contains(failed.Stderr, "File not found"))
+}
+
+// output runs a program of apt and returns what it prints.
+func (s *aptState) output(ctx context.Context, program string, args ...string) (string, error) {
+	out, err := proc.Output(ctx, proc.Command{Argv: slices.Concat([]string{program}, s.options, args), Family: true})
+	return string(out), err
+}
+
+// run runs apt-get.
+func (s *aptState) run(ctx context.Context, what string, args ...string) error {
+	return s.runIn(ctx, s.dir, what, append([]string{"apt-get", "-q", "-q"}, args...))
+}
+
+// runIn runs a program of apt in a directory and turns its status lines into
+// progress.
+func (s *aptState) runIn(ctx context.Context, dir, what string, argv []string) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	m := progress.NewMeter(s.job.Events, progress.Fetching, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		in := bufio.NewScanner(r)
+		for in.Scan() { // dlstatus:1:20.5:Retrieving file 1 of 1
+			if f := strings.SplitN(in.Text(), ":", 4); len(f) == 4 {
+				if percent, err := strconv.ParseFloat(f[2], 64); err == nil {
+					m.Set(int64(percent), what)
+				}
+			}
+		}
+		io.Copy(io.Discard, r) // apt must never block on us
+	}()
+	err = proc.Run(ctx, proc.Command{
+		Argv: slices.Concat(argv[:1], []string{"-o", "APT::Status-Fd=3"}, s.options, argv[1:]), Dir: dir, Files: []*os.File{w}, Family: true,
+	})
+	w.Close()
+	<-done
+	r.Close()
+	return err
+}
