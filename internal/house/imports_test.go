@@ -35,7 +35,7 @@ var rooms = map[string][]string{
 	"kernels/build":             {"internal/arch", "internal/cache", "internal/proc", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/image":             {"internal/arch", "kernels/internal", "kernels/kconfig", "lockdown"},
 	"kernels/internal":          {"internal/arch", "lockdown"},
-	"kernels/kconfig":           {"kernels/internal"},
+	"kernels/kconfig":           {"kernels/internal", "kernels/patchset"},
 	"kernels/patchset":          {"kernels/internal"},
 	"kernels/source":            {"internal/cache", "internal/proc", "kernels/internal", "kernels/patchset"},
 	"vm":                        {"internal/arch", "internal/guestproto/vport", "internal/pace", "internal/proc", "vm/qmp"},

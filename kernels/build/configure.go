@@ -47,7 +47,7 @@ func (j *job) configure(ctx context.Context, w *source.WorkTree, o *patchset.Ove
 	if err != nil {
 		return err
 	}
-	want := kconfig.Merge(j.Fragments)
+	want := kconfig.Merge(j.Fragments, j.origin.Version)
 	if err := os.WriteFile(file, kconfig.Append(text, want), 0o644); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package kconfig
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,6 +36,8 @@ func TestParseFragment(t *testing.T) {
 		"\nA=y # why\n":                          "x.config:2: ",
 		"CONFIG_A=yes # why\n":                   "x.config:1: ",
 		"CONFIG_A=y # why\nCONFIG_A=y # again\n": "x.config:2: CONFIG_A=y: CONFIG_A was set in line 1 already",
+		"CONFIG_A=y # >= six: why\n":             `x.config:1: ">= six: why" is not VERSIONS: reason`,
+		"CONFIG_A=y # >= 6.1:\n":                 `x.config:1: ">= 6.1:" is not VERSIONS: reason`,
 		"CONFIG_A=y # why\n\nCONFIG_A=n # not\n": "x.config:3: CONFIG_A=n: CONFIG_A was set in line 1 already",
 	} {
 		if _, err := ParseFragment("x.config", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -47,9 +50,31 @@ func TestParseFragment(t *testing.T) {
 func TestMerged(t *testing.T) {
 	a, _ := ParseFragment("a.config", []byte("CONFIG_A=y # a\nCONFIG_B=y # a\n"))
 	b, _ := ParseFragment("b.config", []byte("CONFIG_A=n # b\n"))
-	got := Merge([]Fragment{a, b})
+	got := Merge([]Fragment{a, b}, "6.12.117")
 	if len(got) != 2 || got[0].String() != "b.config:1: CONFIG_A=n" || got[1].String() != "a.config:2: CONFIG_B=y" {
 		t.Errorf("got %v", got)
+	}
+}
+
+// A line that is for other versions is not there, and does not decide.
+func TestMergedAtVersion(t *testing.T) {
+	a, err := ParseFragment("a.config", []byte("CONFIG_A=y # a\nCONFIG_B=y # >= 6.4, < 7.3: tracefs: b\n"))
+	if err != nil || a.Lines[1].Reason != "tracefs: b" {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	b, err := ParseFragment("b.config", []byte("CONFIG_A=n # < 6.4: b\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{
+		"6.1.187": "[b.config:1: CONFIG_A=n]",
+		"6.4":     "[a.config:1: CONFIG_A=y a.config:2: CONFIG_B=y]",
+		"7.2.8":   "[a.config:1: CONFIG_A=y a.config:2: CONFIG_B=y]",
+		"7.3.4":   "[a.config:1: CONFIG_A=y]",
+	} {
+		if got := fmt.Sprint(Merge([]Fragment{a, b}, version)); got != want {
+			t.Errorf("%s: %s, want %s", version, got, want)
+		}
 	}
 }
 
@@ -103,7 +128,7 @@ config FREE
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = Check(got, Merge([]Fragment{f}), Tree{FS: tree, SrcArch: SrcArch(tree, "x86_64")})
+		err = Check(got, Merge([]Fragment{f}, "6.12.117"), Tree{FS: tree, SrcArch: SrcArch(tree, "x86_64")})
 		switch {
 		case want == "" && err != nil, want != "" && err == nil:
 			t.Errorf("%s: %v", line, err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
 // A Fragment is a file of config lines, each with its reason.
@@ -13,13 +15,16 @@ type Fragment struct {
 	Lines []Option
 }
 
-// An Option is one line of a fragment: CONFIG_X=value  # reason.
+// An Option is one line of a fragment: CONFIG_X=value  # reason. A reason may
+// begin with the kernel versions that the line is for: # >= 6.4, < 7.3: reason.
 type Option struct {
 	File   string
 	Line   int
 	Symbol string // with CONFIG_
 	Value  string // y, m, n, a number or a quoted string; n is "not set"
 	Reason string
+
+	Versions patchset.Versions // of kernels that have the symbol; the zero value: all
 }
 
 // DotConfig is the line as .config has it.
@@ -36,6 +41,9 @@ func (s Option) String() string {
 
 var optionLine = regexp.MustCompile(`^(CONFIG_[A-Za-z0-9_]+)=([a-z]|-?[0-9]+|0x[0-9a-fA-F]+|"[^"]*")\s+#\s+(\S.*)$`)
 
+// versionsOf matches a reason that begins with versions.
+var versionsOf = regexp.MustCompile(`^([<>=][^:]*):\s*(.*)$`)
+
 // ParseFragment is strict: a line is blank, a comment, or an option with its
 // reason; a symbol is set once.
 func ParseFragment(name string, data []byte) (Fragment, error) {
@@ -50,7 +58,14 @@ func ParseFragment(name string, data []byte) (Fragment, error) {
 		if m == nil {
 			return Fragment{}, fmt.Errorf("%s:%d: %q is not CONFIG_X=value  # reason", name, i+1, text)
 		}
-		s := Option{name, i + 1, m[1], m[2], m[3]}
+		s := Option{File: name, Line: i + 1, Symbol: m[1], Value: m[2], Reason: m[3]}
+		if v := versionsOf.FindStringSubmatch(s.Reason); v != nil {
+			var err error
+			if s.Versions, err = patchset.ParseVersions(v[1]); err != nil || v[2] == "" {
+				return Fragment{}, fmt.Errorf("%s:%d: %q is not VERSIONS: reason", name, i+1, s.Reason)
+			}
+			s.Reason = v[2]
+		}
 		if f, ok := first[s.Symbol]; ok {
 			return Fragment{}, fmt.Errorf("%s: %s was set in line %d already", s, s.Symbol, f.Line)
 		}
@@ -60,12 +75,16 @@ func ParseFragment(name string, data []byte) (Fragment, error) {
 	return f, nil
 }
 
-// Merge joins fragments. If several set a symbol, the last one decides.
-func Merge(frags []Fragment) []Option {
+// Merge joins the lines of fragments that are for a kernel version. If several
+// set a symbol, the last one decides.
+func Merge(frags []Fragment, version string) []Option {
 	last := map[string]int{}
 	var all []Option
 	for _, f := range frags {
 		for _, s := range f.Lines {
+			if !s.Versions.Has(version) {
+				continue
+			}
 			if i, ok := last[s.Symbol]; ok {
 				all[i] = s
 				continue

@@ -52,6 +52,7 @@ func FuzzConfig(f *testing.F) {
 func FuzzFragment(f *testing.F) {
 	for _, seed := range []string{
 		"# head\n\nCONFIG_A=y  # why\nCONFIG_B=\"a # b\" # why\nCONFIG_C=n # off\nCONFIG_D=-1 # number\n", "CONFIG_A=y # a\nCONFIG_A=n # b\n", "CONFIG_A=y\n", "CONFIG_A=\"\\\" # x\n",
+		"CONFIG_A=y # >= 6.12, < 7: why\nCONFIG_B=y # < 6.1: why\nCONFIG_C=y # > x: why\nCONFIG_D=y # = 6:\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -64,12 +65,12 @@ func FuzzFragment(f *testing.F) {
 			return
 		}
 		lines := strings.Split(string(data), "\n")
-		c, err := Parse(Append([]byte("CONFIG_BASE=y\n"), Merge([]Fragment{fragment})))
+		c, err := Parse(Append([]byte("CONFIG_BASE=y\n"), Merge([]Fragment{fragment}, "6.12.117")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, o := range fragment.Lines {
-			if c.Get(o.Symbol) != o.Value {
+			if o.Versions.Has("6.12.117") && c.Get(o.Symbol) != o.Value {
 				t.Errorf("%s is %s", o, c.Get(o.Symbol))
 			}
 			if o.Line < 1 || o.Line > len(lines) || !strings.HasPrefix(lines[o.Line-1], o.Symbol+"="+o.Value) {
