@@ -3,7 +3,6 @@ package kernels
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -35,19 +34,43 @@ func WhyAbsent(call string, b Built) string {
 	return whyAbsent(needs[call], b.ConfigValue, b.Arch.Name)
 }
 
+// whyAbsent is the reason of the first word that does not hold.
 func whyAbsent(needs []string, config func(string) (value string, known bool), arch string) string {
 	for _, n := range needs {
-		if off, ok := strings.CutSuffix(n, "=n"); ok {
-			if value, known := config(off); known && value != "n" {
-				return off + " is on"
-			}
-		} else if strings.HasPrefix(n, "CONFIG_") {
-			if value, known := config(n); known && value == "n" {
-				return n + " is off"
-			}
-		} else if one := strings.Split(n, "|"); !slices.Contains(one, arch) {
-			return strings.Join(one, ", ") + " only"
+		if why := whyNot(strings.Split(n, "|"), config, arch); why != "" {
+			return why
 		}
 	}
 	return ""
+}
+
+// whyNot is the reason why none of the alternatives holds: symbols, symbols with a
+// value, and architectures.
+func whyNot(alternatives []string, config func(string) (value string, known bool), arch string) string {
+	var off, arches []string
+	for _, a := range alternatives {
+		if !strings.HasPrefix(a, "CONFIG_") {
+			if a == arch {
+				return ""
+			}
+			arches = append(arches, a)
+			continue
+		}
+		symbol, wanted, exact := strings.Cut(a, "=")
+		value, known := config(symbol)
+		switch {
+		case !known, exact && value == wanted, !exact && value != "n":
+			return ""
+		case !exact || value == "n":
+			off = append(off, symbol+" is off")
+		case wanted == "n":
+			off = append(off, symbol+" is on")
+		default:
+			off = append(off, symbol+" is "+value+", not "+wanted)
+		}
+	}
+	if len(arches) > 0 {
+		off = append([]string{strings.Join(arches, ", ") + " only"}, off...)
+	}
+	return strings.Join(off, ", and ")
 }

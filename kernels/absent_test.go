@@ -21,6 +21,15 @@ func TestWhyAbsent(t *testing.T) {
 		{[]string{"powerpc"}, "powerpc only"},
 		{[]string{"sparc|x86_64", "CONFIG_OFF"}, "sparc, x86_64 only"},
 		{[]string{"sparc|arm64"}, ""},
+		{[]string{"CONFIG_OFF|CONFIG_ON"}, ""},
+		{[]string{"CONFIG_ON", "CONFIG_OFF|CONFIG_NONE"}, "CONFIG_OFF is off, and CONFIG_NONE is off"},
+		{[]string{"CONFIG_ON=y"}, ""},
+		{[]string{"CONFIG_MODULE=y"}, "CONFIG_MODULE is m, not y"},
+		{[]string{"CONFIG_OFF=y"}, "CONFIG_OFF is off"},
+		{[]string{"CONFIG_OFF=n"}, ""},
+		{[]string{"CONFIG_MODULE=n"}, "CONFIG_MODULE is on"},
+		{[]string{"sparc|CONFIG_ON"}, ""},
+		{[]string{"sparc|x86_64|CONFIG_OFF"}, "sparc, x86_64 only, and CONFIG_OFF is off"},
 	} {
 		if got := whyAbsent(c.needs, known, "arm64"); got != c.want {
 			t.Errorf("%q: %q, want %q", c.needs, got, c.want)
@@ -46,7 +55,7 @@ func TestSiteNeeds(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(needs), err)
 	}
 	call := regexp.MustCompile(`^[a-z0-9_/.-]+\.[ch]:[A-Za-z_]\w*$`)
-	word := regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+|[a-z0-9_]+(\|[a-z0-9_]+)*)$`)
+	word := regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+(=[ymn])?|[a-z0-9_]+)(\|(CONFIG_[A-Z0-9_]+(=[ymn])?|[a-z0-9_]+))*$`)
 	for c, list := range needs {
 		if !call.MatchString(c) {
 			t.Errorf("%q is no file:function", c)
