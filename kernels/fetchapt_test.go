@@ -59,7 +59,11 @@ func (m *mirror) suite(name, packages, sources string) {
 	m.t.Helper()
 	dir := filepath.Join(m.root, "debian/dists", name)
 	packages += "Package: other\nVersion: 1\nArchitecture: all\nMaintainer: t <t@example.org>\nFilename: other.deb\nSize: 3\nSHA256: " + host.Sum([]byte("deb")) + "\nDescription: t\n\n"
-	release := fmt.Sprintf("Origin: Debian\nLabel: Debian\nSuite: %s\nCodename: %s\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64 all\nComponents: main\nSHA256:\n", name, name)
+	codename := name
+	if name == "experimental" {
+		codename = "rc-buggy"
+	}
+	release := fmt.Sprintf("Origin: Debian\nLabel: Debian\nSuite: %s\nCodename: %s\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: amd64 all\nComponents: main\nSHA256:\n", name, codename)
 	for file, text := range map[string]string{"main/binary-amd64/Packages": packages, "main/source/Sources": sources} {
 		write(m.t, filepath.Join(dir, file), text)
 		release += fmt.Sprintf(" %s %d %s\n", host.Sum([]byte(text)), len(text), file)
@@ -167,14 +171,15 @@ func TestAptElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.suite("experimental", m.deb("fake-source", "6.12.1-1", file)+listed, "")
+	m.suite("rc-buggy", m.deb("fake-source", "6.12.2-1", file), "") // newer by the code name
 	b := newBench(t, "apt:fake-source")
 	builder := b.builder()
 	told := notes(builder)
 	built, err := builder.Build(t.Context(), b.spec("plain"))
-	if err != nil || built.Provenance.BaseDetail != "fake-source 6.12.1-1" {
+	if err != nil || built.Provenance.BaseDetail != "fake-source 6.12.2-1" {
 		t.Errorf("%v: %+v", err, built.Provenance)
 	}
-	want := "the mirror lists fake-source 6.12.9-1 and does not have it: trying 6.12.1-1"
+	want := "the mirror lists fake-source 6.12.9-1 and does not have it: trying 6.12.2-1"
 	if !slices.Contains(*told, want) {
 		t.Errorf("notes %q, want %q", *told, want)
 	}

@@ -51,7 +51,7 @@ func (j *job) ownApt(ctx context.Context) (*aptState, error) {
 // wideApt has the lists of each of suites on the Debian mirrors that own is
 // configured with, of packages (deb) or of source packages (deb-src).
 func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptState, error) {
-	list, err := own.wideList(ctx, kind)
+	list, err := own.wideList(ctx, kind, "")
 	if err != nil {
 		return nil, err
 	}
@@ -60,22 +60,42 @@ func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptStat
 		return nil, err
 	}
 	file := filepath.Join(s.dir, "sources.list")
-	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
+	s.options = append(s.options, "-o", "Dir::Etc::SourceList="+file, "-o", "Dir::Etc::SourceParts=/dev/null")
+	if err := s.updateWide(ctx, file, list); err != nil {
 		return nil, err
 	}
-	s.options = append(s.options, "-o", "Dir::Etc::SourceList="+file, "-o", "Dir::Etc::SourceParts=/dev/null")
-	// apt fails if a suite is missing, and has the lists of the others all the same.
-	err = s.run(ctx, "lists of more suites", "update")
-	var failed *proc.Error
-	if errors.As(err, &failed) && strings.Contains(failed.Stderr, "does not have a Release file") {
-		err = nil
+	// Of one release, a mirror may have newer lists by its code name than by its
+	// suite's name.
+	more, err := s.wideList(ctx, kind, "$(CODENAME)")
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	lines := slices.Sorted(strings.Lines(list + more))
+	return s, s.updateWide(ctx, file, strings.Join(slices.Compact(lines), ""))
 }
 
-// wideList makes a list of apt sources.
-func (s *aptState) wideList(ctx context.Context, kind string) (string, error) {
-	out, err := s.output(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages")
+// updateWide gets the lists of the apt sources in list, of which some may be missing.
+func (s *aptState) updateWide(ctx context.Context, file, list string) error {
+	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
+		return err
+	}
+	// apt fails if a suite is missing, and has the lists of the others all the same.
+	err := s.run(ctx, "lists of more suites", "update")
+	var failed *proc.Error
+	if errors.As(err, &failed) && strings.Contains(failed.Stderr, "does not have a Release file") {
+		return nil
+	}
+	return err
+}
+
+// wideList makes a list of apt sources: of all suites, or, with a field of apt's
+// index targets, of what that is in the lists that s has.
+func (s *aptState) wideList(ctx context.Context, kind, field string) (string, error) {
+	created := "Created-By: Packages"
+	if field != "" && kind == "deb-src" {
+		created = "Created-By: Sources"
+	}
+	out, err := s.output(ctx, "apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)|"+field, created)
 	if err != nil {
 		return "", err
 	}
@@ -88,10 +108,14 @@ func (s *aptState) wideList(ctx context.Context, kind string) (string, error) {
 	var lines []string
 	for _, line := range strings.Split(out, "\n") {
 		f := strings.Split(line, "|")
-		if len(f) != 3 || f[0] != "Debian" {
+		if len(f) != 4 || !strings.HasPrefix(f[0], "Debian") {
 			continue
 		}
-		for _, suite := range suites[f[1]] {
+		names := suites[f[1]]
+		if field != "" {
+			names = []string{f[3]}
+		}
+		for _, suite := range names {
 			lines = append(lines, fmt.Sprintf("%s %s%s %s main\n", kind, signed, f[2], suite))
 		}
 	}
