@@ -17,6 +17,7 @@ type Measurement struct {
 	Matrix   *matrix.Matrix
 	Coverage []matrix.Coverage
 	Mutation []matrix.Mutation
+	Diff     []matrix.Diff
 }
 
 // A Subject is the field of a Measurement that a view is written from.
@@ -26,6 +27,7 @@ const (
 	OfMatrix   Subject = "matrix"
 	OfCoverage Subject = "coverage"
 	OfMutation Subject = "mutation"
+	OfDiff     Subject = "diff"
 )
 
 // A View is a way to write a measurement.
@@ -48,6 +50,7 @@ var views = []View{
 	{"timing", OfMatrix, false, "", "timing.txt", ofMatrix(timing)},
 	{"coverage", OfCoverage, false, "", "coverage.txt", whole(coverages)},
 	{"mutation", OfMutation, false, "", "mutation.md", whole(mutations)},
+	{"diff", OfDiff, false, "", "diff.txt", whole(diffs)},
 }
 
 // whole buffers a view, so that it is written completely or not at all.

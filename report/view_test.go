@@ -77,7 +77,7 @@ func measurement(t testing.TB) Measurement {
 		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
 		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
-		Coverage: handMadeCoverage(), Mutation: handMadeMutation(),
+		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(),
 	}
 }
 
@@ -122,6 +122,16 @@ func TestScoreOfSource(t *testing.T) {
 	if m.Mutants[0].Kind = matrix.Allow; !strings.Contains(score(m), "0 false alarms") {
 		t.Error(score(m))
 	}
+}
+
+func handMadeDiff() []matrix.Diff {
+	d := matrix.Diff{From: "stock@6.1 6.1.187", To: "stock@7.3 7.3.4", Arch: "x86_64", Same: 7, Missing: []string{"probe new/probe\x1b"}, Calls: []matrix.CallChange{
+		{Call: "a.c:came", Reason: "dev_mem", Now: 1}, {Call: "b.c:went", Before: 2}, {Call: "c.c:more", Reason: "tracefs", Before: 1, Now: 3},
+	}}
+	for _, kind := range matrix.ChangeKinds() {
+		d.Changes = append(d.Changes, matrix.Change{Kind: kind, Probe: "devmem/open", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"dev_mem@boot"}, Why: "why\x1b[2J"})
+	}
+	return []matrix.Diff{d, {From: "a", To: "a", Arch: "arm64"}}
 }
 
 func handMadeMutation() []matrix.Mutation {

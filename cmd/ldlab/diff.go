@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+)
+
+func newDiff() *cobra.Command {
+	var names []string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "diff OLD [NEW]",
+		Short: "Print what changed between two runs, or between two kernels",
+		Long: `Diff compares the results of two runs: kernels of the same name, architecture by
+architecture. With --kernel FROM --kernel TO it compares two kernels, of one run
+if there is only one. It prints the checks that came or went in the machine code,
+and the probes whose verdict changed: newly leaking, enforced or unavailable, gaps
+that opened or closed. It exits with 1 if a cell has an unexpected verdict and had
+an expected one.`,
+		Example: `  ldlab run --kernel stock@6.12,stock@debian-7.3 --arch x86_64
+  ldlab diff out/latest --kernel stock@6.12 --kernel stock@debian-7.3`,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkDiff(args, names); err != nil {
+				return err
+			}
+			list, err := compareFiles(args, names)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(c.OutOrStdout(), list)
+			} else {
+				err = report.Write(c.OutOrStdout(), "diff", report.Measurement{Diff: list})
+			}
+			for _, d := range list {
+				if err == nil && d.Regressed() {
+					err = exitError(exitDiffers)
+				}
+			}
+			return err
+		},
+	}
+	c.Flags().StringSliceVar(&names, "kernel", nil, "kernel to compare from, and again: to")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// checkDiff checks the command line: two kernels or none, and two kernels if there
+// is one run only.
+func checkDiff(args, names []string) error {
+	switch {
+	case len(args) < 1 || len(args) > 2:
+		return &plan.UsageError{Text: "diff takes the results of one or two runs: ldlab diff OLD NEW"}
+	case len(names) != 0 && len(names) != 2:
+		return &plan.UsageError{Text: fmt.Sprintf("give --kernel twice, from and to, and not %d times", len(names))}
+	case len(args) == 1 && len(names) == 0:
+		return &plan.UsageError{Text: "one run has nothing to compare with: give two runs, or --kernel twice"}
+	}
+	return nil
+}
+
+func compareFiles(args, names []string) ([]matrix.Diff, error) {
+	var ms []*matrix.Matrix
+	for _, file := range args {
+		set, err := results.Load(file)
+		if err != nil {
+			return nil, fileError{err}
+		}
+		m, err := set.Matrix()
+		if err != nil {
+			return nil, fileError{err}
+		}
+		ms = append(ms, m)
+	}
+	from, to := "", ""
+	if len(names) == 2 {
+		from, to = names[0], names[1]
+	}
+	list, err := matrix.Compare(ms[0], ms[len(ms)-1], from, to)
+	if err != nil {
+		return nil, &plan.UsageError{Text: err.Error()}
+	}
+	return list, nil
+}

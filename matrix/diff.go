@@ -1,0 +1,214 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// A Diff is what changed from one kernel, or one run, to another, on one
+// architecture.
+type Diff struct {
+	From, To string // kernel, and version of its base
+	Arch     string
+
+	Calls   []CallChange // checks that the machine code of one has, and that of the other has not
+	Changes []Change     // cells with another verdict
+	Missing []string     `json:",omitempty"` // settings and probes that one of both does not have: nothing is known of them
+	Same    int          // cells with the same verdict
+}
+
+// A CallChange is a function that checks a reason in one of two kernels only, or
+// at another number of call sites.
+type CallChange struct {
+	Call        string // file:function
+	Reason      lockdown.Reason
+	Before, Now int // call sites
+}
+
+// A ChangeKind says what a change of a verdict means.
+type ChangeKind string
+
+// The kinds of change, the gravest first.
+const (
+	NewlyLeaking     ChangeKind = "leaking"
+	NewlyUnexpected  ChangeKind = "not as expected" // another verdict that a sound kernel does not get
+	NewlyLost        ChangeKind = "lost"            // or not run
+	GapOpened        ChangeKind = "gap opened"      // it was denied, and is a known gap now
+	NewlyAllowed     ChangeKind = "allowed"         // it was denied, and is allowed as expected now
+	NewlyUnavailable ChangeKind = "unavailable"
+	GapClosing       ChangeKind = "gap closed" // it was a known gap, and is denied now
+	NewlyEnforced    ChangeKind = "enforced"
+	NewlyOpen        ChangeKind = "open" // it was unexpected or unavailable
+	OtherChange      ChangeKind = "other"
+)
+
+// ChangeKinds lists the kinds, the gravest first.
+func ChangeKinds() []ChangeKind {
+	return []ChangeKind{NewlyLeaking, NewlyUnexpected, NewlyLost, GapOpened, NewlyAllowed, NewlyUnavailable, GapClosing, NewlyEnforced, NewlyOpen, OtherChange}
+}
+
+// A Change is a probe whose verdict changed in the same way in some settings.
+type Change struct {
+	Kind        ChangeKind
+	Probe       string
+	Before, Now Verdict
+	Settings    []string
+	Why         string `json:",omitempty"` // of the first setting's verdict now
+}
+
+// Regressed reports whether a cell has an unexpected verdict and had an expected
+// one.
+func (d Diff) Regressed() bool {
+	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Before.Expected() && !c.Now.Expected() })
+}
+
+// Compare compares the tables of two matrices that have the same architecture:
+// those of the kernels from and to, or, if these are empty, those of kernels with
+// the same name. It is an error if there is nothing to compare.
+func Compare(before, now *Matrix, from, to string) ([]Diff, error) {
+	var list []Diff
+	for _, b := range before.Tables {
+		for _, n := range now.Tables {
+			same := b.Kernel == n.Kernel
+			if from != "" || to != "" {
+				same = b.Kernel == from && n.Kernel == to
+			}
+			if same && b.Arch == n.Arch {
+				list = append(list, compareTables(b, n, before.Header.Kernel(b.Kernel, b.Arch), now.Header.Kernel(n.Kernel, n.Arch)))
+			}
+		}
+	}
+	if len(list) == 0 {
+		if from == "" {
+			return nil, fmt.Errorf("compare results: no kernel and architecture is in both: %s; %s", tableNames(before), tableNames(now))
+		}
+		return nil, fmt.Errorf("compare results: %s and %s are not both there for one architecture: %s; %s", from, to, tableNames(before), tableNames(now))
+	}
+	return list, nil
+}
+
+func tableNames(m *Matrix) string {
+	var names []string
+	for _, t := range m.Tables {
+		names = append(names, t.Kernel+" "+t.Arch)
+	}
+	return strings.Join(names, ", ")
+}
+
+func compareTables(b, n Table, bk, nk Kernel) Diff {
+	d := Diff{From: titleOf(bk), To: titleOf(nk), Arch: b.Arch, Calls: compareCalls(bk, nk)}
+	columns, rows := map[string]int{}, map[string]TableRow{}
+	for i, c := range b.Columns {
+		columns[c.Setting.String()] = i
+	}
+	for _, r := range b.Rows {
+		rows[r.Probe] = r
+	}
+	for _, c := range n.Columns {
+		if _, ok := columns[c.Setting.String()]; !ok {
+			d.Missing = append(d.Missing, "setting "+c.Setting.String())
+		}
+	}
+	for _, r := range n.Rows {
+		old, ok := rows[r.Probe]
+		if !ok {
+			d.Missing = append(d.Missing, "probe "+r.Probe)
+			continue
+		}
+		for i, c := range n.Columns {
+			if j, ok := columns[c.Setting.String()]; ok {
+				d.cell(r.Probe, c.Setting.String(), old.Cells[j], r.Cells[i])
+			}
+		}
+	}
+	order := ChangeKinds()
+	slices.SortStableFunc(d.Changes, func(x, y Change) int { return slices.Index(order, x.Kind) - slices.Index(order, y.Kind) })
+	return d
+}
+
+// titleOf names a kernel with the version of its base.
+func titleOf(k Kernel) string {
+	return strings.TrimSpace(k.Name + " " + k.Origin.BaseVersion)
+}
+
+// cell adds one cell to the diff.
+func (d *Diff) cell(probe, setting string, before, now Cell) {
+	switch {
+	case before.Verdict == now.Verdict:
+		d.Same++
+		return
+	case before.Verdict == NotPlanned || now.Verdict == NotPlanned:
+		return // one of both was asked for less
+	}
+	for i := range d.Changes {
+		if c := &d.Changes[i]; c.Probe == probe && c.Before == before.Verdict && c.Now == now.Verdict {
+			c.Settings = append(c.Settings, setting)
+			return
+		}
+	}
+	d.Changes = append(d.Changes, Change{changeKind(before.Verdict, now.Verdict), probe, before.Verdict, now.Verdict, []string{setting}, now.Why})
+}
+
+func changeKind(before, now Verdict) ChangeKind {
+	denied := func(v Verdict) bool { return v == Enforced || v == Shadowed || v == GapClosed }
+	switch {
+	case now == Leak:
+		return NewlyLeaking
+	case now == Lost || now == NotRun:
+		return NewlyLost
+	case !now.Expected():
+		return NewlyUnexpected
+	case now == OpenGap && denied(before):
+		return GapOpened
+	case now == Open && denied(before):
+		return NewlyAllowed
+	case now == Unavailable:
+		return NewlyUnavailable
+	case denied(now) && before == OpenGap:
+		return GapClosing
+	case denied(now) && !denied(before):
+		return NewlyEnforced
+	case now == Open || now == OpenGap || now == Conforms:
+		return NewlyOpen
+	}
+	return OtherChange
+}
+
+// compareCalls compares which functions check which reason, and at how many call
+// sites.
+func compareCalls(b, n Kernel) (list []CallChange) {
+	type call struct {
+		where  string
+		reason lockdown.Reason
+	}
+	count := func(k Kernel) map[call]int {
+		calls := map[call]int{}
+		for site, where := range k.Calls {
+			calls[call{where, k.Asks[site]}]++
+		}
+		return calls
+	}
+	before, now := count(b), count(n)
+	if len(before) == 0 || len(now) == 0 {
+		return nil // the call sites of one are not known
+	}
+	all := map[call]bool{}
+	for c := range before {
+		all[c] = true
+	}
+	for c := range now {
+		all[c] = true
+	}
+	for c := range all {
+		if before[c] != now[c] {
+			list = append(list, CallChange{c.where, c.reason, before[c], now[c]})
+		}
+	}
+	slices.SortFunc(list, func(x, y CallChange) int {
+		return strings.Compare(x.Call+" "+string(x.Reason), y.Call+" "+string(y.Reason))
+	})
+	return list
+}

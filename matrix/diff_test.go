@@ -1,0 +1,80 @@
+package matrix
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// side makes a matrix of one kernel with the verdicts of one probe in two settings.
+func side(kernel string, calls map[string]string, verdicts ...Verdict) *Matrix {
+	t := Table{Kernel: kernel, Arch: "x86_64", Rows: []TableRow{{Probe: "a/b"}}}
+	for i, v := range verdicts {
+		t.Columns = append(t.Columns, Column{Setting: lockdown.Setting{Level: []lockdown.Level{lockdown.Integrity, lockdown.Confidentiality}[i]}})
+		t.Rows[0].Cells = append(t.Rows[0].Cells, Cell{Judgment: Judgment{Verdict: v}})
+	}
+	return &Matrix{Header: Header{Kernels: []Kernel{{Name: kernel, Arch: "x86_64", Calls: calls, Asks: map[string]lockdown.Reason{"s1": "kexec", "s2": "kexec"}}}}, Tables: []Table{t}}
+}
+
+// Each change of a verdict has the kind that a reader looks for, and only those that
+// were expected and are not any more are a regression.
+func TestCompareKinds(t *testing.T) {
+	for _, c := range []struct {
+		before, now Verdict
+		kind        ChangeKind
+		regressed   bool
+	}{
+		{Enforced, Leak, NewlyLeaking, true},
+		{Unproven, Leak, NewlyLeaking, false},
+		{Open, Overblocked, NewlyUnexpected, true},
+		{Enforced, Lost, NewlyLost, true},
+		{Enforced, NotRun, NewlyLost, true},
+		{Enforced, OpenGap, GapOpened, false},
+		{Shadowed, Open, NewlyAllowed, false},
+		{Open, Unavailable, NewlyUnavailable, false},
+		{OpenGap, GapClosed, GapClosing, false},
+		{OpenGap, Enforced, GapClosing, false},
+		{Leak, Enforced, NewlyEnforced, false},
+		{Unavailable, Enforced, NewlyEnforced, false},
+		{Lost, Open, NewlyOpen, false},
+		{Shadowed, Enforced, OtherChange, false},
+	} {
+		list, err := Compare(side("k", nil, c.before, Open), side("k", nil, c.now, Open), "", "")
+		if err != nil || len(list) != 1 || len(list[0].Changes) != 1 || list[0].Same != 1 {
+			t.Fatalf("%s to %s: %v, %+v", c.before, c.now, err, list)
+		}
+		if got := list[0].Changes[0]; got.Kind != c.kind || list[0].Regressed() != c.regressed {
+			t.Errorf("%s to %s: %s, regressed %v, want %s, %v", c.before, c.now, got.Kind, list[0].Regressed(), c.kind, c.regressed)
+		}
+		if !slices.Contains(ChangeKinds(), c.kind) {
+			t.Errorf("%s is not in ChangeKinds", c.kind)
+		}
+	}
+	list, err := Compare(side("k", nil, Open, Open), side("k", nil, NotPlanned, Open), "", "")
+	if err != nil || len(list[0].Changes) != 0 || list[0].Same != 1 {
+		t.Errorf("a cell that is not planned: %v, %+v", err, list)
+	}
+}
+
+func TestCompareCalls(t *testing.T) {
+	before := side("old", map[string]string{"s1": "a.c:f", "s2": "a.c:g"}, Enforced)
+	now := side("new", map[string]string{"s1": "a.c:f", "s2": "a.c:f"}, Enforced)
+	list, err := Compare(before, now, "old", "new")
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%v: %+v", err, list)
+	}
+	want := []CallChange{{"a.c:f", "kexec", 1, 2}, {"a.c:g", "kexec", 1, 0}}
+	if !slices.Equal(list[0].Calls, want) || len(list[0].Changes) != 0 {
+		t.Errorf("%+v, want %+v", list[0], want)
+	}
+	unknown := side("new", nil, Enforced)
+	if list, err := Compare(before, unknown, "old", "new"); err != nil || len(list[0].Calls) != 0 {
+		t.Errorf("call sites that are not known: %v, %+v", err, list)
+	}
+	for _, names := range [][2]string{{"", ""}, {"old", "none"}} {
+		if list, err := Compare(before, now, names[0], names[1]); err == nil {
+			t.Errorf("%q: nothing is in both, and got %+v", names, list)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// diffs writes for a terminal what changed from one kernel or run to another.
+func diffs(b *strings.Builder, m Measurement) error {
+	for i, d := range m.Diff {
+		if i > 0 {
+			fmt.Fprintln(b)
+		}
+		diff(b, d)
+	}
+	return nil
+}
+
+func diff(b *strings.Builder, d matrix.Diff) {
+	fmt.Fprintf(b, "%s: from %s to %s\n", clean(d.Arch), clean(d.From), clean(d.To))
+	if len(d.Calls) > 0 {
+		fmt.Fprintf(b, "\n  calls of security_locked_down() that came, went or are another number\n")
+	}
+	for _, c := range d.Calls {
+		what := "came"
+		switch {
+		case c.Now == 0:
+			what = "went"
+		case c.Before > 0:
+			what = fmt.Sprintf("%d, before %d", c.Now, c.Before)
+		}
+		reason := string(c.Reason)
+		if reason == "" {
+			reason = "its reason is not known"
+		}
+		fmt.Fprintf(b, "  %s: %s (%s)\n", what, clean(c.Call), clean(reason))
+	}
+	var kind matrix.ChangeKind
+	for _, c := range d.Changes {
+		if c.Kind != kind {
+			kind = c.Kind
+			fmt.Fprintf(b, "\n  %s\n", kind)
+		}
+		line := fmt.Sprintf("  %s: %s, before %s (%s)", clean(c.Probe), c.Now, c.Before, settingList(c.Settings))
+		if c.Why != "" {
+			line += ": " + clean(c.Why)
+		}
+		fmt.Fprintln(b, line)
+	}
+	if len(d.Missing) > 0 {
+		fmt.Fprintf(b, "\n  not compared, because only the second has it: %s\n", clean(probeList(d.Missing)))
+	}
+	changed := 0
+	for _, c := range d.Changes {
+		changed += len(c.Settings)
+	}
+	fmt.Fprintf(b, "\n  %s changed, %s as before\n", Count(changed, "verdict"), Count(d.Same, "verdict"))
+}
+
+// settingList names a few settings and counts the rest.
+func settingList(settings []string) string { return clean(probeList(settings)) }
