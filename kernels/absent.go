@@ -12,15 +12,18 @@ import (
 //go:embed sites.toml
 var sitesTOML []byte
 
-// siteNeeds is sites.toml: what each file:function needs to be compiled.
-var siteNeeds = sync.OnceValues(func() (map[string][]string, error) {
-	var f struct {
-		Needs map[string][]string `toml:"needs"`
-	}
+// A siteTable is sites.toml.
+type siteTable struct {
+	Needs map[string][]string `toml:"needs"` // what each file:function needs to be compiled
+	Some  map[string]string   `toml:"some"`  // those that only some sources have, and which
+}
+
+var siteNeeds = sync.OnceValues(func() (siteTable, error) {
+	var f siteTable
 	if err := strict.Decode(sitesTOML, &f); err != nil {
-		return nil, fmt.Errorf("read sites.toml: %w", err)
+		return siteTable{}, fmt.Errorf("read sites.toml: %w", err)
 	}
-	return f.Needs, nil
+	return f, nil
 })
 
 // WhyAbsent is the reason why a kernel lacks the calls in a file:function of the
@@ -31,7 +34,7 @@ func WhyAbsent(call string, b Built) string {
 	if err != nil {
 		return ""
 	}
-	return whyAbsent(needs[call], b.ConfigValue, b.Arch.Name)
+	return whyAbsent(needs.Needs[call], b.ConfigValue, b.Arch.Name)
 }
 
 // whyAbsent is the reason of the first word that does not hold.

@@ -50,13 +50,13 @@ func TestWhyAbsent(t *testing.T) {
 
 // The table has nothing but calls, CONFIG symbols and architectures.
 func TestSiteNeeds(t *testing.T) {
-	needs, err := siteNeeds()
-	if err != nil || len(needs) < 70 {
-		t.Fatalf("%d rows, %v", len(needs), err)
+	table, err := siteNeeds()
+	if err != nil || len(table.Needs) < 70 {
+		t.Fatalf("%d rows, %v", len(table.Needs), err)
 	}
 	call := regexp.MustCompile(`^[a-z0-9_/.-]+\.[ch]:[A-Za-z_]\w*$`)
 	word := regexp.MustCompile(`^(CONFIG_[A-Z0-9_]+(=[ymn])?|[a-z0-9_]+)(\|(CONFIG_[A-Z0-9_]+(=[ymn])?|[a-z0-9_]+))*$`)
-	for c, list := range needs {
+	for c, list := range table.Needs {
 		if !call.MatchString(c) {
 			t.Errorf("%q is no file:function", c)
 		}
@@ -64,6 +64,19 @@ func TestSiteNeeds(t *testing.T) {
 			if !word.MatchString(n) {
 				t.Errorf("%s: %q is neither a CONFIG symbol nor architectures", c, n)
 			}
+		}
+	}
+}
+
+// Each call that only some sources have is a call of the table.
+func TestSomeSites(t *testing.T) {
+	table, err := siteNeeds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, has := range table.Some {
+		if _, ok := table.Needs[where]; !ok || has == "" {
+			t.Errorf("%s in [some]: not in [needs], or without the sources that have it", where)
 		}
 	}
 }

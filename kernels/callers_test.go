@@ -14,14 +14,14 @@ func TestCallersTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needs, err := siteNeeds()
+	table, err := siteNeeds()
 	if err != nil {
 		t.Fatal(err)
 	}
 	listed := map[string]bool{}
 	for _, k := range all {
 		listed[k.Site] = true
-		if _, ok := needs[k.Site]; !ok {
+		if _, ok := table.Needs[k.Site]; !ok {
 			t.Errorf("%s is not in sites.toml", k.Site)
 		}
 		if (len(k.By) > 0 && k.Why != "") != (k.ByNeeds != nil) {

@@ -53,14 +53,15 @@ func TestSitesOfBuild(t *testing.T) {
 // The table holds for every built kernel: exactly the expected calls are in the
 // machine code.
 func TestSitesOfRealKernels(t *testing.T) {
-	needs, err := siteNeeds()
+	table, err := siteNeeds()
 	if err != nil {
 		t.Fatal(err)
 	}
-	eachBuilt(t, func(t *testing.T, built Built) { checkSites(t, built, needs) })
+	eachBuilt(t, func(t *testing.T, built Built) { checkSites(t, built, table) })
 }
 
-// eachBuilt runs a test for each kernel of the table that is in the cache.
+// eachBuilt runs a test for each kernel of the table, on each base, that is in the
+// cache.
 func eachBuilt(t *testing.T, check func(*testing.T, Built)) {
 	tables, err := Load()
 	if err != nil {
@@ -72,16 +73,19 @@ func eachBuilt(t *testing.T, check func(*testing.T, Built)) {
 			if !k.On(a) {
 				continue
 			}
-			built, ok, err := (&Builder{}).Lookup(t.Context(), Spec{Kernel: k, Arch: a})
-			if errors.Is(err, os.ErrNotExist) || err == nil && !ok {
-				continue
+			for _, base := range tables.Bases() {
+				k, _ := tables.Kernel(k.Name + "@" + base)
+				built, ok, err := (&Builder{}).Lookup(t.Context(), Spec{Kernel: k, Arch: a})
+				if errors.Is(err, os.ErrNotExist) || err == nil && !ok {
+					continue
+				}
+				if err != nil {
+					t.Logf("kernel %s for %s: %v", k.Name, a.Name, err)
+					continue
+				}
+				checked++
+				t.Run(k.Name+"/"+a.Name, func(t *testing.T) { check(t, built) })
 			}
-			if err != nil {
-				t.Logf("kernel %s for %s: %v", k.Name, a.Name, err)
-				continue
-			}
-			checked++
-			t.Run(k.Name+"/"+a.Name, func(t *testing.T) { check(t, built) })
 		}
 	}
 	if checked == 0 {
@@ -89,7 +93,7 @@ func eachBuilt(t *testing.T, check func(*testing.T, Built)) {
 	}
 }
 
-func checkSites(t *testing.T, built Built, needs map[string][]string) {
+func checkSites(t *testing.T, built Built, table siteTable) {
 	sites, err := built.Sites()
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +114,7 @@ func checkSites(t *testing.T, built Built, needs map[string][]string) {
 	inSource := map[string]bool{}
 	for _, s := range sites.Source {
 		inSource[s.Where()] = true
-		if _, ok := needs[s.Where()]; !ok {
+		if _, ok := table.Needs[s.Where()]; !ok {
 			t.Errorf("%s is not in sites.toml", s.Where())
 		}
 		why := WhyAbsent(s.Where(), built)
@@ -128,8 +132,8 @@ func checkSites(t *testing.T, built Built, needs map[string][]string) {
 	for _, s := range present {
 		t.Errorf("%+v is nowhere in the source", s)
 	}
-	for where := range needs {
-		if !inSource[where] {
+	for where := range table.Needs {
+		if !inSource[where] && table.Some[where] == "" {
 			t.Errorf("sites.toml has %s, and the source has not", where)
 		}
 	}

@@ -20,6 +20,7 @@ type judgedRow struct {
 	Source               string
 	Site                 string
 	Moved                []scenarios.Moved
+	Instead              string
 	Only                 []string
 	Needs                []string
 	Since, Until         string
@@ -48,7 +49,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	sum := sha256.New()
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
-			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Only: r.Only, Needs: r.Needs, Since: r.Since, Until: r.Until, Conditions: r.Conditions,
+			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Instead: r.Instead, Only: r.Only, Needs: r.Needs, Since: r.Since, Until: r.Until, Conditions: r.Conditions,
 			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive,
 		})
 		if err != nil { // strings, bools and lists of them always encode

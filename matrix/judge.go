@@ -260,7 +260,7 @@ func Rules() []Rule {
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	e := evidence{guest: g, config: k.Config, calls: k.Calls, asks: k.Asks, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)
-	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config}), !known
+	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config, Calls: k.functions()}), !known
 	if r != nil {
 		e.end = r.End
 		var m *MachineRun

@@ -42,6 +42,19 @@ type Kernel struct {
 	Asks   map[string]lockdown.Reason `json:",omitempty"` // the reason that the source of a call site asks for, by the same name
 }
 
+// functions are the file:function of the kernel that have a call of
+// security_locked_down(); nil if the call sites are not known.
+func (k Kernel) functions() map[string]bool {
+	if len(k.Calls) == 0 {
+		return nil
+	}
+	list := map[string]bool{}
+	for _, where := range k.Calls {
+		list[where] = true
+	}
+	return list
+}
+
 // version is the kernel's: that of its source, or, of a ready image, what a
 // guest of it reports; empty if neither is known.
 func (k Kernel) version(r *Result) string {

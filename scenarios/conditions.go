@@ -49,6 +49,7 @@ const (
 type Kernel struct {
 	Version string            // such as 6.12.117; empty: not known
 	Config  map[string]string // the values of CONFIG symbols, n if off; nil: not known
+	Calls   map[string]bool   // the file:function that have a call of security_locked_down(); nil: not known
 }
 
 // Of returns the row as it holds for a kernel: with its call site there, and
@@ -56,6 +57,9 @@ type Kernel struct {
 // depends on a symbol whose value is not known, the row has it as Undecided.
 func (r Row) Of(k Kernel) Row {
 	r.Site = r.SiteIn(k.Version)
+	if r.Instead != "" && !k.Calls[r.Site] && k.Calls[r.Instead] {
+		r.Site = r.Instead
+	}
 	v, known := parseVersion(k.Version)
 	if r.Expect == Gap && known && !inRange(v, r.Since, r.Until) {
 		r.Expect = Checked

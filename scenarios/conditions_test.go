@@ -22,15 +22,15 @@ func TestConditionsOfAKernel(t *testing.T) {
 		absent    string
 		undecided string
 	}{
-		{Kernel{"6.0.9", nil}, Checked, true, "", ""},
-		{Kernel{"6.12", config("n", "y")}, Checked, false, "", ""},
-		{Kernel{"6.12", config("n", "m")}, Checked, false, "b", ""},
-		{Kernel{"6.19.3", config("n", "m")}, Gap, false, "", ""},
-		{Kernel{"6.19.3", config("y", "n")}, Checked, false, "", ""},
-		{Kernel{"6.19.3", nil}, Checked, false, "", "CONFIG_A=n"},
-		{Kernel{"6.19.3", map[string]string{"CONFIG_B": "m"}}, Checked, false, "b", ""},
-		{Kernel{"6.12", nil}, Checked, false, "", "CONFIG_B=m"},
-		{Kernel{"", config("n", "m")}, Checked, false, "b", ""}, // a range needs a version
+		{Kernel{Version: "6.0.9", Config: nil}, Checked, true, "", ""},
+		{Kernel{Version: "6.12", Config: config("n", "y")}, Checked, false, "", ""},
+		{Kernel{Version: "6.12", Config: config("n", "m")}, Checked, false, "b", ""},
+		{Kernel{Version: "6.19.3", Config: config("n", "m")}, Gap, false, "", ""},
+		{Kernel{Version: "6.19.3", Config: config("y", "n")}, Checked, false, "", ""},
+		{Kernel{Version: "6.19.3", Config: nil}, Checked, false, "", "CONFIG_A=n"},
+		{Kernel{Version: "6.19.3", Config: map[string]string{"CONFIG_B": "m"}}, Checked, false, "b", ""},
+		{Kernel{Version: "6.12", Config: nil}, Checked, false, "", "CONFIG_B=m"},
+		{Kernel{Version: "", Config: config("n", "m")}, Checked, false, "b", ""}, // a range needs a version
 	} {
 		got := row.Of(tc.kernel)
 		undecided := ""

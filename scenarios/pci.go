@@ -50,7 +50,7 @@ func pciScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "resource-io-write", Call: `pwrite(".../resourceN", the index of another register)`, Reason: "pci_access"},
-				Where: Where{Site: sysfs + "pci_write_resource_io", Needs: needs},
+				Where: Where{Site: sysfs + "pci_write_resource_io", Moved: []Moved{{Since: "7.2", Site: sysfs + "pci_write_resource"}}, Needs: needs},
 				Act:   Act{Do: pci.OnBARs(pci.WriteIO), More: pci.MoreOnBARs(pci.VaryIO)},
 			},
 			{

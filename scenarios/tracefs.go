@@ -13,6 +13,13 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
 
+// beforeOptions has the call sites of options in the point releases before they got
+// a check of their own (6.12.107 has this one, 6.12.117 the other).
+var beforeOptions = map[string]string{
+	"trace.c:trace_array_options_get":        "kernel/trace/trace.c:tracing_check_open_get_tr",
+	"trace.c:trace_array_tracer_options_get": "kernel/trace/trace.c:tracing_check_open_get_tr",
+}
+
 func init() { register("tracefs", tracefsScenario) }
 
 // A file of tracefs is checked when it is opened, for any access mode, most of them in
@@ -70,7 +77,7 @@ func tracefsScenario() Scenario {
 		}
 		s.Probes = append(s.Probes, Probe{
 			Claim: Claim{Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags), Reason: "tracefs"},
-			Where: Where{Site: "kernel/trace/" + f.site, Needs: []string{f.config}, AbsentIfLockedAtBoot: true},
+			Where: Where{Site: "kernel/trace/" + f.site, Instead: beforeOptions[f.site], Needs: []string{f.config}, AbsentIfLockedAtBoot: true},
 			Act: Act{
 				Do:   func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config, f.use) },
 				More: func(context.Context, Env) []Variant { return tracefs.Opens(f.file, f.flags) },

@@ -16,6 +16,10 @@ type Where struct {
 	// Moved are versions in which the call site is another one.
 	Moved []Moved
 
+	// Instead is the call site in kernels that do not have Site, although their
+	// version may: the call moved in a point release. Empty: there is none.
+	Instead string
+
 	Only  []string // architectures that have the call; empty: all
 	Needs []string // CONFIG symbols without which the act cannot reach the site; CONFIG_X=n must be off
 

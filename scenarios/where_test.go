@@ -75,3 +75,28 @@ func TestGatedProbesNameTheirSite(t *testing.T) {
 		}
 	}
 }
+
+// A call that moved in a point release is where the kernel has it.
+func TestInstead(t *testing.T) {
+	row := Row{Probe: Probe{Where: Where{Site: "a.c:new", Instead: "a.c:old"}}}
+	for _, c := range []struct {
+		calls []string
+		want  string
+	}{
+		{nil, "a.c:new"},
+		{[]string{"a.c:old"}, "a.c:old"},
+		{[]string{"a.c:old", "a.c:new"}, "a.c:new"},
+		{[]string{"b.c:other"}, "a.c:new"}, // neither: the probe must not pass by a call that nobody named
+	} {
+		k := Kernel{Version: "6.12.107"}
+		for _, call := range c.calls {
+			if k.Calls == nil {
+				k.Calls = map[string]bool{}
+			}
+			k.Calls[call] = true
+		}
+		if got := row.Of(k).Site; got != c.want {
+			t.Errorf("%q: %s, want %s", c.calls, got, c.want)
+		}
+	}
+}
