@@ -40,8 +40,9 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	$(BIN) build --kernel kunit --kernel wide --arch x86_64 >out/kunit
 	$(BIN) run --all-probes >out/every-probe.txt
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
-	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal" ./internal/engine
+	$(BIN) build --kernel bare --arch x86_64 >out/bare
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=debian-6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
+	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run TestSuiteForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
 
