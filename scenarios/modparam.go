@@ -37,7 +37,7 @@ func modparamScenario() Scenario {
 			{
 				// The module is signed: module_signature does not deny it.
 				Claim: Claim{Name: "load", Call: `finit_module(ldlab_nop, "irq=7")`, Reason: "module_parameters"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES"}},
+				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES", "CONFIG_LDLAB_MODULE"}},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return withParams("irq=7", "irq=7").Load() },
 					More: func(context.Context, Env) []Variant { return paramVariants() },
@@ -50,7 +50,7 @@ func modparamScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "load-safe", Call: `finit_module(ldlab_nop, "flag=1")`, Expect: Unchecked, Reason: "module_parameters"},
-				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES"}},
+				Where: Where{Site: site, Needs: []string{"CONFIG_MODULES", "CONFIG_LDLAB_MODULE"}},
 				Act:   Act{Do: func(context.Context, Env) Report { return withParams("flag=1", "flag=Y").Load() }},
 			},
 			{

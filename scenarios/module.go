@@ -19,6 +19,7 @@ func init() { register("module", moduleScenario) }
 func moduleScenario() Scenario {
 	const site = "kernel/module/signing.c:module_sig_check"
 	needs := []string{"CONFIG_MODULES", "CONFIG_MODULE_SIG"}
+	withModule := append(slices.Clip(needs), "CONFIG_LDLAB_MODULE") // the module that is loaded
 	zeros := module.Junk{What: "128 zero bytes", Size: module.JunkSize}
 	junk := []module.Junk{
 		{What: "64 KiB of zeros", Size: 64 << 10},
@@ -69,7 +70,7 @@ func moduleScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "unsigned", Call: "finit_module(ldlab_nop, not signed)", Reason: "module_signature"},
-				Where: Where{Site: site, Needs: needs},
+				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do: func(context.Context, Env) Report { return module.Loading{File: ModuleUnsigned}.Load() },
 					More: func(context.Context, Env) []Variant {
@@ -79,7 +80,7 @@ func moduleScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "wrong-key", Call: "finit_module(ldlab_nop, signed with a key that the kernel does not know)", Reason: "module_signature"},
-				Where: Where{Site: site, Needs: needs},
+				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return module.Loading{File: ModuleWrongKey}.Load() },
 					More: func(context.Context, Env) []Variant { return loadings(ModuleWrongKey, flags) },
@@ -89,7 +90,7 @@ func moduleScenario() Scenario {
 				// A module that is loaded without its versions counts as
 				// unsigned.
 				Claim: Claim{Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)", Reason: "module_signature"},
-				Where: Where{Site: site, Needs: needs},
+				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do: func(context.Context, Env) Report {
 						return module.Loading{File: ModuleSigned, Flags: module.IgnoreModversions}.Load()
@@ -99,7 +100,7 @@ func moduleScenario() Scenario {
 			},
 			{
 				Claim: Claim{Name: "signed", Call: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Unchecked, Reason: "module_signature"},
-				Where: Where{Site: site, Needs: needs},
+				Where: Where{Site: site, Needs: withModule},
 				Act:   Act{Do: func(context.Context, Env) Report { return module.Loading{File: ModuleSigned}.Load() }},
 			},
 			{
