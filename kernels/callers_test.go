@@ -39,7 +39,8 @@ func TestCallersTable(t *testing.T) {
 // The table holds for every built kernel: exactly the expected callers are in the
 // machine code.
 func TestCallersForReal(t *testing.T) {
-	eachBuilt(t, func(t *testing.T, built Built) {
+	own := func(k Kernel) []string { return []string{k.Base} } // the table is for 6.12.117
+	eachBuilt(t, own, func(t *testing.T, built Built) {
 		sites, err := built.Sites()
 		if err != nil {
 			t.Fatal(err)
