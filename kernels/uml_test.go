@@ -171,6 +171,11 @@ func (u *uml) checkpatch(series ...string) {
 		if err != nil || len(files) == 0 {
 			u.t.Fatalf("no patches in %s: %v", name, err)
 		}
+		variants, err := filepath.Glob("patches/" + name + "/*/*.patch")
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		files = append(files, variants...)
 		for _, file := range files {
 			file, err := filepath.Abs(file)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,9 +14,9 @@ import (
 	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
-// upstreamSeries are for mainline, and no kernel of the table has them: the
-// tests that go with today's lockdown, and a fix.
-var upstreamSeries = []string{"kunit", "race"}
+// upstreamSeries are for mainline, in this order: a fix, the tests that go with
+// today's lockdown, and what the lab proposes.
+var upstreamSeries = []string{"race", "kunit", "bitmap-next", "bitmap-rfc"}
 
 // adapter is the series that makes Debian's source fit those for mainline.
 const adapter = "debian"
@@ -73,8 +74,8 @@ func (w withFiles) Open(name string) (fs.File, error) {
 	return w.FS.Open(name)
 }
 
-// The series for mainline apply to upstream's source, in both orders, and to
-// Debian's after its adapter.
+// The series for mainline apply to upstream's source, the fix before or after the
+// tests, and to Debian's after its adapter.
 func TestUpstreamSeriesApply(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
@@ -88,7 +89,7 @@ func TestUpstreamSeriesApply(t *testing.T) {
 		names []string
 	}{
 		{upstream, []string{"kunit", "race"}}, {upstream, []string{"race", "kunit"}},
-		{debian, []string{adapter, "race", "kunit"}},
+		{upstream, upstreamSeries}, {debian, slices.Concat([]string{adapter}, upstreamSeries)},
 	} {
 		o := patchset.NewOverlay(c.tree, "out")
 		for _, name := range c.names {

@@ -170,7 +170,7 @@ func (o *orders) search(m *Model, ws []writer) {
 	where := []byte(m.key())
 	left := 0
 	for _, w := range ws {
-		where = append(where, byte(len(w.ops)), byte(w.fd.pos>>8), byte(w.fd.pos), byte(w.looked))
+		where = append(where, byte(len(w.ops)), byte(w.fd.pos>>8), byte(w.fd.pos), byte(w.fd.seq>>8), byte(w.fd.seq), byte(w.looked))
 		for _, m := range w.marked {
 			where = append(where, bit(m))
 		}
@@ -237,7 +237,7 @@ func (m *Model) clone() *Model {
 
 // key is equal for models that answer alike.
 func (m *Model) key() string {
-	b := append([]byte(m.fd.file), ' ', byte(m.fd.pos>>8), byte(m.fd.pos))
+	b := append([]byte(m.fd.file), ' ', byte(m.fd.pos>>8), byte(m.fd.pos), byte(m.fd.seq>>8), byte(m.fd.seq))
 	for l := range levelNames {
 		b = append(b, bit(m.marks[Level(l)]))
 	}

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	showNone  = "[none] integrity confidentiality\n"
-	showInteg = "none [integrity] confidentiality\n"
-	showConf  = "none integrity [confidentiality]\n"
+	showNone   = "[none] integrity confidentiality\n"
+	showInteg  = "none [integrity] confidentiality\n"
+	showQuoted = `"[none] integrity confidentiality\n"`
+	showConf   = "none integrity [confidentiality]\n"
 )
 
 func wr(file, data, err string) Op { return Op{Call: "write", File: file, Data: data, Err: err} }
@@ -80,6 +81,13 @@ func TestExplain(t *testing.T) {
 		{"written after reading", Bitmap, "none", sequence(rd(ReasonsFile, listed()), same(reasonsOf("msr", "EINVAL")), same(rd(ReasonsFile, "")), reasonsOf("msr", "")), 0, 0, ""},
 		{"level written after reading", Bitmap, "none", sequence(rd(LevelFile, showNone), same(level("integrity", "")), same(rd(LevelFile, "")), same(at(5, rd(LevelFile, "[integrity] confidentiality\n")))), 0, 0, ""},
 		{"read after a group is another descriptor", Bitmap, "none", sequence(once(1, rd(LevelFile, showNone)), rd(LevelFile, showNone)), 0, 0, ""},
+
+		{"next: written at an offset", BitmapNext, "none", sequence(at(7, reasonsOf("dev_mem", "ESPIPE")), at(7, level("integrity", ""))), 0, 0, ""},
+		{"next: offset taken", BitmapNext, "none", sequence(at(7, reasonsOf("dev_mem", ""))), 1, 0, "ESPIPE"},
+		{"next: written after reading", BitmapNext, "none", sequence(rd(ReasonsFile, listed()), same(reasonsOf("msr", "")), same(rd(ReasonsFile, "")), rd(ReasonsFile, listed("msr"))), 0, 0, ""},
+		{"next: reasons make no level", BitmapNext, "none", sequence(reasonsOf(all, ""), rd(LevelFile, showNone), level("integrity", ""), rd(LevelFile, showInteg), level("integrity", "EPERM")), 0, 0, ""},
+		{"next: a level made of reasons", BitmapNext, "none", sequence(reasonsOf(all, ""), rd(LevelFile, showConf)), 2, 0, showQuoted},
+		{"next: all of a level", BitmapNext, "none", sequence(level("confidentiality", ""), rd(ReasonsFile, NewModel(Bitmap, Setting{Level: Confidentiality}).showReasons())), 0, 0, ""},
 
 		// Concurrent operations.
 		{"one of two wins", Bitmap, "none", sequence(once(1, level("integrity", ""), level("integrity", "EPERM")), rd(LevelFile, showInteg)), 0, 0, ""},

@@ -11,8 +11,8 @@ import (
 type Model struct {
 	iface  Interface
 	locked map[Reason]bool
-	// marks are the bits of bitmap-v1 that stand for whole levels: that series
-	// shows a level that was written, even if its reasons are open.
+	// marks are the levels that were put in force, and those below. Bitmap-v1
+	// shows each of them, and bitmap-next the highest.
 	marks map[Level]bool
 	fd    descriptor // of the last operation
 }
@@ -21,6 +21,7 @@ type Model struct {
 type descriptor struct {
 	file string
 	pos  int // reads move it, writes do not
+	seq  int // of bitmap-next: where the last read of the reasons ended (struct seq_file, read_pos)
 }
 
 // NewModel returns a freshly booted kernel with the interface in the setting.
@@ -46,8 +47,18 @@ func (m *Model) mark(l Level) {
 	}
 }
 
-// level is the highest level whose reasons are all locked.
+// level is the highest level whose reasons are all locked; of bitmap-next, the
+// highest that was put in force.
 func (m *Model) level() Level {
+	if m.iface == BitmapNext {
+		switch {
+		case m.marks[Confidentiality]:
+			return Confidentiality
+		case m.marks[Integrity]:
+			return Integrity
+		}
+		return None
+	}
 	level := Confidentiality
 	for _, r := range reasons {
 		if !m.locked[r.Reason] && r.Level <= level {
@@ -72,7 +83,7 @@ func (m *Model) Answer(s Op) Op {
 // answer performs an operation on a descriptor.
 func (m *Model) answer(s Op, fd *descriptor) Op {
 	s.Err = ""
-	there := s.File == LevelFile || s.File == ReasonsFile && m.iface == Bitmap
+	there := s.File == LevelFile || s.File == ReasonsFile && m.iface.ListsReasons()
 	switch {
 	case !there:
 		s.Err = "ENOENT" // of the open(2)
@@ -81,11 +92,15 @@ func (m *Model) answer(s Op, fd *descriptor) Op {
 		}
 	case s.Call == "read" && s.File == LevelFile:
 		s.Data = fd.read(m.showLevel(m.marked), s.At)
+	case s.Call == "read" && m.iface == BitmapNext:
+		s.Data = fd.readSeq(m.showReasons(), s.At)
 	case s.Call == "read":
 		s.Data = fd.read(m.showReasons(), s.At)
 	case s.File == LevelFile:
 		s.Err = m.writeLevel(s.Data)
-	case s.At != 0 || fd.pos != 0:
+	case m.iface == BitmapNext && s.At != 0:
+		s.Err = "ESPIPE" // of pwrite(2), because seq_open takes FMODE_PWRITE away
+	case m.iface == Bitmap && (s.At != 0 || fd.pos != 0):
 		s.Err = "EINVAL" // lockdown_reasons_write takes whole commands at offset 0 only
 	default:
 		s.Err = m.writeReasons(s.Data)
@@ -102,6 +117,22 @@ func (fd *descriptor) read(text string, at int64) string {
 	text = text[min(fd.pos, len(text)):]
 	fd.pos += len(text)
 	return text
+}
+
+// readSeq is a read of a seq_file with one record. Where the last read ended, the
+// record is over, even if its text has become longer; at another offset it is
+// made anew.
+func (fd *descriptor) readSeq(text string, at int64) string {
+	off := int(at)
+	if at == 0 {
+		off = fd.pos
+	}
+	if off > 0 && off == fd.seq {
+		return ""
+	}
+	got := fd.read(text, at)
+	fd.seq = max(len(text), off)
+	return got
 }
 
 // marked reports whether the level is shown in brackets.

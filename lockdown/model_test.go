@@ -105,3 +105,34 @@ func TestModelOnlyLocks(t *testing.T) {
 		}
 	}
 }
+
+// TestNextLevelIsWhatWasWritten makes random writes to a kernel of bitmap-next: the
+// level shown is the highest that was written, all of its reasons are locked, and
+// no locked reason opens.
+func TestNextLevelIsWhatWasWritten(t *testing.T) {
+	words := append(Tokens(), "none", "integrity", "confidentiality", "bogus", strings.Join(Tokens(), ","))
+	rng := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		m, highest, locked := NewModel(BitmapNext, Setting{}), None, map[Reason]bool{}
+		for range 40 {
+			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
+			op := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
+			if l, err := ParseLevel(op.Data); err == nil && op.File == LevelFile {
+				if (op.Err == "") != (l > highest) {
+					t.Fatalf("%s in %s", op, highest)
+				}
+				highest = max(highest, l)
+			}
+			for _, r := range Reasons() {
+				if !m.Locked(r.Reason) && (locked[r.Reason] || r.Level <= highest) {
+					t.Fatalf("after %s: %s is open in %s", op, r.Reason, highest)
+				}
+				locked[r.Reason] = m.Locked(r.Reason)
+			}
+			shown := m.Answer(Op{Call: "read", File: LevelFile}).Data
+			if strings.Count(shown, "[") != 1 || !strings.Contains(shown, "["+highest.String()+"]") {
+				t.Fatalf("after %s: level reads %q, want %s alone in brackets", op, shown, highest)
+			}
+		}
+	}
+}

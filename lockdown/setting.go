@@ -10,13 +10,19 @@ import (
 type Interface string
 
 const (
-	Upstream Interface = "upstream"  // mainline: three levels, one file
-	Bitmap   Interface = "bitmap"    // the lab's series: levels, and single reasons in a separate file
-	BitmapV1 Interface = "bitmap-v1" // the series posted in 2025, with the lab's file for single reasons
+	Upstream Interface = "upstream" // mainline: three levels, one file
+	Bitmap   Interface = "bitmap"   // the lab's series: levels, and single reasons in a separate file
+	// BitmapNext is like Bitmap, but a level is what was asked for and does not
+	// follow from reasons, and writes count wherever the file position is.
+	BitmapNext Interface = "bitmap-next"
+	BitmapV1   Interface = "bitmap-v1" // the series posted in 2025, with the lab's file for single reasons
 )
 
 // Interfaces lists every interface.
-func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapV1} }
+func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapNext, BitmapV1} }
+
+// ListsReasons reports whether there is a file that lists and locks single reasons.
+func (k Interface) ListsReasons() bool { return k == Bitmap || k == BitmapNext }
 
 // A Delivery is how a setting takes effect.
 type Delivery string
@@ -204,7 +210,7 @@ func (s Setting) Writes(k Interface) ([]Write, error) {
 	}
 	switch {
 	case len(s.Reasons) == 0:
-	case k == Bitmap:
+	case k.ListsReasons():
 		w = append(w, Write{ReasonsFile, joinReasons(s.Reasons)})
 	case k == BitmapV1:
 		for _, r := range s.Reasons {
@@ -221,7 +227,7 @@ func (s Setting) CheckInterface(k Interface) error {
 	switch {
 	case k == Upstream && s.locksSingly():
 		return fmt.Errorf("setting %s: an upstream kernel cannot lock single reasons", s)
-	case k != Bitmap && s.Via == CoCo:
+	case !k.ListsReasons() && s.Via == CoCo:
 		return fmt.Errorf("setting %s: only a bitmap kernel has the function that a confidential guest calls", s)
 	case k == BitmapV1 && s.locksSingly() && s.Via != Runtime:
 		return fmt.Errorf("setting %s: a bitmap-v1 kernel cannot lock single reasons at boot", s)

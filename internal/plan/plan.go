@@ -191,7 +191,7 @@ func DefaultSettings(k lockdown.Interface, archName string, probes []string) []l
 		for _, r := range reached {
 			texts = append(texts, string(r)+"@runtime")
 		}
-		if k == lockdown.Bitmap {
+		if k.ListsReasons() {
 			for _, r := range checkedAtBoot {
 				if slices.Contains(reached, r) {
 					texts = append(texts, string(r)+"@boot")

@@ -10,7 +10,7 @@ import (
 // show reads every lockdown file.
 func show(k lockdown.Interface) []lockdown.Op {
 	ops := []lockdown.Op{{Call: "read", File: lockdown.LevelFile}}
-	if k == lockdown.Bitmap {
+	if k.ListsReasons() {
 		ops = append(ops, lockdown.Op{Call: "read", File: lockdown.ReasonsFile})
 	}
 	return ops
@@ -32,7 +32,7 @@ func Junk(env observe.Env) []lockdown.Op {
 	ops := writes(env.Interface, lockdown.LevelFile,
 		"", "\n", "bogus", "Integrity", "integrity ", " integrity", "integrity\n\n", "integrity,confidentiality",
 		"[integrity]", "dev_mem", "2", "\x00integrity", strings.Repeat("x", 5000))
-	if env.Interface == lockdown.Bitmap {
+	if env.Interface.ListsReasons() {
 		// Also partly valid lists: nothing may be locked unless every name is
 		// known.
 		ops = append(ops, writes(env.Interface, lockdown.ReasonsFile,
@@ -56,7 +56,7 @@ func Lower(env observe.Env) []lockdown.Op {
 // Raise raises the level up to confidentiality and tries every step down.
 func Raise(env observe.Env) []lockdown.Op {
 	var ops []lockdown.Op
-	if env.Interface == lockdown.Bitmap && env.Setting.Via == lockdown.Runtime {
+	if env.Interface.ListsReasons() && env.Setting.Via == lockdown.Runtime {
 		for _, r := range lockdown.Reasons() {
 			ops = append(ops, writes(env.Interface, lockdown.ReasonsFile, string(r.Reason))...)
 		}
@@ -66,7 +66,7 @@ func Raise(env observe.Env) []lockdown.Op {
 		}
 	}
 	ops = append(ops, writes(env.Interface, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
-	if env.Interface == lockdown.Bitmap {
+	if env.Interface.ListsReasons() {
 		ops = append(ops, writes(env.Interface, lockdown.ReasonsFile, "dev_mem", "dev_mem,kexec\n", "bogus")...)
 	}
 	return ops
