@@ -18,8 +18,8 @@ import (
 	"github.com/ldlab/ldlab/kernels/internal/host"
 )
 
-// A mirror is a Debian mirror with a few suites, for the machine's own apt. Its
-// lists may name files that it does not serve.
+// A mirror is a Debian mirror with a few suites, which the machine's own apt reads.
+// Its lists may name files that it does not serve.
 type mirror struct {
 	t      *testing.T
 	root   string

@@ -107,15 +107,10 @@ func compareTables(b, n Table, bk, nk Kernel) Diff {
 	for _, r := range b.Rows {
 		rows[r.Probe] = r
 	}
-	for _, c := range n.Columns {
-		if _, ok := columns[c.Setting.String()]; !ok {
-			d.Missing = append(d.Missing, "setting "+c.Setting.String())
-		}
-	}
+	d.Missing = missing(b, n)
 	for _, r := range n.Rows {
 		old, ok := rows[r.Probe]
 		if !ok {
-			d.Missing = append(d.Missing, "probe "+r.Probe)
 			continue
 		}
 		for i, c := range n.Columns {
@@ -127,6 +122,31 @@ func compareTables(b, n Table, bk, nk Kernel) Diff {
 	order := ChangeKinds()
 	slices.SortStableFunc(d.Changes, func(x, y Change) int { return slices.Index(order, x.Kind) - slices.Index(order, y.Kind) })
 	return d
+}
+
+// missing lists the settings and probes that only one of two tables has.
+func missing(b, n Table) (list []string) {
+	names := func(t Table) (all []string) {
+		for _, c := range t.Columns {
+			all = append(all, "setting "+c.Setting.String())
+		}
+		for _, r := range t.Rows {
+			all = append(all, "probe "+r.Probe)
+		}
+		return all
+	}
+	before, now := names(b), names(n)
+	for _, name := range before {
+		if !slices.Contains(now, name) {
+			list = append(list, name+" (gone)")
+		}
+	}
+	for _, name := range now {
+		if !slices.Contains(before, name) {
+			list = append(list, name+" (new)")
+		}
+	}
+	return list
 }
 
 // titleOf names a kernel with the version of its base.

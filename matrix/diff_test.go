@@ -78,3 +78,21 @@ func TestCompareCalls(t *testing.T) {
 		}
 	}
 }
+
+// What only one of both has is named, whichever it is: nothing is known of it.
+func TestCompareMissing(t *testing.T) {
+	two, one := side("k", nil, Open, Enforced), side("k", nil, Open)
+	one.Tables[0].Rows = append(one.Tables[0].Rows, TableRow{Probe: "a/c", Cells: []Cell{{}}})
+	for _, c := range []struct {
+		before, now *Matrix
+		want        []string
+	}{
+		{two, one, []string{"setting confidentiality@boot (gone)", "probe a/c (new)"}},
+		{one, two, []string{"probe a/c (gone)", "setting confidentiality@boot (new)"}},
+	} {
+		list, err := Compare(c.before, c.now, "", "")
+		if err != nil || !slices.Equal(list[0].Missing, c.want) {
+			t.Errorf("%v: %q, want %q", err, list[0].Missing, c.want)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		fmt.Fprintln(b, line)
 	}
 	if len(d.Missing) > 0 {
-		fmt.Fprintf(b, "\n  not compared, because only the second has it: %s\n", clean(probeList(d.Missing)))
+		fmt.Fprintf(b, "\n  not compared, because only one of both has it: %s\n", clean(probeList(d.Missing)))
 	}
 	changed := 0
 	for _, c := range d.Changes {

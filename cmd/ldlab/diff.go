@@ -1,12 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/plan"
-	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
@@ -29,7 +26,7 @@ an expected one.`,
 			if err := checkDiff(args, names); err != nil {
 				return err
 			}
-			list, err := compareFiles(args, names)
+			list, err := compareFiles(c, args, names)
 			if err != nil {
 				return err
 			}
@@ -58,23 +55,19 @@ func checkDiff(args, names []string) error {
 	case len(args) < 1 || len(args) > 2:
 		return &plan.UsageError{Text: "diff takes the results of one or two runs: ldlab diff OLD NEW"}
 	case len(names) != 0 && len(names) != 2:
-		return &plan.UsageError{Text: fmt.Sprintf("give --kernel twice, from and to, and not %d times", len(names))}
+		return &plan.UsageError{Text: "give --kernel twice, from and to, or not at all"}
 	case len(args) == 1 && len(names) == 0:
 		return &plan.UsageError{Text: "one run has nothing to compare with: give two runs, or --kernel twice"}
 	}
 	return nil
 }
 
-func compareFiles(args, names []string) ([]matrix.Diff, error) {
+func compareFiles(c *cobra.Command, args, names []string) ([]matrix.Diff, error) {
 	var ms []*matrix.Matrix
 	for _, file := range args {
-		set, err := results.Load(file)
+		m, err := loadMatrix(c, file)
 		if err != nil {
-			return nil, fileError{err}
-		}
-		m, err := set.Matrix()
-		if err != nil {
-			return nil, fileError{err}
+			return nil, err
 		}
 		ms = append(ms, m)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -32,19 +33,9 @@ func newReport() *cobra.Command {
 			if !slices.Contains(names, format) {
 				return plan.UnknownWord("format", format, names)
 			}
-			set, err := results.Load(args[0])
+			m, err := loadMatrix(c, args[0])
 			if err != nil {
-				return fileError{err}
-			}
-			if set.Cut {
-				fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is incomplete, because a write was interrupted: its guest is not in the report")
-			}
-			if other := set.Header.OtherRows(); other != "" {
-				fmt.Fprintln(c.ErrOrStderr(), "ldlab: these results were judged by other rows than this binary's: "+other)
-			}
-			m, err := set.Matrix()
-			if err != nil {
-				return fileError{err}
+				return err
 			}
 			f, _ := report.Find(format)
 			if err := f.Write(c.OutOrStdout(), report.Measurement{Matrix: m}); err != nil {
@@ -57,4 +48,24 @@ func newReport() *cobra.Command {
 	untestedFlag(c, &allowUntested)
 	complete(c, "format", func() []string { return names })
 	return c
+}
+
+// loadMatrix reads the results of a run, and warns if they are incomplete or were
+// judged by other rows. An error is a fileError.
+func loadMatrix(c *cobra.Command, file string) (*matrix.Matrix, error) {
+	set, err := results.Load(file)
+	if err != nil {
+		return nil, fileError{err}
+	}
+	if set.Cut {
+		fmt.Fprintln(c.ErrOrStderr(), "ldlab: the last line of the results is incomplete, because a write was interrupted: its guest is not in the report")
+	}
+	if other := set.Header.OtherRows(); other != "" {
+		fmt.Fprintln(c.ErrOrStderr(), "ldlab: these results were judged by other rows than this binary's: "+other)
+	}
+	m, err := set.Matrix()
+	if err != nil {
+		return nil, fileError{err}
+	}
+	return m, nil
 }
