@@ -168,7 +168,7 @@ func (r *cellRun) setup(ctx context.Context) error {
 			continue
 		}
 		if r.paced(row) { // a Setup is refused now if the setting was locked at boot
-			r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+			r.pace(ctx, row)
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -28,6 +28,7 @@ type lab struct {
 	counted []scenarios.Check
 	ran     []string
 	slept   time.Duration
+	lag     time.Duration // how many times slower jiffies are than the clock that sleeps are measured by, if not 0
 	written []lockdown.Write
 	refuse  string // a file that cannot be written
 	serial  int
@@ -87,8 +88,8 @@ func (l *lab) skipLog() { l.pending = nil }
 func (l *lab) now() time.Duration { return l.time }
 
 func (l *lab) sleep(_ context.Context, d time.Duration) {
-	l.time += max(d, 0)
-	l.slept += max(d, 0)
+	l.time += max(d/max(l.lag, 1), min(d, jiffy))
+	l.slept += d
 }
 
 func (l *lab) child(probe string, t task, _ *guestproto.Request) (child, error) {

@@ -9,14 +9,18 @@ import "time"
 const (
 	limitBurst    = 10
 	limitInterval = 5 * time.Second
-	limitMargin   = 250 * time.Millisecond // the limit counts in jiffies, which differ from the log's clock
+	limitMargin   = 2 * jiffy // both ends of the interval are rounded
 )
 
 // A limiter knows which denial lines the kernel printed lately. The kernel's
 // current window lies inside the interval that ends now. So if fewer lines than
 // a burst were printed in that interval, the kernel suppressed none.
+//
+// ___ratelimit() (lib/ratelimit.c, v6.12) measures its interval in jiffies. On a
+// machine whose timer interrupts come late these fall behind every other clock,
+// by seconds if the host is busy, so the limiter counts in jiffies, too.
 type limiter struct {
-	lines []time.Duration // times of the log, ascending
+	lines []time.Duration // when each line was seen, at the earliest when it was printed; ascending
 }
 
 // printed records a denial line.

@@ -79,3 +79,10 @@ func TestLimiterWaits(t *testing.T) {
 		t.Errorf("after a minute: wait %v, %d lines remembered", got, len(l.lines))
 	}
 }
+
+func TestKernelClockGoesOn(t *testing.T) {
+	var c kernelClock
+	for begin := c.now(); c.now() <= begin; {
+		c.sleep(t.Context(), jiffy)
+	}
+}

@@ -56,7 +56,7 @@ type child interface {
 	close()
 }
 
-// A clock is the clock of the kernel's log.
+// A clock is the clock of the kernel's limits on its log: jiffies.
 type clock interface {
 	now() time.Duration
 	sleep(ctx context.Context, d time.Duration) // no longer than ctx lasts
@@ -86,10 +86,19 @@ func (m *realMachine) child(probe string, t task, req *guestproto.Request) (chil
 	return newProbeChild(w, probe, t, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface}), nil
 }
 
-// A kernelClock is CLOCK_MONOTONIC, which the kernel's log counts by.
+// A kernelClock reads jiffies.
 type kernelClock struct{}
 
-func (kernelClock) now() time.Duration { return uptime() }
+// jiffy is the unit of times(2), one in USER_HZ (100 on each architecture of the lab).
+const jiffy = 10 * time.Millisecond
+
+// now is jiffies_64, in the unit of times(2) and rounded down (sys_times() in
+// kernel/sys.c, v6.12).
+func (kernelClock) now() time.Duration {
+	var t unix.Tms
+	ticks, _ := unix.Times(&t) // cannot fail: t is ours
+	return time.Duration(ticks) * jiffy
+}
 
 func (kernelClock) sleep(ctx context.Context, d time.Duration) {
 	if d <= 0 {

@@ -24,10 +24,10 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 			r.readLog() // earlier lines are not this probe's
 		}
 		if r.paced(row) {
-			r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+			r.pace(ctx, row)
 		}
 		o.Runs++
-		begin, logged := time.Now(), r.g.clock.now()
+		begin, jiffies := time.Now(), r.g.clock.now()
 		if c != nil {
 			c.close() // of the run before
 		}
@@ -44,7 +44,7 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
 		// The limit is asked as of the beginning: on a slow machine lines that
 		// took it may be too old by now. A Setup may have been denied long before.
-		suppressed := cut || r.g.limit.full(logged)
+		suppressed := cut || r.g.limit.full(jiffies)
 		o.LogWhole = !suppressed && row.Setup == nil
 		if r.counting {
 			r.drainCounts()
@@ -54,7 +54,7 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 		if !checked(row) || row.Setup != nil || o.Outcome != scenarios.Denied || o.Effect == scenarios.Happened || len(o.Log) > 0 || !suppressed || ctx.Err() != nil {
 			break
 		}
-		r.g.clock.sleep(ctx, r.g.limit.wait(r.g.clock.now(), row.Lines))
+		r.pace(ctx, row)
 	}
 	return o, c
 }
@@ -85,6 +85,18 @@ func checked(row scenarios.Row) bool {
 // paced reports whether a probe waits until the kernel's limit allows its lines.
 func (r *cellRun) paced(row scenarios.Row) bool {
 	return checked(row) && !r.counting && len(row.Refusing(r.req.Setting)) > 0 && !row.DeniedAtBoot(r.req.Setting)
+}
+
+// pace sleeps until the kernel's limit allows the probe's lines. Jiffies may be
+// slower than the clock that it sleeps by.
+func (r *cellRun) pace(ctx context.Context, row scenarios.Row) {
+	for ctx.Err() == nil {
+		d := r.g.limit.wait(r.g.clock.now(), row.Lines)
+		if d <= 0 {
+			return
+		}
+		r.g.clock.sleep(ctx, d)
+	}
 }
 
 // drainBoot takes what the kernel counted and logged of the boot, or what was
@@ -142,9 +154,10 @@ func (r *cellRun) readLog() (records []record, cut bool) {
 		r.g.logError = true
 		r.errs = append(r.errs, err.Error())
 	}
+	jiffies := r.g.clock.now()
 	for _, rec := range records {
 		if isDenial(rec.text) {
-			r.g.limit.printed(rec.at)
+			r.g.limit.printed(jiffies)
 		}
 	}
 	return records, cut
