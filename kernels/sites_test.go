@@ -33,6 +33,10 @@ func TestSitesOfBuild(t *testing.T) {
 		t.Errorf("in the source: %+v", s.Source)
 	}
 
+	if s.Reasons != nil {
+		t.Errorf("of a source without the enum: %+v", s.Reasons)
+	}
+
 	// What a patch adds and removes is seen, though the source is not read again.
 	spec := b.spec("plain")
 	spec.Series = users(t, "--- a/d.c\n+++ b/d.c\n@@ -1,4 +1,4 @@\n-int kept(void)\n+int changed(void)\n {\n-\treturn security_locked_down(LOCKDOWN_KEXEC);\n+\treturn security_locked_down(LOCKDOWN_MSR);\n }\n")
@@ -64,6 +68,95 @@ func TestSitesOfRealKernels(t *testing.T) {
 	}
 	every := func(Kernel) []string { return tables.Bases() }
 	eachBuilt(t, every, func(t *testing.T, built Built) { checkSites(t, built, table) })
+}
+
+// The table of reasons holds for every built kernel: names, order, levels and texts.
+// What came in a point release may be missing.
+func TestReasonsOfRealKernels(t *testing.T) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	every := func(Kernel) []string { return tables.Bases() }
+	eachBuilt(t, every, func(t *testing.T, built Built) {
+		s, err := built.Sites()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Reasons == nil {
+			t.Error("the source of the kernel does not say which reasons it has")
+		}
+		for _, why := range contradictions(s.Reasons) {
+			t.Error(why)
+		}
+	})
+}
+
+// cameLater are the reasons that not every kernel of the table's bases has.
+var cameLater = []lockdown.Reason{"xen_user_actions"} // 6.1.170, 6.12.85, 7.0
+
+// contradictions lists what the lab's table claims and a kernel has otherwise.
+func contradictions(has lockdown.KernelReasons) []string {
+	list := has.Contradictions()
+	for _, r := range has.Unknown() {
+		list = append(list, fmt.Sprintf("the lab does not know the reason %s", r.Reason))
+	}
+	for _, r := range has.Lacking() {
+		if !slices.Contains(cameLater, r) {
+			list = append(list, fmt.Sprintf("the kernel has no reason %s", r))
+		}
+	}
+	var order []lockdown.Reason
+	for _, r := range lockdown.Reasons() {
+		if has.Has(r.Reason) {
+			order = append(order, r.Reason)
+		}
+	}
+	for i, r := range has {
+		if i >= len(order) || r.Reason != order[i] {
+			return append(list, fmt.Sprintf("reason %d is %s, and the lab has another order", i+1, r.Reason))
+		}
+	}
+	return list
+}
+
+func TestContradictions(t *testing.T) {
+	all := lockdown.Reasons()
+	if got := contradictions(all); len(got) > 0 {
+		t.Errorf("the table contradicts itself: %q", got)
+	}
+	for name, change := range map[string]func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo{
+		"text":  func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo { k[3].Label = "x"; return k },
+		"level": func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo { k[3].Level = lockdown.Confidentiality; return k },
+		"order": func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo { k[3], k[4] = k[4], k[3]; return k },
+		"new one": func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo {
+			return append(k, lockdown.ReasonInfo{Reason: "new"})
+		},
+		"lacking": func(k []lockdown.ReasonInfo) []lockdown.ReasonInfo { return k[1:] },
+	} {
+		if got := contradictions(change(lockdown.Reasons())); len(got) == 0 {
+			t.Errorf("%s: not noticed", name)
+		}
+	}
+}
+
+// The builder keeps the reasons of the patched source.
+func TestReasonsOfBuild(t *testing.T) {
+	files := map[string]string{}
+	for name, text := range fakeTree {
+		files[name] = text
+	}
+	files["include/linux/security.h"] = "enum lockdown_reason {\n\tLOCKDOWN_NONE,\n\tLOCKDOWN_MSR,\n\tLOCKDOWN_INTEGRITY_MAX,\n\tLOCKDOWN_CONFIDENTIALITY_MAX,\n};\n"
+	files["security/security.c"] = "const char *const lockdown_reasons[LOCKDOWN_CONFIDENTIALITY_MAX + 1] = {\n\t[LOCKDOWN_MSR] = \"raw MSR access\",\n};\n"
+	b := newBench(t, "dir:"+tree(t, files))
+	spec := b.spec("plain")
+	spec.Series = users(t, "--- a/include/linux/security.h\n+++ b/include/linux/security.h\n@@ -3,3 +3,4 @@\n \tLOCKDOWN_MSR,\n+\tLOCKDOWN_NEW,\n \tLOCKDOWN_INTEGRITY_MAX,\n \tLOCKDOWN_CONFIDENTIALITY_MAX,\n")
+	built, _ := b.build(spec)
+	s, err := built.Sites()
+	want := lockdown.KernelReasons{{Reason: "msr", Level: lockdown.Integrity, Label: "raw MSR access"}, {Reason: "new", Level: lockdown.Integrity}}
+	if err != nil || !slices.Equal(s.Reasons, want) {
+		t.Errorf("%+v, %v", s.Reasons, err)
+	}
 }
 
 // eachBuilt runs a test for each kernel of the table, on each of the bases, that is

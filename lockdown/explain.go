@@ -241,7 +241,7 @@ func (m *Model) key() string {
 	for l := range levelNames {
 		b = append(b, bit(m.marks[Level(l)]))
 	}
-	for _, r := range reasons {
+	for _, r := range m.has {
 		b = append(b, bit(m.locked[r.Reason]))
 	}
 	return string(b)

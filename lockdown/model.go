@@ -10,6 +10,7 @@ import (
 // series and of bitmap-v1.
 type Model struct {
 	iface  Interface
+	has    []ReasonInfo // in the kernel's order
 	locked map[Reason]bool
 	// marks are the levels that were put in force, and those below. Bitmap-v1
 	// shows each of them, and bitmap-next the highest.
@@ -24,11 +25,15 @@ type descriptor struct {
 	seq  int // of bitmap-next: where the last read of the reasons ended (struct seq_file, read_pos)
 }
 
-// NewModel returns a freshly booted kernel with the interface in the setting.
-func NewModel(k Interface, s Setting) *Model {
-	m := &Model{iface: k, locked: map[Reason]bool{}, marks: map[Level]bool{}}
-	for _, r := range reasons {
-		m.locked[r.Reason] = s.Locks(r.Reason)
+// NewModel returns a freshly booted kernel with the interface in the setting, and
+// with the lab's reasons.
+func NewModel(k Interface, s Setting) *Model { return KernelReasons(nil).NewModel(k, s) }
+
+// NewModel returns a freshly booted kernel that has these reasons.
+func (k KernelReasons) NewModel(face Interface, s Setting) *Model {
+	m := &Model{iface: face, has: k.List(), locked: map[Reason]bool{}, marks: map[Level]bool{}}
+	for _, r := range m.has {
+		m.locked[r.Reason] = k.Locks(s, r.Reason)
 	}
 	if s.Level != None {
 		m.mark(s.Level)
@@ -60,7 +65,7 @@ func (m *Model) level() Level {
 		return None
 	}
 	level := Confidentiality
-	for _, r := range reasons {
+	for _, r := range m.has {
 		if !m.locked[r.Reason] && r.Level <= level {
 			level = r.Level - 1
 		}
@@ -160,7 +165,7 @@ func (m *Model) showLevel(marked func(Level) bool) string {
 // showReasons is the list of reasons of the bitmap series.
 func (m *Model) showReasons() string {
 	var b strings.Builder
-	for _, r := range reasons {
+	for _, r := range m.has {
 		state := "open"
 		if m.locked[r.Reason] {
 			state = "locked"
@@ -197,7 +202,7 @@ func (m *Model) admit(data string) (l Level, errno string) {
 // store is the second half. In mainline it is a plain assignment, even if
 // another writer stored since admit.
 func (m *Model) store(l Level) {
-	for _, r := range reasons {
+	for _, r := range m.has {
 		m.locked[r.Reason] = r.Level <= l || m.iface != Upstream && m.locked[r.Reason]
 	}
 	m.mark(l)
@@ -212,7 +217,10 @@ func (m *Model) writeReasons(data string) string {
 		return "EINVAL"
 	}
 	words := strings.Split(strings.TrimSuffix(data, "\n"), ",")
-	if slices.ContainsFunc(words, func(w string) bool { _, ok := Info(Reason(w)); return !ok }) {
+	has := func(w string) bool {
+		return slices.ContainsFunc(m.has, func(r ReasonInfo) bool { return string(r.Reason) == w })
+	}
+	if slices.ContainsFunc(words, func(w string) bool { return !has(w) }) {
 		return "EINVAL"
 	}
 	for _, w := range words {

@@ -57,10 +57,11 @@ func where(file, function string) string {
 	return file + ":" + function
 }
 
-// Sites lists the lockdown call sites of a kernel.
+// Sites lists the lockdown call sites of a kernel, and what they can check.
 type Sites struct {
-	Present []Site       // in the machine code, by name
-	Source  []SourceSite // in the source, by file and line
+	Present []Site        // in the machine code, by name
+	Source  []SourceSite  // in the source, by file and line
+	Reasons KernelReasons `json:",omitempty"` // of the source; nil: not known
 }
 
 // enumPrefix is the prefix of the enumerators of enum lockdown_reason.

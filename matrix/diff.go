@@ -14,10 +14,11 @@ type Diff struct {
 	From, To string // kernel, and version of its base
 	Arch     string
 
-	Calls   []CallChange // checks that the machine code of one has, and that of the other has not
-	Changes []Change     // cells with another verdict
-	Missing []string     `json:",omitempty"` // settings and probes that one of both does not have: nothing is known of them
-	Same    int          // cells with the same verdict
+	Reasons []ReasonChange `json:",omitempty"` // that one of both has
+	Calls   []CallChange   // checks that the machine code of one has, and that of the other has not
+	Changes []Change       // cells with another verdict
+	Missing []string       `json:",omitempty"` // settings and probes that one of both does not have: nothing is known of them
+	Same    int            // cells with the same verdict
 }
 
 // A CallChange is a function that checks a reason in one of two kernels only, or
@@ -26,6 +27,31 @@ type CallChange struct {
 	Call        string // file:function
 	Reason      lockdown.Reason
 	Before, Now int // call sites
+}
+
+// A ReasonChange is a reason that one of two kernels has.
+type ReasonChange struct {
+	Reason lockdown.Reason
+	Came   bool // it is new; otherwise it is gone
+}
+
+// compareReasons lists the reasons that one of two kernels has; none if those of one
+// are not known.
+func compareReasons(b, n lockdown.KernelReasons) (list []ReasonChange) {
+	if b == nil || n == nil {
+		return nil
+	}
+	for _, r := range b {
+		if !n.Has(r.Reason) {
+			list = append(list, ReasonChange{r.Reason, false})
+		}
+	}
+	for _, r := range n {
+		if !b.Has(r.Reason) {
+			list = append(list, ReasonChange{r.Reason, true})
+		}
+	}
+	return list
 }
 
 // A ChangeKind says what a change of a verdict means.
@@ -99,7 +125,7 @@ func tableNames(m *Matrix) string {
 }
 
 func compareTables(b, n Table, bk, nk Kernel) Diff {
-	d := Diff{From: titleOf(bk), To: titleOf(nk), Arch: b.Arch, Calls: compareCalls(bk, nk)}
+	d := Diff{From: titleOf(bk), To: titleOf(nk), Arch: b.Arch, Reasons: compareReasons(bk.Reasons, nk.Reasons), Calls: compareCalls(bk, nk)}
 	columns, rows := map[string]int{}, map[string]TableRow{}
 	for i, c := range b.Columns {
 		columns[c.Setting.String()] = i

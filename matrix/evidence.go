@@ -16,6 +16,7 @@ type evidence struct {
 	guest    Guest
 	config   Config                     // the CONFIG symbols that rows depend on; nil: not known
 	calls    map[string]string          // file:function of the source by the kernel's name of a call site
+	has      lockdown.KernelReasons     // the kernel's; nil: not known
 	asks     map[string]lockdown.Reason // what the source asks for at a call site, by the kernel's name of the site; empty: not known
 	image    bool                       // the kernel is a ready image, which the lab did not build
 	notRun   bool                       // the guest has no result
@@ -174,8 +175,8 @@ func (e *evidence) refusedUnlocked() string {
 		checks = slices.DeleteFunc(slices.Clone(checks), func(k scenarios.Check) bool { return !kernelTask(k.Comm) || k.Label != own.Label })
 	}
 	for _, k := range checks {
-		for _, info := range lockdown.Reasons() {
-			if k.Denials > 0 && k.Label == info.Label && !e.guest.Setting.Locks(info.Reason) {
+		for _, info := range e.has.List() {
+			if k.Denials > 0 && k.Label == info.Label && !e.has.Locks(e.guest.Setting, info.Reason) {
 				return fmt.Sprintf("the kernel counted a denial of %q at %s: %s is not locked", k.Label, k.Site, info.Reason)
 			}
 		}
@@ -187,7 +188,7 @@ func (e *evidence) refusedUnlocked() string {
 // this run, in the kernel's order.
 func (e *evidence) named() (rs []lockdown.Reason) {
 	ds := e.denials()
-	for _, info := range lockdown.Reasons() {
+	for _, info := range e.has.List() {
 		if slices.ContainsFunc(ds, func(d denial) bool { return d.label == info.Label }) {
 			rs = append(rs, info.Reason)
 		}
@@ -199,7 +200,7 @@ func (e *evidence) named() (rs []lockdown.Reason) {
 // none.
 func (e *evidence) namedUnlocked() lockdown.Reason {
 	for _, r := range e.named() {
-		if !e.guest.Setting.Locks(r) {
+		if !e.has.Locks(e.guest.Setting, r) {
 			return r
 		}
 	}
@@ -224,6 +225,18 @@ func (e *evidence) shadow() *scenarios.Shadow {
 		}
 	}
 	return nil
+}
+
+// lacks describes the reason of the setting or of the probe that the kernel does not
+// have; empty if it has them, or they are not known.
+func (e *evidence) lacks() string {
+	if beyond := e.has.Beyond(e.guest.Setting); len(beyond) > 0 {
+		return fmt.Sprintf("setting %s: the kernel has no reason %s", e.guest.Setting, beyond[0])
+	}
+	if (e.row.Expect == scenarios.Checked || e.row.Expect == scenarios.Gap) && e.row.Reason != "" && !e.has.Has(e.row.Reason) {
+		return fmt.Sprintf("the kernel has no reason %s", e.row.Reason)
+	}
+	return ""
 }
 
 // refusing names the locked reasons that are expected to deny the probe.
@@ -392,7 +405,7 @@ func (e *evidence) deviation() string {
 	if face == lockdown.BitmapV1 {
 		face = lockdown.Upstream // bitmap-v1 must not change mainline's file
 	}
-	model := lockdown.NewModel(face, e.guest.Setting)
+	model := e.has.NewModel(face, e.guest.Setting)
 	for i, got := range e.answers() {
 		if want := model.Answer(got); want != got {
 			return fmt.Sprintf("operation %d of %d: %s, want %s", i+1, len(e.answers()), got, want.Returned())

@@ -34,6 +34,9 @@ var rules = []rule{
 	{ruleArchitecture, Unavailable, "guests of the architecture do not have the call",
 		func(e *evidence) bool { return !e.row.On(e.guest.Arch) },
 		func(e *evidence) string { return strings.Join(e.row.Only, " and ") + " only" }},
+	{"reason-not-there", Unavailable, "the kernel does not have the probe's reason, or one that the setting locks",
+		func(e *evidence) bool { return e.lacks() != "" },
+		(*evidence).lacks},
 	{"not-run", NotRun, "the guest has no result",
 		func(e *evidence) bool { return e.notRun },
 		func(*evidence) string { return "" }},
@@ -258,7 +261,7 @@ func Rules() []Rule {
 // same kernel in which nothing was locked; nil if there is none. r is nil if
 // the guest has no result.
 func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
-	e := evidence{guest: g, config: k.Config, calls: k.Calls, asks: k.Asks, image: k.Origin.ready(), notRun: r == nil}
+	e := evidence{guest: g, config: k.Config, calls: k.Calls, asks: k.Asks, has: k.Reasons, image: k.Origin.ready(), notRun: r == nil}
 	row, known := scenarios.Find(probe)
 	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config, Calls: k.functions()}), !known
 	if r != nil {
@@ -266,7 +269,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 		var m *MachineRun
 		if e.observed, m = r.observation(probe); m != nil {
 			e.boot = m.State(guestproto.WhenBoot)
-			e.notLocked = m.notLocked(g, probe)
+			e.notLocked = m.notLocked(g, k.Reasons, probe)
 		}
 		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) && control.Origin.Same(r.Origin) {
 			e.control, _ = control.observation(probe)

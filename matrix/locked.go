@@ -16,8 +16,8 @@ import (
 
 // notLocked describes how lockdown's files of a machine differ from the setting
 // while the probe ran; empty if they do not.
-func (m *MachineRun) notLocked(g Guest, probe string) string {
-	model := lockdown.NewModel(g.Interface, g.Setting)
+func (m *MachineRun) notLocked(g Guest, has lockdown.KernelReasons, probe string) string {
+	model := has.NewModel(g.Interface, g.Setting)
 	if s := m.State(guestproto.WhenLocked); s != nil {
 		if text := differs(model, s); text != "" {
 			return "after the lock, " + text

@@ -38,7 +38,7 @@ func TestNotLocked(t *testing.T) {
 		{"lost by a probe after", showsInteg, showsNone, []scenarios.Observation{plain, lost}, ""},
 	} {
 		m := MachineRun{Observations: tc.obs, States: []scenarios.State{{When: guestproto.WhenLocked, Level: tc.locked}, {When: guestproto.WhenEnd, Level: tc.end}}}
-		got := m.notLocked(Guest{Interface: lockdown.Upstream, Setting: setting(t, "integrity@boot")}, "p")
+		got := m.notLocked(Guest{Interface: lockdown.Upstream, Setting: setting(t, "integrity@boot")}, nil, "p")
 		if (got == "") != (tc.want == "") || !strings.HasPrefix(got, tc.want) {
 			t.Errorf("%s: %q, want %q", tc.name, got, tc.want)
 		}

@@ -22,6 +22,7 @@ type Table struct {
 	Arch      string
 	Interface lockdown.Interface
 	Origin    Origin
+	Has       lockdown.KernelReasons `json:"-"` // the kernel's reasons, which the header has, too; nil: not known
 	Columns   []Column
 	Rows      []TableRow
 }
@@ -132,7 +133,7 @@ func (m *Matrix) table(g Guest) *Table {
 			return t
 		}
 	}
-	t := Table{Kernel: g.Kernel, Arch: g.Arch, Interface: g.Interface}
+	t := Table{Kernel: g.Kernel, Arch: g.Arch, Interface: g.Interface, Has: m.Header.Kernel(g.Kernel, g.Arch).Reasons}
 	for _, id := range m.Header.Probes {
 		row := TableRow{Probe: id}
 		if p, ok := scenarios.Find(id); ok {

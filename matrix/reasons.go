@@ -17,6 +17,8 @@ type Reasons struct {
 	Doubtful   []lockdown.Reason `json:",omitempty"` // a cell of the reason is unexpected in another way
 	Untested   []NotTested       `json:",omitempty"` // a checked probe and a setting of the plan have the reason, and no cell shows that it is enforced
 	OutOfReach []NotTested       `json:",omitempty"` // no guest of the architecture can reach them
+	NoProbe    []NotTested       `json:",omitempty"` // the lab does not know them
+	Differs    []string          `json:",omitempty"` // what the lab's table claims of the kernel's reasons and its source contradicts, a sentence each
 	Of         int               // reasons that the kernel has
 }
 
@@ -33,7 +35,11 @@ func (n NotTested) MarshalText() ([]byte, error) {
 
 // Reasons sums up a table by reason, in the kernel's order.
 func (t Table) Reasons() (rs Reasons) {
-	for _, info := range lockdown.Reasons() {
+	for _, info := range t.Has.Unknown() {
+		rs.NoProbe = append(rs.NoProbe, NotTested{info.Reason, fmt.Sprintf("the lab does not know it; level %s, text %q", info.Level, info.Label)})
+	}
+	rs.Differs = t.Has.Contradictions()
+	for _, info := range t.Has.List() {
 		rs.Of++
 		seen := map[Verdict]bool{}
 		unexpected := false

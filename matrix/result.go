@@ -40,6 +40,8 @@ type Kernel struct {
 	Config Config                     `json:",omitempty"` // the CONFIG symbols that rows depend on, as the kernel was built; nil if unknown
 	Calls  map[string]string          `json:",omitempty"` // file:function of the source by the name under which the kernel counts a call site
 	Asks   map[string]lockdown.Reason `json:",omitempty"` // the reason that the source of a call site asks for, by the same name
+
+	Reasons lockdown.KernelReasons `json:",omitempty"` // that the kernel has; nil: not known
 }
 
 // functions are the file:function of the kernel that have a call of

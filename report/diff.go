@@ -20,6 +20,16 @@ func diffs(b *strings.Builder, m Measurement) error {
 
 func diff(b *strings.Builder, d matrix.Diff) {
 	fmt.Fprintf(b, "%s: from %s to %s\n", clean(d.Arch), clean(d.From), clean(d.To))
+	if len(d.Reasons) > 0 {
+		fmt.Fprintf(b, "\n  reasons that came or went\n")
+	}
+	for _, r := range d.Reasons {
+		what := "went"
+		if r.Came {
+			what = "came"
+		}
+		fmt.Fprintf(b, "  %s: %s\n", what, clean(string(r.Reason)))
+	}
 	if len(d.Calls) > 0 {
 		fmt.Fprintf(b, "\n  calls of security_locked_down() that came, went or are another number\n")
 	}

@@ -27,7 +27,8 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		}
 		markdownGuests(b, t)
 		fmt.Fprintln(b)
-		for _, line := range reasonLines(t.Reasons()) {
+		rs := t.Reasons()
+		for _, line := range append(reasonLines(rs), strangeLines(rs)...) {
 			fmt.Fprintf(b, "- %s\n", escape(line))
 		}
 		markdownEvidence(b, t)

@@ -275,6 +275,15 @@ func reasonLines(rs matrix.Reasons) (lines []string) {
 	return lines
 }
 
+// strangeLines are about the kernel's reasons that the lab does not know, or has
+// otherwise. Their texts come from the kernel's source.
+func strangeLines(rs matrix.Reasons) (lines []string) {
+	for _, u := range rs.NoProbe {
+		lines = append(lines, fmt.Sprintf("reason %s: no probe: %s", u.Reason, u.Why))
+	}
+	return append(lines, rs.Differs...)
+}
+
 func reasonNames[R ~string](rs []R) string {
 	var names []string
 	for _, r := range rs {

@@ -73,6 +73,9 @@ func textReasons(b *strings.Builder, rs matrix.Reasons) {
 			fmt.Fprintf(b, "  %s%s\n", strings.Repeat("  ", min(i, 1)), part)
 		}
 	}
+	for _, line := range strangeLines(rs) {
+		fmt.Fprintf(b, "  %s\n", shorten(clean(line)))
+	}
 }
 
 // textByReason is a short matrix by reason, if more than a handful of reasons

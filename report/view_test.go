@@ -43,6 +43,13 @@ func measurement(t testing.TB) Measurement {
 			{Setting: setting("dev_mem@boot"), Host: host, Command: "qemu 3", Tries: 2, End: panicked},
 			{Setting: setting("kexec@boot")},
 		}}
+	for _, r := range lockdown.Reasons() {
+		if r.Reason != "xen_user_actions" && r.Reason != "rtas_error_injection" && r.Reason != "xmon_wr" && r.Reason != "xmon_rw" && r.Reason != "pcmcia_cis" {
+			table.Has = append(table.Has, r)
+		}
+	}
+	table.Has[1].Label = "/dev/mem"
+	table.Has = append(table.Has, lockdown.ReasonInfo{Reason: "killswitch\x1b", Level: lockdown.Integrity, Label: "use\x1b"})
 	const why = `open("x") = EPERM`
 	cells := func(vs ...matrix.Verdict) (list []matrix.Cell) {
 		for _, v := range vs {
@@ -125,7 +132,7 @@ func TestScoreOfSource(t *testing.T) {
 }
 
 func handMadeDiff() []matrix.Diff {
-	d := matrix.Diff{From: "stock@6.1 6.1.187", To: "stock@7.3 7.3.4", Arch: "x86_64", Same: 7, Missing: []string{"probe new/probe\x1b"}, Calls: []matrix.CallChange{
+	d := matrix.Diff{From: "stock@6.1 6.1.187", To: "stock@7.3 7.3.4", Arch: "x86_64", Same: 7, Missing: []string{"probe new/probe\x1b"}, Reasons: []matrix.ReasonChange{{Reason: "xen_user_actions", Came: true}, {Reason: "old\x1b"}}, Calls: []matrix.CallChange{
 		{Call: "a.c:came", Reason: "dev_mem", Now: 1}, {Call: "b.c:went", Before: 2}, {Call: "c.c:more", Reason: "tracefs", Before: 1, Now: 3},
 	}}
 	for _, kind := range matrix.ChangeKinds() {

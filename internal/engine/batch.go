@@ -81,6 +81,9 @@ func (b *batch) load() (*results.Set, error) { return results.Load(b.stage.optio
 func (b *batch) planned() (jobs []job) {
 	p := b.stage.plan
 	for _, g := range p.Guests {
+		if k := b.stage.of(g); k != nil && len(k.record.Reasons.Beyond(g.Setting)) > 0 {
+			continue // the kernel cannot lock what it does not have; its cells are unavailable
+		}
 		jobs = append(jobs, job{guest: g, probes: g.Probes(p.Probes)})
 	}
 	slices.SortStableFunc(jobs, func(x, y job) int { return y.urgency() - x.urgency() })

@@ -13,9 +13,14 @@ import (
 )
 
 // sound answers like a sound kernel, without a boot.
-func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
+func sound(ctx context.Context, g matrix.Guest, probes []string) matrix.Result {
+	return soundWith(nil, ctx, g, probes)
+}
+
+// soundWith answers like a sound kernel that has these reasons.
+func soundWith(has lockdown.KernelReasons, _ context.Context, g matrix.Guest, probes []string) matrix.Result {
 	var run matrix.MachineRun
-	model := lockdown.NewModel(g.Interface, g.Setting)
+	model := has.NewModel(g.Interface, g.Setting)
 	read := func(file string) string {
 		s := model.Answer(lockdown.Op{Call: "read", File: file})
 		if s.Err != "" {
@@ -34,8 +39,8 @@ func sound(_ context.Context, g matrix.Guest, probes []string) matrix.Result {
 		switch {
 		case row.Expect == scenarios.ABI:
 			o.Outcome = scenarios.Answered
-			o.Ops = []lockdown.Op{lockdown.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
-		case row.Expected(g.Setting) == scenarios.ExpectDenied:
+			o.Ops = []lockdown.Op{has.NewModel(g.Interface, g.Setting).Answer(lockdown.Op{Call: "read", File: lockdown.LevelFile})}
+		case row.Expected(g.Setting) == scenarios.ExpectDenied && has.Has(row.Reason):
 			refusing := row.Refusing(g.Setting)
 			info, _ := lockdown.Info(refusing[len(refusing)-1]) // a shadow, if there is one
 			o.Outcome, o.Call = scenarios.Denied, "call = EPERM"
@@ -81,6 +86,7 @@ type fakeRun struct {
 	plan    *plan.Plan
 	host    matrix.Host
 	origin  matrix.Origin
+	has     lockdown.KernelReasons
 	batch   func(*batch) // changes the batch before it runs
 	guest   func(context.Context, matrix.Guest, []string) matrix.Result
 }
@@ -95,7 +101,7 @@ func (f *fakeRun) measure(ctx context.Context) (*matrix.Matrix, error) {
 	s := newStage(f.plan, f.options)
 	defer s.Close()
 	for _, build := range f.plan.Builds {
-		s.kernels[keyOf(build)] = &kernel{build: build, host: f.host, record: matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: f.origin}}
+		s.kernels[keyOf(build)] = &kernel{build: build, host: f.host, record: matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: f.origin, Reasons: f.has}}
 	}
 	b, err := openBatch(s)
 	if err != nil {

@@ -136,7 +136,7 @@ func (base *baseline) ofReason(info lockdown.ReasonInfo, kind matrix.MutantKind)
 func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant {
 	x := mutant{Mutant: matrix.Mutant{Site: site.Name, Call: site.Where(), Kind: kind}}
 	if kind == matrix.AsSame || kind == matrix.AsOther {
-		if x.Reason = otherReason(site.Reason, kind == matrix.AsSame); x.Reason == "" {
+		if x.Reason = otherReason(base.k.sites.Reasons, site.Reason, kind == matrix.AsSame); x.Reason == "" {
 			x.Why = "the source does not say which reason it checks"
 			return x
 		}
@@ -180,12 +180,12 @@ func sameAtBoot(kind matrix.MutantKind, k scenarios.Check) string {
 
 // otherReason chooses another reason, of the same level or of the other one;
 // empty if the reason is not known.
-func otherReason(r lockdown.Reason, sameLevel bool) lockdown.Reason {
+func otherReason(has lockdown.KernelReasons, r lockdown.Reason, sameLevel bool) lockdown.Reason {
 	own, ok := lockdown.Info(r)
 	if !ok {
 		return ""
 	}
-	all := lockdown.Reasons()
+	all := slices.DeleteFunc(lockdown.Reasons(), func(i lockdown.ReasonInfo) bool { return i != own && !has.Has(i.Reason) })
 	i := slices.Index(all, own)
 	for n := range all {
 		other := all[(i+1+n)%len(all)]

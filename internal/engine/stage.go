@@ -210,7 +210,10 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		s.note("%s does not count its checks, because it lacks the lab series: denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
 	}
 	k.initrd = image.Path
-	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}, Asks: map[string]lockdown.Reason{}}
+	if k.sites.Reasons == nil {
+		s.note("%s: which reasons it has is not known, so the lab's table stands for it%s", keyOf(build), howKnown(k.built))
+	}
+	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}, Asks: map[string]lockdown.Reason{}, Reasons: k.sites.Reasons}
 	for _, site := range k.sites.Present {
 		if site.File == "" { // without the lab's series, the machine code does not say where its calls are in the source
 			continue
@@ -221,6 +224,14 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		}
 	}
 	return k, nil
+}
+
+// howKnown is how the reasons of a ready image could be known.
+func howKnown(b kernels.Built) string {
+	if b.Provenance.Key != "" {
+		return ""
+	}
+	return "; an image that is not compressed, or --sites, shows them"
 }
 
 // configOf returns the values of the configuration symbols that rows depend on;

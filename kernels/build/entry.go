@@ -43,7 +43,8 @@ type Built struct {
 	Provenance Provenance
 	Cached     bool // it was there, and nothing was built
 
-	config kconfig.Config
+	config  kconfig.Config
+	reasons lockdown.KernelReasons // of a ready image, as far as it shows them
 }
 
 // HasConfig reports whether the configuration has the symbol (CONFIG_X) on, be
@@ -67,7 +68,7 @@ func OfImage(i image.Image) Built {
 	}
 	return Built{
 		Files: files,
-		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
+		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config, reasons: i.Reasons,
 		Provenance: Provenance{
 			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
 		},

@@ -14,12 +14,14 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// Sites lists the call sites of security_locked_down() in the kernel. For a
-// ready image they are not known, and the list is empty.
+// Sites lists the call sites of security_locked_down() in the kernel, and its
+// reasons. For a ready image they are known if the user gave a file with them, and
+// the reasons also if the image shows them.
 func (b Built) Sites() (lockdown.Sites, error) {
 	var s lockdown.Sites
 	file, ok := b.Files[sitesFile]
 	if !ok {
+		s.Reasons = b.reasons
 		return s, nil
 	}
 	data, err := os.ReadFile(file)
@@ -28,6 +30,9 @@ func (b Built) Sites() (lockdown.Sites, error) {
 	}
 	if err != nil {
 		return lockdown.Sites{}, fmt.Errorf("read call sites of kernel %s: %w", b.Name, err)
+	}
+	if s.Reasons == nil {
+		s.Reasons = b.reasons
 	}
 	return s, nil
 }
@@ -58,8 +63,24 @@ func (j *job) sites(ctx context.Context, w *source.WorkTree, o *patchset.Overlay
 	if s.Source, err = j.sourceSites(ctx, w, o); err != nil {
 		return nil, err
 	}
+	if s.Reasons, err = reasons(o); err != nil {
+		j.note(err.Error())
+	}
 	text, err := json.MarshalIndent(s, "", "\t")
 	return append(text, '\n'), err
+}
+
+// reasons reads the kernel's reasons out of the patched source.
+func reasons(o *patchset.Overlay) (lockdown.KernelReasons, error) {
+	var files [][]byte
+	for _, name := range callsites.ReasonFiles {
+		f, err := o.Read(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f.Data)
+	}
+	return callsites.Reasons(files)
 }
 
 // sourceSites lists the calls in the patched source. What was found without

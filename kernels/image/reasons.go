@@ -1,0 +1,80 @@
+package image
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"io"
+	"os"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// maxKernel bounds what is read of an image, compressed or not, in bytes.
+const maxKernel = 1 << 30
+
+// reasonsOf lists those of the lab's reasons whose texts an image has; nil if it
+// does not show its texts, because it is compressed in another way than gzip, or has
+// no lockdown. Reasons that the lab does not know cannot be told from other texts.
+func reasonsOf(file string) lockdown.KernelReasons {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil
+	}
+	if payload := payloadOf(data); payload != nil {
+		if data = gunzip(payload); data == nil {
+			return nil
+		}
+	}
+	// A compiler may store a text as the end of a longer one, but each ends with a
+	// NUL. A kernel has all but a few of the texts, or it is none that shows them.
+	var list lockdown.KernelReasons
+	for _, r := range lockdown.Reasons() {
+		if bytes.Contains(data, append([]byte(r.Label), 0)) {
+			list = append(list, r)
+		}
+	}
+	if len(list) < len(lockdown.Reasons())/2 {
+		return nil
+	}
+	return list
+}
+
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxKernel))
+}
+
+// payloadOf is the compressed kernel in a bzImage; nil if it is none. Fields of the
+// header are those of Documentation/arch/x86/boot.rst, v6.12: setup_sects at 0x1f1,
+// payload_offset at 0x248, and payload_length at 0x24c.
+func payloadOf(data []byte) []byte {
+	if len(data) < 0x250 || string(data[0x202:0x206]) != "HdrS" {
+		return nil
+	}
+	setup := uint64(data[0x1f1])
+	if setup == 0 {
+		setup = 4
+	}
+	start := (setup+1)*512 + uint64(binary.LittleEndian.Uint32(data[0x248:]))
+	end := start + uint64(binary.LittleEndian.Uint32(data[0x24c:]))
+	if end > uint64(len(data)) {
+		return []byte{}
+	}
+	return data[start:end]
+}
+
+// gunzip returns as much as can be decompressed; nil if that is nothing.
+func gunzip(data []byte) []byte {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil
+	}
+	r.Multistream(false) // the kernel's size follows it
+	text, _ := io.ReadAll(io.LimitReader(r, maxKernel))
+	return text
+}
