@@ -235,3 +235,31 @@ func TestUpstreamFails(t *testing.T) {
 		}
 	}
 }
+
+// Sources share apt's lists, and two at once wait for each other. That lists are not
+// fetched again is apt's, for signed ones.
+func TestAptListsAreShared(t *testing.T) {
+	file, _ := archive(t)
+	m := newMirror(t)
+	m.suite("oldstable", "", "")
+	m.suite("stable", m.deb("one", "6.12.1-1", file)+m.deb("two", "6.12.2-1", file), "")
+	b := newBench(t, "apt:one")
+	var wg sync.WaitGroup
+	for _, name := range []string{"one", "two"} {
+		wg.Go(func() {
+			source, _ := ParseSource("apt:" + name)
+			spec := b.spec("plain")
+			spec.Source = &source
+			if _, err := b.builder().Build(t.Context(), spec); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	wg.Wait()
+	if shared, _ := filepath.Glob(filepath.Join(b.cache, "lists/*/state/lists/*Packages*")); len(shared) == 0 {
+		t.Error("no lists are kept")
+	}
+	if left, _ := filepath.Glob(filepath.Join(b.cache, "sources/*/apt*")); len(left) > 0 {
+		t.Errorf("a source has lists of its own: %q", left)
+	}
+}

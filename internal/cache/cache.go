@@ -22,6 +22,7 @@ type Kind string
 
 const (
 	Sources   Kind = "sources"   // pristine kernel source; the name is slot/content
+	Lists     Kind = "lists"     // apt's lists of packages, which every source of apt shares
 	Trees     Kind = "trees"     // working tree, in which kernels are built
 	Kernels   Kind = "kernels"   // a kernel with its payloads, and SHA256SUMS
 	Initramfs Kind = "initramfs" // root file system of a guest
@@ -57,6 +58,7 @@ const day = 24 * time.Hour
 
 var layouts = map[Kind]layout{
 	Sources:   {dir: "sources", name: regexp.MustCompile(`^[^./][^/]*/[^./][^/]*$`), contains: []string{"origin.json"}, nested: true},
+	Lists:     {dir: "lists", name: regexp.MustCompile(`^(own|deb|deb-src)$`), contains: []string{"state"}, max: 1 << 30, idle: 30 * day},
 	Trees:     {dir: "trees", name: regexp.MustCompile(`^[^./][^/]*$`), contains: []string{"state.json", "source"}},
 	Kernels:   {dir: "kernels", name: regexp.MustCompile(`^[^./][^/]*-[0-9a-f]{16}$`), contains: []string{"SHA256SUMS"}},
 	Initramfs: {dir: ".", name: regexp.MustCompile(`^initramfs-[a-z0-9_]+-[0-9a-f]{16}\.cpio$`), max: 1 << 30, idle: 30 * day},
@@ -69,7 +71,7 @@ var layouts = map[Kind]layout{
 
 // Kinds are all kinds, in the order in which they are listed.
 func Kinds() []Kind {
-	return []Kind{Sources, Trees, Kernels, Guest, Shell, Initramfs, Variables, Templates, Verdicts}
+	return []Kind{Sources, Lists, Trees, Kernels, Guest, Shell, Initramfs, Variables, Templates, Verdicts}
 }
 
 // A Cache is a directory of entries. Besides them it has locks/, a file for

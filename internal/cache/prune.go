@@ -159,7 +159,8 @@ func (c *Cache) sweep(root *os.Root) error {
 const DefaultMax = 30 << 30
 
 // Tidy prunes the cache after something was made: kinds by their own limits
-// (templates 4 GiB and 7 days; images and programs of guests 1 GiB and 30 days),
+// (templates 4 GiB and 7 days; images and programs of guests, and apt's lists, 1 GiB
+// and 30 days),
 // and if no kinds are given, the whole cache to $LDLAB_CACHE_MAX, or else
 // DefaultMax.
 func (c *Cache) Tidy(ctx context.Context, kinds ...Kind) error {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
@@ -41,7 +42,7 @@ var suites = map[string][]string{
 
 // ownApt has the lists of the apt sources that the machine is configured with.
 func (j *job) ownApt(ctx context.Context) (*aptState, error) {
-	s, err := j.aptState("apt")
+	s, err := j.aptState(ctx, "own")
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +56,14 @@ func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptStat
 	if err != nil {
 		return nil, err
 	}
-	s, err := j.aptState("apt-" + kind)
+	s, err := j.aptState(ctx, kind)
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(s.dir, "sources.list")
 	s.options = append(s.options, "-o", "Dir::Etc::SourceList="+file, "-o", "Dir::Etc::SourceParts=/dev/null")
-	if err := s.updateWide(ctx, file, list); err != nil {
+	// The lists by code name, of another fetch, are still good.
+	if err := s.updateWide(ctx, file, list, "--no-list-cleanup"); err != nil {
 		return nil, err
 	}
 	// Of one release, a mirror may have newer lists by its code name than by its
@@ -75,12 +77,12 @@ func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptStat
 }
 
 // updateWide gets the lists of the apt sources in list, of which some may be missing.
-func (s *aptState) updateWide(ctx context.Context, file, list string) error {
+func (s *aptState) updateWide(ctx context.Context, file, list string, options ...string) error {
 	if err := os.WriteFile(file, []byte(list), 0o644); err != nil {
 		return err
 	}
 	// apt fails if a suite is missing, and has the lists of the others all the same.
-	err := s.run(ctx, "lists of more suites", "update")
+	err := s.run(ctx, "lists of more suites", append(options, "update")...)
 	var failed *proc.Error
 	if errors.As(err, &failed) && strings.Contains(failed.Stderr, "does not have a Release file") {
 		return nil
@@ -126,8 +128,16 @@ func (s *aptState) wideList(ctx context.Context, kind, field string) (string, er
 	return strings.Join(slices.Compact(lines), ""), nil
 }
 
-func (j *job) aptState(name string) (*aptState, error) {
-	dir := filepath.Join(j.slot, name)
+// aptState gives a state of apt that all sources share, because its lists are larger
+// than most kernels' sources. It is locked until the fetch ends: the lists are those
+// of the apt sources that it was last updated for.
+func (j *job) aptState(ctx context.Context, name string) (*aptState, error) {
+	lease, err := j.Store.Lock(ctx, cache.ID{Kind: cache.Lists, Name: name})
+	if err != nil {
+		return nil, err
+	}
+	j.lists = append(j.lists, lease)
+	dir := lease.Path
 	for _, sub := range []string{"state/lists/partial", "cache/archives/partial", "log"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return nil, err
@@ -143,6 +153,17 @@ func (j *job) aptState(name string) (*aptState, error) {
 		// Hooks of the machine are about the machine's state.
 		"-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=",
 	}}, nil
+}
+
+// closeLists lets others use apt's lists.
+func (j *job) closeLists() {
+	for _, l := range j.lists {
+		l.Close()
+	}
+	j.lists = nil
+	for _, old := range []string{"apt", "apt-deb", "apt-deb-src"} { // each source had its own
+		os.RemoveAll(filepath.Join(j.slot, old))
+	}
 }
 
 // versions lists the versions of a package, or of a source package where the lists

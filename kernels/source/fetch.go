@@ -52,11 +52,12 @@ var ErrNotFetched = errors.New("source is not in the cache")
 type job struct {
 	Cache
 	source Source
-	slot   string // directory of the source in the cache
+	slot   string         // directory of the source in the cache
+	lists  []*cache.Lease // of apt's lists
 }
 
 func (c Cache) job(s Source) *job {
-	return &job{c, s, filepath.Join(c.Store.Dir(), string(cache.Sources), slotName(s))}
+	return &job{Cache: c, source: s, slot: filepath.Join(c.Store.Dir(), string(cache.Sources), slotName(s))}
 }
 
 // Find returns what is known of a source without a network. Its tree may have
@@ -136,7 +137,11 @@ func (j *job) fetch(ctx context.Context) (Origin, error) {
 	if err := os.RemoveAll(fresh); err != nil {
 		return Origin{}, err
 	}
-	defer os.RemoveAll(fresh)
+	defer func() {
+		os.RemoveAll(fresh)
+		j.closeLists()
+		os.Remove(j.slot) // if nothing was ever fetched into it
+	}()
 	tree := filepath.Join(fresh, "tree")
 	if err := os.MkdirAll(tree, 0o755); err != nil {
 		return Origin{}, err
