@@ -220,17 +220,24 @@ func TestUpstreamFails(t *testing.T) {
 	m := newMirror(t)
 	whole := m.source("6.12.2-1", data, false)
 	m.pool("linux_6.12.2.orig.tar.gz", data[:len(data)/2])
-	m.suite("oldstable", "", whole+m.source("6.5.3-1", data, true)+m.source("6.5.4-1", data, true))
-	for series, want := range map[string]string{
-		"6.4":  "fetch upstream:6.4: no suite of the machine's Debian mirror has a source package of Linux 6.4",
-		"6.5":  "fetch upstream:6.5: the mirror has none of the versions of the release that it lists: 6.5.4, 6.5.3",
-		"6.12": "fetch upstream:6.12: apt-helper: ",
+	cut := filepath.Join(t.TempDir(), "cut")
+	write(t, cut, string(data[:len(data)/2]))
+	debs := m.deb("damaged-source", "6.12.1-1", file) + m.deb("cut-source", "6.12.1-1", cut)
+	m.pool("damaged-source_6.12.1-1_all.deb", []byte("junk"))
+	m.suite("oldstable", debs, whole+m.source("6.5.3-1", data, true)+m.source("6.5.4-1", data, true)+m.source("6.6.1-1", data[:len(data)/2], false))
+	for source, want := range map[string]string{
+		"upstream:6.4":       "fetch upstream:6.4: no suite of the machine's Debian mirror has a source package of Linux 6.4",
+		"upstream:6.5":       "fetch upstream:6.5: the mirror has none of the versions of the release that it lists: 6.5.4, 6.5.3",
+		"upstream:6.6":       "fetch upstream:6.6: unpack: tar: exit status 2: gzip: stdin: unexpected end of file", // damaged before it was signed
+		"upstream:6.12":      "linux_6.12.2.orig.tar.gz  Hash Sum mismatch",
+		"apt:damaged-source": "fetch apt:damaged-source: the mirror has a damaged file: apt-get: exit status 100: E: Failed to fetch ",
+		"apt:cut-source":     "fetch apt:cut-source: unpack: tar: exit status 2: gzip: stdin: unexpected end of file",
 	} {
-		b := newBench(t, "upstream:"+series)
+		b := newBench(t, source)
 		b.fails(t.Context(), b.spec("plain"), want)
-		for _, left := range []string{"new", "current"} {
-			if found, _ := filepath.Glob(filepath.Join(b.cache, "sources/*", left)); len(found) > 0 {
-				t.Errorf("%s: left %s", series, found)
+		for _, kind := range []string{"sources", "trees", "kernels"} {
+			if found, _ := filepath.Glob(filepath.Join(b.cache, kind, "*")); len(found) > 0 {
+				t.Errorf("%s: left %s", source, found)
 			}
 		}
 	}

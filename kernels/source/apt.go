@@ -251,5 +251,21 @@ func (s *aptState) runIn(ctx context.Context, dir, what string, argv []string) e
 	w.Close()
 	<-done
 	r.Close()
+	return damaged(err)
+}
+
+// damaged makes the error of a file that is not what the signed lists have one clear
+// line. Others stay as they are.
+func damaged(err error) error {
+	var failed *proc.Error
+	if !errors.As(err, &failed) {
+		return err
+	}
+	for line := range strings.Lines(failed.Stderr) {
+		if strings.Contains(line, "Hash Sum mismatch") || strings.Contains(line, "File has unexpected size") {
+			failed.Stderr = line // what follows are the sums
+			return fmt.Errorf("the mirror has a damaged file: %w", err)
+		}
+	}
 	return err
 }

@@ -105,7 +105,7 @@ func (j *job) extract(ctx context.Context, archive, dir string) error {
 	var failed *proc.Error
 	if errors.As(err, &failed) {
 		// tar's last line is always the same; the first one has the cause.
-		failed.Stderr, _, _ = strings.Cut(failed.Stderr, "\n")
+		failed.Stderr, _, _ = strings.Cut(strings.TrimSpace(failed.Stderr), "\n")
 	}
 	if err != nil {
 		return fmt.Errorf("unpack: %w", err)
