@@ -174,7 +174,7 @@ func TestBuildFails(t *testing.T) {
 	source := tree(t, fakeTree)
 	b := newBench(t, "dir:"+source)
 	ctx := context.Background()
-	b.fails(ctx, b.spec("later"), "series later", "is for Linux >= 6.13", "is 6.12.1")
+	b.fails(ctx, b.spec("later"), "series later", "is for Linux >= 6.13", "base b is >= 6.12, < 6.13")
 	b.build(b.spec("plain"))
 
 	spec := b.spec("plain")

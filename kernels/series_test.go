@@ -86,3 +86,25 @@ func TestUserSeries(t *testing.T) {
 		}
 	}
 }
+
+// A series that is not for the source is one line, before anything is fetched or
+// kept: for other versions it says for which, and a hunk must match to the letter.
+func TestSeriesFails(t *testing.T) {
+	b := newBench(t, "upstream:6.12")
+	b.fails(t.Context(), b.spec("later"), "apply series later: it is for Linux >= 6.13, and base b is >= 6.12, < 6.13")
+	fuzz := users(t, "--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n")
+	files := map[string]string{}
+	for name, text := range fakeTree {
+		files[name] = text
+	}
+	files["a.c"] = "one\ntwo\nThree\n" // patch(1) takes it with fuzz
+	b = newBench(t, "dir:"+tree(t, files))
+	spec := b.spec("plain")
+	spec.Series = fuzz
+	b.fails(t.Context(), spec, "hunk 1 (line 1) of a.c does not match")
+	for _, kind := range []string{"trees", "kernels"} {
+		if found, _ := filepath.Glob(filepath.Join(b.cache, kind, "*")); len(found) > 0 {
+			t.Errorf("left %s", found)
+		}
+	}
+}

@@ -116,6 +116,9 @@ func (b *Builder) Lookup(ctx context.Context, r Recipe) (built Built, ok bool, e
 // version and, if its tree is in the cache, that the series apply; such errors
 // are a *VersionError and a *patchset.ApplyError.
 func (b *Builder) Origin(ctx context.Context, r Recipe) (source.Origin, error) {
+	if err := r.checkRanges(); err != nil {
+		return source.Origin{}, err
+	}
 	j := b.job(r)
 	if err := j.open(); err != nil {
 		return source.Origin{}, err
@@ -207,6 +210,9 @@ func (j *job) note(text string) { j.emit(progress.Event{Phase: progress.Noting, 
 // prepare finds out everything that goes into the kernel. With fetch, it gets
 // what was never fetched; without, that is source.ErrNotFetched.
 func (b *Builder) prepare(ctx context.Context, r Recipe, fetch bool) (j *job, err error) {
+	if err := r.checkRanges(); err != nil {
+		return nil, err
+	}
 	j = b.job(r)
 	if err := j.open(); err != nil {
 		return nil, err
@@ -259,6 +265,17 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string { return e.Text }
+
+// checkRanges refuses, before anything is fetched, a series that is for none of the
+// base's versions. Every error is a *VersionError.
+func (r Recipe) checkRanges() error {
+	for _, s := range r.Series {
+		if !s.Versions.Meets(r.Versions) {
+			return &VersionError{s.Name, fmt.Sprintf("apply series %s: it is for Linux %s, and base %s is %s", s.Name, s.Versions, r.Base, r.Versions)}
+		}
+	}
+	return nil
+}
 
 // checkVersions refuses a source or a series for other versions than the
 // source's. Every error is a *VersionError.

@@ -67,6 +67,11 @@ func (v Versions) has(version []int) bool {
 	return true
 }
 
+// Meets reports whether a version can be in both sets.
+func (v Versions) Meets(o Versions) bool {
+	return slices.ContainsFunc(samples([]Versions{v, o}), func(n []int) bool { return v.has(n) && o.has(n) })
+}
+
 // samples are versions with which the sets can be told apart: 0, every bound, and
 // one just above each. Whether a version is in a set changes only at a bound.
 func samples(sets []Versions) [][]int {

@@ -2,6 +2,22 @@ package patchset
 
 import "testing"
 
+func TestMeets(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"", "", true}, {"", "< 6.1", true}, {">= 6.12, < 6.13", ">= 6.1, < 6.2", false}, {">= 6.12", ">= 6.1, < 6.2", false},
+		{">= 6.12.85", ">= 6.12, < 6.13", true}, {"= 6.12", "> 6.12", false}, {"<= 6.12", ">= 6.12", true}, {"> 6.12, < 6.12.1", "> 6.12", true},
+	} {
+		a, err1 := ParseVersions(c.a)
+		b, err2 := ParseVersions(c.b)
+		if err1 != nil || err2 != nil || a.Meets(b) != c.want || b.Meets(a) != c.want {
+			t.Errorf("%q and %q: want %v", c.a, c.b, c.want)
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	for _, c := range []struct {
 		set, version string
