@@ -13,10 +13,7 @@ import (
 func init() { register("acpi", acpiScenario) }
 
 // arm64 has ACPI tables only if UEFI provides them; x86_64's plain machine has its
-// own. acpi_rsdp= is checked, too (drivers/acpi/osl.c:acpi_os_get_root_pointer),
-// but in v6.12 that happens in setup_arch, before lockdown is initialised. Only the
-// address that the kernel finds by itself is harmless, so no probe could see the
-// difference.
+// own.
 func acpiScenario() Scenario {
 	return Scenario{
 		Name:  "acpi",
@@ -41,6 +38,24 @@ func acpiScenario() Scenario {
 				Where:    Where{CheckedAtBoot: true, Site: "drivers/acpi/tables.c:acpi_table_upgrade", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_TABLE_UPGRADE"}, Since: "6.12", Conditions: lateLSM},
 				Schedule: Schedule{Machine: Firmware},
 				Act:      Act{Do: func(context.Context, Env) Report { return acpi.FromInitrd() }},
+			},
+			{
+				// The tables are those of a whole machine, because the kernel looks
+				// for no others (internal/acpi/rsdp.go).
+				Claim: Claim{
+					Name:   "rsdp",
+					Call:   "boot with " + acpi.RSDPArg + ", where tables of the lab's are",
+					Expect: Gap,
+					Class:  Bug,
+					Reason: "acpi_tables",
+					Source: "init/main.c:start_kernel calls setup_arch, and that acpi_boot_table_init and acpi_os_get_root_pointer, before early_security_init, v6.12; v6.1 has them the other way round",
+				},
+				Where: Where{
+					CheckedAtBoot: true, Site: "drivers/acpi/osl.c:acpi_os_get_root_pointer", Only: []string{"x86_64"},
+					Needs: []string{"CONFIG_ACPI", "CONFIG_KEXEC"}, Since: "6.12", Conditions: lateLSM,
+				},
+				Schedule: Schedule{Machine: Tables},
+				Act:      Act{Do: func(context.Context, Env) Report { return acpi.FromRSDP() }},
 			},
 			{
 				// The parameter is parsed without EFI, too. On x86_64, which has no

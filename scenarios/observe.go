@@ -50,3 +50,12 @@ func EFIVariableSSDT() []byte { return acpi.VariableSSDT() }
 
 // SSDT is the ACPI table that the initrd carries.
 func SSDT() []byte { return acpi.InitrdSSDT() }
+
+// RootTables are the ACPI tables that RSDPArg names, in memory from RSDPAt on.
+func RootTables() []byte { return acpi.RootTables() }
+
+// RSDPAt is a physical address.
+const RSDPAt = acpi.RSDPAt
+
+// RSDPArg is the kernel argument acpi_rsdp= with RSDPAt.
+func RSDPArg() string { return acpi.RSDPArg }

@@ -132,6 +132,7 @@ const (
 	Debugger MachineKind = "debugger" // a serial port whose other end the host's debugger holds
 	Held     MachineKind = "held"     // like the plain one; its probes keep until the lock what would disturb other probes
 	Firmware MachineKind = "firmware" // booted through UEFI, with ACPI tables and EFI variables
+	Tables   MachineKind = "tables"   // with ACPI tables in memory that are not the firmware's, and RSDPArg
 )
 
 // An Observation is a Report and the evidence that the guest program collected

@@ -40,6 +40,8 @@ type profile struct {
 	devices func(*arch.Arch) []vm.Device
 	// variables: its firmware has the lab's EFI variables.
 	variables bool
+	// tables: its memory has ACPI tables that are not the firmware's.
+	tables bool
 	// drive plays the other end of the machine's devices until ctx ends; nil:
 	// they have none.
 	drive func(ctx context.Context, m *vm.Machine, scale float64)
@@ -50,6 +52,7 @@ var profiles = map[scenarios.MachineKind]profile{
 	scenarios.Plain:    {devices: plainDevices},
 	scenarios.Held:     {devices: onEach(pciTestdev)},
 	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
+	scenarios.Tables:   {tables: true, devices: onEach(pciTestdev)},
 	scenarios.Firmware: {variables: true, devices: func(a *arch.Arch) []vm.Device {
 		return []vm.Device{pciTestdev, vm.Firmware{Path: a.FindFirmware()}}
 	}},
@@ -108,6 +111,9 @@ func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	devices := p.devices(k.build.Arch)
 	if p.variables && k.variables != "" {
 		devices = append(devices, vm.Variables{Path: k.variables, At: k.build.Arch.VariablesAt})
+	}
+	if p.tables {
+		devices = append(devices, vm.Tables{Path: k.tables, At: scenarios.RSDPAt, Arg: scenarios.RSDPArg()})
 	}
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,

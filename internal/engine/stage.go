@@ -59,6 +59,7 @@ type kernel struct {
 	initrd string
 
 	variables string // file of the EFI variables; empty: the architecture has no firmware of its own
+	tables    string // file of ACPI tables that are not the firmware's
 
 	host   matrix.Host    // on which its guests run
 	sites  lockdown.Sites // its call sites; empty if unknown
@@ -198,6 +199,9 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		if k.variables, err = s.variables(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if k.tables, err = s.tables(ctx); err != nil {
+		return nil, err
 	}
 	image, err := s.initramfs(ctx, k)
 	if err != nil {

@@ -36,15 +36,18 @@ func configfsTable() []byte {
 }
 
 // ssdt is the smallest ACPI table with an effect: it defines a named number
-// that nothing reads. ACPI 6.5, 5.2.6 (header) and 20.2: Name(name, 0x5A) in
-// AML.
+// that nothing reads. ACPI 6.5, 20.2: Name(name, 0x5A) in AML.
 func ssdt(tableID, name string) []byte {
+	return table("SSDT", 2, tableID, append(append([]byte{0x08}, name...), 0x0a, 0x5a))
+}
+
+// table is a header and what follows it. ACPI 6.5, 5.2.6.
+func table(signature string, version byte, tableID string, body []byte) []byte {
 	const revision, creator = 1, "LDLB"
-	aml := append(append([]byte{0x08}, name...), 0x0a, 0x5a)
 	var b bytes.Buffer
-	b.WriteString("SSDT")
-	binary.Write(&b, binary.LittleEndian, uint32(HeaderSize+len(aml)))
-	b.Write([]byte{2, 0}) // the revision since ACPI 2.0, and an empty checksum
+	b.WriteString(signature)
+	binary.Write(&b, binary.LittleEndian, uint32(HeaderSize+len(body)))
+	b.Write([]byte{version, 0}) // and an empty checksum
 	binary.Write(&b, binary.LittleEndian, struct {
 		OEM      [6]byte
 		Table    [8]byte
@@ -52,14 +55,18 @@ func ssdt(tableID, name string) []byte {
 		Creator  [4]byte
 		Version  uint32
 	}{[6]byte([]byte("LDLAB ")), [8]byte([]byte(tableID + "        ")), revision, [4]byte([]byte(creator)), 1})
-	b.Write(aml)
-	table := b.Bytes()
-	var sum byte
-	for _, c := range table {
-		sum += c
+	b.Write(body)
+	all := b.Bytes()
+	all[9] = -sum(all)
+	return all
+}
+
+// sum is what the bytes of a table add up to, which must be 0.
+func sum(b []byte) (s byte) {
+	for _, c := range b {
+		s += c
 	}
-	table[9] = -sum // the bytes of a table add up to 0
-	return table
+	return s
 }
 
 // HeaderSize is the size of the header of an ACPI table.
