@@ -44,6 +44,7 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=debian-6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
 	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run TestSuiteForReal ./kernels
+	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew

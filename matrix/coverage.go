@@ -31,15 +31,18 @@ type Coverage struct {
 	UnknownSites       []string // sites that the kernel counted and that are not in its machine code: the lab is wrong
 }
 
-// A Covered is a call site that is in the machine code.
+// A Covered is a call of the source that is in the machine code. The compiler may have
+// made several call sites of it, because it copied the function into its callers: one
+// of them that is exercised is enough.
 type Covered struct {
-	lockdown.Site
-	Reach   Reach
-	Checks  int
-	Denials int
-	Boot    bool     `json:",omitempty"` // it is checked while the kernel boots
-	Probes  []string // that reached it
-	Why     string   `json:",omitempty"` // NotReached: the known reason; empty: there is none
+	lockdown.Site          // the first of them
+	Copies        []string `json:",omitempty"` // the names of the others
+	Reach         Reach
+	Checks        int
+	Denials       int
+	Boot          bool     `json:",omitempty"` // it is checked while the kernel boots
+	Probes        []string // that reached it
+	Why           string   `json:",omitempty"` // NotReached: the known reason; empty: there is none
 }
 
 // An Absent is a call site that is in the source only.
@@ -94,6 +97,10 @@ func newCounting(target Target) *counting {
 	n := &counting{version: target.Version, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}, passed: map[string]bool{}, denied: map[string]bool{}}
 	c := &n.coverage
 	for _, s := range target.Sites.Present {
+		if i := slices.IndexFunc(c.Sites, func(o Covered) bool { return sameCall(o.Site, s) }); i >= 0 {
+			c.Sites[i].Copies = append(c.Sites[i].Copies, s.Name)
+			continue
+		}
 		c.Sites = append(c.Sites, Covered{Site: s})
 	}
 	slices.SortStableFunc(c.Sites, func(a, b Covered) int {
@@ -101,8 +108,16 @@ func newCounting(target Target) *counting {
 	})
 	for i := range c.Sites {
 		n.at[c.Sites[i].Name] = &c.Sites[i]
+		for _, name := range c.Sites[i].Copies {
+			n.at[name] = &c.Sites[i]
+		}
 	}
 	return n
+}
+
+// sameCall reports whether two call sites are of one call in the source.
+func sameCall(a, b lockdown.Site) bool {
+	return a.File != "" && a.Module == b.Module && a.Where() == b.Where() && a.Line == b.Line && a.Reason == b.Reason
 }
 
 // add counts the checks of a result.
@@ -215,7 +230,7 @@ func (n *counting) findAbsent(target Target) {
 	}
 }
 
-// Count counts the call sites that are present, that were denied, and that were
+// Count counts the calls of the source that are present, that were denied, and that were
 // checked but never denied.
 func (c Coverage) Count() (present, refused, open int) {
 	for _, s := range c.Sites {

@@ -178,3 +178,29 @@ func TestMutantCommand(t *testing.T) {
 		}
 	}
 }
+
+// Of one call in the source, -O2 makes several call sites: one that is exercised is
+// enough, and counts of all of them are the call's.
+func TestCopiesAreOneCall(t *testing.T) {
+	call := func(name string, line int) lockdown.Site {
+		return lockdown.Site{Name: name, File: "drivers/char/mem.c", Function: "open_port", Line: line, Reason: "dev_mem"}
+	}
+	sites := lockdown.Sites{Present: []lockdown.Site{call("a+0x1/0x9", 7), call("b+0x1/0x9", 7), call("c+0x1/0x9", 8), {Name: "d+0x1/0x9"}, {Name: "e+0x1/0x9"}}}
+	results := []Result{{Guest: Guest{Kernel: "k", Arch: "x86_64"}, Machines: []MachineRun{{Observations: []scenarios.Observation{observed("devmem/open", scenarios.Denied, "b+0x1/0x9", 2, 1)}}}}}
+	none := func(string) string { return "" }
+	c := Cover(Target{Kernel: "k", Arch: "x86_64", Sites: sites, WhyAbsent: none, WhyNotReached: none}, results)
+	if present, refused, open := c.Count(); present != 4 || refused != 1 || open != 0 {
+		t.Errorf("%d present, %d refused, %d open", present, refused, open)
+	}
+	for _, s := range c.Sites {
+		switch want := map[bool]Reach{true: SiteDenied, false: NotReached}[s.Name == "a+0x1/0x9"]; {
+		case s.Reach != want:
+			t.Errorf("%s: %s", s.Name, s.Reach)
+		case want == SiteDenied && (s.Checks != 2 || !reflect.DeepEqual(s.Copies, []string{"b+0x1/0x9"})):
+			t.Errorf("%+v", s)
+		}
+	}
+	if len(c.UnknownSites) > 0 || c.Sound() {
+		t.Errorf("unknown %q, sound %v", c.UnknownSites, c.Sound())
+	}
+}

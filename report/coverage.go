@@ -102,7 +102,11 @@ func siteName(s matrix.Covered) string {
 	if s.Where() == "" {
 		return clean(s.Name)
 	}
-	return clean(fmt.Sprintf("%s:%d", s.Where(), s.Line))
+	name := fmt.Sprintf("%s:%d", s.Where(), s.Line)
+	if n := len(s.Copies); n > 0 {
+		name += fmt.Sprintf(" (%d copies)", n+1)
+	}
+	return clean(name)
 }
 
 // unknownReason stands for a reason that the tables do not have.

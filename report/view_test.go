@@ -99,7 +99,7 @@ func handMadeCoverage() []matrix.Coverage {
 			Sites: []matrix.Covered{
 				{Site: site("open_port+0x2a/0x40", "drivers/char/mem.c", "open_port", 612), Reach: matrix.SiteDenied, Checks: 9, Denials: 4,
 					Probes: []string{"devmem/mmap", "devmem/open", "devmem/open-rdwr", "devmem/port-open", "devmem/read"}},
-				{Site: site("tracer_alloc_buffers+0x9/0x99", "kernel/trace/trace.c", "tracer_alloc_buffers", 10576), Reach: matrix.AllowedOnly, Checks: 1, Boot: true},
+				{Site: site("tracer_alloc_buffers+0x9/0x99", "kernel/trace/trace.c", "tracer_alloc_buffers", 10576), Copies: []string{"start_kernel+0x1/0x2"}, Reach: matrix.AllowedOnly, Checks: 1, Boot: true},
 				{Site: site("f+0x1/0x2 [m]", "", "", 0), Reach: matrix.NotReached, Why: "no such device"},
 				{Site: site("g+0x1/0x2", "a.c", "g", 1), Reach: matrix.NotReached},
 			},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -105,6 +106,9 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 			x.Status, x.Why = matrix.NotCovered, "what is checked gets that answer anyway"
 		case len(x.job.probes) == 0:
 			x.Status, x.Why = matrix.NotCovered, "no probe reaches it"
+			if base.copied(x.Mutant) {
+				x.Why = "no probe reaches this copy, which the compiler made of the call"
+			}
 		case x.same != "":
 			x.Status, x.Why = matrix.Equivalent, x.same
 		case !ran:
@@ -121,6 +125,21 @@ func (base *baseline) mutation(m *matrix.Matrix, list []matrix.Result) matrix.Mu
 		all.Mutants = append(all.Mutants, x.Mutant)
 	}
 	return all
+}
+
+// copied reports whether the mutant's call site is one of several of the same call in
+// the source, and probes reach another one.
+func (base *baseline) copied(m matrix.Mutant) bool {
+	i := slices.IndexFunc(base.k.sites.Present, func(s lockdown.Site) bool { return s.Name == m.Site })
+	if i < 0 {
+		return false
+	}
+	own := base.k.sites.Present[i]
+	return slices.ContainsFunc(base.mutants, func(o mutant) bool {
+		return o.Kind == m.Kind && o.Site != m.Site && len(o.job.probes) > 0 && slices.ContainsFunc(base.k.sites.Present, func(s lockdown.Site) bool {
+			return s.Name == o.Site && own.File != "" && s.Where() == own.Where() && s.Line == own.Line
+		})
+	})
 }
 
 // crashed reports whether a guest panicked or reset itself.

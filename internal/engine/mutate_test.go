@@ -220,3 +220,25 @@ func TestMutantsOfAKernel(t *testing.T) {
 		t.Errorf("another reason that the kernel has: %q", r)
 	}
 }
+
+// A copy of a call that no probe reaches is not reached, and says so.
+func TestCopied(t *testing.T) {
+	site := func(name string, line int) lockdown.Site {
+		return lockdown.Site{Name: name, File: "a.c", Function: "f", Line: line}
+	}
+	base := &baseline{k: &kernel{sites: lockdown.Sites{Present: []lockdown.Site{site("f+0x1", 7), site("g+0x1", 7), site("h+0x1", 8)}}}}
+	of := func(name string, probes ...string) mutant {
+		x := mutant{Mutant: matrix.Mutant{Kind: matrix.Omit, Site: name}}
+		x.job.probes = probes
+		return x
+	}
+	base.mutants = []mutant{of("f+0x1", "p"), of("g+0x1"), of("h+0x1")}
+	for name, want := range map[string]bool{"f+0x1": false, "g+0x1": true, "h+0x1": false, "": false} {
+		if got := base.copied(matrix.Mutant{Kind: matrix.Omit, Site: name}); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if base.copied(matrix.Mutant{Kind: matrix.Deny, Site: "g+0x1"}) {
+		t.Error("another kind of mutant counts")
+	}
+}
