@@ -67,6 +67,13 @@ func (b *Builder) resolve(spec Spec) (*build.Builder, build.Recipe, error) {
 // each; that of a compiler is a *MakeError, which also has the end of the
 // log.
 func (b *Builder) Build(ctx context.Context, spec Spec) (Built, error) {
+	if spec.Kernel.Ready != "" {
+		built, err := b.buildReady(ctx, spec)
+		if err != nil {
+			err = fmt.Errorf("kernel %s %s: %w", spec.Kernel.Name, spec.Arch.Name, err)
+		}
+		return built, err
+	}
 	builder, recipe, err := b.resolve(spec)
 	if err != nil {
 		return Built{}, err
@@ -78,6 +85,9 @@ func (b *Builder) Build(ctx context.Context, spec Spec) (Built, error) {
 // Lookup gives the kernel if it is in the cache. It fetches and builds
 // nothing, and takes a fraction of a second.
 func (b *Builder) Lookup(ctx context.Context, spec Spec) (built Built, ok bool, err error) {
+	if spec.Kernel.Ready != "" {
+		return b.lookupReady(ctx, spec)
+	}
 	builder, recipe, err := b.resolve(spec)
 	if err != nil {
 		return Built{}, false, err

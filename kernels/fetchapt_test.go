@@ -90,24 +90,33 @@ func (m *mirror) pool(file string, data []byte) string {
 // deb makes a package with a kernel's tarball, and its entry in a list.
 func (m *mirror) deb(name, version, tarball string) (entry string) {
 	m.t.Helper()
-	dir := m.t.TempDir()
-	write(m.t, filepath.Join(dir, "DEBIAN/control"), fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: t <t@example.org>\nDescription: t\n", name, version))
 	data, err := os.ReadFile(tarball)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	write(m.t, filepath.Join(dir, "usr/src/linux-source-6.12.tar.gz"), string(data))
+	return m.pack(name, version, "all", map[string]string{"usr/src/linux-source-6.12.tar.gz": string(data)})
+}
+
+// pack makes a package with files, and its entry in a list.
+func (m *mirror) pack(name, version, architecture string, files map[string]string) (entry string) {
+	m.t.Helper()
+	dir := m.t.TempDir()
+	write(m.t, filepath.Join(dir, "DEBIAN/control"), fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: t <t@example.org>\nDescription: t\n", name, version, architecture))
+	for file, text := range files {
+		write(m.t, filepath.Join(dir, file), text)
+	}
 	file := filepath.Join(m.t.TempDir(), "x.deb")
 	if out, err := exec.Command("dpkg-deb", "--root-owner-group", "-b", dir, file).CombinedOutput(); err != nil {
 		m.t.Fatalf("%s", out)
 	}
-	if data, err = os.ReadFile(file); err != nil {
+	data, err := os.ReadFile(file)
+	if err != nil {
 		m.t.Fatal(err)
 	}
 	_, plain, _ := strings.Cut(":"+version, ":")
-	in := m.pool(name+"_"+strings.TrimPrefix(plain, "1:")+"_all.deb", data)
-	return fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: t <t@example.org>\nFilename: %s\nSize: %d\nSHA256: %s\nDescription: t\n\n",
-		name, version, in, len(data), host.Sum(data))
+	in := m.pool(name+"_"+strings.TrimPrefix(plain, "1:")+"_"+architecture+".deb", data)
+	return fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: %s\nMaintainer: t <t@example.org>\nFilename: %s\nSize: %d\nSHA256: %s\nDescription: t\n\n",
+		name, version, architecture, in, len(data), host.Sum(data))
 }
 
 // source makes the entry of a source package; data is upstream's tarball, which the

@@ -41,6 +41,8 @@ type Kernel struct {
 	Arches    []string           `toml:"arches"`    // architectures it is built for; empty: all
 	CPUs      int                `toml:"cpus"`      // processors of its guests; 0: 1
 	Tree      string             `toml:"tree"`      // builds in a working tree apart, with the kernels of the same word; empty: with all others
+
+	Ready string `toml:"-"` // what follows ReadyPrefix in the name of a ready kernel, which has no base; empty: it is built
 }
 
 // On reports whether the kernel is built for the architecture.
@@ -170,8 +172,12 @@ func (t *Tables) Names() []string {
 }
 
 // Kernel looks a kernel up; ok is false if there is none of that name. NAME@BASE is
-// the kernel NAME on another base than its own, and goes by that name.
+// the kernel NAME on another base than its own, and goes by that name. A name that
+// begins with ReadyPrefix is that of a ready kernel.
 func (t *Tables) Kernel(name string) (k Kernel, ok bool) {
+	if strings.HasPrefix(name, ReadyPrefix) {
+		return ready(name)
+	}
 	name, base, other := strings.Cut(name, "@")
 	for _, k := range t.kernels {
 		if k.Name != name {

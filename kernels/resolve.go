@@ -27,12 +27,13 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Inputs is what a user gives in addition to the tables or instead of them.
 // The zero value gives nothing.
 type Inputs struct {
-	Source string   // text form of a source that replaces each kernel's base; see source.Parse
-	Series []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
-	Image  string   // ready kernel image that replaces the tables' kernels
-	Config string   // configuration that Image was built with; empty: not known
-	Sites  string   // file with the lockdown call sites of Image; empty: not known
-	Arch   *arch.Arch
+	Source  string   // text form of a source that replaces each kernel's base; see source.Parse
+	Series  []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
+	Image   string   // ready kernel image that replaces the tables' kernels
+	Config  string   // configuration that Image was built with; empty: not known
+	Sites   string   // file with the lockdown call sites of Image; empty: not known
+	Modules string   // directory or package (.deb, .rpm) with the modules of Image; empty: none
+	Arch    *arch.Arch
 }
 
 // Resolved is what Inputs name, read and checked. It is a plain value: using it
@@ -73,6 +74,12 @@ func resolve(in Inputs) (Resolved, error) {
 		i, err := image.Open(in.Image, in.Arch, in.Config, in.Sites)
 		if err != nil {
 			return Resolved{}, err
+		}
+		if in.Modules != "" {
+			if _, err := os.Stat(in.Modules); err != nil {
+				return Resolved{}, fmt.Errorf("read modules: %w", err)
+			}
+			i.Modules = in.Modules
 		}
 		r.Image = &i
 	}
@@ -164,6 +171,9 @@ func (s SeriesID) String() string {
 // base and the series are for, and the series must apply to it. Errors that
 // come from what the user gave are an *InputError.
 func (b *Builder) Identify(ctx context.Context, spec Spec) (Identity, error) {
+	if spec.Kernel.Ready != "" {
+		return b.identifyReady(ctx, spec)
+	}
 	builder, r, err := b.resolve(spec)
 	if err != nil {
 		return Identity{}, err

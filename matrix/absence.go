@@ -102,7 +102,7 @@ func (e *evidence) unexplained() string {
 }
 
 // ready reports whether the kernel is a ready image, not one that the lab built:
-// those have a source with a version and a sum.
+// those have a source with a version and a sum. Older results do not say it.
 func (o Origin) ready() bool {
-	return o.ImageSHA256 != "" && o.BaseVersion == "" && o.BaseSHA256 == ""
+	return o.Ready || o.ImageSHA256 != "" && o.BaseVersion == "" && o.BaseSHA256 == ""
 }

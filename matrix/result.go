@@ -143,6 +143,9 @@ type Origin struct {
 	Compiler    string
 	ImageSHA256 string
 	GuestSHA256 string // the initramfs
+
+	Ready    bool   `json:",omitempty"` // a ready image, which the lab did not build
+	Packages string `json:",omitempty"` // of a distribution's kernel: name, version and sha256 of each
 }
 
 // Same reports whether two guests booted the same kernel and ran the same guest

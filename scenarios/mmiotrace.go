@@ -30,7 +30,7 @@ func mmiotraceScenario() Scenario {
 				},
 			},
 			{
-				Claim: Claim{Name: "other-module", Call: `finit_module(ldlab_nop, "", 0), signed with the lab's key`, Expect: Unchecked, Reason: "mmiotrace"},
+				Claim: Claim{Name: "other-module", Call: `finit_module(another module, "", 0), signed with a key that the kernel trusts`, Expect: Unchecked, Reason: "mmiotrace"},
 				Where: Where{Site: "kernel/module/main.c:load_module", Needs: []string{"CONFIG_MODULES", "CONFIG_LDLAB_MODULE"}, Only: only},
 				Act:   Act{Do: func(context.Context, Env) Report { return module.Loading{File: ModuleSigned}.Load() }},
 			},

@@ -69,7 +69,7 @@ func moduleScenario() Scenario {
 				},
 			},
 			{
-				Claim: Claim{Name: "unsigned", Call: "finit_module(ldlab_nop, not signed)", Reason: "module_signature"},
+				Claim: Claim{Name: "unsigned", Call: "finit_module(a module, not signed)", Reason: "module_signature"},
 				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do: func(context.Context, Env) Report { return module.Loading{File: ModuleUnsigned}.Load() },
@@ -79,7 +79,7 @@ func moduleScenario() Scenario {
 				},
 			},
 			{
-				Claim: Claim{Name: "wrong-key", Call: "finit_module(ldlab_nop, signed with a key that the kernel does not know)", Reason: "module_signature"},
+				Claim: Claim{Name: "wrong-key", Call: "finit_module(a module, signed with a key that the kernel does not know)", Reason: "module_signature"},
 				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return module.Loading{File: ModuleWrongKey}.Load() },
@@ -89,7 +89,7 @@ func moduleScenario() Scenario {
 			{
 				// A module that is loaded without its versions counts as
 				// unsigned.
-				Claim: Claim{Name: "ignore-modversions", Call: "finit_module(ldlab_nop, signed, MODULE_INIT_IGNORE_MODVERSIONS)", Reason: "module_signature"},
+				Claim: Claim{Name: "ignore-modversions", Call: "finit_module(a module, signed, MODULE_INIT_IGNORE_MODVERSIONS)", Reason: "module_signature"},
 				Where: Where{Site: site, Needs: withModule},
 				Act: Act{
 					Do: func(context.Context, Env) Report {
@@ -99,7 +99,7 @@ func moduleScenario() Scenario {
 				},
 			},
 			{
-				Claim: Claim{Name: "signed", Call: "finit_module(ldlab_nop, signed with the lab's key)", Expect: Unchecked, Reason: "module_signature"},
+				Claim: Claim{Name: "signed", Call: "finit_module(a module, signed with a key that the kernel trusts)", Expect: Unchecked, Reason: "module_signature"},
 				Where: Where{Site: site, Needs: withModule},
 				Act:   Act{Do: func(context.Context, Env) Report { return module.Loading{File: ModuleSigned}.Load() }},
 			},

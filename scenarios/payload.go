@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"github.com/ldlab/ldlab/scenarios/internal/module"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -14,6 +15,13 @@ const (
 	ModuleWrongKey  = "/ldlab/module-wrongkey"  // the same, signed with a key that the kernel does not know
 	MmiotraceSigned = "/ldlab/mmiotrace-signed" // testmmiotrace, signed with the lab's key; x86_64
 )
+
+// For a distribution's kernel, the modules are one that the distribution has signed:
+// without its signature, as it is, and with a stranger's.
+
+// StrangersSignature is what follows a module that is signed by somebody whose key no
+// kernel has.
+func StrangersSignature() []byte { return module.Strangers() }
 
 // Payloads lists them.
 func Payloads() []string {

@@ -35,7 +35,7 @@ func boot() {
 	g.off = func() { powerOff(g.children.stuck) }
 	g.machine = &realMachine{newKmsg(), g}
 	noHugePages()
-	g.bootErrors = mountAll(mounts...)
+	g.bootErrors = append(loadModules(guestproto.ModulesDir), mountAll(mounts...)...) // file systems may be modules
 	g.look = openFootprint().read
 	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)

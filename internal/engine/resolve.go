@@ -20,7 +20,7 @@ func Resolve(ctx context.Context, sel plan.Selection, cache string) (*plan.Plan,
 	if err != nil {
 		return nil, err
 	}
-	in := kernels.Inputs{Source: sel.Source, Series: sel.Series, Image: sel.Image, Config: sel.Config, Sites: sel.Sites}
+	in := kernels.Inputs{Source: sel.Source, Series: sel.Series, Image: sel.Image, Config: sel.Config, Sites: sel.Sites, Modules: sel.Modules}
 	if len(sel.Arches) == 1 {
 		in.Arch = arch.Get(sel.Arches[0])
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -58,8 +59,9 @@ type kernel struct {
 	built  kernels.Built
 	initrd string
 
-	variables string // file of the EFI variables; empty: the architecture has no firmware of its own
-	tables    string // file of ACPI tables that are not the firmware's
+	modules   map[string][]byte // files of the guest with the modules that it loads; see Stage.modules
+	variables string            // file of the EFI variables; empty: the architecture has no firmware of its own
+	tables    string            // file of ACPI tables that are not the firmware's
 
 	host   matrix.Host    // on which its guests run
 	sites  lockdown.Sites // its call sites; empty if unknown
@@ -203,6 +205,11 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	if k.tables, err = s.tables(ctx); err != nil {
 		return nil, err
 	}
+	loaded, err := s.modules(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	k.modules = loaded.files
 	image, err := s.initramfs(ctx, k)
 	if err != nil {
 		return nil, err
@@ -217,7 +224,7 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	if k.sites.Reasons == nil {
 		s.note("%s: which reasons it has is not known, so the lab's table stands for it%s", keyOf(build), howKnown(k.built))
 	}
-	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built), Calls: map[string]string{}, Asks: map[string]lockdown.Reason{}, Reasons: k.sites.Reasons}
+	k.record = matrix.Kernel{Name: build.Kernel.Name, Arch: build.Arch.Name, Origin: origin(k.built, image), Config: configOf(k.built, loaded.symbols), Calls: map[string]string{}, Asks: map[string]lockdown.Reason{}, Reasons: k.sites.Reasons}
 	for _, site := range k.sites.Present {
 		if site.File == "" { // without the lab's series, the machine code does not say where its calls are in the source
 			continue
@@ -239,15 +246,18 @@ func howKnown(b kernels.Built) string {
 }
 
 // configOf returns the values of the configuration symbols that rows depend on;
-// nil if the configuration is not known.
-func configOf(b kernels.Built) matrix.Config {
+// nil if the configuration is not known. What the guest loads as a module counts as
+// built in.
+func configOf(b kernels.Built, loaded map[string]bool) matrix.Config {
 	if b.Config == "" {
 		return nil
 	}
 	config := matrix.Config{}
 	for _, row := range scenarios.Rows() {
 		for _, symbol := range row.Symbols() {
-			config[symbol], _ = b.ConfigValue(symbol)
+			if config[symbol], _ = b.ConfigValue(symbol); loaded[symbol] {
+				config[symbol] = "y"
+			}
 		}
 	}
 	return config
@@ -270,10 +280,11 @@ func (s *Stage) initramfs(ctx context.Context, k *kernel) (initramfs.Image, erro
 	})
 }
 
-// content are the files in the guest that the lab makes itself. A ready image gets
-// the image for kexec_file_load that needs no key.
+// content are the files in the guest that the lab makes itself, and modules. A ready
+// image gets the image for kexec_file_load that needs no key.
 func content(k *kernel) map[string][]byte {
 	files := map[string][]byte{"/" + scenarios.InitrdTable: scenarios.SSDT()}
+	maps.Copy(files, k.modules)
 	if _, ok := k.built.Files[filepath.Base(scenarios.KexecUnsigned)]; !ok {
 		if image := kernels.UnsignedKexec(k.build.Arch); image != nil {
 			files[scenarios.KexecUnsigned] = image
@@ -305,7 +316,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 	p := b.Provenance
 	o := matrix.Origin{
 		Base: p.Base, BaseVersion: p.BaseVersion, BaseSHA256: p.BaseSHA256,
-		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256,
+		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256, Ready: b.Ready, Packages: p.BaseDetail,
 	}
 	for _, s := range p.Series {
 		sum := sha256.New()

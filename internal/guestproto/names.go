@@ -30,3 +30,7 @@ const (
 
 // MaxWorkers bounds ArgWorkers. A child takes about 2 MiB of the guest's memory.
 const MaxWorkers = 256
+
+// ModulesDir is the directory of the guest with the modules that its program loads
+// first, in the order of their names.
+const ModulesDir = "/ldlab-modules"

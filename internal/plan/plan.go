@@ -34,6 +34,8 @@ type Selection struct {
 	Image  string   // a ready image that replaces the table; requires exactly one architecture
 	Config string   // configuration of Image, if available
 	Sites  string   // file with the call sites of Image, if available
+
+	Modules string // directory or package with the modules of Image, if available
 }
 
 // Check reports which parts of a selection exclude each other; nil if none do.
@@ -44,6 +46,8 @@ func (sel Selection) Check() error {
 		return usagef("--image cannot be combined with --kernel, --series or --source")
 	case sel.Image == "" && sel.Sites != "":
 		return usagef("--sites requires --image: kernels of the table have their own call sites")
+	case sel.Image == "" && sel.Modules != "":
+		return usagef("--modules requires --image: kernels of the table have their own modules")
 	case sel.Image == "" && sel.Config != "":
 		return usagef("--config requires --image: kernels of the table have their own configuration")
 	}
@@ -307,6 +311,9 @@ func pickBuilds(t *kernels.Tables, sel Selection, in kernels.Resolved) ([]Build,
 		if !ok {
 			return nil, usagef("%s", unknownKernel(t, name))
 		}
+		if k.Ready != "" && (sel.Source != "" || len(sel.Series) > 0) {
+			return nil, usagef("kernel %s is not built, so --series and --source cannot change it", k.Name)
+		}
 		n := len(builds)
 		for _, a := range arches {
 			if k.On(a) && !slices.ContainsFunc(builds, func(b Build) bool { return b.Kernel.Name == k.Name && b.Arch == a }) {
@@ -323,6 +330,9 @@ func pickBuilds(t *kernels.Tables, sel Selection, in kernels.Resolved) ([]Build,
 // unknownKernel explains why the tables have no kernel of the name: there is no such
 // kernel, or no such base.
 func unknownKernel(t *kernels.Tables, name string) string {
+	if strings.HasPrefix(name, kernels.ReadyPrefix) {
+		return kernels.CheckReady(name).Error()
+	}
 	kernel, base, _ := strings.Cut(name, "@")
 	if _, ok := t.Kernel(kernel); ok {
 		return unknownText("base", base, t.Bases())

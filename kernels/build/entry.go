@@ -40,6 +40,9 @@ type Built struct {
 	Image      string            // file
 	Config     string            // file; empty if that of a ready image is not known
 	Files      map[string]string // other files, by name: KexecUnsigned, ModuleSigned, ..., System.map, build.log
+	Modules    string            // of a ready image: directory or package with its modules; empty if there is none
+	Ready      bool              // a ready image, which the lab did not build
+	Release    string            // of a ready image, as its uname -r has it; empty if that is not known
 	Provenance Provenance
 	Cached     bool // it was there, and nothing was built
 
@@ -68,7 +71,8 @@ func OfImage(i image.Image) Built {
 	}
 	return Built{
 		Files: files,
-		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config, reasons: i.Reasons,
+		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
+		Modules: i.Modules, Ready: true, Release: i.Release, reasons: i.Reasons,
 		Provenance: Provenance{
 			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
 		},

@@ -32,6 +32,8 @@ type Image struct {
 	ConfigSHA256 string
 	SitesPath    string // its lockdown call sites (sites.json of a build); empty if they are not known
 	SitesSHA256  string
+	Modules      string                 // directory or package with its modules; empty if there is none
+	Release      string                 // as its uname -r has it; empty if that is not known
 	Interface    lockdown.Interface     // by the configuration; upstream if that is not known
 	Reasons      lockdown.KernelReasons // those of the lab's reasons whose texts the image has; nil: it does not show them
 }
@@ -54,7 +56,7 @@ func Open(image string, a *arch.Arch, config, sites string) (Image, error) {
 	if err != nil {
 		return Image{}, fmt.Errorf("read image: %w", err)
 	}
-	i := Image{Path: image, Arch: a, SHA256: s, ConfigPath: config, Interface: lockdown.Upstream, Reasons: reasonsOf(image)}
+	i := Image{Path: image, Arch: a, SHA256: s, ConfigPath: config, Interface: lockdown.Upstream, Reasons: reasonsOf(image), Release: releaseOf(image)}
 	if config != "" {
 		if i.Config, err = kconfig.ReadFile(config); err != nil {
 			return Image{}, err

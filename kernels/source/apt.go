@@ -132,6 +132,9 @@ func (s *aptState) wideList(ctx context.Context, kind, field string) (string, er
 // than most kernels' sources. It is locked until the fetch ends: the lists are those
 // of the apt sources that it was last updated for.
 func (j *job) aptState(ctx context.Context, name string) (*aptState, error) {
+	if j.source.Kind == Debian {
+		name += "-" + j.source.Rev // the lists of an architecture
+	}
 	lease, err := j.Store.Lock(ctx, cache.ID{Kind: cache.Lists, Name: name})
 	if err != nil {
 		return nil, err
@@ -143,7 +146,7 @@ func (j *job) aptState(ctx context.Context, name string) (*aptState, error) {
 			return nil, err
 		}
 	}
-	return &aptState{j, dir, []string{
+	s := &aptState{j, dir, []string{
 		"-o", "Dir::State=" + filepath.Join(dir, "state"),
 		"-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
 		"-o", "Dir::Log=" + filepath.Join(dir, "log"),
@@ -152,7 +155,11 @@ func (j *job) aptState(ctx context.Context, name string) (*aptState, error) {
 		"-o", "Acquire::Languages=none",
 		// Hooks of the machine are about the machine's state.
 		"-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=",
-	}}, nil
+	}}
+	if j.source.Kind == Debian { // packages of another architecture than the machine's
+		s.options = append(s.options, "-o", "APT::Architecture="+j.source.Rev, "-o", "APT::Architectures="+j.source.Rev)
+	}
+	return s, nil
 }
 
 // closeLists lets others use apt's lists.
@@ -179,6 +186,12 @@ func (s *aptState) versions(ctx context.Context, name string) ([]string, error) 
 			versions = append(versions, strings.TrimSpace(f[1]))
 		}
 	}
+	return sortVersions(ctx, versions), nil
+}
+
+// sortVersions sorts versions of packages, the newest first, and drops what is there
+// twice.
+func sortVersions(ctx context.Context, versions []string) []string {
 	slices.Sort(versions)
 	versions = slices.Compact(versions)
 	slices.SortFunc(versions, func(a, b string) int {
@@ -187,7 +200,7 @@ func (s *aptState) versions(ctx context.Context, name string) ([]string, error) 
 		}
 		return 1
 	})
-	return versions, nil
+	return versions
 }
 
 // newest calls get with the versions, the newest first, until one is served. A

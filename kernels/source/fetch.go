@@ -158,11 +158,13 @@ func (j *job) fetch(ctx context.Context) (Origin, error) {
 		o, id, err = j.fetchTarball(ctx, fresh)
 	case Git:
 		o, id, err = j.fetchGit(ctx, fresh)
+	case Debian:
+		o, id, err = j.fetchDebian(ctx, fresh)
+	}
+	if err == nil && j.source.Kind != Debian {
+		o.Version, err = kernelVersion(tree)
 	}
 	if err != nil {
-		return Origin{}, err
-	}
-	if o.Version, err = kernelVersion(tree); err != nil {
 		return Origin{}, err
 	}
 	if err := j.store(ctx, fresh, id, o); err != nil {
@@ -263,6 +265,8 @@ func slotName(s Source) string {
 	switch s.Kind {
 	case Apt, Upstream:
 		return host.Fit(string(s.Kind) + "-" + s.Name)
+	case Debian:
+		return host.Fit(string(s.Kind) + "-" + s.Name + "-" + s.Rev)
 	case Tarball:
 		return "tarball-" + s.SHA256[:16]
 	}

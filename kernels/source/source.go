@@ -18,13 +18,14 @@ const (
 	Dir      Kind = "dir"      // a local directory; what changes there is picked up
 	Git      Kind = "git"      // a local git repository at a revision
 	Tarball  Kind = "tarball"  // a file or URL with its checksum
+	Debian   Kind = "debian"   // packages of a ready kernel, not a source; see ParseDebian
 )
 
 // A Source names a kernel source.
 type Source struct {
 	Kind   Kind
 	Name   string // package, series (6.12), path or URL
-	Rev    string // Git: the revision
+	Rev    string // Git: the revision; Debian: the architecture as Debian names it
 	SHA256 string // Tarball: of the file, in lower-case hex
 }
 

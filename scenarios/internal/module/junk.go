@@ -3,6 +3,7 @@ package module
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -64,14 +65,22 @@ func (j Junk) bytes() []byte {
 	if j.Sign == None {
 		return content
 	}
-	blob := signedData(j.Sign == OtherHash)
+	return append(content, j.Sign.appendix()...)
+}
+
+// Strangers is a signature of somebody whose key no kernel has, as it follows a
+// module.
+func Strangers() []byte { return Stranger.appendix() }
+
+// appendix is what follows a module that is signed so.
+func (s Signature) appendix() []byte {
+	blob := signedData(s == OtherHash)
 	info := make([]byte, 12)
-	if j.Sign != NoPKCS7 {
+	if s != NoPKCS7 {
 		info[2] = 2 // PKEY_ID_PKCS7
 	}
 	binary.BigEndian.PutUint32(info[8:], uint32(len(blob)))
-	content = append(append(content, blob...), info...)
-	return append(content, "~Module signature appended~\n"...)
+	return slices.Concat(blob, info, []byte("~Module signature appended~\n"))
 }
 
 // DER tags.

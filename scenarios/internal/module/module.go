@@ -2,6 +2,8 @@
 package module
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -13,11 +15,10 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
-// The module that the guest has: kernels/patches/lab has its source.
-const (
-	nopModule = "ldlab_nop"
-	nopDir    = "/sys/module/" + nopModule
-)
+// nopModule is the module that the guest of a kernel of the lab has:
+// kernels/patches/lab has its source. The guest of a distribution's kernel has one
+// of that kernel's.
+const nopModule = "ldlab_nop"
 
 // Flags of finit_module: include/uapi/linux/module.h, v6.12.
 const (
@@ -40,21 +41,57 @@ type Loading struct {
 // Load loads the module, looks whether it is there with its parameters, and
 // unloads it. The kernel ignores an unknown parameter.
 func (l Loading) Load() observe.Report {
-	if observe.Exists(nopDir) {
-		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("stat(%q)", nopDir), Why: "the module is loaded already"}
+	name, r := nameIn(l.File)
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	if len(l.Sets) > 0 && name != nopModule {
+		return observe.Report{Outcome: observe.Unavailable, Call: r.Call, Why: observe.NoModule} // another module has other parameters
+	}
+	if loaded(name) {
+		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("stat(%q)", dirOf(name)), Why: "the module is loaded already"}
 	}
 	r, text := l.doAndLog()
 	if r.Outcome == observe.Unavailable || strings.HasPrefix(r.Why, "setup") {
 		return r
 	}
-	r = l.look(r, text)
-	if observe.Exists(nopDir) || listed() {
-		if err := unix.DeleteModule(nopModule, unix.O_NONBLOCK); err != nil {
+	r = l.look(r, name, text)
+	if loaded(name) {
+		if err := unix.DeleteModule(name, unix.O_NONBLOCK); err != nil {
 			r.Look += ", and it cannot be unloaded: " + observe.ErrnoName(err)
 		}
 	}
 	return r
 }
+
+// nameIn is the name of the module in a file of the guest: the field name of its
+// section .modinfo (scripts/mod/modpost.c, v6.12).
+func nameIn(file string) (string, observe.Report) {
+	call := fmt.Sprintf("read(%q)", file)
+	data, err := os.ReadFile(file)
+	if errors.Is(err, unix.ENOENT) {
+		return "", observe.Report{Outcome: observe.Unavailable, Call: fmt.Sprintf("open(%q, O_RDONLY)", file), Errno: observe.ErrnoName(unix.ENOENT), Why: observe.NoModule}
+	}
+	if err != nil {
+		return "", observe.SetupFailed(call, err)
+	}
+	const field = "\x00name="
+	_, rest, found := bytes.Cut(data, []byte(field))
+	name, _, ended := bytes.Cut(rest, []byte{0})
+	if !found || !ended || len(name) == 0 || len(name) > maxName {
+		return "", observe.SetupFailed(call, errors.New("it has no name"))
+	}
+	return string(name), observe.Report{Outcome: observe.Allowed, Call: call}
+}
+
+// maxName is MODULE_NAME_LEN of include/linux/moduleparam.h, v6.12.
+const maxName = 64 - 8
+
+// dirOf is the directory of a loaded module.
+func dirOf(name string) string { return "/sys/module/" + name }
+
+// loaded reports whether the kernel has the module.
+func loaded(name string) bool { return observe.Exists(dirOf(name)) || listed(name) }
 
 // doAndLog is the system call, and what the kernel logs in the meantime if the
 // module has parameters.
@@ -118,10 +155,10 @@ func fromError(call string, err error) observe.Report {
 // look adds to the report of a loading whether the module is there, or, if it has
 // parameters, whether they are set. The module logs that its parameter irq is
 // set, because nothing else is left of that if the module is then refused.
-func (l Loading) look(r observe.Report, log string) observe.Report {
-	there := observe.Exists(nopDir) || listed()
+func (l Loading) look(r observe.Report, module, log string) observe.Report {
+	there := loaded(module)
 	if len(l.Sets) == 0 {
-		return r.Saw(there, fmt.Sprintf("%s or /proc/modules has it: %v", nopDir, there))
+		return r.Saw(there, fmt.Sprintf("%s or /proc/modules has it: %v", dirOf(module), there))
 	}
 	var shown []string
 	for _, s := range l.Sets {
@@ -129,7 +166,7 @@ func (l Loading) look(r observe.Report, log string) observe.Report {
 		if !there {
 			break
 		}
-		value, look := observe.ReadText(nopDir + "/parameters/" + name)
+		value, look := observe.ReadText(dirOf(module) + "/parameters/" + name)
 		if look.Outcome != observe.Allowed {
 			value = look.Errno
 		}
@@ -139,9 +176,9 @@ func (l Loading) look(r observe.Report, log string) observe.Report {
 }
 
 // listed reports whether the kernel lists the module.
-func listed() bool {
+func listed(name string) bool {
 	list, _ := observe.ReadBounded("/proc/modules")
-	return strings.HasPrefix(list, nopModule+" ") || strings.Contains(list, "\n"+nopModule+" ")
+	return strings.HasPrefix(list, name+" ") || strings.Contains(list, "\n"+name+" ")
 }
 
 // judgeParams adds to the report of a loading whether all parameters are set. shown

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/kernels/modules"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// channelModules are what the guest program's port needs of the kernel: the symbol
+// and its module.
+var channelModules = []struct{ symbol, module string }{
+	{"CONFIG_VIRTIO_PCI", "virtio_pci"},
+	{"CONFIG_VIRTIO_CONSOLE", "virtio_console"},
+}
+
+// A loadable is what a guest loads of a ready kernel's modules.
+type loadable struct {
+	files   map[string][]byte // content by path in the guest
+	symbols map[string]bool   // the symbols of the configuration that they provide
+}
+
+// checkChannel reports why a kernel cannot give the guest program its port; nil if
+// it can, or if its configuration is not known.
+func (k *kernel) checkChannel() error {
+	for _, c := range channelModules {
+		value, known := k.built.ConfigValue(c.symbol)
+		switch {
+		case !known || value == "y":
+		case value == "m" && k.built.Modules == "":
+			return fmt.Errorf("kernel %s: %s=m and no modules given, so its guest cannot talk to the lab: give them with --modules", k.build.Kernel.Name, c.symbol)
+		case value != "m":
+			return fmt.Errorf("kernel %s: %s is off, so its guest cannot talk to the lab", k.build.Kernel.Name, c.symbol)
+		}
+	}
+	return nil
+}
+
+// modules reads those of the kernel's modules that the guest's port and the probes
+// of the plan need.
+func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) {
+	if err := k.checkChannel(); err != nil || k.built.Modules == "" {
+		return l, err
+	}
+	temp, err := os.MkdirTemp("", "ldlab-modules-")
+	if err != nil {
+		return l, fmt.Errorf("read modules: %w", err)
+	}
+	defer os.RemoveAll(temp)
+	dir, err := modules.Unpack(ctx, k.built.Modules, temp)
+	if err != nil {
+		return l, err
+	}
+	tree, err := modules.Open(dir)
+	if err != nil {
+		return l, err
+	}
+	l.files, l.symbols = map[string][]byte{}, map[string]bool{}
+	var names []string
+	add := func(symbol string, list ...string) {
+		if value, known := k.built.ConfigValue(symbol); known && value != "m" {
+			return
+		}
+		for _, name := range list {
+			if tree.Has(name) {
+				names = append(names, name)
+				l.symbols[symbol] = true
+			}
+		}
+	}
+	for _, c := range channelModules {
+		add(c.symbol, c.module)
+		if value, _ := k.built.ConfigValue(c.symbol); value == "m" && !l.symbols[c.symbol] {
+			return l, fmt.Errorf("kernel %s: %s=m and %s has no module %s: it is not that kernel's", k.build.Kernel.Name, c.symbol, k.built.Modules, c.module)
+		}
+	}
+	for _, row := range scenarios.Rows() {
+		if slices.Contains(s.plan.Probes, row.ID) {
+			for _, symbol := range row.Symbols() {
+				add(symbol, scenarios.ModulesOf(symbol)...)
+			}
+		}
+	}
+	list, err := tree.Order(names...)
+	if err != nil {
+		return l, err
+	}
+	if err := l.carry(k, list); err != nil {
+		return l, err
+	}
+	return l, l.payloads(tree, list)
+}
+
+// carry puts modules into the guest, in order.
+func (l *loadable) carry(k *kernel, list []modules.Module) error {
+	for i, m := range list {
+		if release := k.built.Release; release != "" && m.Release() != release {
+			return fmt.Errorf("kernel %s is %s, and its modules are those of %s: give the modules of that kernel", k.build.Kernel.Name, release, m.Release())
+		}
+		l.files[path.Join(guestproto.ModulesDir, fmt.Sprintf("%03d-%s.ko", i, m.Name))] = m.Data
+	}
+	if len(list) > 999 {
+		return errors.New("too many modules") // their names would not be in order
+	}
+	return nil
+}
+
+// harmless are modules of most distributions that a probe can load and unload: they
+// are libraries, drive nothing and need no other.
+var harmless = []string{"lru_cache", "crc7", "crc_itu_t", "crc8", "crc4"}
+
+// payloads gives the probes that load a module one that the distribution has signed,
+// the same without its signature, and with a stranger's. A kernel whose modules
+// nobody signed has none.
+func (l *loadable) payloads(tree *modules.Tree, carried []modules.Module) error {
+	for _, name := range harmless {
+		m, err := tree.Module(name)
+		used := slices.ContainsFunc(carried, func(c modules.Module) bool { return c.Name == m.Name })
+		if errors.Is(err, modules.ErrMissing) || err == nil && (used || !m.Signed || len(m.Depends) > 0) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		plain, err := m.Unsigned()
+		if err != nil {
+			return err
+		}
+		l.files[scenarios.ModuleSigned] = m.Data
+		l.files[scenarios.ModuleUnsigned] = plain.Data
+		l.files[scenarios.ModuleWrongKey] = slices.Concat(plain.Data, scenarios.StrangersSignature())
+		return nil
+	}
+	return nil
+}

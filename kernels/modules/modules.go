@@ -1,0 +1,195 @@
+// Package modules reads the loadable modules of a ready kernel: those that a
+// distribution ships beside it, as a directory or in a package.
+package modules
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A Tree is a directory of modules, however deep they lie in it.
+type Tree struct {
+	dir     string
+	files   map[string]string // path of each module's file in dir, by the module's name
+	builtIn map[string]bool   // modules that are part of the kernel image; empty if modules.builtin is missing
+}
+
+// A Module is a loadable module as its distribution made it, unpacked.
+type Module struct {
+	Name     string
+	Data     []byte   // the ELF file and what follows it: the signature
+	Depends  []string // names of the modules that must be loaded before
+	Vermagic string   // its first word is the release of its kernel
+	Signed   bool     // there is a signature behind it, of whomever
+}
+
+// Release is the release of the kernel that the module was built for.
+func (m Module) Release() string {
+	release, _, _ := strings.Cut(m.Vermagic, " ")
+	return release
+}
+
+// maxFiles limits how many files a directory of modules may have: the largest
+// kernels of distributions have some 7,000 modules.
+const maxFiles = 50_000
+
+// Open lists the modules of a directory. Errors begin with "read modules".
+func Open(dir string) (*Tree, error) {
+	t := &Tree{dir: dir, files: map[string]string{}, builtIn: map[string]bool{}}
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if files++; files > maxFiles {
+			return fmt.Errorf("%s has more than %d files", dir, maxFiles)
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if d.Name() == "modules.builtin" {
+			return t.readBuiltIn(path)
+		}
+		return t.add(rel)
+	})
+	if err == nil && len(t.files) == 0 {
+		err = fmt.Errorf("%s has no module (*.ko, *.ko.xz, *.ko.zst, *.ko.gz)", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read modules: %w", err)
+	}
+	return t, nil
+}
+
+// add adds the file of a module; others are passed over.
+func (t *Tree) add(rel string) error {
+	name, ok := nameOf(rel)
+	if !ok {
+		return nil
+	}
+	if other := t.files[name]; other != "" {
+		return fmt.Errorf("%s has the module %s twice, as %s and %s: give the modules of one kernel", t.dir, name, other, rel)
+	}
+	t.files[name] = rel
+	return nil
+}
+
+// nameOf is the name of the module in a file; ok is false if the file has none.
+func nameOf(file string) (name string, ok bool) {
+	name = filepath.Base(file)
+	for _, p := range packings {
+		if base, cut := strings.CutSuffix(name, ".ko"+p.suffix); cut && base != "" {
+			return normal(base), true
+		}
+	}
+	return "", false
+}
+
+// normal is a module's name as the kernel has it: with underscores.
+func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }
+
+func (t *Tree) readBuiltIn(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		if name, ok := nameOf(strings.TrimSpace(line)); ok {
+			t.builtIn[name] = true
+		}
+	}
+	return nil
+}
+
+// ErrMissing is wrapped by the errors of Module and Order for a module that is
+// not in the tree.
+var ErrMissing = errors.New("there is no such module")
+
+// Module reads a module by its name.
+func (t *Tree) Module(name string) (Module, error) {
+	file, ok := t.files[normal(name)]
+	if !ok {
+		return Module{}, fmt.Errorf("read module %s: %w in %s", name, ErrMissing, t.dir)
+	}
+	m, err := read(filepath.Join(t.dir, file))
+	if err != nil {
+		return Module{}, fmt.Errorf("read module %s: %w", file, err)
+	}
+	m.Name = normal(name)
+	return m, nil
+}
+
+// Order reads modules and all that they depend on, each after what it needs, so
+// that they can be loaded one after the other without modprobe. What the kernel
+// image itself has is left out.
+func (t *Tree) Order(names ...string) ([]Module, error) {
+	o := order{tree: t, state: map[string]int{}}
+	for _, name := range names {
+		if err := o.visit(normal(name), ""); err != nil {
+			return nil, err
+		}
+	}
+	return o.list, nil
+}
+
+// Has reports whether the tree has the module or the kernel image has it built in.
+func (t *Tree) Has(name string) bool {
+	name = normal(name)
+	return t.files[name] != "" || t.builtIn[name]
+}
+
+// An order is a walk through what modules depend on.
+type order struct {
+	tree  *Tree
+	state map[string]int
+	list  []Module
+}
+
+const (
+	visiting = 1 + iota
+	visited
+)
+
+func (o *order) visit(name, neededBy string) error {
+	switch {
+	case o.state[name] == visited, o.tree.builtIn[name]:
+		return nil
+	case o.state[name] == visiting:
+		return fmt.Errorf("order modules: %s and %s need each other", name, neededBy)
+	}
+	o.state[name] = visiting
+	m, err := o.tree.Module(name)
+	if errors.Is(err, ErrMissing) && neededBy != "" {
+		return fmt.Errorf("%w, and %s needs it", err, neededBy)
+	}
+	if err != nil {
+		return err
+	}
+	for _, dep := range m.Depends {
+		if err := o.visit(normal(dep), name); err != nil {
+			return err
+		}
+	}
+	o.state[name] = visited
+	o.list = append(o.list, m)
+	return nil
+}
+
+// Names lists the modules of the tree, in order.
+func (t *Tree) Names() []string {
+	var names []string
+	for name := range t.files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
