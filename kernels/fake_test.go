@@ -14,7 +14,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/testutil"
-	"github.com/ldlab/ldlab/kernels/internal/elftest"
+	"github.com/ldlab/ldlab/internal/testutil/elftest"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
 )
 

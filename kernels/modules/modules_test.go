@@ -14,7 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 
-	"github.com/ldlab/ldlab/kernels/internal/elftest"
+	"github.com/ldlab/ldlab/internal/testutil/elftest"
 )
 
 // ko is a module that depends on others.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldlab/ldlab/kernels/internal/elftest"
+	"github.com/ldlab/ldlab/internal/testutil/elftest"
 	"github.com/ldlab/ldlab/lockdown"
 )
 

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ldlab/ldlab/kernels/internal/elftest"
+	"github.com/ldlab/ldlab/internal/testutil/elftest"
 )
 
 // A code writes instructions of a machine.

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The files are loaded in the order of their names, each failure is named, and
+// nothing of them stays in the guest's memory.
+func TestLoadModules(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "modules")
+	if errs := loadModules(dir); errs != nil {
+		t.Errorf("without modules: %q", errs)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"001-b.ko", "000-a.ko"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("no module"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	errs := loadModules(dir)
+	if len(errs) != 2 || !strings.HasPrefix(errs[0], "load module 000-a.ko: ") || !strings.HasPrefix(errs[1], "load module 001-b.ko: ") {
+		t.Errorf("errors %q", errs)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the files are left: %v", err)
+	}
+}

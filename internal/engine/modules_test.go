@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/testutil/elftest"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/kernels/image"
+	"github.com/ldlab/ldlab/kernels/kconfig"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// ko is a module with a signature if it is signed.
+func ko(t *testing.T, name, depends string, signed bool) []byte {
+	t.Helper()
+	info := "name=" + name + "\x00depends=" + depends + "\x00vermagic=6.1.0-test SMP \x00"
+	data := elftest.File{Machine: elf.EM_X86_64, Type: elf.ET_REL, Sections: []elftest.Section{{Name: ".modinfo", Data: []byte(info)}}}.Bytes()
+	if signed {
+		data = slices.Concat(data, []byte{1, 2}, []byte{0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 2}, []byte("~Module signature appended~\n"))
+	}
+	return data
+}
+
+// readyKernel is an image with a configuration and modules.
+func readyKernel(t *testing.T, config string, files map[string][]byte) *kernel {
+	t.Helper()
+	parsed, err := kconfig.Parse([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := image.Image{Path: "vmlinuz", Arch: arch.Get("x86_64"), Config: parsed, Release: "6.1.0-test"}
+	if files != nil {
+		i.Modules = t.TempDir()
+		for name, data := range files {
+			if err := os.WriteFile(filepath.Join(i.Modules, name), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return &kernel{build: plan.Build{Kernel: kernels.Kernel{Name: "debian:6.1"}, Arch: i.Arch}, built: kernels.OfImage(i)}
+}
+
+func TestModulesOfReadyKernel(t *testing.T) {
+	s := &Stage{plan: &plan.Plan{Probes: []string{"msr/write", "kexec/load"}}}
+	tree := map[string][]byte{
+		"virtio_console.ko": ko(t, "virtio_console", "virtio", true), "virtio.ko": ko(t, "virtio", "", true),
+		"msr.ko": ko(t, "msr", "", true), "xfrm_user.ko": ko(t, "xfrm_user", "", true), "crc7.ko": ko(t, "crc7", "", true),
+	}
+	l, err := s.modules(t.Context(), readyKernel(t, "CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=m\nCONFIG_X86_MSR=m\nCONFIG_XFRM_USER=m\n", tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for name := range l.files {
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	want := []string{
+		"/ldlab-modules/000-virtio.ko", "/ldlab-modules/001-virtio_console.ko", "/ldlab-modules/002-msr.ko",
+		scenarios.ModuleSigned, scenarios.ModuleUnsigned, scenarios.ModuleWrongKey,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the guest has %q, want %q", got, want)
+	}
+	if !l.symbols["CONFIG_X86_MSR"] || l.symbols["CONFIG_XFRM_USER"] {
+		t.Errorf("symbols %v", l.symbols)
+	}
+	if plain := l.files[scenarios.ModuleUnsigned]; !bytes.Equal(plain, ko(t, "crc7", "", false)) || bytes.Equal(plain, l.files[scenarios.ModuleWrongKey]) {
+		t.Error("the unsigned module is not the distribution's without its signature")
+	}
+}
+
+// What cannot work is said before a guest boots.
+func TestModulesThatCannotWork(t *testing.T) {
+	const need = "CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=m\n"
+	other := bytes.Replace(ko(t, "virtio_console", "", true), []byte("6.1.0-test"), []byte("6.1.0-Test"), 1)
+	for name, tt := range map[string]struct {
+		config string
+		files  map[string][]byte
+		want   string
+	}{
+		"no modules":     {need, nil, "kernel debian:6.1: CONFIG_VIRTIO_CONSOLE=m and no modules given"},
+		"switched off":   {"CONFIG_VIRTIO_PCI=y\n", nil, "CONFIG_VIRTIO_CONSOLE is off"},
+		"lacks it":       {need, map[string][]byte{"x.ko": ko(t, "x", "", true)}, "has no module virtio_console"},
+		"of another":     {need, map[string][]byte{"virtio_console.ko": other}, "its modules are those of 6.1.0-Test"},
+		"empty":          {need, map[string][]byte{}, "has no module"},
+		"lacks its need": {need, map[string][]byte{"virtio_console.ko": ko(t, "virtio_console", "virtio", true)}, "virtio_console needs it"},
+	} {
+		s := &Stage{plan: &plan.Plan{}}
+		_, err := s.modules(t.Context(), readyKernel(t, tt.config, tt.files))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want one line with %q", name, err, tt.want)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package image
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRelease(t *testing.T) {
+	boot := func(at uint16, text string) string {
+		data := make([]byte, 1024)
+		copy(data[0x202:], "HdrS")
+		binary.LittleEndian.PutUint16(data[0x20e:], at)
+		copy(data[0x300:], text)
+		return string(data)
+	}
+	for name, tt := range map[string]struct{ data, want string }{
+		"bzImage":            {boot(0x100, "6.12.9-cloud-amd64 (b@h) #1"), "6.12.9-cloud-amd64"},
+		"bzImage without":    {boot(0, "6.12.9 "), ""},
+		"bzImage, beyond":    {boot(0xffff, "6.12.9 "), ""},
+		"bzImage, no text":   {boot(0x100, "\x01\x02 "), ""},
+		"Image":              {strings.Repeat("x", 5000) + "Linux version %s (x)\x00Linux version 6.1.0-50-arm64 (b@h) (gcc) #1", "6.1.0-50-arm64"},
+		"Image, format only": {"Linux version %s (%s@%s)", ""},
+		"cut off":            {"Linux version 6.12", ""},
+		"empty":              {"", ""},
+	} {
+		file := filepath.Join(t.TempDir(), "image")
+		if err := os.WriteFile(file, []byte(tt.data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := releaseOf(file); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+	if got := releaseOf(filepath.Join(t.TempDir(), "none")); got != "" {
+		t.Errorf("no file: %q", got)
+	}
+}
