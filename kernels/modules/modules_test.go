@@ -170,7 +170,7 @@ func TestUnpack(t *testing.T) {
 		t.Errorf("directory: %q, %v", got, err)
 	}
 	for name, want := range map[string]string{
-		"none.deb": "no such file", "bad.deb": "damaged", "bad.rpm": "damaged", "bad.zip": "neither a directory nor a package",
+		"none.deb": "no such file", "bad.deb": "unpack", "bad.rpm": "unpack", "bad.zip": "neither a directory nor a package",
 	} {
 		file := filepath.Join(dir, name)
 		if name != "none.deb" {

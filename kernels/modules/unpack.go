@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"strings"
-
-	"github.com/sassoftware/go-rpmutils"
 
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/strict"
@@ -25,15 +23,9 @@ func Unpack(ctx context.Context, name, to string) (dir string, err error) {
 	case info.IsDir():
 		return name, nil
 	case strings.HasSuffix(name, ".deb"):
-		err = proc.Run(ctx, proc.Command{Argv: []string{"dpkg-deb", "-x", name, to}})
-		var failed *proc.Error
-		if errors.As(err, &failed) {
-			err = fmt.Errorf("unpack %s: it is damaged or no Debian package: %w", name, err)
-		}
+		err = unpack(ctx, name, "dpkg-deb", "dpkg", "-x", name, to)
 	case strings.HasSuffix(name, ".rpm"):
-		if err = unpackRPM(name, to); err != nil {
-			err = fmt.Errorf("unpack %s: it is damaged or no RPM package: %w", name, err)
-		}
+		err = unpack(ctx, name, "bsdtar", "libarchive-tools", "-x", "-f", name, "-C", to)
 	default:
 		err = fmt.Errorf("%s is neither a directory nor a package (.deb, .rpm)", name)
 	}
@@ -46,19 +38,15 @@ func Unpack(ctx context.Context, name, to string) (dir string, err error) {
 	return to, nil
 }
 
-func unpackRPM(name, to string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
+// unpack runs a program of a Debian package.
+func unpack(ctx context.Context, name, program, pkg string, args ...string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("unpack %s: find %s: install the Debian package %s", name, program, pkg)
 	}
-	defer f.Close()
-	r, err := rpmutils.ReadRpm(f)
-	if err != nil {
-		return err
+	err := proc.Run(ctx, proc.Command{Argv: append([]string{program}, args...)})
+	var failed *proc.Error
+	if errors.As(err, &failed) && ctx.Err() == nil {
+		err = fmt.Errorf("unpack %s: it is damaged or no such package: %w", name, err)
 	}
-	to, err = filepath.EvalSymlinks(to)
-	if err != nil {
-		return err
-	}
-	return r.ExpandPayload(to)
+	return err
 }
