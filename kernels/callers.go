@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/kernels/patchset"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -30,7 +31,16 @@ type KnownCaller struct {
 	Needs []string `toml:"needs"`
 
 	Held int `toml:"times"` // Caller.Times; 0: 1
+
+	// In are the versions of the source that have the caller; empty: all that the
+	// table is for.
+	In string `toml:"versions"`
+
+	versions patchset.Versions // of In
 }
+
+// callersFor are the versions of the source for which the table has every caller.
+const callersFor = ">= 6.12, < 6.13"
 
 // knownCallers is callers.toml, by site and name.
 var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
@@ -42,6 +52,10 @@ var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
 	for site, callers := range f {
 		for name, k := range callers {
 			k.Caller = lockdown.Caller{Site: site, Name: name, Times: max(k.Held, 1)}
+			var err error
+			if k.versions, err = patchset.ParseVersions(k.In); err != nil {
+				return nil, fmt.Errorf("read callers.toml: %s, %s: %w", site, name, err)
+			}
 			list = append(list, k)
 		}
 	}
@@ -51,15 +65,30 @@ var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
 	return list, nil
 })
 
-// KnownCallers lists what callers.toml expects of a kernel: the callers whose
-// words hold there. The configuration must be known.
+// KnownCallers lists what callers.toml expects of a kernel: the callers of calls that
+// its source has, whose versions and words hold there. The configuration must be
+// known.
 func KnownCallers(b Built) ([]KnownCaller, error) {
 	all, err := knownCallers()
 	if err != nil {
 		return nil, err
 	}
+	sites, err := b.Sites()
+	if err != nil {
+		return nil, err
+	}
+	inSource := map[string]bool{}
+	for _, s := range sites.Source {
+		inSource[s.Where()] = true
+	}
 	var list []KnownCaller
 	for _, k := range all {
+		if len(inSource) > 0 && !inSource[k.Site] {
+			continue // it came later, or moved; see sites.toml
+		}
+		if version := b.Provenance.BaseVersion; version != "" && !k.versions.Has(version) {
+			continue
+		}
 		if WhyAbsent(k.Site, b) != "" || whyAbsent(k.Needs, b.ConfigValue, b.Arch.Name) != "" {
 			continue
 		}

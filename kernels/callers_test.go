@@ -1,9 +1,13 @@
 package kernels
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/patchset"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -39,8 +43,19 @@ func TestCallersTable(t *testing.T) {
 // The table holds for every built kernel: exactly the expected callers are in the
 // machine code.
 func TestCallersForReal(t *testing.T) {
-	own := func(k Kernel) []string { return []string{k.Base} } // the table is for 6.12.117
-	eachBuilt(t, own, func(t *testing.T, built Built) {
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, err := patchset.ParseVersions(callersFor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	every := func(Kernel) []string { return tables.Bases() }
+	eachBuilt(t, every, func(t *testing.T, built Built) {
+		if v := built.Provenance.BaseVersion; !versions.Has(v) {
+			t.Skipf("callers.toml is for Linux %s, and this is %s", callersFor, v)
+		}
 		sites, err := built.Sites()
 		if err != nil {
 			t.Fatal(err)
@@ -77,4 +92,44 @@ func differences(found []lockdown.Caller, known []KnownCaller) (list []string) {
 		}
 	}
 	return list
+}
+
+// A caller that is not for the kernel's version, or whose call its source does not
+// have, is not expected.
+func TestCallersByVersion(t *testing.T) {
+	all, err := knownCallers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := all[0]
+	count := func(b Built) (n int) {
+		list, err := KnownCallers(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range list {
+			if l.Site == k.Site {
+				n++
+			}
+		}
+		return n
+	}
+	a := arch.Get("x86_64")
+	whole := count(Built{Arch: a})
+	file := filepath.Join(t.TempDir(), "sites.json")
+	write(t, file, `{"Source": [{"File": "a.c", "Function": "f", "Line": 1}]}`)
+	if n := count(Built{Arch: a, Files: map[string]string{"sites.json": file}}); whole == 0 || n != 0 {
+		t.Errorf("%d callers of %s, and %d if the source does not have it", whole, k.Site, n)
+	}
+	if k.versions, err = patchset.ParseVersions(">= 6.18"); err != nil {
+		t.Fatal(err)
+	}
+	old := all[0]
+	all[0] = k
+	defer func() { all[0] = old }()
+	for version, want := range map[string]int{"6.12.117": whole - 1, "6.18.12": whole, "": whole} {
+		if n := count(Built{Arch: a, Provenance: build.Provenance{BaseVersion: version}}); n != want {
+			t.Errorf("%q: %d, want %d", version, n, want)
+		}
+	}
 }

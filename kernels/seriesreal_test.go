@@ -156,7 +156,7 @@ func newTried(t *testing.T, tables *Tables, origin source.Origin) *tried {
 	dir := t.TempDir()
 	x := &tried{t: t, origin: origin, tree: filepath.Join(dir, "tree"), mail: filepath.Join(dir, "mail"), complaints: map[string]bool{}}
 	x.command("", "cp", "-as", origin.Root, x.tree)
-	x.command(x.tree, "rm", "-rf", ".git") // of a source that is a directory
+	x.command(x.tree, "rm", "-rf", ".git", ".gitattributes") // of a source that is a directory; git reads no link
 	x.command(x.tree, "git", "init", "-q")
 	x.command(x.tree, "git", "commit", "-q", "--allow-empty", "-m", "base")
 	x.command(x.tree, "git", "tag", "base")
