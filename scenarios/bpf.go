@@ -73,8 +73,9 @@ func bpfScenario() Scenario {
 			Reason: "bpf_read_kernel",
 		},
 		Where: Where{
-			Site:  "kernel/bpf/helpers.c:bpf_rdonly_cast",
-			Needs: []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
+			Site:       "kernel/bpf/helpers.c:bpf_rdonly_cast",
+			Needs:      []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS", "CONFIG_BPF_JIT", "CONFIG_DEBUG_INFO_BTF", "CONFIG_KALLSYMS"},
+			Conditions: []Condition{{Until: "6.2", Then: ThenAbsent, Source: "kernel/bpf/helpers.c, v6.1.187, has no bpf_rdonly_cast"}},
 		},
 		Act: Act{Do: func(context.Context, Env) Report { return bpf.CastAndRead() }},
 	})

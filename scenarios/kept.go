@@ -29,6 +29,7 @@ func keptScenario() Scenario {
 		name, act string
 		reason    lockdown.Reason
 		site      string
+		moved     []Moved
 		expect    Expectation
 		needs     []string
 		only      []string
@@ -42,6 +43,7 @@ func keptScenario() Scenario {
 			before: physmem.ReadLater},
 		{name: "devmem-map", act: `load from a mapping of the process's own page of "/dev/mem"`, reason: "dev_mem", expect: Gap,
 			site: "drivers/char/mem.c:mmap_mem", needs: []string{"CONFIG_DEVMEM"},
+			moved:  []Moved{{Since: "7.2", Site: "drivers/char/mem.c:mmap_mem_prepare"}}, // 6.18.12 has the old name, 7.2.8 the new one
 			source: "drivers/char/mem.c:open_port, v6.12, checks; a mapping is not taken back",
 			before: physmem.MapLater},
 		{name: "kcore", act: `pread("/proc/kcore", the process's own page)`, reason: "kcore", expect: Gap,
@@ -77,8 +79,9 @@ func keptScenario() Scenario {
 				return ports.GrantForLater("iopl(3)", func() error { return ports.Iopl(3) })
 			}},
 		{name: "kexec", act: `read("/sys/kernel/kexec_crash_loaded") of an image of kexec_load(KEXEC_ON_CRASH)`, reason: "kexec", expect: Gap,
-			site: "kernel/kexec_core.c:__crash_kexec", needs: []string{"CONFIG_KEXEC", "CONFIG_CRASH_DUMP"}, machine: Held,
-			source: "kernel/kexec.c:kexec_load_check, v6.12, checks when an image is loaded; kernel/kexec_core.c:__crash_kexec and kernel_kexec start it without a check",
+			site: "kernel/crash_core.c:__crash_kexec", needs: []string{"CONFIG_KEXEC", "CONFIG_CRASH_DUMP"}, machine: Held,
+			moved:  []Moved{{Until: "6.9", Site: "kernel/kexec_core.c:__crash_kexec"}}, // 6.1.187 has it there, 6.12.107 in crash_core.c
+			source: "kernel/kexec.c:kexec_load_check, v6.12, checks when an image is loaded; kernel/crash_core.c:__crash_kexec and kernel/kexec_core.c:kernel_kexec start it without a check",
 			before: kexec.KeepForLater},
 		{name: "snapshot", act: `ioctl("/dev/snapshot", SNAPSHOT_PREF_IMAGE_SIZE)`, reason: "hibernation", expect: Gap,
 			site: "kernel/power/user.c:snapshot_ioctl", needs: []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}, machine: Held,
@@ -109,7 +112,7 @@ func keptScenario() Scenario {
 		}
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.act + ", from before the lock", Reason: p.reason, Expect: p.expect, Source: p.source, Class: class},
-			Where:    Where{Site: p.site, Needs: p.needs, Only: p.only},
+			Where:    Where{Site: p.site, Moved: p.moved, Needs: p.needs, Only: p.only},
 			Schedule: Schedule{Machine: p.machine},
 			Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 				rest, r := p.before()

@@ -55,7 +55,10 @@ func kprobesScenario() Scenario {
 					Reason:     "kprobes",
 					ShadowedBy: shadows,
 				},
-				Where: Where{Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe", Needs: []string{"CONFIG_FPROBE_EVENTS"}},
+				Where: Where{
+					Site: "kernel/trace/trace_fprobe.c:__register_trace_fprobe", Needs: []string{"CONFIG_FPROBE_EVENTS"},
+					Conditions: []Condition{{Until: "6.5", Then: ThenAbsent, Source: "kernel/trace, v6.1.187, has no trace_fprobe.c"}},
+				},
 				Act: Act{
 					Do: func(context.Context, Env) Report { return tracefs.DefineFprobe("f:ldlab/fprobe " + tracefs.Probed) },
 					More: func(context.Context, Env) []Variant {

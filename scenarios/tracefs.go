@@ -20,6 +20,11 @@ var beforeOptions = map[string]string{
 	"trace.c:trace_array_tracer_options_get": "kernel/trace/trace.c:tracing_check_open_get_tr",
 }
 
+// notYet has what earlier kernels do not have.
+var notYet = map[string][]Condition{
+	"filter-addresses": {{Until: "6.5", Then: ThenAbsent, Source: "kernel/trace/ftrace.c, v6.1.187, has no ftrace_avail_addrs_open"}},
+}
+
 func init() { register("tracefs", tracefsScenario) }
 
 // A file of tracefs is checked when it is opened, for any access mode, most of them in
@@ -77,7 +82,7 @@ func tracefsScenario() Scenario {
 		}
 		s.Probes = append(s.Probes, Probe{
 			Claim: Claim{Name: f.name, Call: observe.OpenCall(filepath.Join(tracefs.Dir, f.file), f.flags), Reason: "tracefs"},
-			Where: Where{Site: "kernel/trace/" + f.site, Instead: beforeOptions[f.site], Needs: []string{f.config}, AbsentIfLockedAtBoot: true},
+			Where: Where{Site: "kernel/trace/" + f.site, Instead: beforeOptions[f.site], Needs: []string{f.config}, AbsentIfLockedAtBoot: true, Conditions: notYet[f.name]},
 			Act: Act{
 				Do:   func(context.Context, Env) Report { return tracefs.Open(f.file, f.flags, f.config, f.use) },
 				More: func(context.Context, Env) []Variant { return tracefs.Opens(f.file, f.flags) },
