@@ -23,7 +23,10 @@ func acpiScenario() Scenario {
 				Claim:    Claim{Name: "configfs", Call: `write("` + acpi.ConfigfsDir + `/ldlab/aml", an SSDT), close, and read back`, Reason: "acpi_tables"},
 				Where:    Where{Site: "drivers/acpi/acpi_configfs.c:acpi_table_aml_write", Needs: []string{"CONFIG_ACPI", "CONFIG_ACPI_CONFIGFS"}},
 				Schedule: Schedule{Machine: Firmware},
-				Act:      Act{Do: func(context.Context, Env) Report { return acpi.LoadConfigfs() }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return acpi.LoadConfigfs() },
+					More: func(context.Context, Env) []Variant { return acpi.LoadMore() },
+				},
 			},
 			{
 				Claim: Claim{

@@ -19,6 +19,11 @@ type asker struct {
 	personality persona
 	noNewPrivs  bool // cannot be taken back: all later askers of a process have it
 	elsewhere   bool // in namespaces of its own; see Row.VaryElsewhere
+	realUID     int  // the real user alone; 0: as uid
+	gid         int
+	thread      bool // not the first thread of the process
+	realTime    bool // the policy SCHED_RR
+	root        bool // in another root directory; only elsewhere
 }
 
 // A persona is a value of personality(2) other than 0.
@@ -44,10 +49,10 @@ var (
 // The n-th asker is on processor n, counted around. Acts on what belongs to one
 // processor choose that one themselves.
 var askers = []asker{
-	{few: true, personality: linux32},
-	{uid: 1000, personality: noRandomize, noNewPrivs: true},
-	{elsewhere: true, personality: noRandomize, noNewPrivs: true},
-	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true},
+	{few: true, personality: linux32, realUID: 1001, thread: true},
+	{uid: 1000, personality: noRandomize, noNewPrivs: true, gid: 1000},
+	{elsewhere: true, personality: noRandomize, noNewPrivs: true, realTime: true, root: true},
+	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true, realUID: 1001, gid: 1000, thread: true, realTime: true, root: true},
 }
 
 // needed are the capabilities that acts need beside those that open a file of
@@ -137,6 +142,15 @@ func (a asker) name(r Row, processor int) string {
 	if a.uid != 0 {
 		add("as uid %d", a.uid)
 	}
+	if a.realUID != 0 {
+		add("as real uid %d", a.realUID)
+	}
+	if a.gid != 0 {
+		add("in group %d", a.gid)
+	}
+	if a.root {
+		add("in another root directory")
+	}
 	switch caps := a.caps(r); {
 	case !a.few:
 		add("with every capability")
@@ -153,6 +167,12 @@ func (a asker) name(r Row, processor int) string {
 		add("no_new_privs")
 	}
 	add("%s", a.personality.name)
+	if a.realTime {
+		add("SCHED_RR")
+	}
+	if a.thread {
+		add("in another thread")
+	}
 	if processor > 0 {
 		add("on processor %d", processor-1)
 	}
@@ -179,7 +199,10 @@ func (r Row) asked(ctx context.Context, env Env, elsewhere bool) (list []Variant
 // askedBy has one asker do the act.
 func (r Row) askedBy(ctx context.Context, env Env, a asker, processor int) (v Variant) {
 	name := a.name(r, processor)
-	who := identity.Asker{UID: a.uid, Personality: a.personality.value, NoNewPrivs: a.noNewPrivs, Processor: processor}
+	who := identity.Asker{
+		UID: a.uid, RealUID: a.realUID, GID: a.gid, Personality: a.personality.value, NoNewPrivs: a.noNewPrivs, Processor: processor,
+		RealTime: a.realTime, Root: a.root,
+	}
 	if a.few {
 		who.Caps = append([]int{}, a.caps(r)...) // not nil: none is not every
 	}
@@ -187,8 +210,13 @@ func (r Row) askedBy(ctx context.Context, env Env, a asker, processor int) (v Va
 		return Report{Outcome: Failed, Call: "become another asker", Why: err.Error()}.Vary(name)
 	}
 	back, err := who.Become()
-	if err == nil {
-		v = r.Do(ctx, env).Vary(name)
+	do := func() { v = r.Do(ctx, env).Vary(name) }
+	switch {
+	case err != nil:
+	case a.thread:
+		identity.InThread(do)
+	default:
+		do()
 	}
 	if e := back(); e != nil {
 		return failed(e) // later variants would be those of another asker

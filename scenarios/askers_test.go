@@ -12,6 +12,7 @@ import (
 func (a asker) differences() (list []string) {
 	for name, differs := range map[string]bool{
 		"uid": a.uid != 0, "capabilities": a.few, "personality": a.personality.value != 0, "no_new_privs": a.noNewPrivs, "namespaces": a.elsewhere,
+		"real uid": a.realUID != a.uid && a.realUID != 0, "group": a.gid != 0, "thread": a.thread, "policy": a.realTime, "root": a.root,
 	} {
 		if differs {
 			list = append(list, name)
@@ -25,7 +26,7 @@ func (a asker) differences() (list []string) {
 // differs in everything. The personality is of either kind in both kinds of
 // namespaces.
 func TestAskers(t *testing.T) {
-	things := []string{"uid", "capabilities", "personality", "no_new_privs", "namespaces"}
+	things := []string{"uid", "capabilities", "personality", "no_new_privs", "namespaces", "real uid", "group", "thread", "policy", "root"}
 	for i, one := range things {
 		for _, other := range things[:i] {
 			if !slices.ContainsFunc(askers, func(a asker) bool {

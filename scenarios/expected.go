@@ -37,7 +37,12 @@ func (p Probe) Expected(s lockdown.Setting) ExpectedOutcome {
 // shadowed reports whether the setting locks a reason that is checked before the
 // probe's own.
 func (p Probe) shadowed(s lockdown.Setting) bool {
-	return slices.ContainsFunc(p.ShadowedBy, func(m Shadow) bool { return s.Locks(m.Reason) })
+	return slices.ContainsFunc(p.ShadowedBy, func(m Shadow) bool { return m.refuses(s) })
+}
+
+// refuses reports whether the shadow refuses the act in the setting.
+func (m Shadow) refuses(s lockdown.Setting) bool {
+	return s.Locks(m.Reason) && (!m.AtBoot || atBoot(s))
 }
 
 // Refusing lists the reasons locked in the setting that refuse the probe: its
@@ -50,7 +55,7 @@ func (p Probe) Refusing(s lockdown.Setting) (rs []lockdown.Reason) {
 		rs = append(rs, p.Reason)
 	}
 	for _, m := range p.ShadowedBy {
-		if s.Locks(m.Reason) {
+		if m.refuses(s) {
 			rs = append(rs, m.Reason)
 		}
 	}

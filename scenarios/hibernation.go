@@ -41,7 +41,7 @@ func hibernationScenario() Scenario {
 		{name: "disk-read", act: fmt.Sprintf("read(%q)", power.DiskFile), needs: needs, run: power.DiskModes},
 		{name: "disk-write", act: observe.WriteCall(power.DiskFile, "another mode"), lines: 2, needs: needs,
 			run: func() Report { return power.WriteDisk(unix.O_WRONLY, "") }, more: func() []Variant {
-				return []Variant{power.WriteDisk(unix.O_WRONLY, "\n").Vary("with a newline"), power.WriteDisk(unix.O_RDWR, "").Vary("O_RDWR")}
+				return append(power.WriteDiskModes(), power.WriteDisk(unix.O_WRONLY, "\n").Vary("with a newline"), power.WriteDisk(unix.O_RDWR, "").Vary("O_RDWR"))
 			}},
 		{name: "state-read", act: fmt.Sprintf("read(%q)", power.StateFile), needs: needs, run: power.StateHasDisk},
 		{name: "state-write", act: observe.WriteCall(power.StateFile, "disk"), lines: 2, needs: slices.Concat(needs, snapshot),

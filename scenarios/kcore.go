@@ -23,7 +23,10 @@ func kcoreScenario() Scenario {
 			{
 				Claim: Claim{Name: "open", Call: observe.OpenCall(physmem.KcoreFile, unix.O_RDONLY), Reason: "kcore"},
 				Where: Where{Site: site, Needs: needs},
-				Act:   Act{Do: func(context.Context, Env) Report { return physmem.OpenKcore() }},
+				Act: Act{
+					Do:   func(context.Context, Env) Report { return physmem.OpenKcore() },
+					More: func(context.Context, Env) []Variant { return observe.OpenFlags(physmem.KcoreFile) },
+				},
 			},
 			{
 				Claim: Claim{Name: "read", Call: `pread("/proc/kcore", the process's own page)`, Reason: "kcore"},

@@ -130,5 +130,6 @@ func keptScenario() Scenario {
 			}},
 		})
 	}
+	s.Probes = append(s.Probes, heldProbes()...)
 	return s
 }

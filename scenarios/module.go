@@ -74,7 +74,9 @@ func moduleScenario() Scenario {
 				Act: Act{
 					Do: func(context.Context, Env) Report { return module.Loading{File: ModuleUnsigned}.Load() },
 					More: func(context.Context, Env) []Variant {
-						return loadings(ModuleUnsigned, append(slices.Clip(flags), loadingVariant{"MODULE_INIT_COMPRESSED_FILE", module.Loading{Flags: module.CompressedFile}}))
+						return loadings(ModuleUnsigned, append(slices.Clip(flags),
+							loadingVariant{"MODULE_INIT_COMPRESSED_FILE", module.Loading{Flags: module.CompressedFile}},
+							loadingVariant{"4 MiB of zeros behind it", module.Loading{Behind: 4 << 20}}))
 					},
 				},
 			},

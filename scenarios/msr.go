@@ -26,7 +26,7 @@ func msrScenario() Scenario {
 				Act: Act{
 					Do: func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Pwrite.Change) },
 					More: func(context.Context, Env) []Variant {
-						return msr.Ways(msr.Pwrite, msr.Pwrite16, msr.Write, msr.Pwritev, msr.Writev)
+						return msr.Ways(msr.Pwrite, msr.Pwrite16, msr.Write, msr.Pwritev, msr.Writev, msr.WriteCompat)
 					},
 				},
 			},
@@ -35,7 +35,7 @@ func msrScenario() Scenario {
 				Where: Where{Site: "arch/x86/kernel/msr.c:msr_ioctl", Needs: needs, Only: only},
 				Act: Act{
 					Do:   func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Ioctl.Change) },
-					More: func(context.Context, Env) []Variant { return msr.Ways(msr.Ioctl) },
+					More: func(context.Context, Env) []Variant { return msr.Ways(msr.Ioctl, msr.IoctlCompat) },
 				},
 			},
 			{

@@ -121,6 +121,9 @@ type Shadow struct {
 	// AbsentIfLockedAtBoot is as in Probe, if the shadowing reason is locked at
 	// boot.
 	AbsentIfLockedAtBoot bool
+
+	// AtBoot is set if only a lock at boot refuses the act.
+	AtBoot bool
 }
 
 // A MachineKind is a kind of machine, by name. What it is made of is the lab's

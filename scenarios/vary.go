@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
+	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
 // Varies reports whether a guest with the setting runs the probe's variants: if
@@ -34,6 +36,12 @@ const VariantAgain = "again"
 // be used for another probe afterwards.
 func (r Row) Vary(ctx context.Context, env Env) []Variant {
 	list := []Variant{r.again(ctx, env).Vary(VariantAgain)}
+	if v, ok := r.onSameFiles(ctx, env); ok {
+		list = append(list, v)
+	}
+	if compat.Native {
+		list = append(list, r.openedByCompat(ctx, env))
+	}
 	if r.More != nil {
 		list = append(list, r.More(ctx, env)...)
 	}
@@ -77,6 +85,34 @@ func (r Row) again(ctx context.Context, env Env) (last Report) {
 		return *odd
 	}
 	return last
+}
+
+// sameFiles is how often an act is done with the files that it opened the first
+// time.
+const sameFiles = 3
+
+// onSameFiles does the act again with the same open files: whether the kernel
+// refuses must not depend on what was refused or allowed on a file before. ok is
+// false if the act opens no file.
+func (r Row) onSameFiles(ctx context.Context, env Env) (v Variant, ok bool) {
+	var f observe.Files
+	defer f.Close()
+	var last Report
+	f.Do(func() {
+		for n := 1; n <= sameFiles; n++ {
+			last = r.Do(ctx, env)
+			if f.Len() == 0 || n > 1 && (last.Outcome != Denied || last.Effect == Happened) {
+				return
+			}
+		}
+	})
+	return last.Vary("with the same open files"), f.Len() > 0
+}
+
+// openedByCompat does the act with files that a 32-bit program's open(2) opens.
+func (r Row) openedByCompat(ctx context.Context, env Env) (v Variant) {
+	observe.OpenedBy(compat.OpenFile, func() { v = r.Do(ctx, env).Vary("opened by a 32-bit call") })
+	return v
 }
 
 // FindVariant finds the variant with the arguments; nil if there is none.

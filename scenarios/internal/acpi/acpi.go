@@ -49,8 +49,19 @@ const dynamicDir = TablesDir + "/dynamic"
 
 // LoadConfigfs loads a table through configfs, looks whether the kernel has it,
 // and unloads it.
-func LoadConfigfs() observe.Report {
-	table := configfsTable()
+func LoadConfigfs() observe.Report { return loadConfigfs(0) }
+
+// LoadMore loads tables of other sizes.
+func LoadMore() (list []observe.Variant) {
+	for _, more := range []int{4 << 10, 100 << 10} {
+		list = append(list, loadConfigfs(more).Vary(fmt.Sprintf("%d bytes more", more)))
+	}
+	return list
+}
+
+// loadConfigfs loads a table that is larger than the smallest.
+func loadConfigfs(more int) observe.Report {
+	table := configfsTable(more)
 	before, err := os.ReadDir(dynamicDir)
 	if err != nil && !os.IsNotExist(err) {
 		return observe.SetupFailed(fmt.Sprintf("readdir(%q)", dynamicDir), err)

@@ -27,12 +27,14 @@ func VariableSSDT() []byte { return ssdt("LDLEFI", "LDLE") }
 var loads atomic.Uint32
 
 // configfsTable is a table that the kernel has not loaded before: it does not
-// load one twice.
-func configfsTable() []byte {
+// load one twice. It has so many bytes more than it needs.
+func configfsTable(more int) []byte {
 	const digits = 36
 	n := (uint64(os.Getpid())*101 + uint64(loads.Add(1))) % (digits * digits * digits)
 	name := strings.ToUpper(strconv.FormatUint(n+digits*digits*digits, digits)) // 1 and three digits
-	return ssdt("LDLB"+name, "L"+name[1:])
+	const noop = 0xa3                                                           // ACPI 6.5, 20.2.5.3: NoopOp
+	aml := append([]byte{0x08}, "L"+name[1:]+"\x0a\x5a"...)
+	return table("SSDT", 2, "LDLB"+name, append(aml, bytes.Repeat([]byte{noop}, more)...))
 }
 
 // ssdt is the smallest ACPI table with an effect: it defines a named number

@@ -25,7 +25,7 @@ func TestSSDT(t *testing.T) {
 	if want := []byte("\x08LDLI\x0a\x5a"); !bytes.Equal(table[36:], want) {
 		t.Errorf("AML is %x, want %x", table[36:], want)
 	}
-	a, b := configfsTable(), configfsTable()
+	a, b := configfsTable(0), configfsTable(0)
 	if bytes.Equal(table, a) || bytes.Equal(a, b) || bytes.Equal(a[36:], b[36:]) || bytes.Equal(a[16:24], b[16:24]) {
 		t.Errorf("two tables are the same, which the kernel does not load twice: %q, %q", a, b)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -17,12 +19,15 @@ type Syscall struct {
 }
 
 var (
+	Write          = Syscall{"write", 4, 4}
+	Open           = Syscall{"open", 5, 5}
 	Ioctl          = Syscall{"ioctl", 54, 54}
 	Ioperm         = Syscall{"ioperm", 101, 0}
 	Iopl           = Syscall{"iopl", 110, 0}
 	InitModule     = Syscall{"init_module", 128, 128}
 	FinitModule    = Syscall{"finit_module", 350, 379}
 	KexecLoad      = Syscall{"kexec_load", 283, 347}
+	PerfEventOpen  = Syscall{"perf_event_open", 336, 364}
 	PciconfigWrite = Syscall{"pciconfig_write", 0, 273}
 )
 
@@ -82,4 +87,9 @@ func Absent(r observe.Report, err error) observe.Report {
 // Report is the report of a call with the error of Do.
 func Report(call string, err error) observe.Report {
 	return Absent(observe.FromError(call, err), err)
+}
+
+// OpenFile is open(2) of a 32-bit program.
+func OpenFile(path string, flags int) (int, error) {
+	return Open.Value(Buffer{Data: append([]byte(path), 0)}, Word(flags|unix.O_CLOEXEC), Word(0))
 }

@@ -12,10 +12,20 @@ import (
 // instruction faults.
 func int80(nr, a, b, c, d, e uintptr) uintptr
 
+// Native is set if this process makes the calls itself, so that what they return
+// is its own.
+const Native = true
+
 // Do makes the call. The buffers are copies: what the kernel writes is lost.
 func (s Syscall) Do(args ...Arg) error {
+	_, err := s.Value(args...)
+	return err
+}
+
+// Value makes the call and returns what it returns.
+func (s Syscall) Value(args ...Arg) (int, error) {
 	if s.X86 == 0 {
-		return absentError{"x86 has no " + s.Name}
+		return 0, absentError{"x86 has no " + s.Name}
 	}
 	var words [maxArgs]uintptr
 	for i, arg := range args {
@@ -27,7 +37,7 @@ func (s Syscall) Do(args ...Arg) error {
 		case Buffer:
 			m, err := unix.Mmap(-1, 0, len(arg.Data), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_32BIT)
 			if err != nil {
-				return err
+				return 0, err
 			}
 			defer unix.Munmap(m)
 			words[i] = uintptr(unsafe.Pointer(&m[0]))
@@ -37,15 +47,16 @@ func (s Syscall) Do(args ...Arg) error {
 	return call(uintptr(s.X86), words)
 }
 
-func call(nr uintptr, w [maxArgs]uintptr) (err error) {
+func call(nr uintptr, w [maxArgs]uintptr) (value int, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if recover() != nil {
 			err = absentError{noCompat}
 		}
 	}()
-	if ret := int32(int80(nr, w[0], w[1], w[2], w[3], w[4])); ret < 0 {
-		return unix.Errno(-ret)
+	ret := int32(int80(nr, w[0], w[1], w[2], w[3], w[4]))
+	if ret < 0 {
+		return 0, unix.Errno(-ret)
 	}
-	return nil
+	return int(ret), nil
 }

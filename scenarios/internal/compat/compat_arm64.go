@@ -92,3 +92,9 @@ func hasAArch32() bool {
 	unix.Syscall(unix.SYS_PERSONALITY, was, 0, 0)
 	return e != unix.EINVAL
 }
+
+// Native is unset: what the calls return is another process's.
+const Native = false
+
+// Value is not available.
+func (s Syscall) Value(...Arg) (int, error) { return 0, absentError{"the calls are another process's"} }

@@ -28,5 +28,6 @@ func Sweep() []observe.Variant {
 		tree.Open(list, unix.O_WRONLY, sweep.Named, all).Vary("every file, O_WRONLY"),
 		tree.Open(list, unix.O_RDWR, sweep.Named, all).Vary("every file, O_RDWR"),
 		tree.OpenElsewhere("debugfs", "clear_warn_once", unix.O_RDONLY).Vary("another mount"),
+		tree.OpenBound("clear_warn_once", unix.O_RDONLY).Vary("a bind mount of the file"),
 	}
 }

@@ -1,9 +1,10 @@
 // Package identity turns a process into another one that asks the kernel: of
-// another user, with other capabilities, another personality, on another
-// processor.
+// another user and group, with other capabilities, another personality, policy and
+// root directory, on another processor, in another thread.
 package identity
 
 import (
+	"cmp"
 	"fmt"
 	"syscall"
 	"unsafe"
@@ -15,10 +16,14 @@ import (
 // zero value is the process as it is.
 type Asker struct {
 	UID         int     // 0: as before
+	RealUID     int     // the real user alone, as of a program with the setuid bit; 0: as UID
+	GID         int     // 0: as before
 	Caps        []int   // the only effective capabilities (include/uapi/linux/capability.h); nil: as before
 	Personality uintptr // as for personality(2); 0: as before
 	Processor   int     // the only one, from 1; 0: any
 	NoNewPrivs  bool    // PR_SET_NO_NEW_PRIVS, which cannot be taken back
+	RealTime    bool    // the policy SCHED_RR
+	Root        bool    // another root directory; the process must have a mount namespace of its own
 }
 
 // SECBIT_NO_SETUID_FIXUP: a change of the user changes no capability
@@ -63,12 +68,32 @@ func (a Asker) Become() (back func() error, err error) {
 		}
 		undo = append(undo, func() error { return affinity(&was) })
 	}
-	if a.UID != 0 {
+	if a.RealTime {
+		const other, roundRobin = 0, 2 // include/uapi/linux/sched.h, v6.12
+		if err := schedule(roundRobin, 1); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return schedule(other, 0) })
+	}
+	if a.Root {
+		leave, err := otherRoot()
+		if err != nil {
+			return back, err
+		}
+		undo = append(undo, leave)
+	}
+	if a.GID != 0 {
+		if err := group(a.GID); err != nil {
+			return back, err
+		}
+		undo = append(undo, func() error { return group(0) })
+	}
+	if a.UID != 0 || a.RealUID != 0 {
 		if err := secureBits(noSetuidFixup); err != nil {
 			return back, fmt.Errorf("keep capabilities: %w", err)
 		}
-		if err := syscall.Setresuid(a.UID, a.UID, a.UID); err != nil {
-			return back, fmt.Errorf("change user: setresuid(%d): %w", a.UID, err)
+		if err := syscall.Setresuid(cmp.Or(a.RealUID, a.UID), a.UID, a.UID); err != nil {
+			return back, fmt.Errorf("change user: setresuid(%d, %d): %w", cmp.Or(a.RealUID, a.UID), a.UID, err)
 		}
 		undo = append(undo, func() error { return syscall.Setresuid(0, 0, 0) })
 	}

@@ -32,6 +32,7 @@ type Loading struct {
 	File   string // in the guest
 	Memory bool   // from memory with init_module, which has no flags
 	Copied bool   // from a file in memory
+	Behind int    // so many bytes of zeros behind it, in a file in memory
 	Flags  int    // with CompressedFile, the module is packed first
 
 	Params string   // NAME=VALUE ..., or empty
@@ -119,7 +120,7 @@ func (l Loading) do() observe.Report {
 	defer unix.Close(fd)
 	name := path.Base(l.File)
 	call := fmt.Sprintf("finit_module(%s, %q, %#x)", name, l.Params, l.Flags)
-	if l.Memory || l.Copied || l.Flags&CompressedFile != 0 {
+	if l.Memory || l.Copied || l.Behind > 0 || l.Flags&CompressedFile != 0 {
 		image, err := os.ReadFile(l.File)
 		if err != nil {
 			return observe.SetupFailed(fmt.Sprintf("read(%q)", l.File), err)
@@ -130,6 +131,7 @@ func (l Loading) do() observe.Report {
 		if l.Flags&CompressedFile != 0 {
 			image = gzip(image)
 		}
+		image = append(image, make([]byte, l.Behind)...)
 		return finit(call, image, l.Params, l.Flags)
 	}
 	return fromError(call, unix.FinitModule(fd, l.Params, l.Flags))

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -49,6 +50,17 @@ var (
 	Ioctl = Way{"ioctl(%q, X86_IOC_WRMSR_REGS, {ecx=%#x, edx:eax=%#x})", func(fd int, reg uint32, value uint64) error {
 		return ioctl(fd, ioctlWrite, &Regs{0: uint32(value), 1: reg, 2: uint32(value >> 32)})
 	}}
+	// WriteCompat and IoctlCompat are calls of a 32-bit program.
+	WriteCompat = Way{"lseek, 32-bit write(%q, 8, %#x, %#x)", func(fd int, reg uint32, value uint64) error {
+		if _, err := unix.Seek(fd, int64(reg), unix.SEEK_SET); err != nil {
+			return err
+		}
+		return compat.Write.Do(compat.FD(fd), compat.Buffer{Data: bytesOf(value, 1)}, compat.Word(8))
+	}}
+	IoctlCompat = Way{"32-bit ioctl(%q, X86_IOC_WRMSR_REGS, {ecx=%#x, edx:eax=%#x})", func(fd int, reg uint32, value uint64) error {
+		regs := inMemory(Regs{0: uint32(value), 1: reg, 2: uint32(value >> 32)})
+		return compat.Ioctl.Do(compat.FD(fd), compat.Word(ioctlWrite), compat.Buffer{Data: regs})
+	}}
 )
 
 // By writes with other calls.
@@ -57,6 +69,14 @@ func By(c observe.Calls) Way {
 		_, err := c.Pwrite(fd, bytesOf(value, 1), int64(reg))
 		return err
 	}}
+}
+
+// inMemory is the registers as the kernel reads them.
+func inMemory(r Regs) (b []byte) {
+	for _, word := range r {
+		b = binary.LittleEndian.AppendUint32(b, word)
+	}
+	return b
 }
 
 // bytesOf is the value n times, as the kernel takes it.

@@ -16,7 +16,7 @@ type Calls struct {
 // Direct makes each system call itself.
 var Direct = Calls{
 	Name:   "",
-	Open:   func(path string, flags int) (int, error) { return unix.Open(path, flags|unix.O_CLOEXEC, 0) },
+	Open:   open,
 	Pread:  atOrHere(unix.Pread, unix.Read),
 	Pwrite: atOrHere(unix.Pwrite, unix.Write),
 }

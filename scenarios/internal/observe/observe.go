@@ -108,7 +108,7 @@ func OpenCall(path string, flags int) string {
 
 // Open opens a file without creating it.
 func Open(path string, flags int) (int, Report) {
-	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	fd, err := open(path, flags)
 	return fd, FromError(OpenCall(path, flags), err)
 }
 

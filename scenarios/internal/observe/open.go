@@ -48,6 +48,14 @@ func OpenMore(path string, write bool) (list []Variant) {
 	return append(list, OpenHandle(path, flags).Vary("through a handle of O_PATH"+mode), openNode(path, flags).Vary("through another node"+mode))
 }
 
+// OpenFlags opens a file with other flags.
+func OpenFlags(path string) (list []Variant) {
+	for _, o := range openings {
+		list = append(list, WithFile(path, o.flags, nil).Vary(o.name))
+	}
+	return list
+}
+
 // OpenHandle opens a file through a descriptor that is only a handle.
 func OpenHandle(path string, flags int) Report {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)

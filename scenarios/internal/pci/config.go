@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
 
@@ -43,6 +44,12 @@ var writers = map[string]func(fd int, b []byte, offset int64) (int, error){
 		return unix.Write(fd, b)
 	},
 	"pwritev": func(fd int, b []byte, offset int64) (int, error) { return unix.Pwritev(fd, [][]byte{b}, offset) },
+	"lseek, 32-bit write": func(fd int, b []byte, offset int64) (int, error) {
+		if _, err := unix.Seek(fd, offset, unix.SEEK_SET); err != nil {
+			return 0, err
+		}
+		return len(b), compat.Write.Do(compat.FD(fd), compat.Buffer{Data: b}, compat.Word(len(b)))
+	},
 	"pwritev of bytes": func(fd int, b []byte, offset int64) (int, error) {
 		var list [][]byte
 		for i := range b {
@@ -166,7 +173,7 @@ func configWrites() []write {
 	for i := range list {
 		list[i].mode = unix.O_RDWR
 	}
-	for _, how := range []string{"", "lseek, write", "pwritev", "pwritev of bytes"} {
+	for _, how := range []string{"", "lseek, write", "pwritev", "pwritev of bytes", "lseek, 32-bit write"} {
 		list = append(list, write{how: how, mode: unix.O_WRONLY, offset: InterruptLine, flip: flip(1)})
 		if how != "" {
 			list = append(list,

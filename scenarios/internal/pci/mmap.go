@@ -147,6 +147,11 @@ func VaryMap(d Device) (list []observe.Variant) {
 		text := observe.OpenCall("resource", m.mode) + ", " + m.String()
 		list = append(list, m.file(d, d.Mem()).Vary(text))
 	}
+	// Those of every device, which may have a driver. They are never touched.
+	paths, _ := filepath.Glob(filepath.Join(devicesDir, "*/resource[0-5]"))
+	for _, p := range paths {
+		list = append(list, plain.file(Device{}, p).Vary(p))
+	}
 	return list
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 	"github.com/ldlab/ldlab/scenarios/internal/identity"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 )
@@ -40,7 +41,10 @@ func VaryIoctl(d Device, name string, cmd uint) (list []observe.Variant) {
 			list = append(list, ioctl(d, mode, name, cmd, arg).Vary(fmt.Sprintf("%s, %d", observe.OpenCall("/proc/bus/pci", mode), arg)))
 		}
 	}
-	return list
+	r := observe.WithFile(d.Proc, unix.O_RDWR, func(fd int) observe.Report {
+		return compat.Report(fmt.Sprintf("32-bit ioctl(%q, %s, 0)", d.Proc, name), compat.Ioctl.Do(compat.FD(fd), compat.Word(uint32(cmd)), compat.Word(0)))
+	})
+	return append(list, r.Vary("32-bit ioctl"))
 }
 
 // ProcMapLines is how often a denied run of SetupProcMap is refused.

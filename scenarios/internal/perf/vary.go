@@ -1,10 +1,13 @@
 package perf
 
 import (
+	"bytes"
+	"encoding/binary"
 	"os"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/pairs"
 )
@@ -136,7 +139,18 @@ func RegsIntrMore() (list []observe.Variant) {
 		v.set(&r)
 		list = append(list, r.open().Vary(v.name))
 	}
-	return append(list, inGroup().Vary("in a group"))
+	return append(list, inGroup().Vary("in a group"), newRequest().compat().Vary("by a 32-bit call"))
+}
+
+// compat opens the event as a 32-bit program does.
+func (r request) compat() observe.Report {
+	var attr bytes.Buffer
+	binary.Write(&attr, binary.LittleEndian, r.attr)
+	fd, err := compat.PerfEventOpen.Value(compat.Buffer{Data: attr.Bytes()}, compat.Word(uint32(r.pid)), compat.Word(uint32(r.cpu)), compat.Word(uint32(r.groupFD)), compat.Word(r.flags))
+	if err == nil {
+		unix.Close(fd)
+	}
+	return compat.Report("32-bit perf_event_open", err)
 }
 
 func joined(a, b string) string {

@@ -43,7 +43,23 @@ func WriteDisk(flags int, end string) observe.Report {
 		return observe.CannotRead(r)
 	}
 	was, other := otherMode(text)
-	r = observe.WithFile(DiskFile, flags, func(fd int) observe.Report {
+	return setDisk(flags, was, other, end)
+}
+
+// WriteDiskModes sets each mode that a kernel may have (kernel/power/hibernate.c:
+// hibernation_modes, v6.12).
+func WriteDiskModes() (list []observe.Variant) {
+	text, _ := observe.ReadText(DiskFile)
+	was, _ := otherMode(text)
+	for _, mode := range []string{"platform", "shutdown", "reboot", "suspend", "test_resume"} {
+		list = append(list, setDisk(unix.O_WRONLY, was, mode, "").Vary(mode))
+	}
+	return list
+}
+
+// setDisk sets a mode and puts back the one that was set; empty: it is not known.
+func setDisk(flags int, was, other, end string) observe.Report {
+	r := observe.WithFile(DiskFile, flags, func(fd int) observe.Report {
 		_, err := unix.Write(fd, []byte(other+end))
 		return observe.FromError(observe.WriteCall(DiskFile, other+end), err)
 	})

@@ -165,6 +165,28 @@ func (t Tree) OpenElsewhere(kind, file string, flags int) observe.Report {
 	return observe.FromError(call, err)
 }
 
+// OpenBound opens a file of the tree through a bind mount of that file alone, which is
+// gone afterwards.
+func (t Tree) OpenBound(file string, flags int) observe.Report {
+	from := path.Join(t.Dir, file)
+	call := fmt.Sprintf("%s through a bind mount of it", observe.OpenCall(from, flags))
+	at, err := os.CreateTemp("/", "ldlab-bound-")
+	if err != nil {
+		return observe.SetupFailed("creat", err)
+	}
+	at.Close()
+	defer os.Remove(at.Name())
+	if err := unix.Mount(from, at.Name(), "", unix.MS_BIND, ""); err != nil {
+		return observe.SetupFailed(fmt.Sprintf("mount(%q, %q, MS_BIND)", from, at.Name()), err)
+	}
+	defer unix.Unmount(at.Name(), unix.MNT_DETACH)
+	fd, err := unix.Open(at.Name(), flags|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return observe.FromError(call, err)
+}
+
 // result is the report on n files.
 func result(call string, n, named int, opened []string, errs map[string]int) observe.Report {
 	look := fmt.Sprintf("%d of %d files opened", len(opened), n)

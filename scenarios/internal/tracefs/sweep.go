@@ -176,6 +176,9 @@ func Sweep() []observe.Variant {
 		tree.Open(list, unix.O_WRONLY, sweep.Named, writable).Vary("every file with a mode for it, O_WRONLY"),
 		tree.Open([]sweep.File{{Path: "trace"}}, unix.O_WRONLY|unix.O_TRUNC, sweep.Named, checked).Vary("trace, O_TRUNC"), // empties the buffers, which no probe needs
 		tree.OpenElsewhere("tracefs", "README", unix.O_RDONLY).Vary("another mount"),
+		tree.Open(list, unix.O_RDWR|unix.O_APPEND, sweep.Named, func(f sweep.File) bool { return f.Mode&0o600 == 0o600 && checked(f) }).
+			Vary("every file with a mode for both, O_RDWR|O_APPEND"),
+		tree.OpenBound("README", unix.O_RDONLY).Vary("a bind mount of the file"),
 	}
 	for _, file := range alone {
 		if slices.ContainsFunc(list, func(f sweep.File) bool { return f.Path == file }) {

@@ -153,6 +153,9 @@ func MoreKeys(ctx context.Context, way Way, algs []Alg, look ...Attr) (list []ob
 			list = append(list, ProbeKeys(ctx, way, o.algs, o.look).Vary(fmt.Sprintf("%s in %s", o.name, a)))
 		}
 	}
+	list = append(list, probe(ctx, way, association{labSPI, algs, tunnel}, func(attrs map[uint16][]byte) observe.Report {
+		return JudgeKeys(way.Call, algs, attrs, look...)
+	}).Vary("of a tunnel"))
 	if way == Dump {
 		list = append(list, ProbeKeys(ctx, DumpESP, algs, look...).Vary("XFRMA_PROTO"))
 	}

@@ -34,13 +34,17 @@ var (
 // Probe makes an association, triggers the message of the way, and judges its
 // attributes.
 func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16][]byte) observe.Report) observe.Report {
+	return probe(ctx, way, association{spi: labSPI, algs: algs}, look)
+}
+
+func probe(ctx context.Context, way Way, sa association, look func(attrs map[uint16][]byte) observe.Report) observe.Report {
 	// Notifications have their own socket, apart from answers.
 	notified, r := connect(ctx, 1<<(xfrmGroupSA-1))
 	if r.Outcome != observe.Allowed {
 		return r
 	}
 	defer unix.Close(int(notified))
-	return withSA(ctx, algs, func(link conn, sa association) observe.Report {
+	return withSA(ctx, sa, func(link conn) observe.Report {
 		from := link
 		var err error
 		switch way {
@@ -71,17 +75,16 @@ func Probe(ctx context.Context, way Way, algs []Alg, look func(attrs map[uint16]
 }
 
 // withSA makes an association, performs an act, and deletes it.
-func withSA(ctx context.Context, algs []Alg, act func(link conn, sa association) observe.Report) observe.Report {
+func withSA(ctx context.Context, sa association, act func(link conn) observe.Report) observe.Report {
 	link, r := connect(ctx, 0)
 	if r.Outcome != observe.Allowed {
 		return r
 	}
 	defer unix.Close(int(link))
-	sa := association{labSPI, algs}
 	if r := link.add(sa); r.Outcome != observe.Allowed {
 		return r
 	}
-	r = act(link, sa)
+	r = act(link)
 	// Closing the socket drops unread answers of the act.
 	again, a := connect(ctx, 0)
 	if a.Outcome != observe.Allowed {

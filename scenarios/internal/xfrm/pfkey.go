@@ -33,7 +33,7 @@ func PFKeyProbe(ctx context.Context) observe.Report {
 	if err := receiveUntil(ctx, fd); err != nil {
 		return observe.SetupFailed("setsockopt(SO_RCVTIMEO)", err)
 	}
-	return withSA(ctx, []Alg{HMAC, AES}, func(conn, association) observe.Report {
+	return withSA(ctx, association{spi: labSPI, algs: []Alg{HMAC, AES}}, func(conn) observe.Report {
 		key, err := pfkeyKey(fd)
 		if err != nil {
 			return observe.SetupFailed(call, err)

@@ -86,7 +86,11 @@ type Alg struct {
 type association struct {
 	spi  uint32
 	algs []Alg
+	mode uint8 // 0: transport
 }
+
+// tunnel is XFRM_MODE_TUNNEL.
+const tunnel = 1
 
 func (s association) id() xfrmUserID {
 	id := xfrmUserID{Family: 2, Proto: espProto} // AF_INET
@@ -98,7 +102,7 @@ func (s association) id() xfrmUserID {
 // encode returns the association as the payload of XFRM_MSG_NEWSA.
 func (s association) encode() []byte {
 	id := s.id()
-	sa := xfrmUserSA{Dst: id.Dst, SPI: id.SPI, Proto: id.Proto, Family: id.Family}
+	sa := xfrmUserSA{Dst: id.Dst, SPI: id.SPI, Proto: id.Proto, Family: id.Family, Mode: s.mode}
 	copy(sa.Src[:], []byte{192, 0, 2, 1})
 	for i := range 4 { // no limit on bytes and packets; 0 means "never" for times
 		sa.Limits[i] = ^uint64(0)

@@ -52,7 +52,7 @@ func answer(t *testing.T, redact bool, algs ...Alg) map[uint16][]byte {
 			out = append(out, a)
 		}
 	}
-	spi, attrs, err := parseAssociation(xfrmNewSA, association{labSPI, out}.encode())
+	spi, attrs, err := parseAssociation(xfrmNewSA, association{spi: labSPI, algs: out}.encode())
 	if err != nil || spi != labSPI {
 		t.Fatalf("spi %#x: %v", spi, err)
 	}
@@ -103,7 +103,7 @@ func TestParsersTakeAnything(t *testing.T) {
 			t.Errorf("key % x is accepted", b)
 		}
 	}
-	short := association{1, []Alg{HMAC}}.encode()
+	short := association{spi: 1, algs: []Alg{HMAC}}.encode()
 	_, attrs, _ := parseAssociation(xfrmNewSA, short)
 	data := bytes.Clone(attrs[uint16(AttrAuth)])
 	data[64]++ // a bit more than there is
