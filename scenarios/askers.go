@@ -22,7 +22,7 @@ type asker struct {
 	realUID     int  // the real user alone; 0: as uid
 	gid         int
 	thread      bool // not the first thread of the process
-	realTime    bool // the policy SCHED_RR
+	batch       bool // the policy SCHED_BATCH
 	root        bool // in another root directory; only elsewhere
 }
 
@@ -51,8 +51,8 @@ var (
 var askers = []asker{
 	{few: true, personality: linux32, realUID: 1001, thread: true},
 	{uid: 1000, personality: noRandomize, noNewPrivs: true, gid: 1000},
-	{elsewhere: true, personality: noRandomize, noNewPrivs: true, realTime: true, root: true},
-	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true, realUID: 1001, gid: 1000, thread: true, realTime: true, root: true},
+	{elsewhere: true, personality: noRandomize, noNewPrivs: true, batch: true, root: true},
+	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true, realUID: 1001, gid: 1000, thread: true, batch: true, root: true},
 }
 
 // needed are the capabilities that acts need beside those that open a file of
@@ -167,8 +167,8 @@ func (a asker) name(r Row, processor int) string {
 		add("no_new_privs")
 	}
 	add("%s", a.personality.name)
-	if a.realTime {
-		add("SCHED_RR")
+	if a.batch {
+		add("SCHED_BATCH")
 	}
 	if a.thread {
 		add("in another thread")
@@ -201,7 +201,7 @@ func (r Row) askedBy(ctx context.Context, env Env, a asker, processor int) (v Va
 	name := a.name(r, processor)
 	who := identity.Asker{
 		UID: a.uid, RealUID: a.realUID, GID: a.gid, Personality: a.personality.value, NoNewPrivs: a.noNewPrivs, Processor: processor,
-		RealTime: a.realTime, Root: a.root,
+		Batch: a.batch, Root: a.root,
 	}
 	if a.few {
 		who.Caps = append([]int{}, a.caps(r)...) // not nil: none is not every

@@ -12,7 +12,7 @@ import (
 func (a asker) differences() (list []string) {
 	for name, differs := range map[string]bool{
 		"uid": a.uid != 0, "capabilities": a.few, "personality": a.personality.value != 0, "no_new_privs": a.noNewPrivs, "namespaces": a.elsewhere,
-		"real uid": a.realUID != a.uid && a.realUID != 0, "group": a.gid != 0, "thread": a.thread, "policy": a.realTime, "root": a.root,
+		"real uid": a.realUID != a.uid && a.realUID != 0, "group": a.gid != 0, "thread": a.thread, "policy": a.batch, "root": a.root,
 	} {
 		if differs {
 			list = append(list, name)

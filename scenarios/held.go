@@ -29,6 +29,7 @@ func heldProbes() (list []Probe) {
 		where     Where
 		shadows   []Shadow
 		lines     int
+		machine   MachineKind
 		do        func(context.Context, Env) Report
 	}{
 		{name: "pci-config-written", act: `pwrite(".../config", another byte, 0x3c)`, reason: "pci_access",
@@ -52,7 +53,8 @@ func heldProbes() (list []Probe) {
 			where: Where{Site: x86MSR + "msr_ioctl", Needs: msrs, Only: x86},
 			do:    func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Ioctl.Change) }},
 		{name: "serial-set", act: fmt.Sprintf("ioctl(%q, TIOCSSERIAL, another irq)", serial.Port), reason: "tiocsserial",
-			where: Where{Site: "drivers/tty/serial/serial_core.c:uart_set_info", Needs: []string{"CONFIG_SERIAL_8250"}},
+			where:   Where{Site: "drivers/tty/serial/serial_core.c:uart_set_info", Needs: []string{"CONFIG_SERIAL_8250"}},
+			machine: Held, // a port that another process has open cannot be changed
 			do: func(context.Context, Env) Report {
 				return serial.Open(func(fd int) Report { return serial.Set(fd, "another irq", serial.Change("irq")) })
 			}},
@@ -71,7 +73,7 @@ func heldProbes() (list []Probe) {
 		list = append(list, Probe{
 			Claim:    Claim{Name: p.name, Call: p.act + ", before the lock and after it with the same open file", Reason: p.reason, ShadowedBy: p.shadows},
 			Where:    p.where,
-			Schedule: Schedule{Lines: p.lines},
+			Schedule: Schedule{Lines: p.lines, Machine: p.machine},
 			Act:      Act{Setup: held(p.do)},
 		})
 	}

@@ -35,10 +35,7 @@ const VariantAgain = "again"
 // whether the kernel refuses must not depend on any of these. The process cannot
 // be used for another probe afterwards.
 func (r Row) Vary(ctx context.Context, env Env) []Variant {
-	list := []Variant{r.again(ctx, env).Vary(VariantAgain)}
-	if v, ok := r.onSameFiles(ctx, env); ok {
-		list = append(list, v)
-	}
+	list := []Variant{r.again(ctx, env).Vary(VariantAgain), r.onSameFiles(ctx, env)}
 	if compat.Native {
 		list = append(list, r.openedByCompat(ctx, env))
 	}
@@ -92,9 +89,8 @@ func (r Row) again(ctx context.Context, env Env) (last Report) {
 const sameFiles = 3
 
 // onSameFiles does the act again with the same open files: whether the kernel
-// refuses must not depend on what was refused or allowed on a file before. ok is
-// false if the act opens no file.
-func (r Row) onSameFiles(ctx context.Context, env Env) (v Variant, ok bool) {
+// refuses must not depend on what was refused or allowed on a file before.
+func (r Row) onSameFiles(ctx context.Context, env Env) Variant {
 	var f observe.Files
 	defer f.Close()
 	var last Report
@@ -106,7 +102,7 @@ func (r Row) onSameFiles(ctx context.Context, env Env) (v Variant, ok bool) {
 			}
 		}
 	})
-	return last.Vary("with the same open files"), f.Len() > 0
+	return last.Vary("with the same open files")
 }
 
 // openedByCompat does the act with files that a 32-bit program's open(2) opens.

@@ -22,7 +22,7 @@ type Asker struct {
 	Personality uintptr // as for personality(2); 0: as before
 	Processor   int     // the only one, from 1; 0: any
 	NoNewPrivs  bool    // PR_SET_NO_NEW_PRIVS, which cannot be taken back
-	RealTime    bool    // the policy SCHED_RR
+	Batch       bool    // the policy SCHED_BATCH; a real-time one would keep other threads from getting it, too
 	Root        bool    // another root directory; the process must have a mount namespace of its own
 }
 
@@ -68,12 +68,12 @@ func (a Asker) Become() (back func() error, err error) {
 		}
 		undo = append(undo, func() error { return affinity(&was) })
 	}
-	if a.RealTime {
-		const other, roundRobin = 0, 2 // include/uapi/linux/sched.h, v6.12
-		if err := schedule(roundRobin, 1); err != nil {
+	if a.Batch {
+		const other, batch = 0, 3 // include/uapi/linux/sched.h, v6.12
+		if err := schedule(batch); err != nil {
 			return back, err
 		}
-		undo = append(undo, func() error { return schedule(other, 0) })
+		undo = append(undo, func() error { return schedule(other) })
 	}
 	if a.Root {
 		leave, err := otherRoot()

@@ -24,9 +24,10 @@ func InThread(act func()) {
 	<-done
 }
 
-// schedule gives every thread a policy of sched_setscheduler(2) and a priority.
-func schedule(policy, priority uintptr) error {
-	param := &struct{ priority int32 }{int32(priority)}
+// schedule gives every thread a policy of sched_setscheduler(2) that has no
+// priorities.
+func schedule(policy uintptr) error {
+	param := new(struct{ priority int32 })
 	return all(fmt.Sprintf("sched_setscheduler(%d)", policy), unix.SYS_SCHED_SETSCHEDULER, 0, policy, uintptr(unsafe.Pointer(param)))
 }
 
