@@ -84,9 +84,9 @@ func passed(console string, suites ...string) bool {
 	return slices.Equal(names(passedSuite, console), suites) && !strings.Contains(console, "not ok")
 }
 
-// again starts the suite once more in user space. The kernel panics at its end.
+// again starts a suite once more in user space. The kernel panics at its end.
 const again = `#!/bin/sh
-mount -t sysfs none /sys && mount -t debugfs none /sys/kernel/debug && cd /sys/kernel/debug/kunit/lockdown || exit
+mount -t sysfs none /sys && mount -t debugfs none /sys/kernel/debug && cd "/sys/kernel/debug/kunit/$suite" || exit
 echo 1 >run
 mount -t securityfs none /sys/kernel/security && cat /sys/kernel/security/lockdown
 echo end of init
@@ -141,7 +141,7 @@ func (u *uml) suitePasses(name string) {
 		})
 	}
 	u.sub(name+" twice", func() {
-		console := u.again("lockdown=")
+		console := u.again("lockdown", "lockdown=")
 		if !passed(console, "lockdown", "lockdown", "lockdown_param") {
 			u.t.Errorf("not passed twice:\n%s", console)
 		}
@@ -151,18 +151,18 @@ func (u *uml) suitePasses(name string) {
 	})
 	// In a locked kernel user space cannot start what suspends the lock.
 	u.sub(name+" not twice", func() {
-		console := u.again("lockdown=integrity")
+		console := u.again("lockdown", "lockdown=integrity")
 		if !passed(console, "lockdown", "lockdown_param") || !strings.Contains(console, "\nnone [integrity] confidentiality") {
 			u.t.Errorf("not passed once, or the level is gone:\n%s", console)
 		}
 	})
 }
 
-// again boots the kernel with an init that starts the suite once more.
-func (u *uml) again(arg string) string {
+// again boots the kernel with an init that starts a suite once more.
+func (u *uml) again(suite, arg string) string {
 	u.t.Helper()
 	script := filepath.Join(u.t.TempDir(), "init")
-	testutil.WriteProgram(u.t, script, []byte(again))
+	testutil.WriteProgram(u.t, script, []byte(strings.Replace(again, "$suite", suite, 1)))
 	console := u.run("init="+script, arg)
 	if !strings.Contains(console, "end of init") {
 		u.t.Fatalf("init did not end:\n%s", console)

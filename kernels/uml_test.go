@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,14 @@ type uml struct {
 // newUML makes a tree of symbolic links to the source, with the series applied.
 func newUML(t *testing.T, series ...string) *uml {
 	t.Helper()
+	u := newTree(t, series...)
+	u.configure(nil)
+	return u
+}
+
+// newTree is newUML without a configuration.
+func newTree(t *testing.T, series ...string) *uml {
+	t.Helper()
 	for _, name := range []string{"make", "gcc"} {
 		testutil.RequireProgram(t, name)
 	}
@@ -69,12 +78,14 @@ func newUML(t *testing.T, series ...string) *uml {
 	for _, name := range series {
 		u.apply(name)
 	}
-	u.configure(nil)
 	return u
 }
 
 // apply patches the tree.
-func (u *uml) apply(series string) {
+func (u *uml) apply(series string) { u.t.Helper(); u.applyOnly(series, "") }
+
+// applyOnly patches the tree with those patches of a series whose names begin so.
+func (u *uml) applyOnly(series, prefix string) {
 	u.t.Helper()
 	tables, err := Load()
 	if err != nil {
@@ -84,6 +95,7 @@ func (u *uml) apply(series string) {
 	if err != nil {
 		u.t.Fatal(err)
 	}
+	s.Patches = slices.DeleteFunc(s.Patches, func(p patchset.Patch) bool { return !strings.HasPrefix(p.Name, prefix) })
 	o := patchset.NewOverlay(withFiles{os.DirFS(u.tree), u.tree}, "out")
 	if err := o.Apply(s); err != nil {
 		u.t.Fatal(err)
@@ -132,7 +144,7 @@ func (u *uml) make(args ...string) error {
 func (u *uml) configure(lines []string) {
 	u.t.Helper()
 	all := filepath.Join(u.build, "all.config")
-	text := umlConfig + u.read("security/lockdown/.kunitconfig") + strings.Join(lines, "\n") + "\n"
+	text := umlConfig + u.suiteConfig() + strings.Join(lines, "\n") + "\n"
 	write(u.t, all, text)
 	if err := u.make("KCONFIG_ALLCONFIG="+all, "allnoconfig"); err != nil {
 		u.t.Fatal(err)
@@ -147,6 +159,14 @@ func (u *uml) configure(lines []string) {
 		}
 	}
 	u.config = lines
+}
+
+// suiteConfig is the configuration that goes with the suite, if it has one.
+func (u *uml) suiteConfig() string {
+	if _, err := os.Stat(filepath.Join(u.tree, "security/lockdown/.kunitconfig")); err != nil {
+		return ""
+	}
+	return u.read("security/lockdown/.kunitconfig")
 }
 
 // run boots the kernel and returns its console. A kernel that hangs ends after
