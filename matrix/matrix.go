@@ -36,7 +36,8 @@ type Column struct {
 	Command string
 	Forked  bool `json:",omitempty"`
 	Tries   int
-	Timing  []Phase `json:",omitempty"`
+	Timing  []Phase  `json:",omitempty"`
+	Splats  []string `json:",omitempty"` // what its kernel reported of its own bugs
 }
 
 // A TableRow is one probe in every setting.
@@ -84,6 +85,7 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		col := Column{Setting: g.Setting}
 		if r != nil {
 			t.Origin = r.Origin
+			col.Splats = r.splats()
 			plain := r.Plain()
 			col.Host, col.End, col.Command, col.Tries = r.Host, r.End, r.Command(), r.Tries
 			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
@@ -177,15 +179,15 @@ func (m *Matrix) Measured() bool {
 }
 
 // AsExpected reports whether every cell of the plan has a verdict that a sound
-// kernel gets, and at least one was measured: a run in which every probe is
-// unavailable proves nothing.
+// kernel gets, no kernel reported a bug of its own, and at least one cell was
+// measured: a run in which every probe is unavailable proves nothing.
 func (m *Matrix) AsExpected() bool {
 	for v, n := range m.Count() {
 		if n > 0 && !v.Expected() {
 			return false
 		}
 	}
-	return m.Measured()
+	return m.Measured() && len(m.Splats()) == 0
 }
 
 // A Tally counts what a matrix rests on.

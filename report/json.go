@@ -18,6 +18,7 @@ type document struct {
 	Tally      matrix.Tally           // what the verdicts rest on
 	ClosedGaps []string               `json:",omitempty"` // gaps for which the table of gaps is outdated
 	Errors     []string               `json:",omitempty"`
+	Splats     []string               `json:",omitempty"` // what kernels reported of their own bugs
 	Retried    []string               `json:",omitempty"` // guests that were lost once and passed when they ran again
 	Reasons    []tableReasons         // in the order of Tables
 	Isolation  []*matrix.Isolation    `json:",omitempty"`
@@ -32,7 +33,7 @@ type tableReasons struct {
 
 // writeJSON writes a matrix for programs, with all observations.
 func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
-	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Retried: m.Retried(), Matrix: m}
+	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Splats: m.Splats(), Retried: m.Retried(), Matrix: m}
 	for _, h := range m.Hosts() {
 		doc.Machines = append(doc.Machines, Machines([]matrix.Host{h}))
 	}

@@ -29,6 +29,11 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 			for _, r := range t.Rows {
 				suite.AddTestcase(junitCase(suite.Name, r, c, r.Cells[i]))
 			}
+			if len(c.Splats) > 0 {
+				message := clean(strings.Join(c.Splats, "; "))
+				suite.AddTestcase(junit.Testcase{Name: "kernel", Classname: suite.Name, Time: "0",
+					Failure: &junit.Result{Message: message, Type: "the kernel reported a bug of its own"}})
+			}
 			suites.AddSuite(suite)
 		}
 	}

@@ -103,6 +103,9 @@ func notes(m *matrix.Matrix) (list []string) {
 	if !m.Measured() {
 		list = append(list, "nothing was measured: no cell shows what a kernel did")
 	}
+	for _, s := range m.Splats() {
+		list = append(list, "the kernel reported a bug of its own: "+s)
+	}
 	if gaps := m.ClosedGaps(); len(gaps) > 0 {
 		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
 	}
@@ -123,6 +126,9 @@ func guestNote(c matrix.Column) string {
 	case c.Shown == "":
 		note = "not run"
 	}
+	if len(c.Splats) > 0 {
+		note += "; " + Count(len(c.Splats), "bug report") + " of its own kernel"
+	}
 	if retry := retried(c); retry != "" {
 		note += "; " + retry
 	}
@@ -138,8 +144,8 @@ func retried(c matrix.Column) string {
 }
 
 // remarkable reports whether a guest was lost, failed, did not run or ran
-// again.
-func remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 }
+// again, or its kernel reported a bug.
+func remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 || len(c.Splats) > 0 }
 
 // An absence is a reason why probes of a table are unavailable.
 type absence struct {

@@ -171,6 +171,10 @@ type State struct {
 	Checks []Check  `json:",omitempty"` // at boot: counted since the kernel started, by its own tasks
 	Log    []string `json:",omitempty"` // at boot: the denial lines until then, of a kernel that does not count
 
+	// Splats are the kernel's reports of its own bugs that were logged since the
+	// state before, or since the kernel started: warnings, BUGs, what lockdep found.
+	Splats []string `json:",omitempty"`
+
 	// Errors lists what could not be read: open("...") = ENOENT.
 	Errors []string `json:",omitempty"`
 

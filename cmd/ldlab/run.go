@@ -91,6 +91,9 @@ func verdict(c *cobra.Command, m *matrix.Matrix, allowUntested bool) error {
 	case len(m.Errors()) > 0:
 		return fmt.Errorf("run %s", m.Errors()[0])
 	case !m.AsExpected():
+		for _, text := range m.Splats() { // not every report has them
+			fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: the kernel reported a bug of its own: %s\n", text)
+		}
 		return exitError(exitDiffers)
 	case len(untested) > 0 && !allowUntested:
 		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: not tested: %d of the selected reasons, such as %s; --allow-untested accepts that\n", len(untested), untested[0])

@@ -17,12 +17,14 @@ func TestUntestedStatus(t *testing.T) {
 		verdict matrix.Verdict
 		allow   bool
 		want    int
+		splats  []string
 	}{
-		{matrix.Enforced, false, exitExpected},
-		{matrix.Shadowed, false, exitUntested},
-		{matrix.Shadowed, true, exitExpected},
-		{matrix.Leak, true, exitDiffers},
-		{matrix.Unavailable, true, exitDiffers}, // nothing was measured
+		{matrix.Enforced, false, exitDiffers, []string{"BUG: a"}},
+		{matrix.Enforced, false, exitExpected, nil},
+		{matrix.Shadowed, false, exitUntested, nil},
+		{matrix.Shadowed, true, exitExpected, nil},
+		{matrix.Leak, true, exitDiffers, nil},
+		{matrix.Unavailable, true, exitDiffers, nil}, // nothing was measured
 	} {
 		var errs bytes.Buffer
 		c := newRun()
@@ -32,12 +34,12 @@ func TestUntestedStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		row := matrix.TableRow{Probe: "msr/write", Reason: "msr", Expect: scenarios.Checked.String(), Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: tc.verdict}}}}
-		m := &matrix.Matrix{Tables: []matrix.Table{{Kernel: "k", Arch: "x86_64", Columns: []matrix.Column{{Setting: s}}, Rows: []matrix.TableRow{row}}}}
+		m := &matrix.Matrix{Tables: []matrix.Table{{Kernel: "k", Arch: "x86_64", Columns: []matrix.Column{{Setting: s, Splats: tc.splats}}, Rows: []matrix.TableRow{row}}}}
 		got := exitExpected
 		if err := verdict(c, m, tc.allow); err != nil {
 			got = int(err.(exitError))
 		}
-		if got != tc.want || (got == exitUntested) != strings.Contains(errs.String(), "not tested: ") {
+		if got != tc.want || (got == exitUntested) != strings.Contains(errs.String(), "not tested: ") || (tc.splats != nil) != strings.Contains(errs.String(), "a bug of its own: k/x86_64/integrity@boot: BUG: a\n") {
 			t.Errorf("%s, allowed %v: exit %d, want %d; %q", tc.verdict, tc.allow, got, tc.want, errs.String())
 		}
 	}

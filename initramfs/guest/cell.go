@@ -44,6 +44,7 @@ type evidence struct {
 	counting bool              // this kernel counts its checks
 	counted  []scenarios.Check // checks
 	lines    []string          // denial lines of the boot
+	splats   splats            // the kernel's reports of its own bugs
 	early    []record          // denials logged before the lock
 	errs     []string          // what could not be read
 	marks    []scenarios.Mark  // of the boot
@@ -312,6 +313,7 @@ func (r *cellRun) taskOf(i int) task {
 
 // end sends the last state and closes the stream.
 func (r *cellRun) end() error {
+	r.readLog() // what came after the last act
 	if err := r.sendState(guestproto.WhenEnd); err != nil {
 		return err
 	}
@@ -334,6 +336,10 @@ func (r *cellRun) closeChildren() {
 func (r *cellRun) sendState(when string) error {
 	s := r.machine.state(when)
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
+	if when != guestproto.WhenEnd || r.splats.reported() {
+		s.Splats = nil // what the state shows of a report is for one whose line was lost
+	}
+	s.Splats = append(r.splats.take(), s.Splats...)
 	r.errs, r.marks, r.lines = nil, nil, nil
 	if when != guestproto.WhenLocked { // checks before this state belong to the boot or to Setups
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]

@@ -147,9 +147,9 @@ func TestCellCounts(t *testing.T) {
 	}
 }
 
-// A kernel that counts has logged nothing new while it booted, so its log is
-// skipped.
-func TestCellSkipsTheLogOfTheBoot(t *testing.T) {
+// A kernel that counts has counted the denials that it logged while it booted, so
+// they are not sent.
+func TestCellSkipsTheDenialsOfTheBoot(t *testing.T) {
 	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
 	var in, out bytes.Buffer
 	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x"}})

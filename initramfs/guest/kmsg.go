@@ -14,6 +14,7 @@ import (
 type record struct {
 	at   time.Duration // since boot
 	text string
+	user bool // user space wrote it
 }
 
 // A kmsg reads the kernel's log, beginning with its oldest record.
@@ -58,14 +59,6 @@ func (k *kmsg) readLog() (records []record, cut bool, err error) {
 	}
 }
 
-// skipLog passes over the records that are there. If seeking fails, the next
-// readLog returns them.
-func (k *kmsg) skipLog() {
-	if k.open() == nil {
-		_, _ = unix.Seek(k.fd, 0, unix.SEEK_END)
-	}
-}
-
 // parseRecord parses one record of /dev/kmsg: "prio,seq,µs,flags;text" and
 // lines of context after it (Documentation/ABI/testing/dev-kmsg).
 func parseRecord(s string) (record, bool) {
@@ -78,8 +71,9 @@ func parseRecord(s string) (record, bool) {
 	if err != nil || us > math.MaxInt64/uint64(time.Microsecond) {
 		return record{}, false
 	}
+	prio, err := strconv.ParseUint(fields[0], 10, 64)
 	text, _, _ = strings.Cut(text, "\n")
-	return record{time.Duration(us) * time.Microsecond, text}, true
+	return record{time.Duration(us) * time.Microsecond, text, err != nil || prio >= 8}, true // facility 0 is the kernel's own
 }
 
 // denialPrefix starts every denial line; the comm follows.

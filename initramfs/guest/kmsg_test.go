@@ -13,8 +13,9 @@ func TestParseRecord(t *testing.T) {
 		want record
 		ok   bool
 	}{
-		{"5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n", record{5140900 * time.Microsecond, "Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7"}, true},
-		{"6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n", record{0, "text"}, true},
+		{"5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n", record{5140900 * time.Microsecond, "Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7", false}, true},
+		{"12,1,0,-;text", record{0, "text", true}, true},
+		{"6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n", record{0, "text", false}, true},
 		{"6,1,0,-", record{}, false},
 		{"6,1;x", record{}, false},
 		{"6,1,later,-;x", record{}, false},
@@ -29,10 +30,10 @@ func TestParseRecord(t *testing.T) {
 func TestNamingKeepsOnlyTheComm(t *testing.T) {
 	mine := "Lockdown: ldp-0001: direct PCI access is restricted; see man kernel_lockdown.7"
 	got := naming([]record{
-		{0, mine},
-		{0, "Lockdown: ldp-00011: direct PCI access is restricted; see man kernel_lockdown.7"},
-		{0, "ldp-0001: Lockdown: x"},
-		{0, "lockdown_is_locked_down: 3 callbacks suppressed"},
+		{0, mine, false},
+		{0, "Lockdown: ldp-00011: direct PCI access is restricted; see man kernel_lockdown.7", false},
+		{0, "ldp-0001: Lockdown: x", false},
+		{0, "lockdown_is_locked_down: 3 callbacks suppressed", false},
 	}, "ldp-0001")
 	if !reflect.DeepEqual(got, []string{mine}) {
 		t.Errorf("got %q", got)
@@ -42,7 +43,7 @@ func TestNamingKeepsOnlyTheComm(t *testing.T) {
 func TestNamingIsBounded(t *testing.T) {
 	var flood []record
 	for range 10 * maxLogLines {
-		flood = append(flood, record{0, denialPrefix + "ldp-0001: " + strings.Repeat("x", 10*maxLogLine)})
+		flood = append(flood, record{text: denialPrefix + "ldp-0001: " + strings.Repeat("x", 10*maxLogLine)})
 	}
 	got := naming(flood, "ldp-0001")
 	if len(got) != maxLogLines || len(got[0]) != maxLogLine {

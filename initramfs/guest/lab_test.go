@@ -19,6 +19,7 @@ type lab struct {
 	time    time.Duration
 	kernel  ratelimit
 	pending []record
+	left    []string         // Splats of every state
 	deny    map[string]bool  // probes
 	effect  scenarios.Effect // of what it denies
 	mute    bool             // the kernel logs nothing
@@ -61,7 +62,9 @@ func (l *lab) runOn(g *guest, out *bytes.Buffer) *cellRun {
 	return r
 }
 
-func (l *lab) state(when string) *guestproto.State { return &guestproto.State{When: when} }
+func (l *lab) state(when string) *guestproto.State {
+	return &guestproto.State{When: when, Splats: l.left}
+}
 
 func (l *lab) write(file, data string) error {
 	if file == l.refuse {
@@ -82,8 +85,6 @@ func (l *lab) readLog() ([]record, bool, error) {
 	l.pending = nil
 	return p, l.cut, l.logErr
 }
-
-func (l *lab) skipLog() { l.pending = nil }
 
 func (l *lab) now() time.Duration { return l.time }
 
@@ -153,6 +154,6 @@ func (c *labChild) act(context.Context) scenarios.Report {
 
 func (l *lab) logDenial(comm string) {
 	if !l.mute && l.kernel.allow(l.time) {
-		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
+		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7", false})
 	}
 }

@@ -27,9 +27,6 @@ type machine interface {
 	// records were overwritten before they could be read.
 	readLog() (records []record, cut bool, err error)
 
-	// skipLog passes over what readLog would return.
-	skipLog()
-
 	// child starts a child for one task with a probe.
 	child(probe string, t task, req *guestproto.Request) (child, error)
 }

@@ -105,16 +105,16 @@ func (r *cellRun) drainBoot() {
 	if b := r.g.boot; b != nil {
 		r.g.boot = nil
 		r.counting, r.counted, r.lines, r.errs = b.counting, b.counted, b.lines, append(r.errs, b.errs...)
+		r.splats = b.splats
 		return
+	}
+	records, cut := r.readLog()
+	if cut {
+		r.g.limit.exhaust(r.g.clock.now()) // lines that were lost took some of it
 	}
 	if r.drainCounts(); r.counting {
-		r.machine.skipLog() // the counters hold everything that the log does
-		if slices.ContainsFunc(r.counted, func(k scenarios.Check) bool { return k.Denials > 0 }) {
-			r.g.limit.exhaust(r.g.clock.now()) // lines that were passed over took some of it
-		}
-		return
+		return // the counters have every denial that the log has
 	}
-	records, _ := r.readLog()
 	for _, rec := range records {
 		if isDenial(rec.text) && len(r.lines) < maxLogLines {
 			r.lines = append(r.lines, rec.text[:min(len(rec.text), maxLogLine)])
@@ -156,6 +156,7 @@ func (r *cellRun) readLog() (records []record, cut bool) {
 	}
 	jiffies := r.g.clock.now()
 	for _, rec := range records {
+		r.splats.look(rec)
 		if isDenial(rec.text) {
 			r.g.limit.printed(jiffies)
 		}

@@ -43,6 +43,9 @@ func readState(when string) *guestproto.State {
 		}
 		*f.to = text
 	}
+	tainted, _ := readBounded("/proc/sys/kernel/tainted")
+	locks, _ := readBounded("/proc/lockdep_stats") // of few kernels
+	s.Splats = traces(tainted, locks)
 	return s
 }
 

@@ -236,6 +236,23 @@ func TestLeakIsCaught(t *testing.T) {
 	}
 }
 
+// TestSplatForReal has the kernel warn when /proc/kcore is opened. The run is not as
+// expected, although every verdict is, and the report names the warning.
+func TestSplatForReal(t *testing.T) {
+	sel := plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@runtime"}, Probes: []string{"kcore/open"}}
+	forReal(t, sel) // the kernel below the series is built
+	sel.Series = []string{filepath.Join("testdata", "mutants", "splat.patch")}
+	m := boot(t, mustPlan(t, sel))
+	for _, c := range m.Tables[0].Rows[0].Cells {
+		if !c.Verdict.Expected() {
+			t.Errorf("%s: %s", c.Verdict, c.Why)
+		}
+	}
+	if list := m.Splats(); m.AsExpected() || len(list) != 1 || !strings.Contains(list[0], "open_kcore+") {
+		t.Errorf("as expected: %v; reports: %q", m.AsExpected(), list)
+	}
+}
+
 // shell runs one command in a guest.
 func shell(t *testing.T, p *plan.Plan, command string) (status int, stdout string) {
 	t.Helper()

@@ -94,6 +94,7 @@ func state(c *vport.Codec, s *State) {
 	vport.Bool(c, &s.Counts)
 	vport.List(c, &s.Checks, check)
 	vport.List(c, &s.Log, vport.Text[string])
+	vport.List(c, &s.Splats, vport.Text[string])
 	vport.List(c, &s.Errors, vport.Text[string])
 	vport.List(c, &s.Marks, mark)
 }
