@@ -7,6 +7,8 @@ BIN := bin/ldlab
 ARGS ?=
 # How long "make nightly" runs each fuzz target.
 FUZZTIME ?= 1m
+# How many rounds of each race "make nightly" runs on the kernels that must lose none.
+RACES ?= 200000
 # What "make nightly" runs on the kernel wide.
 WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
 
@@ -41,9 +43,9 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	$(BIN) run --all-probes >out/every-probe.txt
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	$(BIN) build --kernel bare --arch x86_64 >out/bare
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=debian-6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 \
-	$(GO) test -timeout 12h -v -run "TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run TestSuiteForReal ./kernels
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=debian-6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
+	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
 

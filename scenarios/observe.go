@@ -6,6 +6,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios/internal/acpi"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/race"
 	"github.com/ldlab/ldlab/scenarios/internal/securityfs"
 )
 
@@ -37,6 +38,9 @@ const (
 // RunSequence performs the operations, which lockdown.CheckSequence must
 // accept, and yields each with the kernel's answer.
 func RunSequence(ops []lockdown.Op) iter.Seq[lockdown.Op] { return securityfs.Run(ops) }
+
+// RunRace runs a race, which lockdown.CheckRace must accept.
+func RunRace(r lockdown.Race) lockdown.RaceReport { return race.Run(r) }
 
 // InitrdTable is the path in the initrd of the ACPI table that SSDT returns.
 const InitrdTable = acpi.InitrdPath

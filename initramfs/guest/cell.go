@@ -65,6 +65,7 @@ type cellRun struct {
 	machine machine
 	find    func(id string) (scenarios.Row, bool)
 	runOps  func([]lockdown.Op) iter.Seq[lockdown.Op]
+	runRace func(lockdown.Race) lockdown.RaceReport
 }
 
 // A setUpChild is the child that ran a row's Setup, or why there is none.
@@ -75,7 +76,7 @@ type setUpChild struct {
 
 // newCellRun prepares to answer one request on out.
 func newCellRun(g *guest, out io.Writer) *cellRun {
-	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, runOps: scenarios.RunSequence, aftermath: aftermath{read: g.look}}
+	return &cellRun{g: g, out: out, machine: g.machine, find: scenarios.Find, runOps: scenarios.RunSequence, runRace: scenarios.RunRace, aftermath: aftermath{read: g.look}}
 }
 
 // errOff is returned by answer if the host is done with this guest.
@@ -142,6 +143,11 @@ func (r *cellRun) readRequest(in io.Reader) error {
 	if err := lockdown.CheckSequence(r.req.Sequence); err != nil {
 		return abort(err.Error())
 	}
+	for _, race := range r.req.Races {
+		if err := lockdown.CheckRace(race); err != nil {
+			return abort(err.Error())
+		}
+	}
 	return nil
 }
 
@@ -199,7 +205,7 @@ func (r *cellRun) lock() error {
 	return r.sendState(guestproto.WhenLocked)
 }
 
-// act runs the probes and then the sequence. An observation is sent before its
+// act runs the probes, then the sequence and the races. An observation is sent before its
 // child is closed, because the host waits for it.
 func (r *cellRun) act(ctx context.Context) error {
 	deferred := 0 // rows before it have run their variants
@@ -221,6 +227,12 @@ func (r *cellRun) act(ctx context.Context) error {
 	}
 	for op := range r.runOps(r.req.Sequence) {
 		if err := r.send(guestproto.Frame{Op: &op}); err != nil {
+			return err
+		}
+	}
+	for _, race := range r.req.Races {
+		report := r.runRace(race)
+		if err := r.send(guestproto.Frame{Race: &report}); err != nil {
 			return err
 		}
 	}

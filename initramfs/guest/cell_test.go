@@ -349,6 +349,38 @@ func TestCellReportsAMissingLogOnce(t *testing.T) {
 	}
 }
 
+// Races run in their order, and each report is a frame; one that cannot run ends the
+// request.
+func TestCellRunsRaces(t *testing.T) {
+	w := lockdown.RaceWriter{File: lockdown.LevelFile, Data: "integrity", Act: "/dev/mem"}
+	good := lockdown.Race{Writers: []lockdown.RaceWriter{w, w}, Rounds: 1}
+	run := func(races ...lockdown.Race) (rounds []int, err error) {
+		var l lab
+		var in, out bytes.Buffer
+		_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Races: races})
+		r := l.run(&out)
+		r.runRace = func(race lockdown.Race) lockdown.RaceReport { return lockdown.RaceReport{Rounds: race.Rounds} }
+		if err := r.answer(t.Context(), &in); err != nil {
+			t.Fatal(err)
+		}
+		err = guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
+			if f.Race != nil {
+				rounds = append(rounds, f.Race.Rounds)
+			}
+			return nil
+		})
+		return rounds, err
+	}
+	more := good
+	more.Rounds = 2
+	if got, err := run(good, more); err != nil || !reflect.DeepEqual(got, []int{1, 2}) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := run(good, lockdown.Race{}); err == nil || got != nil {
+		t.Errorf("a race without writers: %v, %v", got, err)
+	}
+}
+
 // A sequence runs after the setting is locked, and each operation is a frame.
 func TestCellRunsASequence(t *testing.T) {
 	var l lab

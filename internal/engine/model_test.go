@@ -137,6 +137,20 @@ func newForks(t *testing.T, p *plan.Plan) *forks {
 }
 
 func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockdown.Op, err error) {
+	err = f.guest(s, func(port io.ReadWriter, req guestproto.Request) (err error) {
+		req.Sequence = sequence
+		answers, err = exchangeSequence(port, req)
+		if len(answers) < len(sequence) && err != nil {
+			err = fmt.Errorf("%w; next was %s", err, sequence[len(answers)])
+		}
+		return err
+	})
+	return answers, err
+}
+
+// guest forks a guest and exchanges messages with it. The request has what all
+// have.
+func (f *forks) guest(s lockdown.Setting, exchange func(io.ReadWriter, guestproto.Request) error) (err error) {
 	config := f.kernel.machine(s, plain)
 	if f.kernel.built.HasConfig("CONFIG_SMP") {
 		config.CPUs = 2 // with two CPUs, writers run concurrently
@@ -153,26 +167,19 @@ func (f *forks) run(s lockdown.Setting, sequence []lockdown.Op) (answers []lockd
 		m, err = vm.Start(ctx, config)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, m.Close(context.WithoutCancel(ctx))) }()
-	err = m.Exchange(ctx, func(port io.ReadWriter) (err error) {
-		answers, err = exchangeSequence(port, guestproto.Request{
-			Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale, Sequence: sequence,
-		})
-		return err
+	err = m.Exchange(ctx, func(port io.ReadWriter) error {
+		return exchange(port, guestproto.Request{Version: vport.Version, Interface: f.kernel.build.Kernel.Interface, Setting: s, Scale: config.Scale})
 	})
 	if err != nil {
 		settling, cancel := context.WithTimeout(ctx, pace.Host().Limit(settleTime))
 		defer cancel()
 		end := m.Wait(settling)
-		next := "the end"
-		if len(answers) < len(sequence) {
-			next = sequence[len(answers)].String()
-		}
-		return nil, fmt.Errorf("%w; %s: %s; next was %s\n%s", err, end.Cause, end.Detail, next, strings.Join(end.Console, "\n"))
+		return fmt.Errorf("%w; %s: %s\n%s", err, end.Cause, end.Detail, strings.Join(end.Console, "\n"))
 	}
-	return answers, nil
+	return nil
 }
 
 // exchangeSequence runs a sequence in the guest. The answered operations must

@@ -28,6 +28,29 @@ func op(c *vport.Codec, s *lockdown.Op) {
 	vport.Number(c, &s.Group)
 }
 
+func race(c *vport.Codec, r *lockdown.Race) {
+	vport.List(c, &r.Writers, raceWriter)
+	vport.List(c, &r.Watch, vport.Text[string])
+	vport.Text(c, &r.Make)
+	vport.Number(c, &r.Rounds)
+	vport.Number(c, &r.Enough)
+}
+
+func raceWriter(c *vport.Codec, w *lockdown.RaceWriter) {
+	vport.Text(c, &w.File)
+	vport.Text(c, &w.Data)
+	vport.Text(c, &w.Act)
+}
+
+func raceReport(c *vport.Codec, r *lockdown.RaceReport) {
+	vport.Number(c, &r.Rounds)
+	vport.Number(c, &r.First)
+	vport.Number(c, &r.Broken)
+	vport.Text(c, &r.Example)
+	vport.Number(c, &r.NS)
+	vport.Text(c, &r.Error)
+}
+
 func check(c *vport.Codec, k *scenarios.Check) {
 	vport.Text(c, &k.Site)
 	vport.Text(c, &k.Label)
@@ -109,6 +132,7 @@ func request(c *vport.Codec, r *Request) {
 	r.Scale = math.Float64frombits(scale)
 	vport.Bool(c, &r.Timing)
 	vport.List(c, &r.Sequence, op)
+	vport.List(c, &r.Races, race)
 	vport.Text(c, &r.Mutant)
 }
 
@@ -122,6 +146,7 @@ const (
 	frameEnd
 	frameVaried
 	frameLeft
+	frameRace
 )
 
 func (f *Frame) kind() int {
@@ -140,6 +165,8 @@ func (f *Frame) kind() int {
 		return frameVaried
 	case f.Left != nil:
 		return frameLeft
+	case f.Race != nil:
+		return frameRace
 	}
 	return frameEmpty
 }
@@ -165,6 +192,8 @@ func frame(c *vport.Codec, f *Frame) {
 		vport.Present(c, &f.Varied, varied)
 	case frameLeft:
 		vport.Present(c, &f.Left, left)
+	case frameRace:
+		vport.Present(c, &f.Race, raceReport)
 	default:
 		c.Demand(false)
 	}

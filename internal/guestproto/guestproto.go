@@ -25,6 +25,7 @@ type Request struct {
 	Scale     float64            // multiplies the guest's limits; not positive: 1
 	Timing    bool               // the first state has the marks of the kernel's log
 	Sequence  []lockdown.Op      // run after the probes; see lockdown.CheckSequence
+	Races     []lockdown.Race    // run after the sequence; see lockdown.CheckRace
 	Mutant    string             // command for the lab series' mutate file, written before the setting is locked
 
 	Off bool // the message is a vport.Off and no request
@@ -37,9 +38,10 @@ type Frame struct {
 	Observation *scenarios.Observation
 	Varied      *Varied
 	Left        *Left
-	Op          *lockdown.Op // the next operation of the sequence, with its answer
-	Error       string       // the guest program cannot go on; the last frame
-	End         *End         // the stream is complete; the last frame
+	Op          *lockdown.Op         // the next operation of the sequence, with its answer
+	Race        *lockdown.RaceReport // what the next race showed
+	Error       string               // the guest program cannot go on; the last frame
+	End         *End                 // the stream is complete; the last frame
 }
 
 // A Left has what a probe left behind whose observation was sent before.

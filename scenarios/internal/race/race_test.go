@@ -1,0 +1,48 @@
+package race
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// TestRun runs on ordinary files, of which nothing is ever denied: whoever wrote
+// seems to have lost his lock, and a watcher sees no half of one.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one := lockdown.RaceWriter{File: file, Data: "integrity", Act: "/dev/null"}
+	for name, tc := range map[string]struct {
+		race           lockdown.Race
+		rounds, broken int
+		example, err   string
+	}{
+		"two writers":         {race: lockdown.Race{Writers: []lockdown.RaceWriter{one, one}, Rounds: 100, Enough: 3}, rounds: 3, broken: 3, example: `round 1: write("integrity") = 9, then open("/dev/null") is allowed`},
+		"a watcher":           {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Watch: []string{"/dev/null", file}, Rounds: 100}, rounds: 100},
+		"a directory":         {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Make: filepath.Join(dir, "d"), Rounds: 100}, rounds: 100},
+		"no file":             {race: lockdown.Race{Writers: []lockdown.RaceWriter{{File: dir + "/none"}}, Watch: []string{file, file}, Rounds: 100}, err: "none"},
+		"no room for another": {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Make: dir, Rounds: 100}, err: "mkdir"},
+	} {
+		if err := lockdown.CheckRace(tc.race); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		word := uint32(1)
+		got := run(tc.race, func() (state, error) { return state{&word}, nil })
+		if strings.Contains(got.Error, "processor") {
+			t.Skip(got.Error)
+		}
+		if got.Rounds != tc.rounds || got.Broken != tc.broken || !strings.HasPrefix(got.Example, tc.example) || (tc.err == "") != (got.Error == "") || !strings.Contains(got.Error, tc.err) || word != 0 {
+			t.Errorf("%s: %+v, state %d", name, got, word)
+		}
+	}
+	if got := run(lockdown.Race{}, func() (state, error) { return state{}, errors.New("no state") }); got.Error != "no state" {
+		t.Errorf("got %+v", got)
+	}
+}
