@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// The rows hold for the source of every base in the cache: where a row says that
+// The rows and the reasons hold for the source of every base in the cache: where a row says that
 // lockdown checks an act, the function makes a call for the row's reason, and where it
 // says that there is a gap, there is the function. LDLAB_SERIES may name further
 // sources.
@@ -54,6 +55,22 @@ func TestRowsAgainstSources(t *testing.T) {
 		checked++
 		t.Run(strings.ReplaceAll(word, "/", "+"), func(t *testing.T) {
 			for _, why := range wrongRows(os.DirFS(origin.Root), origin.Version) {
+				t.Error(why)
+			}
+			var files [][]byte
+			for _, name := range callsites.ReasonFiles {
+				text, err := os.ReadFile(filepath.Join(origin.Root, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				files = append(files, text)
+			}
+			has, err := callsites.Reasons(files)
+			if err != nil || has == nil {
+				t.Fatalf("%d reasons: %v", len(has), err)
+			}
+			t.Logf("%s lacks %q", origin.Version, has.Lacking())
+			for _, why := range contradictions(has) {
 				t.Error(why)
 			}
 		})
