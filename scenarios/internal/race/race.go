@@ -63,6 +63,7 @@ type track struct {
 	seen  string        // by the watcher: how it saw half a lock
 	both  bool          // the watcher was there before the write and after it
 	made  time.Duration // how long it takes to make the directory alone
+	aim   time.Duration // how long the writer waited for that
 	seed  uint64
 }
 
@@ -107,6 +108,7 @@ func (t *track) measure() error {
 		return fmt.Errorf("mkdir %s: %w", t.Make, err)
 	}
 	t.made = time.Since(start)
+	t.aim = t.made / 2
 	if err := unix.Rmdir(t.Make); err != nil {
 		return fmt.Errorf("rmdir %s: %w", t.Make, err)
 	}
@@ -132,10 +134,11 @@ func (t *track) ready(round int64) {
 func (t *track) round(n int) (turned bool, broken string) {
 	t.state.open()
 	number := int64(n) + 1
+	refused := t.other != nil // in the round before
 	t.gate.Store(number)
 	switch {
 	case t.Make != "":
-		t.wait()
+		t.wait(refused)
 	case len(t.Watch) > 0:
 		t.pause(0)
 	default:
@@ -221,9 +224,18 @@ func (t *track) pause(mine int) {
 	}
 }
 
-// wait waits for a random part of the time that it takes to make the directory.
-func (t *track) wait() {
-	for start, d := time.Now(), time.Duration(t.random())%t.made; time.Since(start) < d; {
+// wait waits until the directory is about to be made: longer after a round in which
+// it was refused, and shorter after one in which it was made. So the write comes
+// around the first time that the kernel asks.
+func (t *track) wait(refused bool) {
+	step := t.made/64 + 1
+	if refused {
+		t.aim += step
+	} else {
+		t.aim -= step
+	}
+	t.aim = min(max(t.aim, 0), 2*t.made)
+	for start, d := time.Now(), t.aim+time.Duration(t.random())%(2*step); time.Since(start) < d; {
 	}
 }
 
