@@ -122,7 +122,11 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 			return build.Recipe{}, err
 		}
 	}
-	for _, name := range slices.Concat(base.Series, spec.Kernel.Series) {
+	own := spec.Kernel.Series
+	if len(own) > 0 {
+		own = slices.Concat(base.Series, own)
+	}
+	for _, name := range own {
 		s, err := t.series(name)
 		if err != nil {
 			return build.Recipe{}, err

@@ -30,6 +30,8 @@ type KnownCaller struct {
 	// Needs are words as in sites.toml, besides those of the site.
 	Needs []string `toml:"needs"`
 
+	Unless string `toml:"unless"` // a file:function: the caller is there if the source has no call in it
+
 	Held int `toml:"times"` // Caller.Times; 0: 1
 
 	// In are the versions of the source that have the caller; empty: all that the
@@ -83,8 +85,8 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 	}
 	var list []KnownCaller
 	for _, k := range all {
-		if len(inSource) > 0 && !inSource[k.Site] {
-			continue // it came later, or moved; see sites.toml
+		if len(inSource) > 0 && (!inSource[k.Site] || inSource[k.Unless]) {
+			continue // the call came later, or moved; see sites.toml
 		}
 		if version := b.Provenance.BaseVersion; version != "" && !k.versions.Has(version) {
 			continue

@@ -28,6 +28,9 @@ func TestCallersTable(t *testing.T) {
 		if _, ok := table.Needs[k.Site]; !ok {
 			t.Errorf("%s is not in sites.toml", k.Site)
 		}
+		if _, ok := table.Some[k.Unless]; k.Unless != "" && !ok {
+			t.Errorf("%s, %s: all sources have %s", k.Site, k.Name, k.Unless)
+		}
 		if (len(k.By) > 0 && k.Why != "") != (k.ByNeeds != nil) {
 			t.Errorf("%s, %s: by and why stand together with by_needs only", k.Site, k.Name)
 		}

@@ -56,7 +56,7 @@ type Base struct {
 	Title    string         `toml:"title"`
 	Source   string         `toml:"source"`   // where it is taken from; see source.Parse
 	Versions string         `toml:"versions"` // what version it may have; see patchset.ParseVersions
-	Series   []string       `toml:"series"`   // names of patch series that make the source one for the kernels' series; applied first
+	Series   []string       `toml:"series"`   // names of patch series that make the source one for the kernels' series; applied before these, and not if there are none
 	Steps    map[string]int `toml:"steps"`    // lines of output of a cold build, by architecture
 }
 

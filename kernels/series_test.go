@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/testutil"
+	"github.com/ldlab/ldlab/kernels/build"
 )
 
 const addPatch = `From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
@@ -50,18 +52,69 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// The series of every kernel apply to its base, if that was fetched before.
+// The series of every kernel apply to every base that was fetched before and that
+// they are for. Its own base is one of those.
 func TestSeriesApply(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, k := range tables.Kernels() {
-		id, err := (&Builder{}).Identify(t.Context(), Spec{Kernel: k, Arch: arch.All()[0]})
-		if err != nil {
-			t.Errorf("kernel %s: %v", k.Name, err)
+	for _, own := range tables.Kernels() {
+		for _, base := range tables.Bases() {
+			k, _ := tables.Kernel(own.Name + "@" + base)
+			id, err := (&Builder{}).Identify(t.Context(), Spec{Kernel: k, Arch: arch.All()[0]})
+			var version *build.VersionError
+			switch {
+			case err == nil && id.Version == "" && base == own.Base:
+				testutil.Require(t, "kernels", fmt.Errorf("%s is not in the cache", id.Source))
+			case err == nil && id.Version != "":
+				t.Logf("kernel %s: %d series apply to %s", k.Name, len(id.Series), id.Version)
+			case errors.As(err, &version) && base != own.Base:
+				t.Logf("kernel %s: %v", k.Name, err)
+			case err != nil:
+				t.Errorf("kernel %s: %v", k.Name, err)
+			}
 		}
-		if err == nil && id.Version == "" {
+	}
+}
+
+// Every mutant of the source applies to its kernel, if that one's base was fetched
+// before.
+func TestMutantsApply(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds")
+	}
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := SourceMutants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	done := map[string]bool{}
+	for _, m := range all {
+		if done[m.Kernel+m.Patch] {
+			continue
+		}
+		done[m.Kernel+m.Patch] = true
+		file, err := m.Write(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := readSeries(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, ok := tables.Kernel(m.Kernel)
+		if !ok {
+			t.Fatalf("%s: no kernel %s", m.Patch, m.Kernel)
+		}
+		id, err := (&Builder{}).Identify(t.Context(), Spec{Kernel: k, Arch: arch.Get(m.Arch), Series: []Series{s}})
+		if err != nil {
+			t.Error(err)
+		} else if id.Version == "" {
 			testutil.Require(t, "kernels", fmt.Errorf("%s is not in the cache", id.Source))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
 // A suiteMutant is a change of one file under test.
@@ -23,9 +24,10 @@ type suiteMutant struct {
 	Equivalent string   // why nothing can notice it
 }
 
-func suiteMutants(t *testing.T) []suiteMutant {
+// suiteMutants reads a table: suite.toml, or suite-bitmap.toml.
+func suiteMutants(t *testing.T, file string) []suiteMutant {
 	t.Helper()
-	text, err := os.ReadFile("testdata/suite.toml")
+	text, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,25 +41,40 @@ func suiteMutants(t *testing.T) []suiteMutant {
 	return table.Mutant
 }
 
-// Every mutant changes something in upstream's source, and each has a name.
+// Every mutant changes something in upstream's source, or in what the series make of
+// it, and each has a name.
 func TestSuiteMutants(t *testing.T) {
-	debian := os.DirFS(debianBase(t))
-	files := upstreamFiles(t, debian)
+	tables, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := os.DirFS(upstreamTree(t))
+	o := patchset.NewOverlay(source, "out")
+	for _, name := range upstreamSeries {
+		s, err := tables.series(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Apply(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkMutants(t, "suite.toml", func(name string) ([]byte, error) { return fs.ReadFile(source, name) })
+	checkMutants(t, "suite-bitmap.toml", func(name string) ([]byte, error) { f, err := o.Read(name); return f.Data, err })
+}
+
+func checkMutants(t *testing.T, file string, read func(string) ([]byte, error)) {
 	seen := map[string]bool{}
-	for _, m := range suiteMutants(t) {
+	for _, m := range suiteMutants(t, file) {
 		if m.Name == "" || seen[m.Name] || m.Old == m.New {
 			t.Errorf("mutant %q: it has no name of its own, or changes nothing", m.Name)
 		}
 		seen[m.Name] = true
-		text, ok := files[m.File]
-		if !ok {
-			data, err := fs.ReadFile(debian, m.File)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text = string(data)
+		text, err := read(m.File)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if n := strings.Count(text, m.Old); n != 1 {
+		if n := strings.Count(string(text), m.Old); n != 1 {
 			t.Errorf("mutant %s: %q is %d times in %s, want once", m.Name, m.Old, n, m.File)
 		}
 	}
@@ -93,8 +110,9 @@ echo end of init
 `
 
 // TestSuiteForReal runs the KUnit suite of patches/kunit in user-mode kernels:
-// on lockdown as it is and with the fix of patches/race, locked and not, and
-// again in the same boot. Then it kills the mutants of testdata/suite.toml.
+// on lockdown as it is, with the fix of patches/race, and with the series that go
+// on top, locked and not, and again in the same boot. It kills the mutants of
+// testdata/suite.toml, and with the series on top those of suite-bitmap.toml.
 func TestSuiteForReal(t *testing.T) {
 	if os.Getenv("LDLAB_KUNIT") == "" {
 		t.Skip("LDLAB_KUNIT is not set; make nightly sets it")
@@ -105,12 +123,18 @@ func TestSuiteForReal(t *testing.T) {
 		t.Fatal(err)
 	}
 	u.suitePasses("upstream")
-	for _, m := range suiteMutants(t) {
+	for _, m := range suiteMutants(t, "suite.toml") {
 		u.sub(m.Name, func() { u.kills(m) })
 	}
 	u.configure(nil)
-	u.apply("race")
-	u.suitePasses("race")
+	for _, name := range []string{"race", "bitmap", "bitmap-rfc"} {
+		u.apply(name)
+		u.configure(nil)
+		u.suitePasses(name)
+	}
+	for _, m := range suiteMutants(t, "suite-bitmap.toml") {
+		u.sub(m.Name, func() { u.kills(m) })
+	}
 }
 
 // sub runs a subtest.

@@ -46,7 +46,7 @@ func TestTables(t *testing.T) {
 	}
 }
 
-// Nothing lies in the tables that no kernel uses, except series for mainline.
+// Nothing lies in the tables that no kernel and no base uses.
 func TestTablesUsed(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
@@ -56,19 +56,19 @@ func TestTablesUsed(t *testing.T) {
 	for _, a := range arch.All() {
 		used["config/"+a.Name+".config"] = true
 	}
-	for _, s := range slices.Concat(upstreamSeries, []string{adapter}) {
-		used["patches/"+s] = true
-	}
-	for _, base := range tables.Bases() { // each can be given as NAME@BASE
-		used["bases/"+base+".toml"] = true
+	for _, name := range tables.Bases() { // each can be given as NAME@BASE
+		used["bases/"+name+".toml"] = true
+		base, _ := tables.Base(name)
+		for _, s := range base.Series {
+			used["patches/"+s] = true
+		}
 	}
 	for _, k := range tables.Kernels() {
 		used["table/"+k.Name+".toml"] = true
 		for _, c := range k.Config {
 			used["config/"+c+".config"] = true
 		}
-		base, _ := tables.Base(k.Base)
-		for _, s := range slices.Concat(base.Series, k.Series) {
+		for _, s := range k.Series {
 			used["patches/"+s] = true
 		}
 	}

@@ -60,7 +60,7 @@ func newTree(t *testing.T, series ...string) *uml {
 	}
 	source := os.Getenv("LDLAB_KUNIT_SOURCE")
 	if source == "" {
-		source = debianBase(t)
+		source = upstreamTree(t)
 	}
 	dir := t.TempDir()
 	u := &uml{t: t, tree: filepath.Join(dir, "tree"), build: filepath.Join(dir, "build")}
@@ -71,9 +71,6 @@ func newTree(t *testing.T, series ...string) *uml {
 	}
 	if out, err := exec.Command("cp", "-as", source+"/.", u.tree).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
-	}
-	for name, text := range upstreamFiles(t, os.DirFS(source)) {
-		u.write(name, text)
 	}
 	for _, name := range series {
 		u.apply(name)

@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/cache"
@@ -16,24 +14,21 @@ import (
 
 // upstreamSeries are for mainline, in this order: a fix, the tests that go with
 // today's lockdown, and what the lab proposes.
-var upstreamSeries = []string{"race", "kunit", "bitmap-next", "bitmap-rfc"}
+var upstreamSeries = []string{"race", "kunit", "bitmap", "bitmap-rfc"}
 
 // adapter is the series that makes Debian's source fit those for mainline.
 const adapter = "debian"
 
-const (
-	lockdownSource = "security/lockdown/lockdown.c"
-	securityHeader = "include/linux/security.h"
-)
+const lockdownSource = "security/lockdown/lockdown.c"
 
-// debianBase is the tree of the base in the cache.
-func debianBase(t *testing.T) string {
+// upstreamTree is the tree of upstream's 6.12 in the cache.
+func upstreamTree(t *testing.T) string {
 	t.Helper()
 	dir, err := cache.DefaultDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := filepath.Glob(filepath.Join(dir, "sources/apt-linux-source-6.12/*/tree"))
+	all, err := filepath.Glob(filepath.Join(dir, "sources/upstream-6.12/*/tree"))
 	if err == nil && len(all) == 0 {
 		err = fmt.Errorf("the base 6.12 is not in the cache")
 	}
@@ -41,24 +36,6 @@ func debianBase(t *testing.T) string {
 		testutil.Require(t, "kernels", err)
 	}
 	return all[len(all)-1]
-}
-
-// upstreamFiles returns those files of a tree that Debian changed and lockdown's
-// source depends on, as they are upstream. In upstream's own tree nothing changes.
-func upstreamFiles(t *testing.T, tree fs.FS) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	for name, change := range map[string][2]string{
-		lockdownSource: {"\nint lock_kernel_down(", "\nstatic int lock_kernel_down("},
-		securityHeader: {"\nint lock_kernel_down(const char *where, enum lockdown_reason level);\n", "\n"},
-	} {
-		data, err := fs.ReadFile(tree, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[name] = strings.Replace(string(data), change[0], change[1], 1)
-	}
-	return files
 }
 
 // withFiles is a tree with some files replaced.
@@ -74,32 +51,21 @@ func (w withFiles) Open(name string) (fs.File, error) {
 	return w.FS.Open(name)
 }
 
-// The series for mainline apply to upstream's source, the fix before or after the
-// tests, and to Debian's after its adapter.
+// The fix for two writers of the level can come before or after the tests.
+// TestSeriesApply has the order of the table.
 func TestUpstreamSeriesApply(t *testing.T) {
 	tables, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	debian := os.DirFS(debianBase(t))
-	dir := tree(t, upstreamFiles(t, debian))
-	upstream := withFiles{debian, dir}
-	for _, c := range []struct {
-		tree  fs.FS
-		names []string
-	}{
-		{upstream, []string{"kunit", "race"}}, {upstream, []string{"race", "kunit"}},
-		{upstream, upstreamSeries}, {debian, slices.Concat([]string{adapter}, upstreamSeries)},
-	} {
-		o := patchset.NewOverlay(c.tree, "out")
-		for _, name := range c.names {
-			s, err := tables.series(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := o.Apply(s); err != nil {
-				t.Errorf("%s: %v", c.names, err)
-			}
+	o := patchset.NewOverlay(os.DirFS(upstreamTree(t)), "out")
+	for _, name := range []string{"kunit", "race"} {
+		s, err := tables.series(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Apply(s); err != nil {
+			t.Error(err)
 		}
 	}
 }

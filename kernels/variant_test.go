@@ -50,6 +50,10 @@ func TestVariants(t *testing.T) {
 			t.Errorf("before the fetch %+v, after it %+v", before.Series[i], id)
 		}
 	}
+	// A kernel without a series is the source as it is.
+	if plain, text := b.build(b.spec("plain")); text != "a b c" || len(plain.Provenance.Series) != 0 {
+		t.Errorf("image without a series holds %q, series %+v", text, plain.Provenance.Series)
+	}
 	if id := before.Series[1]; id.SHA256 != "" || len(id.All) != 64 || strings.Contains(id.String(), "0 patches") {
 		t.Errorf("not fetched, and yet it has %s", id)
 	}

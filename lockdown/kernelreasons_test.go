@@ -35,8 +35,8 @@ func TestKernelReasons(t *testing.T) {
 	}
 }
 
-// The model of a kernel lists the kernel's reasons, takes no other, and has a level
-// only if the unknown ones are locked, too.
+// The model of a kernel lists the kernel's reasons, takes no other, and locks with a
+// level also those that the lab does not know.
 func TestModelOfKernel(t *testing.T) {
 	k := KernelReasons{{"killswitch", Integrity, "k"}, {"dev_mem", Integrity, "m"}, {"kcore", Confidentiality, "c"}}
 	m := k.NewModel(Bitmap, Setting{Level: Integrity})
@@ -52,10 +52,11 @@ func TestModelOfKernel(t *testing.T) {
 	if got := write("msr"); got != "EINVAL" {
 		t.Errorf("it locked a reason that it does not have: %q", got)
 	}
-	if got := write("killswitch"); got != "" {
+	if got := write("killswitch") + read(LevelFile); got != "[none] integrity confidentiality\n" {
 		t.Errorf("%q", got)
 	}
-	if got := read(LevelFile); got != "none [integrity] confidentiality\n" {
+	m.Answer(Op{Call: "write", File: LevelFile, Data: "integrity"})
+	if got := read(ReasonsFile) + read(LevelFile); got != "killswitch locked\ndev_mem locked\nkcore open\nnone [integrity] confidentiality\n" {
 		t.Errorf("%q", got)
 	}
 }

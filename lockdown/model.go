@@ -13,7 +13,7 @@ type Model struct {
 	has    []ReasonInfo // in the kernel's order
 	locked map[Reason]bool
 	// marks are the levels that were put in force, and those below. Bitmap-v1
-	// shows each of them, and bitmap-next the highest.
+	// shows each of them, and bitmap the highest.
 	marks map[Level]bool
 	fd    descriptor // of the last operation
 }
@@ -22,7 +22,7 @@ type Model struct {
 type descriptor struct {
 	file string
 	pos  int // reads move it, writes do not
-	seq  int // of bitmap-next: where the last read of the reasons ended (struct seq_file, read_pos)
+	seq  int // of bitmap: where the last read of the reasons ended (struct seq_file, read_pos)
 }
 
 // NewModel returns a freshly booted kernel with the interface in the setting, and
@@ -52,25 +52,16 @@ func (m *Model) mark(l Level) {
 	}
 }
 
-// level is the highest level whose reasons are all locked; of bitmap-next, the
-// highest that was put in force.
+// level is the level in force: in mainline the one stored last, in the bitmap
+// series the highest that was asked for. It does not follow from reasons.
 func (m *Model) level() Level {
-	if m.iface == BitmapNext {
-		switch {
-		case m.marks[Confidentiality]:
-			return Confidentiality
-		case m.marks[Integrity]:
-			return Integrity
-		}
-		return None
+	switch {
+	case m.marks[Confidentiality]:
+		return Confidentiality
+	case m.marks[Integrity]:
+		return Integrity
 	}
-	level := Confidentiality
-	for _, r := range m.has {
-		if !m.locked[r.Reason] && r.Level <= level {
-			level = r.Level - 1
-		}
-	}
-	return level
+	return None
 }
 
 // Locked reports whether the model denies the reason.
@@ -97,16 +88,12 @@ func (m *Model) answer(s Op, fd *descriptor) Op {
 		}
 	case s.Call == "read" && s.File == LevelFile:
 		s.Data = fd.read(m.showLevel(m.marked), s.At)
-	case s.Call == "read" && m.iface == BitmapNext:
-		s.Data = fd.readSeq(m.showReasons(), s.At)
 	case s.Call == "read":
-		s.Data = fd.read(m.showReasons(), s.At)
+		s.Data = fd.readSeq(m.showReasons(), s.At)
 	case s.File == LevelFile:
 		s.Err = m.writeLevel(s.Data)
-	case m.iface == BitmapNext && s.At != 0:
+	case s.At != 0:
 		s.Err = "ESPIPE" // of pwrite(2), because seq_open takes FMODE_PWRITE away
-	case m.iface == Bitmap && (s.At != 0 || fd.pos != 0):
-		s.Err = "EINVAL" // lockdown_reasons_write takes whole commands at offset 0 only
 	default:
 		s.Err = m.writeReasons(s.Data)
 	}
@@ -204,6 +191,9 @@ func (m *Model) admit(data string) (l Level, errno string) {
 func (m *Model) store(l Level) {
 	for _, r := range m.has {
 		m.locked[r.Reason] = r.Level <= l || m.iface != Upstream && m.locked[r.Reason]
+	}
+	if m.iface == Upstream {
+		clear(m.marks)
 	}
 	m.mark(l)
 }

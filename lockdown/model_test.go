@@ -50,11 +50,11 @@ func TestModel(t *testing.T) {
 			{ReasonsFile, "perf,bogus", "EINVAL", integ}, {ReasonsFile, "perf,", "EINVAL", integ},
 			{ReasonsFile, "integrity", "EINVAL", integ},
 			{ReasonsFile, "kcore,kprobes,bpf_read_kernel,dbg_read_kernel,perf,tracefs,xmon_rw", "", integ},
-			{ReasonsFile, "xfrm_secret\n", "", conf}, {ReasonsFile, "xfrm_secret", "", conf},
-			write(conf, "EPERM", "confidentiality"),
+			{ReasonsFile, "xfrm_secret\n", "", integ}, {ReasonsFile, "xfrm_secret", "", integ},
+			write(conf, "", "confidentiality"), write(conf, "EPERM", "confidentiality"),
 		}},
-		{"all but one of a level", Bitmap, strings.Join(Tokens()[1:], ",") + "@runtime", []change{
-			write(none, "EPERM", "none"), write(conf, "", "integrity"),
+		{"reasons make no level", Bitmap, strings.Join(Tokens(), ",") + "@runtime", []change{
+			write(none, "EPERM", "none"), write(integ, "", "integrity"), write(integ, "EPERM", "integrity"),
 		}},
 	} {
 		m := NewModel(tc.iface, parse(t, tc.setting))
@@ -78,43 +78,15 @@ func TestModelHasNoReasonsFileOnMainline(t *testing.T) {
 	}
 }
 
-// TestModelOnlyLocks makes random writes: a locked reason never opens again,
-// exactly one level is shown, and it is the one whose reasons are all locked.
-func TestModelOnlyLocks(t *testing.T) {
-	words := append(Tokens(), "none", "integrity", "confidentiality", "", "bogus", "dev_mem,kexec\n", "kcore,bogus", " msr")
-	rng := rand.New(rand.NewPCG(1, 2))
-	for round := range 200 {
-		m := NewModel([]Interface{Upstream, Bitmap}[round%2], Setting{})
-		locked := map[Reason]bool{}
-		for range 60 {
-			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
-			op := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
-			var now Setting
-			for _, r := range Reasons() {
-				if locked[r.Reason] && !m.Locked(r.Reason) {
-					t.Fatalf("%s unlocked %s", op, r.Reason)
-				}
-				if locked[r.Reason] = m.Locked(r.Reason); locked[r.Reason] {
-					now.Reasons = append(now.Reasons, r.Reason)
-				}
-			}
-			shown := m.Answer(Op{Call: "read", File: LevelFile}).Data
-			if strings.Count(shown, "[") != 1 || !strings.Contains(shown, "["+now.Shown().String()+"]") {
-				t.Fatalf("after %s: level reads %q, want %s alone in brackets", op, shown, now.Shown())
-			}
-		}
-	}
-}
-
-// TestNextLevelIsWhatWasWritten makes random writes to a kernel of bitmap-next: the
-// level shown is the highest that was written, all of its reasons are locked, and
-// no locked reason opens.
-func TestNextLevelIsWhatWasWritten(t *testing.T) {
-	words := append(Tokens(), "none", "integrity", "confidentiality", "bogus", strings.Join(Tokens(), ","))
+// TestLevelIsWhatWasWritten makes random writes: the level shown is the highest
+// that was written, and no other, all of its reasons are locked, and no locked
+// reason opens.
+func TestLevelIsWhatWasWritten(t *testing.T) {
+	words := append(Tokens(), "none", "integrity", "confidentiality", "", "bogus", "dev_mem,kexec\n", "kcore,bogus", " msr", strings.Join(Tokens(), ","))
 	rng := rand.New(rand.NewPCG(3, 4))
-	for range 200 {
-		m, highest, locked := NewModel(BitmapNext, Setting{}), None, map[Reason]bool{}
-		for range 40 {
+	for round := range 200 {
+		m, highest, locked := NewModel([]Interface{Upstream, Bitmap}[round%2], Setting{}), None, map[Reason]bool{}
+		for range 60 {
 			file := []string{LevelFile, ReasonsFile}[rng.IntN(2)]
 			op := m.Answer(Op{Call: "write", File: file, Data: words[rng.IntN(len(words))]})
 			if l, err := ParseLevel(op.Data); err == nil && op.File == LevelFile {

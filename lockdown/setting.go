@@ -11,18 +11,18 @@ type Interface string
 
 const (
 	Upstream Interface = "upstream" // mainline: three levels, one file
-	Bitmap   Interface = "bitmap"   // the lab's series: levels, and single reasons in a separate file
-	// BitmapNext is like Bitmap, but a level is what was asked for and does not
-	// follow from reasons, and writes count wherever the file position is.
-	BitmapNext Interface = "bitmap-next"
-	BitmapV1   Interface = "bitmap-v1" // the series posted in 2025, with the lab's file for single reasons
+	// Bitmap is the lab's series: levels as in mainline, and single reasons in a
+	// file of their own. A level is what was asked for; it does not follow from
+	// reasons.
+	Bitmap   Interface = "bitmap"
+	BitmapV1 Interface = "bitmap-v1" // the series posted in 2025, with the lab's file for single reasons
 )
 
 // Interfaces lists every interface.
-func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapNext, BitmapV1} }
+func Interfaces() []Interface { return []Interface{Upstream, Bitmap, BitmapV1} }
 
 // ListsReasons reports whether there is a file that lists and locks single reasons.
-func (k Interface) ListsReasons() bool { return k == Bitmap || k == BitmapNext }
+func (k Interface) ListsReasons() bool { return k == Bitmap }
 
 // A Delivery is how a setting takes effect.
 type Delivery string
@@ -135,21 +135,6 @@ func (s Setting) Locked() bool { return s.Level != None || len(s.Reasons) > 0 }
 // locksSingly reports whether the setting locks reasons outside a whole level,
 // which an upstream kernel cannot do.
 func (s Setting) locksSingly() bool { return len(s.Reasons) > 0 }
-
-// Shown is the level that a kernel must show for the setting: the highest level
-// whose reasons are all locked.
-func (s Setting) Shown() Level {
-	shown := None
-	for _, l := range []Level{Integrity, Confidentiality} {
-		for _, r := range reasons {
-			if r.Level <= l && !s.Locks(r.Reason) {
-				return shown
-			}
-		}
-		shown = l
-	}
-	return shown
-}
 
 // KernelArgs returns the kernel arguments of the setting; none for what is
 // locked at run time. For the level none there is no argument, because

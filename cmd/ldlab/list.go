@@ -139,7 +139,7 @@ func listSettings() ([]listed, error) {
 		probes = append(probes, r.ID)
 	}
 	for _, s := range plan.DefaultSettings(lockdown.Bitmap, arch.All()[0].Name, probes) {
-		rows = append(rows, listed{s.String(), "default; shows " + s.Shown().String()})
+		rows = append(rows, listed{s.String(), "default; shows " + s.Level.String()})
 	}
 	return append(rows, listed{"WORD[,WORD...][@boot|@runtime|@coco]",
 		"WORD: none integrity confidentiality " + strings.Join(lockdown.Tokens(), " ")}), nil

@@ -89,6 +89,11 @@ func known(data string) string {
 	return strings.Join(words, ",")
 }
 
+// locksAll reports whether all reasons of integrity are locked.
+func locksAll(m *lockdown.Model) bool {
+	return !slices.ContainsFunc(lockdown.Reasons(), func(r lockdown.ReasonInfo) bool { return r.Level == lockdown.Integrity && !m.Locked(r.Reason) })
+}
+
 // on runs the hunt's sequences on kernels in this process.
 func (h *hunt) on(boot func(lockdown.Interface, lockdown.Setting) answerer) *hunt {
 	h.run = func(s lockdown.Setting, sequence []lockdown.Op) ([]lockdown.Op, error) {
@@ -196,19 +201,22 @@ func TestModelNotices(t *testing.T) {
 				return got
 			}
 		}, 2},
-		{"all reasons but one are a level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+		{"all reasons of a level are a level", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
 			m := lockdown.NewModel(k, s)
 			return func(s lockdown.Op) lockdown.Op {
-				got := m.Answer(s)
-				all := lockdown.NewModel(k, lockdown.Setting{Level: lockdown.Integrity})
-				open := 0
-				for _, r := range lockdown.Reasons() {
-					if r.Level == lockdown.Integrity && !m.Locked(r.Reason) {
-						open++
-					}
+				if s.Call == "read" && s.File == lockdown.LevelFile && locksAll(m) {
+					return lockdown.NewModel(k, lockdown.Setting{Level: lockdown.Integrity}).Answer(s)
 				}
-				if s.Call == "read" && s.File == lockdown.LevelFile && open == 1 {
-					return all.Answer(s)
+				return m.Answer(s)
+			}
+		}, 2},
+		{"a level whose reasons are locked is denied", lockdown.Bitmap, func(k lockdown.Interface, s lockdown.Setting) answerer {
+			m := lockdown.NewModel(k, s)
+			return func(s lockdown.Op) lockdown.Op {
+				before := locksAll(m)
+				got := m.Answer(s)
+				if before && s.Call == "write" && strings.TrimSuffix(s.Data, "\n") == "integrity" && s.File == lockdown.LevelFile {
+					got.Err = "EPERM"
 				}
 				return got
 			}
@@ -311,8 +319,8 @@ func TestModelAgrees(t *testing.T) {
 		{"bitmap", lockdown.Bitmap, sane, []string{
 			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ok", "lockdown_reasons = EINVAL",
 			"4095 bytes ok", "4096 bytes ok", "4097 bytes EINVAL", "0 bytes EINVAL",
-			"on one descriptor ok", "on one descriptor EINVAL", "at an offset ok", "at an offset EINVAL", "at once ok", "at once EPERM",
-			"[none]", "[integrity]", "[confidentiality]", "a level reached by reasons",
+			"on one descriptor ok", "on one descriptor EINVAL", "at an offset ok", "at an offset ESPIPE", "at once ok", "at once EPERM",
+			"[none]", "[integrity]", "[confidentiality]", "all reasons of a level, and not the level",
 		}},
 		{"tristate", lockdown.Upstream, sane, []string{
 			"lockdown = ok", "lockdown = EINVAL", "lockdown = EPERM", "lockdown_reasons = ENOENT",
@@ -347,7 +355,7 @@ func TestModelAgrees(t *testing.T) {
 
 // account counts the features of the answers.
 func account(seen map[string]int, answers []lockdown.Op) {
-	byReasons := false
+	all := false // the last write locked all reasons of a level, one by one
 	for _, s := range answers {
 		ret := s.Err
 		if ret == "" {
@@ -357,14 +365,15 @@ func account(seen map[string]int, answers []lockdown.Op) {
 			for _, l := range []string{"[none]", "[integrity]", "[confidentiality]"} {
 				if s.File == lockdown.LevelFile && strings.Contains(s.Data, l) {
 					seen[l]++
-					if byReasons && l != "[none]" {
-						seen["a level reached by reasons"]++
+					if all && l == "[none]" {
+						seen["all reasons of a level, and not the level"]++
 					}
 				}
 			}
 			continue
 		}
-		byReasons = s.File == lockdown.ReasonsFile && s.Group == 0 && len(s.Data) < 4000
+		m := lockdown.NewModel(lockdown.Bitmap, lockdown.Setting{})
+		all = s.Group == 0 && m.Answer(s).Err == "" && s.File == lockdown.ReasonsFile && locksAll(m)
 		seen[s.File[len(lockdown.Dir)+1:]+" = "+ret]++
 		if n := len(s.Data); slices.Contains([]int{0, 4095, 4096, 4097, 5000}, n) {
 			seen[fmt.Sprintf("%d bytes %s", n, ret)]++

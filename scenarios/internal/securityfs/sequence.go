@@ -47,7 +47,7 @@ func Junk(env observe.Env) []lockdown.Op {
 // ones.
 func Lower(env observe.Env) []lockdown.Op {
 	var ops []lockdown.Op
-	for l := env.Setting.Shown(); l >= lockdown.None; l-- {
+	for l := env.Setting.Level; l >= lockdown.None; l-- {
 		ops = append(ops, writes(env.Interface, lockdown.LevelFile, l.String(), l.String()+"\n")...)
 	}
 	return ops
@@ -60,10 +60,9 @@ func Raise(env observe.Env) []lockdown.Op {
 		for _, r := range lockdown.Reasons() {
 			ops = append(ops, writes(env.Interface, lockdown.ReasonsFile, string(r.Reason))...)
 		}
-	} else {
-		for l := env.Setting.Shown() + 1; l <= lockdown.Confidentiality; l++ {
-			ops = append(ops, writes(env.Interface, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
-		}
+	}
+	for l := env.Setting.Level + 1; l <= lockdown.Confidentiality; l++ {
+		ops = append(ops, writes(env.Interface, lockdown.LevelFile, l.String()+"\n", l.String(), "none")...)
 	}
 	ops = append(ops, writes(env.Interface, lockdown.LevelFile, "confidentiality", "integrity", "none", "bogus")...)
 	if env.Interface.ListsReasons() {
