@@ -46,3 +46,14 @@ func TestRun(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+func TestLikely(t *testing.T) {
+	for v, want := range map[uint32]bool{
+		20: true, 21: true, 1<<21 - 2: true, 1<<22 - 2: true, 1<<22 - 1: true,
+		0: false, 1: false, 0xffff0000: false, 0xffff8000: false, ^uint32(0): false, 1 << 21: false, 0x3ffff0: false,
+	} {
+		if likely(v) != want {
+			t.Errorf("%#x: %v", v, !want)
+		}
+	}
+}

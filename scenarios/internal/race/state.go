@@ -57,10 +57,12 @@ func findState() (s state, err error) {
 }
 
 // likely reports whether the word may be the state that integrity is: the number of
-// the level, or a bit for each of its reasons. There were 19 of them in 5.4, and 20
-// in 7.3.
+// the level, or a bit for each of its reasons and perhaps its own. There were 19
+// reasons in 5.4, and 20 in 7.3. Other words must not be touched: half of a pointer
+// that is overwritten for a moment ends the kernel.
 func likely(v uint32) bool {
-	return v >= 15 && v <= 40 || bits.OnesCount32(v) >= 15 && bits.OnesCount32(v) <= 28
+	ones := v | 1
+	return v >= 19 && v <= 24 || ones&(ones+1) == 0 && bits.Len32(v) >= 19 && bits.Len32(v) <= 25
 }
 
 // mapData maps what /proc/iomem calls the kernel's data.
