@@ -20,6 +20,7 @@ type Matrix struct {
 type Table struct {
 	Kernel    string
 	Arch      string
+	Append    string `json:",omitempty"` // kernel arguments after those of the lab
 	Interface lockdown.Interface
 	Origin    Origin
 	Has       lockdown.KernelReasons `json:"-"` // the kernel's reasons, which the header has, too; nil: not known
@@ -91,7 +92,7 @@ func Build(h Header, results []Result) (*Matrix, error) {
 			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
 		}
 		t.Columns = append(t.Columns, col)
-		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Shuffle: g.Shuffle}.ID()]
+		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Append: g.Append, Shuffle: g.Shuffle}.ID()]
 		runs := g.Probes(h.Probes)
 		for i := range t.Rows {
 			row := &t.Rows[i]
@@ -122,6 +123,9 @@ func (h Header) check(r Result) error {
 // ID is the guest's name: its fields, one word each.
 func (g Guest) ID() string {
 	id := g.Kernel + "/" + g.Arch + "/" + g.Setting.String()
+	if g.Append != "" {
+		id += fmt.Sprintf("/append %q", g.Append)
+	}
 	if g.Shuffle != 0 {
 		id += fmt.Sprintf("/shuffle-%d", g.Shuffle)
 	}
@@ -135,7 +139,7 @@ func (m *Matrix) table(g Guest) *Table {
 			return t
 		}
 	}
-	t := Table{Kernel: g.Kernel, Arch: g.Arch, Interface: g.Interface, Has: m.Header.Kernel(g.Kernel, g.Arch).Reasons}
+	t := Table{Kernel: g.Kernel, Arch: g.Arch, Append: g.Append, Interface: g.Interface, Has: m.Header.Kernel(g.Kernel, g.Arch).Reasons}
 	for _, id := range m.Header.Probes {
 		row := TableRow{Probe: id}
 		if p, ok := scenarios.Find(id); ok {

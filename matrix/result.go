@@ -122,6 +122,7 @@ type Guest struct {
 	Arch      string
 	Interface lockdown.Interface
 	Setting   lockdown.Setting
+	Append    string `json:",omitempty"` // kernel arguments after those of the lab
 	Shuffle   uint64 `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
 	Sample    bool   `json:",omitempty"` // it runs scenarios.Sample of the plan's probes, and not all of them
 }

@@ -19,7 +19,7 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 			if c.Host != (matrix.Host{}) {
 				suite.AddProperty("machine", Machines([]matrix.Host{c.Host}))
 			}
-			suite.AddProperty("kernel", clean(strings.Join(origin(string(t.Interface), t.Origin), ", ")))
+			suite.AddProperty("kernel", clean(strings.Join(booted(t), ", ")))
 			if c.Command != "" {
 				suite.AddProperty("repeat", clean(c.Command))
 			}

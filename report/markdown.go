@@ -15,7 +15,7 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 	}
 	for _, t := range m.Tables {
 		rows, gaps := splitGaps(t.Rows)
-		parts := origin(string(t.Interface), t.Origin)
+		parts := booted(t)
 		for i := range parts {
 			parts[i] = escape(parts[i])
 		}

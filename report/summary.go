@@ -50,6 +50,15 @@ func machines(b *strings.Builder, m *matrix.Matrix) error {
 	return nil
 }
 
+// booted describes what the guests of a table booted, and with what.
+func booted(t matrix.Table) []string {
+	parts := origin(string(t.Interface), t.Origin)
+	if t.Append != "" {
+		parts = append(parts, "kernel arguments "+t.Append)
+	}
+	return parts
+}
+
 // origin describes what was booted: the interface and the base, the patch
 // series, the image.
 func origin(face string, o matrix.Origin) []string {

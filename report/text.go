@@ -33,7 +33,7 @@ func text(b *strings.Builder, m *matrix.Matrix) error {
 }
 
 func textTable(b *strings.Builder, t matrix.Table) {
-	parts := origin(string(t.Interface), t.Origin)
+	parts := booted(t)
 	fmt.Fprintf(b, "\n%s %s: %s\n", clean(t.Kernel), clean(t.Arch), clean(parts[0]))
 	for _, p := range parts[1:] {
 		fmt.Fprintf(b, "  %s\n", clean(p))

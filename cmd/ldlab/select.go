@@ -23,6 +23,7 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	f.StringVar(&sel.Config, "config", "", "configuration that --image was built with")
 	f.StringVar(&sel.Sites, "sites", "", "file with the lockdown call sites of --image: sites.json of its build")
 	f.StringVar(&sel.Modules, "modules", "", "directory or package (.deb, .rpm) with the modules of --image")
+	f.StringVar(&sel.Append, "append", "", "kernel arguments after those of the lab, such as 'lsm=yama'")
 	complete(c, "kernel", func() []string {
 		t, err := kernels.Load()
 		if err != nil {

@@ -117,7 +117,7 @@ func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	}
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
-		Append: append(s.KernelArgs(), probeArgs...), Devices: devices,
+		Append: slices.Concat(s.KernelArgs(), probeArgs, strings.Fields(k.append)), Devices: devices,
 		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs,
 	}
 }

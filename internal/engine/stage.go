@@ -59,6 +59,7 @@ type kernel struct {
 	built  kernels.Built
 	initrd string
 
+	append    string            // kernel arguments after those of the lab
 	modules   map[string][]byte // files of the guest with the modules that it loads; see Stage.modules
 	variables string            // file of the EFI variables; empty: the architecture has no firmware of its own
 	tables    string            // file of ACPI tables that are not the firmware's
@@ -192,7 +193,7 @@ func Build(ctx context.Context, p *plan.Plan, o Options) ([]Image, error) {
 
 // makeKernel makes a kernel bootable; its host is not yet known.
 func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, error) {
-	k := &kernel{build: build}
+	k := &kernel{build: build, append: s.plan.Selection.Append}
 	var err error
 	if k.built, err = s.buildKernel(ctx, build); err != nil {
 		return nil, err

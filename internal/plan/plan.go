@@ -27,6 +27,7 @@ type Selection struct {
 	Scenarios []string
 	Probes    []string // scenario/probe
 	AllProbes bool     // every guest runs all of them; see scenarios.Sample
+	Append    string   // kernel arguments after those of the lab
 	Shuffle   uint64   // seed of the order in which each guest's probes run; 0: the table's order
 
 	Series []string // patch files or directories on top of each kernel's own series
@@ -38,12 +39,18 @@ type Selection struct {
 	Modules string // directory or package with the modules of Image, if available
 }
 
+// maxAppend leaves room for the lab's own arguments in COMMAND_LINE_SIZE, which is
+// 2048 on x86 and arm64 (asm/setup.h, v6.12).
+const maxAppend = 1024
+
 // Check reports which parts of a selection exclude each other; nil if none do.
 // It reads nothing that the selection names.
 func (sel Selection) Check() error {
 	switch {
 	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
 		return usagef("--image cannot be combined with --kernel, --series or --source")
+	case len(sel.Append) > maxAppend || strings.ContainsFunc(sel.Append, func(r rune) bool { return r < ' ' || r > '~' }):
+		return usagef("--append: kernel arguments are printable ASCII, and no more than %d characters", maxAppend)
 	case sel.Image == "" && sel.Sites != "":
 		return usagef("--sites requires --image: kernels of the table have their own call sites")
 	case sel.Image == "" && sel.Modules != "":
@@ -138,7 +145,7 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 			sample = !sel.AllProbes && len(sel.Scenarios) == 0 && len(sel.Probes) == 0
 			wanted = DefaultSettings(b.Kernel.Interface, b.Arch.Name, p.Probes)
 		}
-		guests, err := guestsOf(b, wanted, sel.Shuffle)
+		guests, err := guestsOf(b, wanted, sel)
 		if err != nil {
 			return nil, err
 		}
@@ -167,14 +174,14 @@ func (p *Plan) identify(identify func(kernels.Spec) (kernels.Identity, error)) (
 }
 
 // guestsOf returns the control, once, and then the settings.
-func guestsOf(b Build, settings []lockdown.Setting, shuffle uint64) ([]matrix.Guest, error) {
-	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}, Shuffle: shuffle}}
+func guestsOf(b Build, settings []lockdown.Setting, sel Selection) ([]matrix.Guest, error) {
+	guests := []matrix.Guest{{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: lockdown.Setting{Via: lockdown.Boot}, Append: sel.Append, Shuffle: sel.Shuffle}}
 	seen := map[string]bool{guests[0].ID(): true}
 	for _, s := range settings {
 		if err := s.CheckInterface(b.Kernel.Interface); err != nil {
 			return nil, usagef("kernel %s: %v", b.Kernel.Name, err)
 		}
-		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s, Shuffle: shuffle}
+		g := matrix.Guest{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Interface: b.Kernel.Interface, Setting: s, Append: sel.Append, Shuffle: sel.Shuffle}
 		if !seen[g.ID()] {
 			seen[g.ID()] = true
 			guests = append(guests, g)
