@@ -270,16 +270,20 @@ func shell(t *testing.T, p *plan.Plan, command string) (status int, stdout strin
 	return status, out.String()
 }
 
-// TestKUnitForReal runs the bitmap series' KUnit suite at boot and again, and
-// checks that it restored the lock state. Its kernel shares no object with
-// another one and costs as much as all others of the architecture together, so
-// only make nightly builds it and sets LDLAB_KUNIT.
+// TestKUnitForReal runs the KUnit suites of the kernel kunit at boot and again, on
+// both architectures, and checks that they restored the lock state. That kernel has
+// two processors and the checks of locks, and must report nothing but the warnings
+// that the suite announces. It shares no object with another one and costs as much as
+// all others of the architecture together, so only make nightly builds it and sets
+// LDLAB_KUNIT.
 func TestKUnitForReal(t *testing.T) {
 	if os.Getenv("LDLAB_KUNIT") == "" {
 		t.Skip("LDLAB_KUNIT is not set; make nightly sets it")
 	}
-	p := forReal(t, plan.Selection{Kernels: []string{"kunit"}, Arches: []string{"x86_64"}, Settings: []string{"dev_mem@boot"}})
-	_, out := shell(t, p, `
+	for _, a := range []string{"x86_64", "arm64"} {
+		t.Run(a, func(t *testing.T) {
+			p := forReal(t, plan.Selection{Kernels: []string{"kunit"}, Arches: []string{a}, Settings: []string{"dev_mem@boot"}})
+			_, out := shell(t, p, `
 		cd /sys/kernel/debug/kunit
 		for s in lockdown*; do
 			cat $s/results
@@ -287,12 +291,31 @@ func TestKUnitForReal(t *testing.T) {
 			cat $s/results
 		done
 		cat /sys/kernel/security/lockdown
-		cat /sys/kernel/security/lockdown_reasons`)
-	if n := strings.Count(out, "\nok 1 lockdown\n"); n != 2 || strings.Contains(out, "not ok") {
-		t.Errorf("passed suites: %d, want 2, and none failed", n)
-	}
-	if !strings.Contains(out, "[none] integrity") || strings.Count(out, " locked\n") != 1 || !strings.Contains(out, "dev_mem locked\n") {
-		t.Error("the suite changed what is locked")
+		cat /sys/kernel/security/lockdown_reasons
+		dmesg`)
+			if n := strings.Count(out, "\nok 1 lockdown\n"); n != 2 || strings.Contains(out, "not ok") {
+				t.Errorf("passed suites: %d, want 2, and none failed", n)
+			}
+			if !strings.Contains(out, "[none] integrity") || strings.Count(out, " locked\n") != 1 || !strings.Contains(out, "dev_mem locked\n") {
+				t.Error("the suite changed what is locked")
+			}
+			var bugs []string
+			for _, line := range strings.Split(out, "\n") {
+				_, text, _ := strings.Cut(line, "] ")
+				if (strings.HasPrefix(text, "WARNING: ") || strings.HasPrefix(text, "BUG: ")) && !strings.Contains(text, " lockdown_is_locked_down+") {
+					bugs = append(bugs, text)
+				}
+			}
+			if n := strings.Count(out, " lockdown_is_locked_down+"); len(bugs) > 0 || n < 4 {
+				t.Errorf("the kernel reported %q, and mentions the hook %d times, in four warnings at least", bugs, n)
+			}
+			// Nothing is reported while the probes of lockdown's files run, either.
+			m := boot(t, forReal(t, plan.Selection{Kernels: []string{"kunit"}, Arches: []string{a}, Settings: []string{"dev_mem@boot", "integrity@runtime"}, Scenarios: []string{"securityfs"}}))
+			if !m.AsExpected() {
+				dump(t, m)
+				t.Errorf("not as expected; reports: %q", m.Splats())
+			}
+		})
 	}
 }
 
