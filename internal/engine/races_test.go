@@ -55,6 +55,8 @@ func TestRacesForReal(t *testing.T) {
 		{"stock@6.12", "", []lockdown.Race{twoLevels}, true},
 		{"posted", "", []lockdown.Race{twoReasonsPosted}, true},
 		{"stock@6.12", "../../kernels/patches/race", []lockdown.Race{twoLevels, halfLevel}, false},
+		{"bitmap", "", []lockdown.Race{twoLevels, halfLevel, twoReasons}, false},
+		{"bitmap", "testdata/mutants/half-level.patch", []lockdown.Race{halfLevel}, true}, // with a wider window
 	} {
 		t.Run(tc.kernel+tc.series, func(t *testing.T) {
 			sel := plan.Selection{Kernels: []string{tc.kernel}, Arches: []string{"arm64"}}
