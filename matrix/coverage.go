@@ -86,6 +86,7 @@ func Cover(target Target, results []Result) Coverage {
 type counting struct {
 	coverage Coverage
 	version  string
+	calls    map[string]bool     // the file:function in the source that have a call
 	at       map[string]*Covered // by the kernel's name of the site
 	met      map[string]bool     // "PROBE CALL": the probe reached the call
 	allowed  map[string]bool     // probes whose act was allowed once: they must have reached their site
@@ -94,7 +95,10 @@ type counting struct {
 }
 
 func newCounting(target Target) *counting {
-	n := &counting{version: target.Version, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}, passed: map[string]bool{}, denied: map[string]bool{}}
+	n := &counting{version: target.Version, calls: map[string]bool{}, coverage: Coverage{Kernel: target.Kernel, Arch: target.Arch}, at: map[string]*Covered{}, met: map[string]bool{}, allowed: map[string]bool{}, passed: map[string]bool{}, denied: map[string]bool{}}
+	for _, s := range target.Sites.Source {
+		n.calls[s.Where()] = true
+	}
 	c := &n.coverage
 	for _, s := range target.Sites.Present {
 		if i := slices.IndexFunc(c.Sites, func(o Covered) bool { return sameCall(o.Site, s) }); i >= 0 {
@@ -184,11 +188,12 @@ func (n *counting) classify(whyNotReached func(call string) string) {
 	}
 }
 
-// rows are all rows as they hold for the kernel's version.
+// rows are all rows as they hold for the kernel's version, with the call sites that
+// its source has.
 func (n *counting) rows() []scenarios.Row {
 	rows := scenarios.Rows()
 	for i := range rows {
-		rows[i] = rows[i].In(n.version)
+		rows[i] = rows[i].Of(scenarios.Kernel{Version: n.version, Calls: n.calls})
 	}
 	return rows
 }
