@@ -78,7 +78,7 @@ func TestModulesOfReadyKernel(t *testing.T) {
 	}
 }
 
-// What cannot work is said before a guest boots.
+// The lab reports what cannot work before a guest boots.
 func TestModulesThatCannotWork(t *testing.T) {
 	const need = "CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=m\n"
 	other := bytes.Replace(ko(t, "virtio_console", "", true), []byte("6.1.0-test"), []byte("6.1.0-Test"), 1)
