@@ -99,14 +99,14 @@ func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) 
 
 // carry puts modules into the guest, in order.
 func (l *loadable) carry(k *kernel, list []modules.Module) error {
+	if len(list) > 999 {
+		return errors.New("too many modules") // their names would not be in order
+	}
 	for i, m := range list {
 		if release := k.built.Release; release != "" && m.Release() != release {
 			return fmt.Errorf("kernel %s is %s, and its modules are those of %s: give the modules of that kernel", k.build.Kernel.Name, release, m.Release())
 		}
 		l.files[path.Join(guestproto.ModulesDir, fmt.Sprintf("%03d-%s.ko", i, m.Name))] = m.Data
-	}
-	if len(list) > 999 {
-		return errors.New("too many modules") // their names would not be in order
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -182,14 +181,4 @@ func (o *order) visit(name, neededBy string) error {
 	o.state[name] = visited
 	o.list = append(o.list, m)
 	return nil
-}
-
-// Names lists the modules of the tree, in order.
-func (t *Tree) Names() []string {
-	var names []string
-	for name := range t.files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -37,7 +37,7 @@ type debImage struct {
 // in: before Debian's 6.19 all is in linux-image-RELEASE.
 var debParts = []string{"linux-image-", "linux-binary-", "linux-modules-", "linux-base-"}
 
-// debKernel are the files of a kernel's packages that the lab does not need.
+// debIgnored are directories of a kernel's packages that the lab does not need.
 var debIgnored = []string{"usr/share", "usr/lib/linux", "etc"}
 
 // fetchDebian downloads a ready kernel: from the apt sources that the machine is
