@@ -31,6 +31,7 @@ type judgedRow struct {
 	Setup                bool                  // it begins before the lock
 	Machine              scenarios.MachineKind // decides whether its variants run
 	Exclusive            bool                  // decides whether its variants run
+	Once                 bool                  // decides whether its variants run
 }
 
 // RowsDigest is a digest (sha256, hex) of the rows of the tables that the
@@ -50,7 +51,7 @@ func rowsDigest(rows []scenarios.Row) string {
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
 			ID: r.ID, Call: r.Call, Reason: r.Reason, Expect: r.Expect.String(), Source: r.Source, Site: r.Site, Moved: r.Moved, Instead: r.Instead, Only: r.Only, Needs: r.Needs, Since: r.Since, Until: r.Until, Conditions: r.Conditions,
-			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive,
+			ShadowedBy: r.ShadowedBy, CheckedAtBoot: r.CheckedAtBoot, AbsentIfLockedAtBoot: r.AbsentIfLockedAtBoot, Setup: r.Setup != nil, Machine: r.Machine, Exclusive: r.Exclusive, Once: r.Once,
 		})
 		if err != nil { // strings, bools and lists of them always encode
 			panic(err)

@@ -64,5 +64,6 @@ func effectCases(t *testing.T) (cases []judgeCase) {
 		guest := Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}
 		cases = append(cases, judgeCase{tc.name, evidence{row: tc.row, guest: guest, control: tc.control, observed: tc.seen}, tc.want})
 	}
-	return cases
+	acts := Guest{Arch: "x86_64", Setting: setting(t, "integrity"), ActsOnly: true}
+	return append(cases, judgeCase{"a guest that runs no variants", evidence{row: checked, guest: acts, control: reached, observed: looked(named, nothing)}, Enforced})
 }

@@ -335,7 +335,7 @@ func (e *evidence) abi() bool { return e.row.Expect == scenarios.ABI }
 // locked and must therefore be denied here; none if the probe's own reason is
 // not locked.
 func (e *evidence) reaching() (list []scenarios.Variant) {
-	if e.control == nil || e.observed == nil || !e.row.Varies(e.guest.Setting) || !e.guest.Setting.Locks(e.row.Reason) || e.row.DeniedLater {
+	if e.control == nil || e.observed == nil || e.guest.ActsOnly || !e.row.Varies(e.guest.Setting) || !e.guest.Setting.Locks(e.row.Reason) || e.row.DeniedLater {
 		return nil
 	}
 	for _, v := range e.control.Variants {

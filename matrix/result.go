@@ -125,6 +125,7 @@ type Guest struct {
 	Append    string `json:",omitempty"` // kernel arguments after those of the lab
 	Shuffle   uint64 `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
 	Sample    bool   `json:",omitempty"` // it runs scenarios.Sample of the plan's probes, and not all of them
+	ActsOnly  bool   `json:",omitempty"` // it runs no variants of the acts, because another guest of the plan has the same level and does
 }
 
 // Probes lists those of the plan's probes that the guest runs.

@@ -35,7 +35,7 @@ func liftedScenario() Scenario {
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: p.name, Call: p.call + ", then " + strings.Join(liftedActs, ", "), Reason: "debugfs"},
 			Where:    Where{Site: "fs/debugfs/file.c:debugfs_locked_down", Needs: append([]string{"CONFIG_DEBUG_FS"}, p.needs...)},
-			Schedule: Schedule{Machine: p.machine, AltersLock: true, Lines: 2 * len(liftedActs)},
+			Schedule: Schedule{Machine: p.machine, AltersLock: true, Once: true, Lines: 2 * len(liftedActs)},
 			Act: Act{Do: func(ctx context.Context, env Env) Report {
 				if r := p.lift(ctx); r.Outcome != Allowed {
 					return r

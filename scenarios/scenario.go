@@ -87,6 +87,10 @@ type Schedule struct {
 	// AltersLock is set if the probe changes what is locked. It then runs last.
 	AltersLock bool
 
+	// Once is set if the act has no variants: it takes long, and does acts that
+	// have variants in probes of their own.
+	Once bool
+
 	// Machine names the kind of machine the probe needs; empty: the plain one.
 	Machine MachineKind
 

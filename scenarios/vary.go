@@ -16,7 +16,7 @@ import (
 // What is refused since the boot has no variants, and a machine that is stopped
 // or used up has none either.
 func (r Row) Varies(s lockdown.Setting) bool {
-	return r.Expect == Checked && r.Do != nil && !r.Exclusive && !r.CheckedAtBoot && r.Machine != Debugger &&
+	return r.Expect == Checked && r.Do != nil && !r.Once && !r.Exclusive && !r.CheckedAtBoot && r.Machine != Debugger &&
 		(!s.Locked() || s.Locks(r.Reason)) && !r.DeniedAtBoot(s)
 }
 

@@ -44,6 +44,9 @@ func newPlan() *cobra.Command {
 				if g.Sample {
 					note = fmt.Sprintf("  (%s)", report.Count(len(g.Probes(p.Probes)), "probe"))
 				}
+				if g.ActsOnly {
+					note = "  (acts without variants)"
+				}
 				fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
 			}
 			in := "in each"

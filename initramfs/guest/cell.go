@@ -271,7 +271,7 @@ func (r *cellRun) actAndVary(ctx context.Context, i int) error {
 // and have their lines.
 func (r *cellRun) varyLate(ctx context.Context, from, to int) error {
 	for i := from; i < to; i++ {
-		if !r.rows[i].Varies(r.req.Setting) {
+		if !r.varies(i) {
 			continue
 		}
 		c, err := r.machine.child(r.rows[i].ID, taskVary, &r.req)
@@ -315,9 +315,12 @@ func (r *cellRun) varyElsewhere(ctx context.Context, i int) []scenarios.Variant 
 	return list
 }
 
+// varies reports whether a row's variants run.
+func (r *cellRun) varies(i int) bool { return !r.req.ActsOnly && r.rows[i].Varies(r.req.Setting) }
+
 // taskOf is what the child of a row does.
 func (r *cellRun) taskOf(i int) task {
-	if r.counting && r.rows[i].Varies(r.req.Setting) {
+	if r.counting && r.varies(i) {
 		return taskActVary
 	}
 	return taskAct

@@ -10,6 +10,22 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
+// TestActsOnly: a request may ask for the acts alone.
+func TestActsOnly(t *testing.T) {
+	for _, counts := range []bool{true, false} {
+		l := &lab{deny: map[string]bool{"vary/a": true}, counts: counts}
+		var in, out bytes.Buffer
+		req := guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"vary/a", "free/b"}, ActsOnly: true,
+			Setting: lockdown.Setting{Level: lockdown.Integrity, Via: lockdown.Runtime}}
+		if err := vport.Write(&in, &req); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.run(&out).answer(t.Context(), &in); err != nil || !slices.Equal(l.ran, req.Probes) {
+			t.Errorf("counts %v: ran %q, want the two acts: %v", counts, l.ran, err)
+		}
+	}
+}
+
 // TestVariants: on a kernel that counts, variants run beside their act, and on
 // another one after all acts, because their denials use up the lines of the log.
 // A probe that changes what is locked comes after all of them.

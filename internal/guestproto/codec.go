@@ -131,6 +131,7 @@ func request(c *vport.Codec, r *Request) {
 	vport.Number(c, &scale)
 	r.Scale = math.Float64frombits(scale)
 	vport.Bool(c, &r.Timing)
+	vport.Bool(c, &r.ActsOnly)
 	vport.List(c, &r.Sequence, op)
 	vport.List(c, &r.Races, race)
 	vport.Text(c, &r.Mutant)

@@ -31,7 +31,7 @@ func seeds(t testing.TB) []vport.Message {
 	check := scenarios.Check{Site: "f+0x1/0x2", Label: "/dev/mem,kmem,port", Comm: "ldp-0001", Checks: 2, Denials: 1}
 	result := scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: "open() = EPERM", Why: "why", Effect: scenarios.Nothing, Look: "read() = 0", Stuck: true, Ops: []lockdown.Op{op}}
 	return []vport.Message{
-		&Request{Version: vport.Version, Interface: lockdown.Bitmap, Setting: setting, Probes: []string{"a/b", ""}, Scale: math.Pi, Timing: true, Sequence: []lockdown.Op{op}, Races: []lockdown.Race{{Writers: []lockdown.RaceWriter{{File: lockdown.LevelFile, Data: "integrity", Act: "/dev/mem"}}, Watch: []string{"/proc/kcore"}, Make: "/x", Rounds: 1, Enough: 2}}, Mutant: "allow f+0x1/0x2"},
+		&Request{Version: vport.Version, Interface: lockdown.Bitmap, Setting: setting, Probes: []string{"a/b", ""}, Scale: math.Pi, Timing: true, ActsOnly: true, Sequence: []lockdown.Op{op}, Races: []lockdown.Race{{Writers: []lockdown.RaceWriter{{File: lockdown.LevelFile, Data: "integrity", Act: "/dev/mem"}}, Watch: []string{"/proc/kcore"}, Make: "/x", Rounds: 1, Enough: 2}}, Mutant: "allow f+0x1/0x2"},
 		&Request{Off: true},
 		&Frame{Seq: 0, State: &State{When: WhenBoot, Release: "6.12", Version: "#1", Machine: "x86_64", Cmdline: "quiet\n", LSM: "lockdown", Level: "[none]\n", Reasons: "r", Counts: true, Checks: []scenarios.Check{check}, Log: []string{"l"}, Splats: []string{"BUG: s"}, Errors: []string{"e"}, Marks: []scenarios.Mark{{Name: MarkReady, NS: -1}}}},
 		&Frame{Seq: 1, Observation: &scenarios.Observation{Probe: "a/b", Report: result, Comm: "ldp-0001", Log: []string{"l"}, Checks: []scenarios.Check{check}, Runs: 3, StartNS: 1, Duration: 2}},

@@ -24,6 +24,7 @@ type Request struct {
 	Probes    []string           // IDs, in the order in which they run
 	Scale     float64            // multiplies the guest's limits; not positive: 1
 	Timing    bool               // the first state has the marks of the kernel's log
+	ActsOnly  bool               // run no variants of the acts
 	Sequence  []lockdown.Op      // run after the probes; see lockdown.CheckSequence
 	Races     []lockdown.Race    // run after the sequence; see lockdown.CheckRace
 	Mutant    string             // command for the lab series' mutate file, written before the setting is locked

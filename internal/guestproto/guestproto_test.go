@@ -105,6 +105,7 @@ func TestRoundTrip(t *testing.T) {
 				Probes:    rapid.SliceOf(rapid.String()).Draw(t, "probes"),
 				Scale:     rapid.Float64().Draw(t, "scale"),
 				Timing:    rapid.Bool().Draw(t, "timing"),
+				ActsOnly:  rapid.Bool().Draw(t, "acts only"),
 				Sequence:  rapid.SliceOf(rapid.Make[lockdown.Op]()).Draw(t, "script"),
 				Mutant:    rapid.String().Draw(t, "mutant"),
 			}

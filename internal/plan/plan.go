@@ -150,7 +150,8 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 			return nil, err
 		}
 		for i := range guests {
-			guests[i].Sample = sample && guests[i].Setting.Level == lockdown.None && len(guests[i].Setting.Reasons) > 0
+			guests[i].Sample = sample && len(guests[i].Setting.Reasons) > 0
+			guests[i].ActsOnly = sample && slices.Contains(actsOnly, guests[i].Setting.String())
 		}
 		p.Guests = append(p.Guests, guests...)
 	}
@@ -223,6 +224,12 @@ func DefaultSettings(k lockdown.Interface, archName string, probes []string) []l
 	}
 	return settings
 }
+
+// actsOnly are the default settings whose guests run no variants of the acts. Each
+// level is locked both at boot and at run time. The checks do not tell these apart,
+// so the variants of each level run in one of its guests, and in one guest of each
+// delivery.
+var actsOnly = []string{"confidentiality@boot", "integrity@runtime"}
 
 // checkedAtBoot are the reasons that the kernel checks while it boots, and whose
 // lock it meets there only if it comes from the command line.

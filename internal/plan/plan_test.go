@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 )
 
 func tables(t testing.TB) *kernels.Tables {
@@ -48,6 +49,21 @@ func TestDefaultPlan(t *testing.T) {
 			if !have["bitmap/"+arch+"/"+s] {
 				t.Errorf("no guest for bitmap/%s/%s", arch, s)
 			}
+		}
+	}
+	// The variants of each level run in a guest, and those of each delivery.
+	var acts []string
+	for _, g := range p.Guests {
+		if g.ActsOnly {
+			acts = append(acts, g.Arch+" "+g.Setting.String())
+		}
+	}
+	if want := []string{"x86_64 confidentiality@boot", "x86_64 integrity@runtime", "arm64 confidentiality@boot", "arm64 integrity@runtime"}; !slices.Equal(acts, want) {
+		t.Errorf("guests without variants: %q, want %q", acts, want)
+	}
+	for _, sel := range []Selection{{AllProbes: true}, {Settings: []string{"integrity@runtime"}}, {Scenarios: []string{"msr"}}} {
+		if slices.ContainsFunc(mustPlan(t, sel).Guests, func(g matrix.Guest) bool { return g.ActsOnly }) {
+			t.Errorf("%+v: a guest leaves out the variants", sel)
 		}
 	}
 	if have["bitmap/arm64/msr@runtime"] {

@@ -13,7 +13,7 @@ import (
 // Version is the version of the protocol: of the preamble, of requests and of
 // frames. Host and guest program are built from one tree, so a difference is an
 // error and not negotiated.
-const Version uint8 = 3
+const Version uint8 = 4
 
 // Name is the name of the virtio-serial port, which a guest finds in
 // /sys/class/virtio-ports/*/name.
