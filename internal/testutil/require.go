@@ -19,15 +19,20 @@ const requireEnv = "LDLAB_REQUIRE"
 // words are what a test may need, and where it comes from.
 var words = map[string]string{
 	"apt-get":  "Debian package apt",
+	"bzip2":    "Debian package bzip2",
 	"dpkg-deb": "Debian package dpkg",
 	"gcc":      "Debian package gcc",
 	"git":      "Debian package git",
+	"gzip":     "Debian package gzip",
 	"kernels":  "ldlab build",
+	"lz4":      "Debian package lz4",
 	"make":     "Debian package make",
 	"openssl":  "Debian package openssl",
 	"qemu":     "ldlab doctor --packages lists the Debian packages; make test sets LDLAB_TEST_KERNEL_*",
 	"sbverify": "Debian package sbsigntool",
 	"tar":      "Debian package tar",
+	"xz":       "Debian package xz-utils",
+	"zstd":     "Debian package zstd",
 }
 
 // Require ends the test if lack is not nil: the test needs what the word names,

@@ -2,7 +2,6 @@ package modules
 
 import (
 	"bytes"
-	"compress/gzip"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -10,34 +9,17 @@ import (
 	"os"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
-
 	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/kernels/internal/unpack"
 )
 
 // maxModule is the size in bytes of the largest module that is read, unpacked.
 // Distributions ship graphics drivers of some 30 MiB.
 const maxModule = 128 << 20
 
-// A packing is a way in which a module is compressed (scripts/Makefile.modinst, v6.12).
-type packing struct {
-	suffix string
-	open   func(io.Reader) (io.Reader, error)
-}
-
-var packings = []packing{
-	{"", func(r io.Reader) (io.Reader, error) { return r, nil }},
-	{".xz", func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) }},
-	{".gz", func(r io.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
-	{".zst", func(r io.Reader) (io.Reader, error) {
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxModule))
-		if err != nil {
-			return nil, err
-		}
-		return d.IOReadCloser(), nil
-	}},
-}
+// packings are the ways in which a module is compressed, by what follows .ko in its
+// file's name (scripts/Makefile.modinst, v6.12).
+var packings = []struct{ suffix, format string }{{"", ""}, {".xz", "xz"}, {".gz", "gzip"}, {".zst", "zstd"}}
 
 // read reads the module in a file; the name is left empty.
 func read(file string) (Module, error) {
@@ -50,17 +32,7 @@ func read(file string) (Module, error) {
 		if !strings.HasSuffix(file, ".ko"+p.suffix) {
 			continue
 		}
-		r, err := p.open(f)
-		if err != nil {
-			return Module{}, strict.Error(err)
-		}
-		if c, ok := r.(io.Closer); ok {
-			defer c.Close()
-		}
-		data, err := io.ReadAll(io.LimitReader(r, maxModule+1))
-		if err == nil && len(data) > maxModule {
-			err = fmt.Errorf("it has more than %d MiB", maxModule>>20)
-		}
+		data, err := unpacked(f, p.format)
 		if err != nil {
 			return Module{}, strict.Error(err)
 		}
@@ -68,6 +40,18 @@ func read(file string) (Module, error) {
 		return m, strict.Error(err)
 	}
 	return Module{}, errors.New("its name does not end like that of a module")
+}
+
+// unpacked reads a file that is compressed, or is not if format is empty.
+func unpacked(r io.Reader, format string) ([]byte, error) {
+	if f, ok := unpack.Named(format); ok {
+		return f.Unpack(r, maxModule)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxModule+1))
+	if err == nil && len(data) > maxModule {
+		err = fmt.Errorf("it has more than %d MiB", maxModule>>20)
+	}
+	return data, err
 }
 
 // signatureMarker ends a module with a signature (MODULE_SIG_STRING in

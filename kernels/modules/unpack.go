@@ -23,9 +23,9 @@ func Unpack(ctx context.Context, name, to string) (dir string, err error) {
 	case info.IsDir():
 		return name, nil
 	case strings.HasSuffix(name, ".deb"):
-		err = unpack(ctx, name, "dpkg-deb", "dpkg", "-x", name, to)
+		err = runUnpacker(ctx, name, "dpkg-deb", "dpkg", "-x", name, to)
 	case strings.HasSuffix(name, ".rpm"):
-		err = unpack(ctx, name, "bsdtar", "libarchive-tools", "-x", "-f", name, "-C", to)
+		err = runUnpacker(ctx, name, "bsdtar", "libarchive-tools", "-x", "-f", name, "-C", to)
 	default:
 		err = fmt.Errorf("%s is neither a directory nor a package (.deb, .rpm)", name)
 	}
@@ -38,8 +38,8 @@ func Unpack(ctx context.Context, name, to string) (dir string, err error) {
 	return to, nil
 }
 
-// unpack runs a program of a Debian package.
-func unpack(ctx context.Context, name, program, pkg string, args ...string) error {
+// runUnpacker runs a program of a Debian package.
+func runUnpacker(ctx context.Context, name, program, pkg string, args ...string) error {
 	if _, err := exec.LookPath(program); err != nil {
 		return fmt.Errorf("unpack %s: find %s: install the Debian package %s", name, program, pkg)
 	}
