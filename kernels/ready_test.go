@@ -17,6 +17,8 @@ func bzImage(release string) string {
 	data := make([]byte, 1024)
 	data[0x1f1] = 1
 	copy(data[0x202:], "HdrS")
+	binary.LittleEndian.PutUint16(data[0x206:], 0x20f) // version of the boot protocol
+	data[0x236] = 1                                    // 64 bits
 	binary.LittleEndian.PutUint16(data[0x20e:], 0x100)
 	copy(data[0x300:], release+" (builder) #1\x00")
 	return string(data)
@@ -141,7 +143,7 @@ func TestReadyFails(t *testing.T) {
 		"debian:6.4": "no suite of the machine's Debian mirror has a package of such a kernel for amd64",
 		"debian:6.5": "fetch debian:6.5",
 		"debian:6.6": "the packages have 0 of boot/config-*",
-		"debian:6.7": "image is neither an ELF vmlinux nor a bzImage",
+		"debian:6.7": "it is no kernel image that the lab knows",
 	} {
 		cache := t.TempDir()
 		b := &Builder{Cache: cache}

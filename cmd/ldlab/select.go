@@ -19,7 +19,7 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	f.StringSliceVar(&sel.Arches, "arch", nil, "architecture (default all); may be repeated")
 	f.StringSliceVar(&sel.Series, "series", nil, "patch file, mbox or directory of patches to apply on top; may be repeated")
 	f.StringVar(&sel.Source, "source", "", "kernel source instead of the table's: apt:PACKAGE, upstream:SERIES, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
-	f.StringVar(&sel.Image, "image", "", "ready vmlinuz, vmlinux or Image to run instead")
+	f.StringVar(&sel.Image, "image", "", "ready vmlinuz, vmlinux, Image, EFI zboot image or UKI, also compressed, to run instead")
 	f.StringVar(&sel.Config, "config", "", "configuration that --image was built with")
 	f.StringVar(&sel.Sites, "sites", "", "file with the lockdown call sites of --image: sites.json of its build")
 	f.StringVar(&sel.Modules, "modules", "", "directory or package (.deb, .rpm) with the modules of --image")

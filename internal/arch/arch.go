@@ -158,8 +158,9 @@ const (
 	elfMachineX86_64 = 62
 )
 
-// checkX86 accepts an ELF vmlinux or a bzImage. The bzImage magic is "HdrS" at
-// 0x202 (Documentation/arch/x86/boot.rst, v6.12).
+// checkX86 accepts an ELF vmlinux or a bzImage with a 64-bit kernel
+// (XLF_KERNEL_64). The bzImage magic is "HdrS" at 0x202
+// (Documentation/arch/x86/boot.rst, v6.12).
 func checkX86(head []byte) error {
 	if bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64 {
 		if m := binary.LittleEndian.Uint16(head[elfMachineOffset:]); m != elfMachineX86_64 {
@@ -167,7 +168,11 @@ func checkX86(head []byte) error {
 		}
 		return nil
 	}
-	if len(head) >= 0x206 && bytes.Equal(head[0x202:0x206], []byte("HdrS")) {
+	if len(head) >= 0x238 && bytes.Equal(head[0x202:0x206], []byte("HdrS")) {
+		// xloadflags at 0x236, since version 2.12 of the boot protocol (at 0x206).
+		if binary.LittleEndian.Uint16(head[0x206:]) < 0x20c || head[0x236]&1 == 0 {
+			return fmt.Errorf("image is a bzImage for 32-bit x86")
+		}
 		return nil
 	}
 	return fmt.Errorf("image is neither an ELF vmlinux nor a bzImage")

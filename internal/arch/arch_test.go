@@ -15,9 +15,14 @@ func heads() map[string][]byte {
 	binary.LittleEndian.PutUint16(armELF[18:], 183)
 	bz := make([]byte, HeadSize)
 	copy(bz[0x202:], "HdrS")
+	bz32 := append([]byte(nil), bz...)
+	binary.LittleEndian.PutUint16(bz[0x206:], 0x20f)
+	bz[0x236] = 1
+	old := append([]byte(nil), bz...)
+	old[0x206] = 0x0b // 2.11 has no xloadflags
 	image := make([]byte, 64)
 	copy(image[56:], "ARM\x64")
-	return map[string][]byte{"vmlinux": elf, "arm64 vmlinux": armELF, "bzImage": bz, "Image": image, "empty": nil, "text": []byte("hello"),
+	return map[string][]byte{"vmlinux": elf, "arm64 vmlinux": armELF, "bzImage": bz, "32-bit bzImage": bz32, "old bzImage": old, "cut bzImage": bz[:0x236], "Image": image, "empty": nil, "text": []byte("hello"),
 		"gzip": append([]byte("\x1f\x8b"), make([]byte, 100)...), "cut vmlinux": elf[:20], "cut Image": image[:58]}
 }
 
@@ -31,6 +36,7 @@ func TestCheckImage(t *testing.T) {
 		{"arm64", "vmlinux", "image is for x86_64, not arm64"},
 		{"arm64", "bzImage", "image is for x86_64, not arm64"},
 		{"x86_64", "arm64 vmlinux", "machine 183"},
+		{"x86_64", "32-bit bzImage", "32-bit x86"}, {"x86_64", "old bzImage", "32-bit x86"}, {"x86_64", "cut bzImage", "neither"},
 		{"x86_64", "empty", "neither"}, {"arm64", "empty", "not an arm64 Image"},
 		{"x86_64", "text", "neither"}, {"x86_64", "gzip", "neither"}, {"arm64", "gzip", "not an arm64 Image"},
 		{"x86_64", "cut vmlinux", "neither"}, {"arm64", "cut Image", "not an arm64 Image"},

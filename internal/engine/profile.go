@@ -116,7 +116,7 @@ func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 		devices = append(devices, vm.Tables{Path: k.tables, At: scenarios.RSDPAt, Arg: scenarios.RSDPArg()})
 	}
 	return vm.Config{
-		Arch: k.build.Arch, Kernel: k.built.Image, Initrd: k.initrd,
+		Arch: k.build.Arch, Kernel: k.image(), Initrd: k.initrd,
 		Append: slices.Concat(s.KernelArgs(), probeArgs, strings.Fields(k.append)), Devices: devices,
 		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs,
 	}

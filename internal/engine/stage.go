@@ -13,6 +13,7 @@ import (
 
 	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/proc"
@@ -59,6 +60,7 @@ type kernel struct {
 	built  kernels.Built
 	initrd string
 
+	unwrapped string            // file of a kernel that was taken out of a ready image; empty: QEMU boots that itself
 	append    string            // kernel arguments after those of the lab
 	modules   map[string][]byte // files of the guest with the modules that it loads; see Stage.modules
 	variables string            // file of the EFI variables; empty: the architecture has no firmware of its own
@@ -198,6 +200,9 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	if k.built, err = s.buildKernel(ctx, build); err != nil {
 		return nil, err
 	}
+	if err := s.unwrap(ctx, k); err != nil {
+		return nil, err
+	}
 	if k.build.Arch.VariablesAt != 0 {
 		if k.variables, err = s.variables(ctx); err != nil {
 			return nil, err
@@ -238,12 +243,33 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	return k, nil
 }
 
+// unwrap puts a kernel that was taken out of a ready image into a file that QEMU
+// boots.
+func (s *Stage) unwrap(ctx context.Context, k *kernel) (err error) {
+	if k.built.Unwrapped == "" {
+		return nil
+	}
+	if k.unwrapped, err = s.keep(ctx, cache.Images, "kernel-%x.image", k.built.Kernel); err != nil {
+		return fmt.Errorf("store kernel of %s: %w", k.built.Image, err)
+	}
+	s.note("%s is a %s: the kernel in it is booted; its sha256 in the results is that of the file as given", k.built.Image, k.built.Unwrapped)
+	return nil
+}
+
+// image is the file that QEMU boots.
+func (k *kernel) image() string {
+	if k.unwrapped != "" {
+		return k.unwrapped
+	}
+	return k.built.Image
+}
+
 // howKnown is how the reasons of a ready image could be known.
 func howKnown(b kernels.Built) string {
 	if b.Provenance.Key != "" {
 		return ""
 	}
-	return "; an image that is not compressed, or --sites, shows them"
+	return "; an image that the lab can decompress, or --sites, shows them"
 }
 
 // configOf returns the values of the configuration symbols that rows depend on;

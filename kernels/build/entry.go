@@ -38,6 +38,8 @@ type Built struct {
 	Arch       *arch.Arch
 	Interface  lockdown.Interface
 	Image      string            // file
+	Kernel     []byte            // of a ready image: what QEMU boots, if that was taken out of the file; nil: the file
+	Unwrapped  string            // of a ready image: what Kernel was taken out of; see image.Image
 	Config     string            // file; empty if that of a ready image is not known
 	Files      map[string]string // other files, by name: KexecUnsigned, ModuleSigned, ..., System.map, build.log
 	Modules    string            // of a ready image: directory or package with its modules; empty if there is none
@@ -72,7 +74,7 @@ func OfImage(i image.Image) Built {
 	return Built{
 		Files: files,
 		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
-		Modules: i.Modules, Ready: true, Release: i.Release, reasons: i.Reasons,
+		Kernel: i.Kernel, Unwrapped: i.Unwrapped, Modules: i.Modules, Ready: true, Release: i.Release, reasons: i.Reasons,
 		Provenance: Provenance{
 			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
 		},
@@ -96,7 +98,7 @@ type Provenance struct {
 	LabKey       string // SHA-256 of the certificate that the kernel trusts
 	Recipe       string // version of the builder
 	Key          string // of everything above: name of the result in the cache
-	ImageSHA256  string
+	ImageSHA256  string // of the image; of the file as the user gave it, for a ready image
 }
 
 // SeriesUsed is a series as it was applied.

@@ -23,9 +23,15 @@ import (
 
 // An Image is a ready kernel image.
 type Image struct {
-	Path   string
+	Path   string // file as the user gave it
 	Arch   *arch.Arch
-	SHA256 string
+	SHA256 string // of that file, whatever the kernel was taken out of
+
+	// Kernel is what QEMU boots, if that is not the file itself: it was taken out of
+	// the file. Unwrapped says out of what: "UKI (its section .linux), in that EFI
+	// zboot image (gzip)"; empty: QEMU boots the file.
+	Kernel    []byte
+	Unwrapped string
 
 	ConfigPath   string         // its configuration; empty if that is not known
 	Config       kconfig.Config // nil if that is not known
@@ -40,24 +46,16 @@ type Image struct {
 
 // Open reads a ready kernel image for an architecture, its configuration and its
 // lockdown call sites (both may be empty: not known). If the architecture is
-// nil, the image's header decides. Errors begin with "read image", "check
+// nil, the image's header decides. The kernel is taken out of what QEMU cannot boot:
+// EFI zboot images, UKIs, compressed files. Errors begin with "read image", "check
 // image", "read config" or "read call sites".
 func Open(image string, a *arch.Arch, config, sites string) (Image, error) {
-	if a == nil {
-		var err error
-		if a, err = archOf(image); err != nil {
-			return Image{}, err
-		}
-	}
-	if err := Check(image, a); err != nil {
+	i, err := openImage(image, a)
+	if err != nil {
 		return Image{}, err
 	}
-	s, err := host.SumFile(image)
-	if err != nil {
-		return Image{}, fmt.Errorf("read image: %w", err)
-	}
-	i := Image{Path: image, Arch: a, SHA256: s, ConfigPath: config, Interface: lockdown.Upstream, Reasons: reasonsOf(image), Release: releaseOf(image)}
 	if config != "" {
+		i.ConfigPath = config
 		if i.Config, err = kconfig.ReadFile(config); err != nil {
 			return Image{}, err
 		}
@@ -75,6 +73,59 @@ func Open(image string, a *arch.Arch, config, sites string) (Image, error) {
 		i.Interface = lockdown.Bitmap
 	}
 	return i, nil
+}
+
+// openImage reads an image, and what it shows of itself.
+func openImage(image string, a *arch.Arch) (Image, error) {
+	f, c, err := openFile(image)
+	if err != nil {
+		return Image{}, fmt.Errorf("read image: %w", err)
+	}
+	defer f.Close()
+	bad := func(err error) (Image, error) {
+		return Image{}, strict.Error(fmt.Errorf("check image %s: %w", image, err))
+	}
+	if c, err = unwrap(c, maxUnwrapped); err != nil {
+		return bad(err)
+	}
+	in := strings.Join(c.how, ", in that ")
+	if a == nil {
+		a, err = archOf(c)
+	}
+	if err == nil {
+		err = check(c, a)
+	}
+	if err != nil && in != "" {
+		err = fmt.Errorf("in its %s: %w", in, err)
+	}
+	if err != nil {
+		return bad(err)
+	}
+	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(c), Release: releaseOf(c)}
+	if i.SHA256, err = host.SumFile(image); err == nil && in != "" {
+		i.Kernel, err = io.ReadAll(c.reader())
+	}
+	if err != nil {
+		return Image{}, fmt.Errorf("read image: %w", err)
+	}
+	return i, nil
+}
+
+// openFile opens a file as the content of an image. The caller closes it.
+func openFile(name string) (*os.File, content, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, content{}, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", name)
+	}
+	if err != nil {
+		f.Close()
+		return nil, content{}, err
+	}
+	return f, content{f, info.Size(), nil}, nil
 }
 
 // checkSites reads a file of call sites and returns its SHA-256.
@@ -95,53 +146,55 @@ func checkSites(file string) (string, error) {
 	return host.SumFile(file)
 }
 
-// archOf returns the architecture of an image, by its header.
-func archOf(image string) (*arch.Arch, error) {
-	head, err := host.ReadHead(image, arch.HeadSize)
+// archOf returns the architecture of a kernel, by its header.
+func archOf(c content) (*arch.Arch, error) {
+	head, err := c.head()
 	if err != nil {
-		return nil, fmt.Errorf("read image: %w", err)
+		return nil, err
 	}
 	for _, a := range arch.All() {
 		if a.CheckImage(head) == nil {
 			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("check image %s: it is for none of %s", image, strings.Join(arch.Names(), ", "))
+	return nil, fmt.Errorf("it is %s", describe(head))
 }
 
 // Check reports why a file is no whole image for the architecture. Errors begin
 // with "read image" or "check image".
 func Check(image string, a *arch.Arch) error {
-	f, err := os.Open(image)
+	f, c, err := openFile(image)
 	if err != nil {
 		return fmt.Errorf("read image: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("read image: %w", err)
-	}
-	if err := check(f, info.Size(), a); err != nil {
+	if err := check(c, a); err != nil {
 		return strict.Error(fmt.Errorf("check image %s: %w", image, err))
 	}
 	return nil
 }
 
-// check is Check of a file of a size in bytes.
-func check(r io.ReaderAt, size int64, a *arch.Arch) error {
-	head, err := io.ReadAll(io.NewSectionReader(r, 0, arch.HeadSize))
+// check is Check of what nothing is to be taken out of.
+func check(c content, a *arch.Arch) error {
+	head, err := c.head()
 	if err != nil {
 		return err
 	}
 	if err := a.CheckImage(head); err != nil {
-		return err
+		if isKernel(head) {
+			return err
+		}
+		return fmt.Errorf("it is %s", describe(head))
 	}
-	need, err := imageSize(r, head)
+	need, err := imageSize(c, head)
 	if err != nil {
 		return err
 	}
-	if size < need {
-		return fmt.Errorf("it is truncated: %d bytes, and its header needs %d", size, need)
+	if c.size < need {
+		return fmt.Errorf("it is truncated: %d bytes, and its header needs %d", c.size, need)
+	}
+	if bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+		return checkPVH(c)
 	}
 	return nil
 }
@@ -150,7 +203,7 @@ func check(r io.ReaderAt, size int64, a *arch.Arch) error {
 // header does not have it.
 func imageSize(r io.ReaderAt, head []byte) (int64, error) {
 	switch {
-	case bytes.HasPrefix(head, []byte("\x7fELF")):
+	case bytes.HasPrefix(head, []byte(elf.ELFMAG)):
 		return elfSize(r)
 	case len(head) >= 0x206 && string(head[0x202:0x206]) == "HdrS":
 		// Documentation/arch/x86/boot.rst, v6.12: setup_sects at 0x1f1 in
@@ -179,6 +232,44 @@ func elfSize(r io.ReaderAt) (int64, error) {
 		end = max(end, p.Off+p.Filesz)
 	}
 	return int64(end), nil
+}
+
+// checkPVH reports why QEMU does not boot a whole ELF file: it starts one where the
+// kernel's note for that says (XEN_ELFNOTE_PHYS32_ENTRY in arch/x86/platform/pvh/head.S,
+// v6.12). debug/elf reads no notes: each has the lengths of its name and of its data,
+// its type, and these two, padded to 4 bytes.
+func checkPVH(r io.ReaderAt) error {
+	const maxNotes, entry = 1 << 20, 18
+	f, err := elf.NewFile(r)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Type == elf.ET_REL {
+		return errors.New("it is an object file or a module")
+	}
+	pad := func(n uint32) int64 { return (int64(n) + 3) &^ 3 }
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_NOTE {
+			continue
+		}
+		data, err := io.ReadAll(io.LimitReader(p.Open(), maxNotes))
+		if err != nil {
+			return err
+		}
+		for len(data) >= 12 {
+			name := f.ByteOrder.Uint32(data)
+			size := 12 + pad(name) + pad(f.ByteOrder.Uint32(data[4:]))
+			if size > int64(len(data)) {
+				break
+			}
+			if f.ByteOrder.Uint32(data[8:]) == entry && string(data[12:12+name]) == "Xen\x00" {
+				return nil
+			}
+			data = data[size:]
+		}
+	}
+	return errors.New("it is a vmlinux without a PVH note (CONFIG_PVH=n), which QEMU does not boot: give arch/x86/boot/bzImage of the same build")
 }
 
 // peSize is the end of the last section of an image with an EFI stub, which

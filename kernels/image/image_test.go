@@ -93,7 +93,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestOpenImageELF(t *testing.T) {
-	elf := smallELF()
+	elf := smallELF(18)
 	file := filepath.Join(t.TempDir(), "vmlinux")
 	write(t, file, string(elf))
 	a := arch.All()[0]
@@ -113,8 +113,9 @@ func TestOpenImageELF(t *testing.T) {
 	}
 }
 
-// smallELF is an x86-64 executable with a segment of 100 bytes at its end.
-func smallELF() []byte {
+// smallELF is an x86-64 executable with a segment of 100 bytes at its end, which has
+// a note of Xen's of a type: 18 is PVH's entry.
+func smallELF(note uint32) []byte {
 	elf := make([]byte, 64+56+100)
 	copy(elf, "\x7fELF\x02\x01\x01")
 	le := binary.LittleEndian
@@ -125,16 +126,26 @@ func smallELF() []byte {
 	le.PutUint16(elf[52:], 64)  // size of this header
 	le.PutUint16(elf[54:], 56)  // size of a program header
 	le.PutUint16(elf[56:], 1)   // number of them
-	le.PutUint32(elf[64:], 1)   // loaded
+	le.PutUint32(elf[64:], 4)   // notes
 	le.PutUint64(elf[72:], 120) // from
 	le.PutUint64(elf[96:], 100) // so many bytes
+	first := elf[120:]          // a note of somebody else's, with names and data that are padded
+	le.PutUint32(first, 4)
+	le.PutUint32(first[4:], 5)
+	le.PutUint32(first[8:], 18)
+	copy(first[12:], "GNU\x00")
+	xen := first[24:]
+	le.PutUint32(xen, 4)
+	le.PutUint32(xen[4:], 4)
+	le.PutUint32(xen[8:], note)
+	copy(xen[12:], "Xen\x00")
 	return elf
 }
 
 // FuzzCheck reads anything as an image. What is whole is not whole without its
 // last byte that the header needs, and stays whole with more bytes.
 func FuzzCheck(f *testing.F) {
-	f.Add(smallELF())
+	f.Add(smallELF(18))
 	f.Add([]byte("MZ"))
 	key, cert := testKey(f)
 	for _, a := range arch.All() {
@@ -145,12 +156,12 @@ func FuzzCheck(f *testing.F) {
 		f.Add(whole)
 		f.Add(signed)
 	}
-	huge := smallELF()
+	huge := smallELF(18)
 	binary.LittleEndian.PutUint64(huge[96:], 1<<63) // a segment that ends before it starts
 	f.Add(huge)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, a := range arch.All() {
-			err := check(bytes.NewReader(data), int64(len(data)), a)
+			err := check(contentOf(data), a)
 			if err != nil {
 				continue
 			}
@@ -158,10 +169,10 @@ func FuzzCheck(f *testing.F) {
 			if err != nil || need > int64(len(data)) || need < 0 {
 				t.Errorf("%s: %d bytes were taken, and %d are needed; %v", a.Name, len(data), need, err)
 			}
-			if need > arch.HeadSize && check(bytes.NewReader(data[:need-1]), need-1, a) == nil {
+			if need > arch.HeadSize && check(contentOf(data[:need-1]), a) == nil {
 				t.Errorf("%s: it is whole without its last byte", a.Name)
 			}
-			if err := check(bytes.NewReader(append(bytes.Clone(data), 0)), int64(len(data))+1, a); err != nil {
+			if err := check(contentOf(append(bytes.Clone(data), 0)), a); err != nil {
 				t.Errorf("%s: with one more byte: %v", a.Name, err)
 			}
 		}

@@ -2,29 +2,32 @@ package image
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"io"
-	"os"
 
+	"github.com/ldlab/ldlab/kernels/internal/unpack"
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// maxKernel bounds what is read of an image, compressed or not, in bytes.
-const maxKernel = 1 << 30
+// maxKernel bounds what is read of a kernel to find its texts, in bytes.
+const maxKernel = 256 << 20
 
-// reasonsOf lists those of the lab's reasons whose texts an image has; nil if it
-// does not show its texts, because it is compressed in another way than gzip, or has
-// no lockdown. Reasons that the lab does not know cannot be told from other texts.
-func reasonsOf(file string) lockdown.KernelReasons {
-	data, err := readBounded(file)
+// reasonsOf lists those of the lab's reasons whose texts a kernel has; nil if it
+// does not show its texts, because it is compressed in a way that the lab does not
+// undo, or has no lockdown. Reasons that the lab does not know cannot be told from
+// other texts.
+func reasonsOf(c content) lockdown.KernelReasons {
+	data, err := io.ReadAll(io.LimitReader(c.reader(), maxKernel))
 	if err != nil {
 		return nil
 	}
 	if payload := payloadOf(data); payload != nil {
-		if data = gunzip(payload); data == nil {
+		f, ok := unpack.Of(payload)
+		if !ok {
 			return nil
 		}
+		// What follows the kernel, its size, is no error of it.
+		data, _ = f.Unpack(bytes.NewReader(payload), maxKernel)
 	}
 	// A compiler may store a text as the end of a longer one, but each ends with a
 	// NUL. A kernel has all but a few of the texts, or it is none that shows them.
@@ -38,15 +41,6 @@ func reasonsOf(file string) lockdown.KernelReasons {
 		return nil
 	}
 	return list
-}
-
-func readBounded(file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxKernel))
 }
 
 // payloadOf is the compressed kernel in a bzImage; nil if it is none. Fields of the
@@ -66,15 +60,4 @@ func payloadOf(data []byte) []byte {
 		return []byte{}
 	}
 	return data[start:end]
-}
-
-// gunzip returns as much as can be decompressed; nil if that is nothing.
-func gunzip(data []byte) []byte {
-	r, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil
-	}
-	r.Multistream(false) // the kernel's size follows it
-	text, _ := io.ReadAll(io.LimitReader(r, maxKernel))
-	return text
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ldlab/ldlab/lockdown"
@@ -28,11 +26,7 @@ func TestReasonsOf(t *testing.T) {
 	binary.LittleEndian.PutUint32(bzImage[0x24c:], uint32(packed.Len())+4)
 	bzImage = append(append(bzImage, packed.Bytes()...), 1, 2, 3, 4) // the kernel's size
 	for name, data := range map[string][]byte{"vmlinux": kernel, "bzImage": bzImage} {
-		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		has := reasonsOf(file)
+		has := reasonsOf(contentOf(data))
 		if lacking := has.Lacking(); len(lacking) != 1 || lacking[0] != "xen_user_actions" {
 			t.Errorf("%s lacks %q", name, lacking)
 		}
@@ -41,11 +35,7 @@ func TestReasonsOf(t *testing.T) {
 	xz[1024] = 0xfd
 	cut := bytes.Clone(bzImage)[:1100]
 	for name, data := range map[string][]byte{"another compression": xz, "cut": cut, "no texts": []byte("\x7fELF"), "few texts": kernel[:200], "empty": nil} {
-		file := filepath.Join(t.TempDir(), "image")
-		if err := os.WriteFile(file, data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if has := reasonsOf(file); has != nil {
+		if has := reasonsOf(contentOf(data)); has != nil {
 			t.Errorf("%s: %d reasons", name, len(has))
 		}
 	}

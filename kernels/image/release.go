@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -12,19 +11,15 @@ import (
 // has in its data.
 const banner = "Linux version "
 
-// releaseOf is the release of the kernel in an image, as its uname -r has it; empty
+// releaseOf is the release of a kernel, as its uname -r has it; empty
 // if that is not found. A bzImage has it in its header (kernel_version,
 // Documentation/arch/x86/boot.rst, v6.12); an image that is not compressed, in its
 // banner.
-func releaseOf(image string) string {
-	f, err := os.Open(image)
+func releaseOf(c content) string {
+	head, err := io.ReadAll(io.NewSectionReader(c, 0, 0x10000))
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
-	head := make([]byte, 0x10000)
-	n, _ := io.ReadFull(f, head)
-	head = head[:n]
 	if len(head) >= 0x210 && string(head[0x202:0x206]) == "HdrS" {
 		at := int(binary.LittleEndian.Uint16(head[0x20e:])) + 0x200
 		if at >= len(head) || at == 0x200 {
@@ -32,10 +27,7 @@ func releaseOf(image string) string {
 		}
 		return firstWord(head[at:])
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return ""
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxSearched))
+	data, err := io.ReadAll(io.LimitReader(c.reader(), maxKernel))
 	if err != nil {
 		return ""
 	}
@@ -50,9 +42,6 @@ func releaseOf(image string) string {
 		}
 	}
 }
-
-// maxSearched is how many bytes of an image are searched for its banner.
-const maxSearched = 256 << 20
 
 // firstWord is what stands before the first blank, if it is short and printable.
 func firstWord(data []byte) string {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/testutil"
-	"github.com/ldlab/ldlab/kernels/internal/unpack/packtest"
+	"github.com/ldlab/ldlab/internal/testutil/packtest"
 )
 
 // sample is text that compresses, and that is longer than a reader's buffer.
