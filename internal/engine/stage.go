@@ -252,7 +252,7 @@ func (s *Stage) unwrap(ctx context.Context, k *kernel) (err error) {
 	if k.unwrapped, err = s.keep(ctx, cache.Images, "kernel-%x.image", k.built.Kernel); err != nil {
 		return fmt.Errorf("store kernel of %s: %w", k.built.Image, err)
 	}
-	s.note("%s is a %s: the kernel in it is booted; its sha256 in the results is that of the file as given", k.built.Image, k.built.Unwrapped)
+	s.note("%s: the kernel in its %s is booted; the sha256 in the results is that of the file as given", k.built.Image, k.built.Unwrapped)
 	return nil
 }
 
