@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/initramfs/guest/footprint"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -13,7 +14,7 @@ import (
 type aftermath struct {
 	read func() []string // sorted lines; nil: nothing is compared
 	now  []string
-	held map[int]change // by row: what its Setup changed, which its end must undo
+	held map[int]footprint.Change // by row: what its Setup changed, which its end must undo
 }
 
 // start reads the footprint for the first time, or anew after the lock.
@@ -29,9 +30,9 @@ func (a *aftermath) afterSetup(i int) {
 		return
 	}
 	now := a.read()
-	if c := changed(a.now, now); len(c.added)+len(c.removed) > 0 {
+	if c := footprint.Changed(a.now, now); len(c.Added)+len(c.Removed) > 0 {
 		if a.held == nil {
-			a.held = map[int]change{}
+			a.held = map[int]footprint.Change{}
 		}
 		a.held[i] = c
 	}
@@ -44,15 +45,15 @@ func (a *aftermath) afterRow(i int, row scenarios.Row) []string {
 	if a.read == nil {
 		return nil
 	}
-	want, now := a.held[i].undo(a.now), a.read()
+	want, now := a.held[i].Undo(a.now), a.read()
 	delete(a.held, i)
 	a.now = now
-	c := changed(want, now)
+	c := footprint.Changed(want, now)
 	if row.Expect == scenarios.ABI {
 		ours := func(line string) bool { return strings.HasPrefix(line, lockdown.LevelFile) }
-		c.added, c.removed = slices.DeleteFunc(c.added, ours), slices.DeleteFunc(c.removed, ours)
+		c.Added, c.Removed = slices.DeleteFunc(c.Added, ours), slices.DeleteFunc(c.Removed, ours)
 	}
-	return c.sentences()
+	return c.Sentences()
 }
 
 // lookAfter sends what a row left behind, if it left anything.

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/initramfs/guest/footprint"
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/scenarios"
@@ -33,10 +35,10 @@ func boot() {
 		clock:    kernelClock{},
 	}
 	g.off = func() { powerOff(g.children.stuck) }
-	g.machine = &realMachine{newKmsg(), g}
+	g.machine = &realMachine{klog.New(), g}
 	noHugePages()
 	g.bootErrors = append(loadModules(guestproto.ModulesDir), mountAll(mounts...)...) // file systems may be modules
-	g.look = openFootprint().read
+	g.look = footprint.Open().Read
 	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
 	}

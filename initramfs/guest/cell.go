@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
@@ -29,7 +30,7 @@ type guest struct {
 	off        func() // powers off
 
 	cell      sync.Mutex // held while a cell runs: cells share the kernel's log and its limit
-	limit     limiter
+	limit     klog.Limiter
 	limits    atomic.Pointer[limits]
 	serial    int             // number of the last child, which makes its comm unique in this boot
 	ready     []*worker       // preforked, without a job
@@ -44,8 +45,8 @@ type evidence struct {
 	counting bool              // this kernel counts its checks
 	counted  []scenarios.Check // checks
 	lines    []string          // denial lines of the boot
-	splats   splats            // the kernel's reports of its own bugs
-	early    []record          // denials logged before the lock
+	splats   klog.Splats       // the kernel's reports of its own bugs
+	early    []klog.Record     // denials logged before the lock
 	errs     []string          // what could not be read
 	marks    []scenarios.Mark  // of the boot
 }
@@ -351,10 +352,10 @@ func (r *cellRun) closeChildren() {
 func (r *cellRun) sendState(when string) error {
 	s := r.machine.state(when)
 	s.Errors, s.Marks, s.Log, s.Counts = append(s.Errors, r.errs...), r.marks, r.lines, r.counting
-	if when != guestproto.WhenEnd || r.splats.reported() {
+	if when != guestproto.WhenEnd || r.splats.Reported() {
 		s.Splats = nil // what the state shows of a report is for one whose line was lost
 	}
-	s.Splats = append(r.splats.take(), s.Splats...)
+	s.Splats = append(r.splats.Take(), s.Splats...)
 	r.errs, r.marks, r.lines = nil, nil, nil
 	if when != guestproto.WhenLocked { // checks before this state belong to the boot or to Setups
 		s.Checks = r.counted[:min(len(r.counted), maxChecks)]

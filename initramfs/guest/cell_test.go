@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
@@ -120,7 +121,7 @@ func TestCellPacesItself(t *testing.T) {
 				t.Errorf("lag %d: %s: %d lines after %d runs", lag, o.Probe, len(o.Log), o.Runs)
 			}
 		}
-		if most := 3 * lag * (limitInterval + limitMargin); l.slept > most {
+		if most := 3 * lag * (klog.LimitInterval + klog.LimitMargin); l.slept > most {
 			t.Errorf("lag %d: slept %v for 39 lines, want at most %v", lag, l.slept, most)
 		}
 	}
@@ -150,7 +151,7 @@ func TestCellCounts(t *testing.T) {
 // A kernel that counts has counted the denials that it logged while it booted, so
 // they are not sent.
 func TestCellSkipsTheDenialsOfTheBoot(t *testing.T) {
-	l := &lab{counts: true, pending: []record{{text: denialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
+	l := &lab{counts: true, pending: []klog.Record{{Text: klog.DenialPrefix + "swapper: /dev/mem,kmem,port is restricted; see man kernel_lockdown.7"}}}
 	var in, out bytes.Buffer
 	_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/x"}})
 	if err := l.run(&out).answer(t.Context(), &in); err != nil {
@@ -284,7 +285,7 @@ func TestCellObservesAgainIfTheLineMayBeLost(t *testing.T) {
 	// The reason of this probe is not locked by the setting, so the probe does
 	// not pace itself, yet it is denied.
 	l := &lab{deny: map[string]bool{"a/x": true}}
-	for range limitBurst {
+	for range klog.LimitBurst {
 		l.logDenial("other")
 	}
 	_, obs, err := ask(t, l, "none", "a/x")
@@ -320,7 +321,7 @@ func TestCellKeepsWhatHappened(t *testing.T) {
 
 func TestCellNeverWaitsIfNothingIsLocked(t *testing.T) {
 	l := &lab{}
-	for range limitBurst {
+	for range klog.LimitBurst {
 		l.logDenial("swapper")
 	}
 	_, _, err := ask(t, l, "none", "a/x", "a/y")

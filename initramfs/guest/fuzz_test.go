@@ -13,59 +13,6 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// FuzzParseRecord: a record that parses has one line of text, and is parsed
-// equally when it is written in the kernel's format again.
-func FuzzParseRecord(f *testing.F) {
-	f.Add("5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n")
-	f.Add("6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n")
-	f.Add("6,1,9223372036854775807,-;overflows")
-	f.Add("6,1,-1,-;before the boot")
-	f.Add("6,1,0,-")
-	f.Fuzz(func(t *testing.T, in string) {
-		r, ok := parseRecord(in)
-		if !ok {
-			return
-		}
-		if strings.Contains(r.text, "\n") || !strings.Contains(in, ";"+r.text) {
-			t.Errorf("%q has the text %q", in, r.text)
-		}
-		if r.at < 0 {
-			t.Errorf("%q was logged at %v", in, r.at)
-		}
-		again, ok := parseRecord(fmt.Sprintf("6,1,%d,-;%s\n CONTEXT=x\n", r.at/time.Microsecond, r.text))
-		if !ok || again != r {
-			t.Errorf("%q is %+v; written again, %+v", in, r, again)
-		}
-	})
-}
-
-// FuzzNaming: lines are kept in order, bounded, and only if they name the comm.
-func FuzzNaming(f *testing.F) {
-	f.Add("Lockdown: ldp-0001: direct PCI access is restricted; see man kernel_lockdown.7\nother", "ldp-0001")
-	f.Add("Lockdown: ldp-00011: x\nLockdown: ldp-0001: y", "ldp-0001")
-	f.Add(strings.Repeat("Lockdown: c: x\n", 2*maxLogLines)+"Lockdown: c: "+strings.Repeat("x", 2*maxLogLine), "c")
-	f.Fuzz(func(t *testing.T, log, comm string) {
-		var records []record
-		for line := range strings.Lines(log) {
-			records = append(records, record{text: strings.TrimSuffix(line, "\n")})
-		}
-		lines := naming(records, comm)
-		if len(lines) > maxLogLines {
-			t.Errorf("%d lines are kept", len(lines))
-		}
-		next := 0
-		for _, line := range lines {
-			i := slices.IndexFunc(records[next:], func(r record) bool {
-				return strings.HasPrefix(r.text, line) && strings.Contains(r.text, denialPrefix+comm+": ")
-			})
-			if i < 0 || len(line) > maxLogLine {
-				t.Errorf("line %q of %d bytes does not name %q, or is out of order", line, len(line), comm)
-			}
-			next += i + 1
-		}
-	})
-}
-
 // FuzzParseCounts: checks that parse are parsed equally when they are written in
 // the series' format again.
 func FuzzParseCounts(f *testing.F) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
+	"github.com/ldlab/ldlab/initramfs/guest/klog/klogtest"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -17,9 +19,9 @@ import (
 // is its own clock.
 type lab struct {
 	time    time.Duration
-	kernel  ratelimit
-	pending []record
-	left    []string         // Splats of every state
+	kernel  klogtest.Ratelimit
+	pending []klog.Record
+	left    []string         // splats of every state
 	deny    map[string]bool  // probes
 	effect  scenarios.Effect // of what it denies
 	mute    bool             // the kernel logs nothing
@@ -80,7 +82,7 @@ func (l *lab) drainCounts() ([]scenarios.Check, bool, error) {
 	return c, l.counts, nil
 }
 
-func (l *lab) readLog() ([]record, bool, error) {
+func (l *lab) Read() ([]klog.Record, bool, error) {
 	p := l.pending
 	l.pending = nil
 	return p, l.cut, l.logErr
@@ -89,7 +91,7 @@ func (l *lab) readLog() ([]record, bool, error) {
 func (l *lab) now() time.Duration { return l.time }
 
 func (l *lab) sleep(_ context.Context, d time.Duration) {
-	l.time += max(d/max(l.lag, 1), min(d, jiffy))
+	l.time += max(d/max(l.lag, 1), min(d, klog.Jiffy))
 	l.slept += d
 }
 
@@ -153,7 +155,7 @@ func (c *labChild) act(context.Context) scenarios.Report {
 }
 
 func (l *lab) logDenial(comm string) {
-	if !l.mute && l.kernel.allow(l.time) {
-		l.pending = append(l.pending, record{l.time, denialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7", false})
+	if !l.mute && l.kernel.Allow(l.time) {
+		l.pending = append(l.pending, klog.Record{At: l.time, Text: klog.DenialPrefix + comm + ": kexec of unsigned images is restricted; see man kernel_lockdown.7"})
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -23,9 +24,9 @@ type machine interface {
 	// the kernel does not count.
 	drainCounts() (checks []scenarios.Check, ok bool, err error)
 
-	// readLog returns what was logged since the last call; cut is true if
+	// Read returns what was logged since the last call; cut is true if
 	// records were overwritten before they could be read.
-	readLog() (records []record, cut bool, err error)
+	Read() (records []klog.Record, cut bool, err error)
 
 	// child starts a child for one task with a probe.
 	child(probe string, t task, req *guestproto.Request) (child, error)
@@ -61,7 +62,7 @@ type clock interface {
 
 // A realMachine is the machine that this program runs in.
 type realMachine struct {
-	*kmsg
+	*klog.Reader
 	g *guest
 }
 
@@ -86,15 +87,12 @@ func (m *realMachine) child(probe string, t task, req *guestproto.Request) (chil
 // A kernelClock reads jiffies.
 type kernelClock struct{}
 
-// jiffy is the unit of times(2), one in USER_HZ (100 on each architecture of the lab).
-const jiffy = 10 * time.Millisecond
-
 // now is jiffies_64, in the unit of times(2) and rounded down (sys_times() in
 // kernel/sys.c, v6.12).
 func (kernelClock) now() time.Duration {
 	var t unix.Tms
 	ticks, _ := unix.Times(&t) // cannot fail: t is ours
-	return time.Duration(ticks) * jiffy
+	return time.Duration(ticks) * klog.Jiffy
 }
 
 func (kernelClock) sleep(ctx context.Context, d time.Duration) {

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -18,14 +19,14 @@ var milestones = []struct{ prefix, mark string }{
 // bootMarks searches the kernel's whole log for milestones. It leaves its
 // descriptor open, because it is called once in a guest's life.
 func bootMarks() (marks []scenarios.Mark) {
-	records, _, err := newKmsg().readLog()
+	records, _, err := klog.New().Read()
 	if err != nil {
 		return nil // timing is no evidence, so its absence is no error
 	}
 	for _, r := range records {
 		for _, m := range milestones {
-			if strings.HasPrefix(r.text, m.prefix) {
-				marks = append(marks, scenarios.Mark{Name: m.mark, NS: int64(r.at)})
+			if strings.HasPrefix(r.Text, m.prefix) {
+				marks = append(marks, scenarios.Mark{Name: m.mark, NS: int64(r.At)})
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -41,10 +42,10 @@ func (r *cellRun) observe(ctx context.Context, i int) (o scenarios.Observation, 
 		o.StartNS = begin.Sub(r.g.started).Nanoseconds()
 		o.Duration = time.Since(begin).Nanoseconds()
 		records, cut := r.readLog()
-		o.Log = naming(append(slices.Clip(r.early), records...), o.Comm)
+		o.Log = klog.Naming(append(slices.Clip(r.early), records...), o.Comm)
 		// The limit is asked as of the beginning: on a slow machine lines that
 		// took it may be too old by now. A Setup may have been denied long before.
-		suppressed := cut || r.g.limit.full(jiffies)
+		suppressed := cut || r.g.limit.Full(jiffies)
 		o.LogWhole = !suppressed && row.Setup == nil
 		if r.counting {
 			r.drainCounts()
@@ -91,7 +92,7 @@ func (r *cellRun) paced(row scenarios.Row) bool {
 // slower than the clock that it sleeps by.
 func (r *cellRun) pace(ctx context.Context, row scenarios.Row) {
 	for ctx.Err() == nil {
-		d := r.g.limit.wait(r.g.clock.now(), row.Lines)
+		d := r.g.limit.Wait(r.g.clock.now(), row.Lines)
 		if d <= 0 {
 			return
 		}
@@ -110,14 +111,14 @@ func (r *cellRun) drainBoot() {
 	}
 	records, cut := r.readLog()
 	if cut {
-		r.g.limit.exhaust(r.g.clock.now()) // lines that were lost took some of it
+		r.g.limit.Exhaust(r.g.clock.now()) // lines that were lost took some of it
 	}
 	if r.drainCounts(); r.counting {
 		return // the counters have every denial that the log has
 	}
 	for _, rec := range records {
-		if isDenial(rec.text) && len(r.lines) < maxLogLines {
-			r.lines = append(r.lines, rec.text[:min(len(rec.text), maxLogLine)])
+		if klog.IsDenial(rec.Text) && len(r.lines) < klog.MaxLogLines {
+			r.lines = append(r.lines, rec.Text[:min(len(rec.Text), klog.MaxLogLine)])
 		}
 	}
 }
@@ -148,17 +149,17 @@ func (r *cellRun) checksOf(comm string) (checks []scenarios.Check) {
 
 // readLog returns what the kernel logged since the last call, and counts the
 // denial lines for the limit.
-func (r *cellRun) readLog() (records []record, cut bool) {
-	records, cut, err := r.machine.readLog()
+func (r *cellRun) readLog() (records []klog.Record, cut bool) {
+	records, cut, err := r.machine.Read()
 	if err != nil && !r.g.logError {
 		r.g.logError = true
 		r.errs = append(r.errs, err.Error())
 	}
 	jiffies := r.g.clock.now()
 	for _, rec := range records {
-		r.splats.look(rec)
-		if isDenial(rec.text) {
-			r.g.limit.printed(jiffies)
+		r.splats.Look(rec)
+		if klog.IsDenial(rec.Text) {
+			r.g.limit.Printed(jiffies)
 		}
 	}
 	return records, cut

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
@@ -69,7 +70,7 @@ type dialed struct {
 // A quietMachine is this machine without its log.
 type quietMachine struct{ *realMachine }
 
-func (quietMachine) readLog() ([]record, bool, error) { return nil, false, nil }
+func (quietMachine) Read() ([]klog.Record, bool, error) { return nil, false, nil }
 
 // dial starts a guest's server and logs in.
 func dial(t *testing.T) dialed {
@@ -79,7 +80,7 @@ func dial(t *testing.T) dialed {
 	clientKey, _ := keyPair(t)
 	off := make(chan struct{})
 	g := &guest{started: time.Now(), children: reaper, dir: t.TempDir(), clock: kernelClock{}, off: func() { close(off) }}
-	g.machine = quietMachine{&realMachine{newKmsg(), g}}
+	g.machine = quietMachine{&realMachine{klog.New(), g}}
 	s, err := newServer(g, vport.Preamble{HostKey: hostPEM, ClientKey: ssh.MarshalAuthorizedKey(clientKey.PublicKey())})
 	if err != nil {
 		t.Fatal(err)

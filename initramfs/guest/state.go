@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
 )
@@ -45,7 +46,7 @@ func readState(when string) *guestproto.State {
 	}
 	tainted, _ := readBounded("/proc/sys/kernel/tainted")
 	locks, _ := readBounded("/proc/lockdep_stats") // of few kernels
-	s.Splats = traces(tainted, locks)
+	s.Splats = klog.Traces(tainted, locks)
 	return s
 }
 

@@ -37,86 +37,118 @@ const noRoot = 1 << 0
 // the asker has. back takes back what can be taken back; it must be called also
 // after an error. The process must be root's and have every capability.
 func (a Asker) Become() (back func() error, err error) {
-	var undo []func() error
+	var done []func() error
 	back = func() error {
-		for i := len(undo) - 1; i >= 0; i-- {
-			if err := undo[i](); err != nil {
+		for i := len(done) - 1; i >= 0; i-- {
+			if err := done[i](); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if a.NoNewPrivs {
-		if err := all("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
-			return back, err
+	// The user comes before the capabilities, and what needs capabilities before both.
+	for _, step := range []func() (undo func() error, err error){
+		a.becomeRestricted, a.becomePersona, a.becomeBound, a.becomeBatch, a.becomeRooted, a.becomeGroup, a.becomeUser, a.becomeCapable,
+	} {
+		undo, err := step()
+		if undo != nil {
+			done = append(done, undo)
 		}
-	}
-	if a.Personality != 0 {
-		if err := persona(a.Personality); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return persona(0) })
-	}
-	if a.Processor != 0 {
-		var was, one unix.CPUSet
-		if err := unix.SchedGetaffinity(0, &was); err != nil {
-			return back, fmt.Errorf("sched_getaffinity: %w", err)
-		}
-		one.Set(a.Processor - 1)
-		if err := affinity(&one); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return affinity(&was) })
-	}
-	if a.Batch {
-		const other, batch = 0, 3 // include/uapi/linux/sched.h, v6.12
-		if err := schedule(batch); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return schedule(other) })
-	}
-	if a.Root {
-		leave, err := otherRoot()
 		if err != nil {
 			return back, err
 		}
-		undo = append(undo, leave)
-	}
-	if a.GID != 0 {
-		if err := group(a.GID); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return group(0) })
-	}
-	if a.UID != 0 || a.RealUID != 0 {
-		if err := secureBits(noSetuidFixup); err != nil {
-			return back, fmt.Errorf("keep capabilities: %w", err)
-		}
-		if err := syscall.Setresuid(cmp.Or(a.RealUID, a.UID), a.UID, a.UID); err != nil {
-			return back, fmt.Errorf("change user: setresuid(%d, %d): %w", cmp.Or(a.RealUID, a.UID), a.UID, err)
-		}
-		undo = append(undo, func() error { return syscall.Setresuid(0, 0, 0) })
-	}
-	if a.Caps != nil {
-		sets, err := getCaps()
-		if err != nil {
-			return back, err
-		}
-		if err := secureBits(noSetuidFixup | noRoot); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return secureBits(noSetuidFixup) })
-		few := sets
-		few[0].effective, few[1].effective = 0, 0
-		for _, c := range a.Caps {
-			few[c/32].effective |= 1 << (c % 32)
-		}
-		if err := setCaps(&few); err != nil {
-			return back, err
-		}
-		undo = append(undo, func() error { return setCaps(&sets) })
 	}
 	return back, nil
+}
+
+// Each step changes one thing, and returns what takes it back; nil if it changed
+// nothing, or nothing that can be taken back.
+
+func (a Asker) becomeRestricted() (undo func() error, err error) {
+	if !a.NoNewPrivs {
+		return nil, nil
+	}
+	return nil, all("prctl(PR_SET_NO_NEW_PRIVS)", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+}
+
+func (a Asker) becomePersona() (undo func() error, err error) {
+	if a.Personality == 0 {
+		return nil, nil
+	}
+	return func() error { return persona(0) }, persona(a.Personality)
+}
+
+func (a Asker) becomeBound() (undo func() error, err error) {
+	if a.Processor == 0 {
+		return nil, nil
+	}
+	var was, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &was); err != nil {
+		return nil, fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	one.Set(a.Processor - 1)
+	return func() error { return affinity(&was) }, affinity(&one)
+}
+
+func (a Asker) becomeBatch() (undo func() error, err error) {
+	if !a.Batch {
+		return nil, nil
+	}
+	const other, batch = 0, 3 // include/uapi/linux/sched.h, v6.12
+	return func() error { return schedule(other) }, schedule(batch)
+}
+
+func (a Asker) becomeRooted() (undo func() error, err error) {
+	if !a.Root {
+		return nil, nil
+	}
+	return otherRoot()
+}
+
+func (a Asker) becomeGroup() (undo func() error, err error) {
+	if a.GID == 0 {
+		return nil, nil
+	}
+	return func() error { return group(0) }, group(a.GID)
+}
+
+func (a Asker) becomeUser() (undo func() error, err error) {
+	if a.UID == 0 && a.RealUID == 0 {
+		return nil, nil
+	}
+	if err := secureBits(noSetuidFixup); err != nil {
+		return nil, fmt.Errorf("keep capabilities: %w", err)
+	}
+	undo = func() error { return syscall.Setresuid(0, 0, 0) }
+	if err := syscall.Setresuid(cmp.Or(a.RealUID, a.UID), a.UID, a.UID); err != nil {
+		return undo, fmt.Errorf("change user: setresuid(%d, %d): %w", cmp.Or(a.RealUID, a.UID), a.UID, err)
+	}
+	return undo, nil
+}
+
+func (a Asker) becomeCapable() (undo func() error, err error) {
+	if a.Caps == nil {
+		return nil, nil
+	}
+	sets, err := getCaps()
+	if err != nil {
+		return nil, err
+	}
+	few := sets
+	few[0].effective, few[1].effective = 0, 0
+	for _, c := range a.Caps {
+		few[c/32].effective |= 1 << (c % 32)
+	}
+	undo = func() error {
+		if err := setCaps(&sets); err != nil {
+			return err
+		}
+		return secureBits(noSetuidFixup)
+	}
+	if err := secureBits(noSetuidFixup | noRoot); err != nil {
+		return undo, err
+	}
+	return undo, setCaps(&few)
 }
 
 // capHeader and capSets are __user_cap_header_struct and two of

@@ -1,17 +1,11 @@
-package main
+package footprint
 
 import (
-	"bytes"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/ldlab/ldlab/internal/guestproto"
-	"github.com/ldlab/ldlab/internal/guestproto/vport"
-	"github.com/ldlab/ldlab/lockdown"
-	"github.com/ldlab/ldlab/scenarios"
 )
 
 func TestFootprintLines(t *testing.T) {
@@ -30,61 +24,15 @@ func TestFootprintLines(t *testing.T) {
 }
 
 func TestChanged(t *testing.T) {
-	c := changed([]string{"a", "b"}, []string{"b", "c"})
-	if want := (change{[]string{"c"}, []string{"a"}}); !reflect.DeepEqual(c, want) {
+	c := Changed([]string{"a", "b"}, []string{"b", "c"})
+	if want := (Change{[]string{"c"}, []string{"a"}}); !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v", c)
 	}
-	if got := c.undo([]string{"b", "c"}); !slices.Equal(got, []string{"a", "b"}) {
+	if got := c.Undo([]string{"b", "c"}); !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("undo: %q", got)
 	}
-	if got := c.sentences(); !slices.Equal(got, []string{"c", "a no more"}) {
+	if got := c.Sentences(); !slices.Equal(got, []string{"c", "a no more"}) {
 		t.Errorf("%q", got)
-	}
-}
-
-// TestAftermath: what a probe leaves is reported as that probe's, once, and what a
-// Setup makes is not, unless it stays after the probe.
-func TestAftermath(t *testing.T) {
-	foot := []string{lockdown.LevelFile + " has x"}
-	change := func(add string) { foot = append(slices.Clone(foot), add); slices.Sort(foot) }
-	l := &lab{counts: true}
-	l.onAct = func(probe string) {
-		switch probe {
-		case "free/leaves":
-			change("module")
-		case "setup/stays":
-			change("event")
-		}
-	}
-	g := l.guest()
-	g.look = func() []string { return foot }
-	var in, out bytes.Buffer
-	probes := []string{"setup/stays", "free/leaves", "free/clean"}
-	s := lockdown.Setting{Level: lockdown.Integrity, Via: lockdown.Boot}
-	if err := vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Setting: s, Probes: probes}); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.runOn(g, &out).answer(t.Context(), &in); err != nil {
-		t.Fatal(err)
-	}
-	left := map[string][]string{}
-	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
-		if f.Left != nil {
-			left[f.Left.Probe] = f.Left.Left
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if want := map[string][]string{"setup/stays": {"event"}, "free/leaves": {"module"}}; !reflect.DeepEqual(left, want) {
-		t.Errorf("left behind: %q, want %q", left, want)
-	}
-	a := aftermath{read: func() []string { return foot }, now: foot}
-	change("kprobe")
-	a.afterSetup(7)
-	foot = slices.DeleteFunc(slices.Clone(foot), func(s string) bool { return s == "kprobe" })
-	if got := a.afterRow(7, scenarios.Row{}); got != nil {
-		t.Errorf("a Setup that was undone left %q", got)
 	}
 }
 
@@ -101,15 +49,15 @@ func TestFootprintNoticesChanges(t *testing.T) {
 	}
 	write(file, "one\n")
 	write(node, "")
-	f := &footprint{buf: make([]byte, 4096)}
+	f := &Footprint{buf: make([]byte, 4096)}
 	f.addFile(file, 0, 4096, func(raw []byte) []string { return textLines("file", string(raw)) })
 	f.addNode(node)
 	f.addDir(sub)
-	first := f.read()
+	first := f.Read()
 	if len(first) != 2 {
 		t.Fatalf("%q, want a file and a node", first)
 	}
-	if again := f.read(); &again[0] != &first[0] {
+	if again := f.Read(); &again[0] != &first[0] {
 		t.Error("nothing changed, and everything was parsed again")
 	}
 	for _, step := range []struct {
@@ -122,11 +70,11 @@ func TestFootprintNoticesChanges(t *testing.T) {
 		{"directory", func() error { return os.MkdirAll(sub+"/x", 0o700) }, `has an entry "x"`},
 		{"gone", func() error { return os.RemoveAll(sub) }, `has an entry "x" no more`},
 	} {
-		before := f.read()
+		before := f.Read()
 		if err := step.do(); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(changed(before, f.read()).sentences(), "; "); !strings.Contains(got, step.want) {
+		if got := strings.Join(Changed(before, f.Read()).Sentences(), "; "); !strings.Contains(got, step.want) {
 			t.Errorf("%s: %q, want %q", step.name, got, step.want)
 		}
 	}

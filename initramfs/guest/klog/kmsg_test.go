@@ -1,4 +1,4 @@
-package main
+package klog
 
 import (
 	"reflect"
@@ -10,16 +10,16 @@ import (
 func TestParseRecord(t *testing.T) {
 	for _, tt := range []struct {
 		in   string
-		want record
+		want Record
 		ok   bool
 	}{
-		{"5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n", record{5140900 * time.Microsecond, "Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7", false}, true},
-		{"12,1,0,-;text", record{0, "text", true}, true},
-		{"6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n", record{0, "text", false}, true},
-		{"6,1,0,-", record{}, false},
-		{"6,1;x", record{}, false},
-		{"6,1,later,-;x", record{}, false},
-		{"", record{}, false},
+		{"5,339,5140900,-;Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7\n", Record{5140900 * time.Microsecond, "Lockdown: ldp-0001: kexec is restricted; see man kernel_lockdown.7", false}, true},
+		{"12,1,0,-;text", Record{0, "text", true}, true},
+		{"6,1,0,-,caller=T1;text\n SUBSYSTEM=acpi\n DEVICE=+acpi:x\n", Record{0, "text", false}, true},
+		{"6,1,0,-", Record{}, false},
+		{"6,1;x", Record{}, false},
+		{"6,1,later,-;x", Record{}, false},
+		{"", Record{}, false},
 	} {
 		if got, ok := parseRecord(tt.in); got != tt.want || ok != tt.ok {
 			t.Errorf("parseRecord(%q) = %v, %v", tt.in, got, ok)
@@ -29,7 +29,7 @@ func TestParseRecord(t *testing.T) {
 
 func TestNamingKeepsOnlyTheComm(t *testing.T) {
 	mine := "Lockdown: ldp-0001: direct PCI access is restricted; see man kernel_lockdown.7"
-	got := naming([]record{
+	got := Naming([]Record{
 		{0, mine, false},
 		{0, "Lockdown: ldp-00011: direct PCI access is restricted; see man kernel_lockdown.7", false},
 		{0, "ldp-0001: Lockdown: x", false},
@@ -41,12 +41,12 @@ func TestNamingKeepsOnlyTheComm(t *testing.T) {
 }
 
 func TestNamingIsBounded(t *testing.T) {
-	var flood []record
-	for range 10 * maxLogLines {
-		flood = append(flood, record{text: denialPrefix + "ldp-0001: " + strings.Repeat("x", 10*maxLogLine)})
+	var flood []Record
+	for range 10 * MaxLogLines {
+		flood = append(flood, Record{Text: DenialPrefix + "ldp-0001: " + strings.Repeat("x", 10*MaxLogLine)})
 	}
-	got := naming(flood, "ldp-0001")
-	if len(got) != maxLogLines || len(got[0]) != maxLogLine {
+	got := Naming(flood, "ldp-0001")
+	if len(got) != MaxLogLines || len(got[0]) != MaxLogLine {
 		t.Errorf("got %d lines of %d bytes", len(got), len(got[0]))
 	}
 }

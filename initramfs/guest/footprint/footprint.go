@@ -1,4 +1,5 @@
-package main
+// Package footprint reads what probes may touch of a guest, and compares it.
+package footprint
 
 import (
 	"bytes"
@@ -14,14 +15,14 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 )
 
-// A footprint is what probes may touch of a guest, as lines. What a probe leaves
+// A Footprint is what probes may touch of a guest, as lines. What a probe leaves
 // in another state than before is reported as that probe's.
 //
 // Its files stay open, because a read then takes one call, and what has the same
 // bytes as before is not parsed again: both happen after each probe. Lockdown
 // refuses to open none of the files: a look must not be counted or logged as a
 // denial.
-type footprint struct {
+type Footprint struct {
 	parts []footPart
 	all   []string // the lines of all parts, sorted
 	buf   []byte
@@ -57,9 +58,9 @@ var footTexts = []struct {
 	{"/sys/kernel/debug/kprobes/list", kprobeLines}, // mode 0400: lockdown lets it open
 }
 
-// openFootprint opens what this kernel has of the files.
-func openFootprint() *footprint {
-	f := &footprint{buf: make([]byte, 16<<10)}
+// Open opens what this kernel has of the files.
+func Open() *Footprint {
+	f := &Footprint{buf: make([]byte, 16<<10)}
 	for _, t := range footTexts {
 		f.addFile(t.path, 0, len(f.buf), func(raw []byte) []string {
 			if t.lines != nil {
@@ -87,7 +88,7 @@ func openFootprint() *footprint {
 }
 
 // addFile adds a file of which size bytes at an offset count, if it can be opened.
-func (f *footprint) addFile(path string, at int64, size int, lines func([]byte) []string) {
+func (f *Footprint) addFile(path string, at int64, size int, lines func([]byte) []string) {
 	if fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		f.parts = append(f.parts, footPart{
 			look:  func(buf []byte) (int, error) { return unix.Pread(fd, buf[:size], at) },
@@ -97,7 +98,7 @@ func (f *footprint) addFile(path string, at int64, size int, lines func([]byte) 
 }
 
 // addNode adds a file whose mode and owner count.
-func (f *footprint) addNode(path string) {
+func (f *Footprint) addNode(path string) {
 	f.parts = append(f.parts, footPart{
 		look: func(buf []byte) (int, error) {
 			var st unix.Stat_t
@@ -117,7 +118,7 @@ func (f *footprint) addNode(path string) {
 
 // addDir adds a directory whose entries count, as many as the buffer holds. It is
 // opened at each look, because it may not exist yet.
-func (f *footprint) addDir(path string) {
+func (f *Footprint) addDir(path string) {
 	f.parts = append(f.parts, footPart{
 		look: func(buf []byte) (int, error) {
 			fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -150,8 +151,8 @@ func isTestDevice(config string) bool {
 	return n == len(id) && id == [4]byte{0x36, 0x1b, 0x05, 0x00}
 }
 
-// read returns the footprint's lines, sorted. The caller does not change them.
-func (f *footprint) read() []string {
+// Read returns the footprint's lines, sorted. The caller does not change them.
+func (f *Footprint) Read() []string {
 	same := true
 	for i := range f.parts {
 		p := &f.parts[i]
@@ -250,15 +251,15 @@ func configLines(path, text string) []string {
 // maxLeft bounds the differences that are reported of one probe.
 const maxLeft = 8
 
-// A change is the difference between two footprints.
-type change struct{ added, removed []string }
+// A Change is the difference between two footprints.
+type Change struct{ Added, Removed []string }
 
-// changed compares two sorted footprints.
-func changed(before, after []string) (c change) {
+// Changed compares two sorted footprints.
+func Changed(before, after []string) (c Change) {
 	if len(before) == len(after) && len(before) > 0 && &before[0] == &after[0] {
-		return change{} // nothing was read anew
+		return Change{} // nothing was read anew
 	}
-	return change{without(after, before), without(before, after)}
+	return Change{without(after, before), without(before, after)}
 }
 
 // without lists the lines that another list does not have.
@@ -271,17 +272,17 @@ func without(lines, other []string) (rest []string) {
 	return rest
 }
 
-// undo is the footprint before the change.
-func (c change) undo(now []string) []string {
-	before := append(without(now, c.added), c.removed...)
+// Undo is the footprint before the change.
+func (c Change) Undo(now []string) []string {
+	before := append(without(now, c.Added), c.Removed...)
 	slices.Sort(before)
 	return before
 }
 
-// sentences are what is new, and what is gone.
-func (c change) sentences() (all []string) {
-	all = slices.Clone(c.added)
-	for _, line := range c.removed {
+// Sentences are what is new, and what is gone.
+func (c Change) Sentences() (all []string) {
+	all = slices.Clone(c.Added)
+	for _, line := range c.Removed {
 		all = append(all, line+" no more")
 	}
 	return all[:min(len(all), maxLeft)]

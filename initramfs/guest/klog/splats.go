@@ -1,4 +1,4 @@
-package main
+package klog
 
 import (
 	"slices"
@@ -25,39 +25,40 @@ const expectedWarnings = "two warnings are expected here"
 
 const maxSplats = 16
 
-// splats collects the kernel's reports of its own bugs.
-type splats struct {
+// Splats collects the kernel's reports of its own bugs.
+type Splats struct {
 	lines    []string
 	any      bool // there were lines, perhaps in a state before
 	expected int  // warnings that were announced
 }
 
-func (s *splats) look(r record) {
-	if strings.HasSuffix(r.text, expectedWarnings) && !r.user {
+// Look keeps a record that reports a bug.
+func (s *Splats) Look(r Record) {
+	if strings.HasSuffix(r.Text, expectedWarnings) && !r.User {
 		s.expected = 2
 	}
-	starts := func(prefix string) bool { return strings.HasPrefix(r.text, prefix) }
-	if r.user || !slices.ContainsFunc(splatPrefixes, starts) || slices.ContainsFunc(slowPrefixes, starts) {
+	starts := func(prefix string) bool { return strings.HasPrefix(r.Text, prefix) }
+	if r.User || !slices.ContainsFunc(splatPrefixes, starts) || slices.ContainsFunc(slowPrefixes, starts) {
 		return
 	}
-	if s.expected > 0 && strings.Contains(r.text, " lockdown_is_locked_down+") {
+	if s.expected > 0 && strings.Contains(r.Text, " lockdown_is_locked_down+") {
 		s.expected--
 		return
 	}
 	if s.any = true; len(s.lines) < maxSplats {
-		s.lines = append(s.lines, r.text[:min(len(r.text), maxLogLine)])
+		s.lines = append(s.lines, r.Text[:min(len(r.Text), MaxLogLine)])
 	}
 }
 
-// take returns what was collected since the last call.
-func (s *splats) take() []string {
+// Take returns what was collected since the last call.
+func (s *Splats) Take() []string {
 	lines := s.lines
 	s.lines = nil
 	return lines
 }
 
-// reported tells whether there was a report, in whichever state.
-func (s *splats) reported() bool { return s.any }
+// Reported tells whether there was a report, in whichever state.
+func (s *Splats) Reported() bool { return s.any }
 
 // Bits of /proc/sys/kernel/tainted (include/linux/panic.h, v6.12).
 const (
@@ -65,11 +66,11 @@ const (
 	taintTest = 1 << 18 // KUnit ran, whose tests may provoke warnings
 )
 
-// traces are what is left of a report whose line the log has lost, because a probe
+// Traces are what is left of a report whose line the log has lost, because a probe
 // that has the kernel dump its state may fill all of the log: the kernel is tainted,
 // or lockdep has turned itself off. tainted and stats are the contents of
 // /proc/sys/kernel/tainted and /proc/lockdep_stats.
-func traces(tainted, stats string) (lines []string) {
+func Traces(tainted, stats string) (lines []string) {
 	if n, err := strconv.ParseUint(strings.TrimSpace(tainted), 10, 64); err == nil && n&taintWarn != 0 && n&taintTest == 0 {
 		lines = append(lines, "a warning, of which the log has lost the line: /proc/sys/kernel/tainted is "+strings.TrimSpace(tainted))
 	}
