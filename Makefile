@@ -45,7 +45,7 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	$(BIN) build --kernel bare --arch x86_64 >out/bare
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
-	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
+	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestShuffledForReal|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)

@@ -368,7 +368,7 @@ func shape(call string) string {
 // everything, nothing, and some reasons; LDLAB_EVERY_SETTING=1, as in make
 // nightly, takes all.
 func TestForkEqualsBoot(t *testing.T) {
-	settings := []string{"none", "confidentiality@runtime", "integrity@runtime", "dev_mem,tracefs@runtime"}
+	settings := []string{"none", "confidentiality@runtime", "dev_mem,tracefs@runtime"}
 	if os.Getenv("LDLAB_EVERY_SETTING") != "" {
 		settings = nil
 		for _, g := range mustPlan(t, plan.Selection{}).Guests {
