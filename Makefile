@@ -27,8 +27,8 @@ build: deps ## build the lab itself
 	@mkdir -p out
 	$(GO) build -o $(BIN) ./cmd/ldlab
 
-run: build ## build what is missing, boot everything, print the matrix
-	$(BIN) run $(ARGS)
+run: build ## build what is missing, boot everything, print the matrix; on a new machine a kernel of Debian's comes first
+	@scripts/run $(ARGS)
 
 test: build check ## run every test, real QEMU on both architectures included
 	$(BIN) build --kernel bitmap >out/bitmap
