@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/msr"
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/pci"
+	"github.com/ldlab/ldlab/scenarios/internal/ports"
 	"github.com/ldlab/ldlab/scenarios/internal/serial"
 	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
@@ -57,6 +58,15 @@ func heldProbes() (list []Probe) {
 			machine: Held, // a port that another process has open cannot be changed
 			do: func(context.Context, Env) Report {
 				return serial.Open(func(fd int) Report { return serial.Set(fd, "another irq", serial.Change("irq")) })
+			}},
+		{name: "serial-real-set", act: `ioctl(a serial port on PCI, TIOCSSERIAL, irq 0)`, reason: "tiocsserial",
+			where:   Where{Site: "drivers/tty/serial/serial_core.c:uart_set_info", Needs: []string{"CONFIG_SERIAL_8250", "CONFIG_SERIAL_8250_PCI"}},
+			machine: Held,
+			do:      func(context.Context, Env) Report { return serial.SetReal() }},
+		{name: "ioperm-more", act: "ioperm(0x81, 1, 1) by a thread that keeps port 0x80 from before", reason: "ioport",
+			where: Where{Site: "arch/x86/kernel/ioport.c:ksys_ioperm", Needs: []string{"CONFIG_X86_IOPL_IOPERM"}, Only: x86},
+			do: func(context.Context, Env) Report {
+				return observe.UnavailableIf(ports.GrantMore(), "CONFIG_X86_IOPL_IOPERM", unix.ENOSYS)
 			}},
 		{name: "modparam-set", act: observe.WriteCall(modparam.ShareIRQs, "another value"), reason: "module_parameters",
 			where: Where{Site: "kernel/params.c:param_check_unsafe", Needs: []string{"CONFIG_SERIAL_8250"}},

@@ -117,5 +117,13 @@ func paramVariants() (list []Variant) {
 	}
 	how := withParams("irq=7", "irq=7")
 	how.Memory = true
-	return append(list, how.Load().Vary("init_module"))
+	return append(list, how.Load().Vary("init_module"), setLoaded("irq"))
+}
+
+// setLoaded loads the module without parameters and sets one through sysfs. It must
+// be one that can be written: sysfs has no store for the others, whatever mode root
+// gives the file (kernel/params.c:add_sysfs_param, v6.12).
+func setLoaded(param string) Variant {
+	l := module.Loading{File: ModuleSigned}
+	return l.While(func(dir string) Report { return modparam.SetOther(dir+"/parameters/"+param, modparam.AsIs) }).Vary(param + " through sysfs")
 }

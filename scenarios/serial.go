@@ -25,7 +25,7 @@ func serialScenario() Scenario {
 		more       func() []Variant
 	}{
 		{"irq", "another irq", Checked, serial.Change("irq"), func() []Variant {
-			return append(serial.Vary("irq"), serial.Extremes()...)
+			return append(append(serial.Vary("irq"), serial.Extremes()...), serial.SetControlling("irq"))
 		}},
 		{"port", "another port", Checked, serial.Change("port"), func() []Variant {
 			return append(serial.Vary("port"), serial.Vary("port_high")...)

@@ -97,6 +97,13 @@ func tracefsScenario() Scenario {
 			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.MakeInstance() }},
 		},
 		Probe{
+			// In a machine without the sweep, which would find the files, too.
+			Claim:    Claim{Name: "instance-files", Call: observe.OpenCall(tracefs.Dir+"/instances/*/**", unix.O_RDONLY) + " of an instance from before the lock", Reason: "tracefs"},
+			Where:    Where{Site: "kernel/trace/trace.c:tracing_check_open_get_tr", Needs: needs, AbsentIfLockedAtBoot: true},
+			Schedule: Schedule{Machine: Held},
+			Act:      Act{Setup: tracefs.KeepInstance},
+		},
+		Probe{
 			Claim: Claim{Name: "files", Call: fmt.Sprintf("getdents(%q): any file", tracefs.Dir), Reason: "tracefs"},
 			Where: Where{CheckedAtBoot: true, Site: "kernel/trace/trace.c:tracing_init_dentry", Needs: needs},
 			Act:   Act{Do: func(context.Context, Env) Report { return tracefs.HasFiles() }},

@@ -52,7 +52,9 @@ func startWorker(c *children, dir, comm string, args ...string) (*worker, error)
 	if err := unix.Symlink(program, w.link); err != nil {
 		return nil, fmt.Errorf("name child: symlink %s: %w", w.link, err)
 	}
-	attr := &syscall.SysProcAttr{Setpgid: true}
+	// A leader of a session has a process group of its own, and may have a
+	// controlling terminal.
+	attr := &syscall.SysProcAttr{Setsid: true}
 	if slices.Contains(args, elsewhereArg) {
 		attr.Cloneflags = scenarios.NamespaceFlags()
 	}

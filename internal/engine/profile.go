@@ -20,6 +20,9 @@ import (
 // prefetchable one, too.
 const pciTestdev = vm.PCI("pci-testdev,membar=64K")
 
+// pciSerial is a serial port with hardware, at whose other end is nobody.
+const pciSerial = vm.PCI("pci-serial")
+
 // pciAHCI is a PCI device whose registers answer in forks as in boots, by memory
 // and by I/O ports. The lab's kernels have no driver for it.
 const pciAHCI = vm.PCI("ich9-ahci")
@@ -50,7 +53,7 @@ type profile struct {
 // profiles is the table of machine profiles.
 var profiles = map[scenarios.MachineKind]profile{
 	scenarios.Plain:    {devices: plainDevices},
-	scenarios.Held:     {devices: onEach(pciTestdev)},
+	scenarios.Held:     {devices: onEach(pciTestdev, pciSerial)},
 	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
 	scenarios.Tables:   {tables: true, devices: onEach(pciTestdev)},
 	scenarios.Firmware: {variables: true, devices: func(a *arch.Arch) []vm.Device {

@@ -20,7 +20,7 @@ func TestProfiles(t *testing.T) {
 	a := arch.Get("arm64")
 	for kind, want := range map[scenarios.MachineKind][]vm.Device{
 		scenarios.Plain:    {pciTestdev, pciAHCI}, // virt has none of its own
-		scenarios.Held:     {pciTestdev},
+		scenarios.Held:     {pciTestdev, pciSerial},
 		scenarios.Debugger: {vm.SerialPort{}, pciTestdev},
 		scenarios.Firmware: {pciTestdev, vm.Firmware{Path: a.FindFirmware()}},
 	} {

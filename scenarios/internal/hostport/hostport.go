@@ -5,14 +5,12 @@ package hostport
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
+	"github.com/ldlab/ldlab/scenarios/internal/serial"
 )
 
 // A Port is the open port. It implements io.ReadWriter.
@@ -24,7 +22,7 @@ type Port struct {
 
 // Open finds the port and opens it. The report is Allowed if that worked.
 func Open(ctx context.Context) (*Port, observe.Report) {
-	tty, r := pciSerialPort()
+	tty, r := serial.OnPCI()
 	if r.Outcome != observe.Allowed {
 		return nil, r
 	}
@@ -85,26 +83,4 @@ func (p *Port) rawMode() error {
 	t := unix.Termios{Cflag: unix.CS8 | unix.CREAD | unix.CLOCAL | unix.B115200}
 	t.Cc[unix.VTIME] = 1
 	return unix.IoctlSetTermios(p.fd, unix.TCSETS, &t)
-}
-
-// pciSerialPort returns the terminal of a serial port that is a PCI device.
-func pciSerialPort() (tty string, r observe.Report) {
-	const call = `readdir("/sys/class/tty"), a port on PCI`
-	links, _ := filepath.Glob("/sys/class/tty/ttyS*")
-	for _, path := range links {
-		// Below the root of the PCI bus, whose place differs between machines.
-		if to, err := os.Readlink(path); err == nil && strings.Contains(to, "/pci0000:") {
-			return filepath.Base(path), observe.FromError(call, nil)
-		}
-	}
-	why := "a serial port on PCI"
-	classes, _ := filepath.Glob("/sys/bus/pci/devices/*/class")
-	for _, path := range classes {
-		// PCI_CLASS_COMMUNICATION_SERIAL with the programming interface of a
-		// 16550.
-		if class, _ := observe.ReadBounded(path); strings.HasPrefix(class, "0x070002") {
-			why = "CONFIG_SERIAL_8250_PCI" // the machine has the device
-		}
-	}
-	return "", observe.Report{Outcome: observe.Unavailable, Call: observe.CallText(call, unix.ENOENT), Errno: observe.ErrnoName(unix.ENOENT), Why: why}
 }

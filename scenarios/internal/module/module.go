@@ -65,6 +65,29 @@ func (l Loading) Load() observe.Report {
 	return r
 }
 
+// While loads the lab's module, does something with its directory in sysfs, and
+// unloads it.
+func (l Loading) While(do func(dir string) observe.Report) observe.Report {
+	name, r := nameIn(l.File)
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	if name != nopModule {
+		return observe.Report{Outcome: observe.Unavailable, Call: r.Call, Why: observe.NoModule} // another module has other parameters
+	}
+	if loaded(name) {
+		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("stat(%q)", dirOf(name)), Why: "the module is loaded already"}
+	}
+	if r = l.do(); r.Outcome != observe.Allowed {
+		return observe.Report{Outcome: observe.Failed, Call: r.Call, Errno: r.Errno, Why: "the module cannot be loaded"}
+	}
+	r = do(dirOf(name))
+	if err := unix.DeleteModule(name, unix.O_NONBLOCK); err != nil {
+		r.Look += ", and it cannot be unloaded: " + observe.ErrnoName(err)
+	}
+	return r
+}
+
 // nameIn is the name of the module in a file of the guest: the field name of its
 // section .modinfo (scripts/mod/modpost.c, v6.12).
 func nameIn(file string) (string, observe.Report) {

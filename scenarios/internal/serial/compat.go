@@ -14,7 +14,7 @@ import (
 // that of a 64-bit program.
 func SetCompat(fd int, what string, change func(*Struct)) observe.Report {
 	var failed error
-	r := set(func(s *Struct, cmd uintptr) error {
+	r := set(Port, func(s *Struct, cmd uintptr) error {
 		if cmd != unix.TIOCSSERIAL {
 			return s.Ioctl(fd, cmd)
 		}

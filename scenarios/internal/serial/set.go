@@ -26,11 +26,11 @@ type ioctl func(s *Struct, cmd uintptr) error
 // Set changes settings of the port, looks at them, and restores them, also if the
 // change was refused.
 func Set(fd int, what string, change func(*Struct)) observe.Report {
-	return set(func(s *Struct, cmd uintptr) error { return s.Ioctl(fd, cmd) }, what, change)
+	return set(Port, func(s *Struct, cmd uintptr) error { return s.Ioctl(fd, cmd) }, what, change)
 }
 
-func set(do ioctl, what string, change func(*Struct)) observe.Report {
-	get := fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", Port)
+func set(tty string, do ioctl, what string, change func(*Struct)) observe.Report {
+	get := fmt.Sprintf("ioctl(%q, TIOCGSERIAL)", tty)
 	var was, is Struct
 	if err := do(&was, unix.TIOCGSERIAL); err != nil {
 		return observe.SetupFailed(get, err)
@@ -44,7 +44,7 @@ func set(do ioctl, what string, change func(*Struct)) observe.Report {
 	want := was
 	change(&want)
 	wanted := want // uart_set_info writes to the kernel's copy only
-	r := observe.FromError(fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", Port, what), do(&want, unix.TIOCSSERIAL))
+	r := observe.FromError(fmt.Sprintf("ioctl(%q, TIOCSSERIAL, %s)", tty, what), do(&want, unix.TIOCSSERIAL))
 	if err := do(&is, unix.TIOCGSERIAL); err != nil {
 		return observe.SetupFailed(get, err)
 	}

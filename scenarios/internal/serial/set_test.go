@@ -49,7 +49,7 @@ func TestSet(t *testing.T) {
 	} {
 		p := c.port
 		p.is = before
-		r := set(p.ioctl, c.name, c.change)
+		r := set(Port, p.ioctl, c.name, c.change)
 		if r.Outcome != c.outcome || r.Effect != c.effect || p.is != before {
 			t.Errorf("%s: %+v, the port is %+v", c.name, r, p.is)
 		}
@@ -59,11 +59,11 @@ func TestSet(t *testing.T) {
 // TestSetWithoutClock: a port without a clock gets one, which is no effect.
 func TestSetWithoutClock(t *testing.T) {
 	p := port{}
-	if r := set(p.ioctl, "", Change("irq")); r.Effect != observe.Happened || strings.Contains(r.Look, "put back") || p.is != (Struct{BaudBase: 115200}) {
+	if r := set(Port, p.ioctl, "", Change("irq")); r.Effect != observe.Happened || strings.Contains(r.Look, "put back") || p.is != (Struct{BaudBase: 115200}) {
 		t.Errorf("%+v, the port is %+v", r, p.is)
 	}
 	p = port{refuses: true}
-	if r := set(p.ioctl, "", Change("irq")); r.Effect != observe.Nothing || p.is != (Struct{}) {
+	if r := set(Port, p.ioctl, "", Change("irq")); r.Effect != observe.Nothing || p.is != (Struct{}) {
 		t.Errorf("%+v, the port is %+v", r, p.is)
 	}
 }

@@ -73,11 +73,14 @@ var tree = sweep.Tree{Dir: Dir, Skip: acts, SameMode: func(file string) string {
 
 // withoutEvents is tracefs with the events of one system only, which every kernel
 // has.
-var withoutEvents = sweep.Tree{Dir: Dir, SameMode: tree.SameMode, Skip: func(file string) bool {
+var withoutEvents = sweep.Tree{Dir: Dir, SameMode: tree.SameMode, Skip: ofFewEvents}
+
+// ofFewEvents reports whether a file is left out of withoutEvents.
+func ofFewEvents(file string) bool {
 	rest, event := strings.CutPrefix(file, "events/")
 	system, _, _ := strings.Cut(rest, "/")
 	return acts(file) || event && system != "sched"
-}}
+}
 
 // wholeEvents is up to how many events a sweep opens every file of each. A
 // distribution's kernel has some 2000, each with the same seven files, and an

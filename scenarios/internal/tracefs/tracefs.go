@@ -91,30 +91,6 @@ func MarkForLater(context.Context, observe.Env) (func(context.Context) observe.R
 	}, r
 }
 
-// MakeInstance creates a tracing instance, looks whether it is there, and removes
-// it. A denial to create its directory is returned as EINVAL
-// (kernel/trace/trace.c:trace_array_create_dir, v6.12).
-func MakeInstance() observe.Report {
-	path := filepath.Join(Dir, "instances/ldlab")
-	if observe.Exists(path) {
-		return observe.Report{Outcome: observe.Failed, Call: fmt.Sprintf("lstat(%q) = ok", path), Why: "the instance exists already"}
-	}
-	err := unix.Mkdir(path, 0o750)
-	r := DeniedIfEmpty(observe.FromError(fmt.Sprintf("mkdir(%q)", path), err), "CONFIG_TRACING")
-	if r.Outcome == observe.Failed && r.Errno == unix.ErrnoName(unix.EINVAL) {
-		r.Outcome, r.Why = observe.Denied, ""
-	}
-	var st unix.Stat_t
-	is := unix.Lstat(path, &st)
-	r = r.Saw(is == nil, observe.CallText(fmt.Sprintf("lstat(%q)", path), is))
-	if is == nil {
-		if err := unix.Rmdir(path); err != nil {
-			r.Look += ", and stays: " + observe.CallText("rmdir", err)
-		}
-	}
-	return r
-}
-
 // HasFiles looks for a file that the kernel created at boot, in any directory:
 // directories do not count.
 func HasFiles() observe.Report {
