@@ -16,23 +16,36 @@ import (
 	"github.com/ldlab/ldlab/scenarios/internal/tracefs"
 )
 
+// A heldAct is done before the lock and after it.
+type heldAct struct {
+	name, act string
+	reason    lockdown.Reason
+	where     Where
+	shadows   []Shadow
+	lines     int
+	machine   MachineKind
+	do        func(context.Context, Env) Report
+}
+
 // heldProbes are acts that the kernel checks each time, done before the lock and
 // again after it with the same open files: that the first one was allowed must not
 // count.
 func heldProbes() (list []Probe) {
-	const sysfs, proc, x86MSR = "drivers/pci/pci-sysfs.c:", "drivers/pci/proc.c:", "arch/x86/kernel/msr.c:"
-	configs := []string{"CONFIG_PCI"}
-	procs, msrs := []string{"CONFIG_PCI", "CONFIG_PROC_FS"}, []string{"CONFIG_X86_MSR"}
-	x86 := []string{"x86_64"}
-	for _, p := range []struct {
-		name, act string
-		reason    lockdown.Reason
-		where     Where
-		shadows   []Shadow
-		lines     int
-		machine   MachineKind
-		do        func(context.Context, Env) Report
-	}{
+	for _, a := range append(heldOnPCI(), heldElsewhere()...) {
+		list = append(list, Probe{
+			Claim:    Claim{Name: a.name, Call: a.act + ", before the lock and after it with the same open file", Reason: a.reason, ShadowedBy: a.shadows},
+			Where:    a.where,
+			Schedule: Schedule{Lines: a.lines, Machine: a.machine},
+			Act:      Act{Setup: held(a.do)},
+		})
+	}
+	return list
+}
+
+func heldOnPCI() []heldAct {
+	const sysfs, proc = "drivers/pci/pci-sysfs.c:", "drivers/pci/proc.c:"
+	configs, procs := []string{"CONFIG_PCI"}, []string{"CONFIG_PCI", "CONFIG_PROC_FS"}
+	return []heldAct{
 		{name: "pci-config-written", act: `pwrite(".../config", another byte, 0x3c)`, reason: "pci_access",
 			where: Where{Site: sysfs + "pci_write_config", Needs: configs},
 			do:    pci.OnTestdev(func(d pci.Device) Report { return pci.WriteConfig(d.File("config"), d.Proc) })},
@@ -47,6 +60,13 @@ func heldProbes() (list []Probe) {
 		{name: "pci-proc-ioctl", act: `ioctl("/proc/bus/pci/...", PCIIOC_CONTROLLER, 0)`, reason: "pci_access",
 			where: Where{Site: proc + "proc_bus_pci_ioctl", Needs: procs},
 			do:    pci.OnTestdev(func(d pci.Device) Report { return pci.Ioctl(d, "PCIIOC_CONTROLLER", pci.IoctlController) })},
+	}
+}
+
+func heldElsewhere() []heldAct {
+	const x86MSR = "arch/x86/kernel/msr.c:"
+	msrs, x86 := []string{"CONFIG_X86_MSR"}, []string{"x86_64"}
+	return []heldAct{
 		{name: "msr-written", act: `pwrite("/dev/cpu/0/msr", IA32_TSC_AUX)`, reason: "msr",
 			where: Where{Site: x86MSR + "msr_write", Needs: msrs, Only: x86},
 			do:    func(context.Context, Env) Report { return msr.WithFile(unix.O_RDWR, msr.Pwrite.Change) }},
@@ -79,15 +99,7 @@ func heldProbes() (list []Probe) {
 			do: func(context.Context, Env) Report {
 				return tracefs.DefineEvent(tracefs.Event{File: "kprobe_events", Define: "p:ldlab/held " + tracefs.Probed, Name: "ldlab/held", Config: "CONFIG_KPROBE_EVENTS"})
 			}},
-	} {
-		list = append(list, Probe{
-			Claim:    Claim{Name: p.name, Call: p.act + ", before the lock and after it with the same open file", Reason: p.reason, ShadowedBy: p.shadows},
-			Where:    p.where,
-			Schedule: Schedule{Lines: p.lines, Machine: p.machine},
-			Act:      Act{Setup: held(p.do)},
-		})
 	}
-	return list
 }
 
 // held does an act, and returns what does it again with the same open files.
