@@ -49,7 +49,7 @@ func newMirror(t *testing.T) *mirror {
 	write(t, filepath.Join(etc, "sources.list"), "deb [trusted=yes] "+m.server.URL+"/debian oldstable main\n")
 	write(t, filepath.Join(etc, "apt.conf"), fmt.Sprintf("Dir::Etc::SourceList \"%s\";\nDir::Etc::SourceParts \"/dev/null\";\n"+
 		"APT::Get::AllowUnauthenticated \"1\";\nAcquire::AllowInsecureRepositories \"1\";\nAPT::Architecture \"amd64\";\nAPT::Architectures { \"amd64\"; };\n"+
-		"Acquire::http::Proxy \"DIRECT\";\n", filepath.Join(etc, "sources.list")))
+		"Acquire::http::Proxy \"DIRECT\";\nAcquire::http::Timeout \"2\";\nAcquire::Retries \"0\";\n", filepath.Join(etc, "sources.list")))
 	t.Setenv("APT_CONFIG", filepath.Join(etc, "apt.conf"))
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/ldlab/ldlab/internal/cache"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
 // An aptState is a state and a cache of apt of its own: neither root nor a change
@@ -258,13 +260,51 @@ func (s *aptState) runIn(ctx context.Context, dir, what string, argv []string) e
 		}
 		io.Copy(io.Discard, r) // apt must never block on us
 	}()
+	said := &limited{}
 	err = proc.Run(ctx, proc.Command{
-		Argv: slices.Concat(argv[:1], []string{"-o", "APT::Status-Fd=3"}, s.options, argv[1:]), Dir: dir, Files: []*os.File{w}, Family: true,
+		Argv: slices.Concat(argv[:1], []string{"-o", "APT::Status-Fd=3"}, s.options, argv[1:]), Dir: dir, Files: []*os.File{w}, Family: true, Stderr: said,
 	})
 	w.Close()
 	<-done
 	r.Close()
+	// apt succeeds if a mirror is out of reach for lists: those of an earlier
+	// update may do.
+	for line := range strings.Lines(said.String()) {
+		if outOfReach.MatchString(line) {
+			s.job.unreachable = strings.TrimSpace(line)
+		}
+	}
+	var failed *proc.Error
+	if errors.As(err, &failed) {
+		failed.Stderr = said.String()
+	}
 	return damaged(err)
+}
+
+// outOfReach are what apt says of a mirror that does not answer, or no more (methods
+// connect.cc, basehttp.cc and http.cc of apt 2.6 and 3.0).
+var outOfReach = regexp.MustCompile(`^[EW]: .*(Connection timed out|Timeout was reached|Could not connect|Temporary failure resolving|Could not resolve|Unable to connect|Connection failed|Error reading from server)`)
+
+// limited is a Writer that keeps the first 64 KiB.
+type limited struct{ strings.Builder }
+
+func (l *limited) Write(b []byte) (int, error) {
+	l.Builder.Write(b[:min(len(b), max(0, 64<<10-l.Len()))])
+	return len(b), nil
+}
+
+// stalled makes an error that comes of a mirror which is out of reach one that says
+// so. Others stay as they are.
+func (j *job) stalled(ctx context.Context, err error) error {
+	if err == nil || j.unreachable == "" || ctx.Err() != nil {
+		return err
+	}
+	said := strict.Printable(j.unreachable)
+	text := fmt.Sprintf("a mirror of the machine's apt sources stalls or cannot be reached, so try again or name another one there (%s)", said)
+	if strings.Contains(err.Error(), said) {
+		return errors.New(text)
+	}
+	return fmt.Errorf("%s: %w", text, err) // of what it was needed for
 }
 
 // damaged makes the error of a file that is not what the signed lists have one clear

@@ -54,6 +54,8 @@ type job struct {
 	source Source
 	slot   string         // directory of the source in the cache
 	lists  []*cache.Lease // of apt's lists
+
+	unreachable string // what apt said of a mirror that it could not read, the last line; empty: nothing
 }
 
 func (c Cache) job(s Source) *job {
@@ -161,6 +163,7 @@ func (j *job) fetch(ctx context.Context) (Origin, error) {
 	case Debian:
 		o, id, err = j.fetchDebian(ctx, fresh)
 	}
+	err = j.stalled(ctx, err)
 	if err == nil && j.source.Kind != Debian {
 		o.Version, err = kernelVersion(tree)
 	}
