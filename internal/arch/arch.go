@@ -4,6 +4,7 @@ package arch
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 type Arch struct {
 	Name   string // name in the lab and of uname: x86_64, arm64
 	GOARCH string // name in Go
+	ELF    elf.Machine
 
 	Make         string   // kernel make ARCH=
 	CrossPrefix  string   // kernel make CROSS_COMPILE= if the host has another architecture
@@ -50,7 +52,7 @@ type Arch struct {
 // The table. Its order is the order of every listing and report.
 var table = []*Arch{
 	{
-		Name: "x86_64", GOARCH: "amd64",
+		Name: "x86_64", GOARCH: "amd64", ELF: elf.EM_X86_64,
 		Make: "x86_64", CrossPrefix: "x86_64-linux-gnu-", CrossPackage: "gcc-x86-64-linux-gnu",
 		// The ELF vmlinux boots through PVH, so nothing is decompressed:
 		// arch/x86/platform/pvh/head.S, v6.12 (not in
@@ -71,7 +73,7 @@ var table = []*Arch{
 		check:   checkX86,
 	},
 	{
-		Name: "arm64", GOARCH: "arm64",
+		Name: "arm64", GOARCH: "arm64", ELF: elf.EM_AARCH64,
 		Make: "arm64", CrossPrefix: "aarch64-linux-gnu-", CrossPackage: "gcc-aarch64-linux-gnu",
 		Targets: []string{"Image"}, Image: "arch/arm64/boot/Image",
 		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
@@ -116,6 +118,16 @@ func Get(name string) *Arch {
 	return nil
 }
 
+// OfELF returns the architecture of a machine of ELF files; nil if there is none.
+func OfELF(m elf.Machine) *Arch {
+	for _, a := range table {
+		if a.ELF == m {
+			return a
+		}
+	}
+	return nil
+}
+
 // Native reports whether the host is of this architecture.
 func (a *Arch) Native() bool { return a.GOARCH == runtime.GOARCH }
 
@@ -152,19 +164,16 @@ func (a *Arch) CheckImage(head []byte) error {
 	return err
 }
 
-// ELF header fields, from the System V ABI.
-const (
-	elfMachineOffset = 18
-	elfMachineX86_64 = 62
-)
+// elfMachineOffset is that of e_machine, from the System V ABI.
+const elfMachineOffset = 18
 
 // checkX86 accepts an ELF vmlinux or a bzImage with a 64-bit kernel
 // (XLF_KERNEL_64). The bzImage magic is "HdrS" at 0x202
 // (Documentation/arch/x86/boot.rst, v6.12).
 func checkX86(head []byte) error {
 	if bytes.HasPrefix(head, []byte("\x7fELF")) && len(head) >= 64 {
-		if m := binary.LittleEndian.Uint16(head[elfMachineOffset:]); m != elfMachineX86_64 {
-			return fmt.Errorf("image is an ELF file of machine %d, not x86_64 (%d)", m, elfMachineX86_64)
+		if m := elf.Machine(binary.LittleEndian.Uint16(head[elfMachineOffset:])); m != elf.EM_X86_64 {
+			return fmt.Errorf("image is an ELF file of machine %d, not x86_64 (%d)", m, elf.EM_X86_64)
 		}
 		return nil
 	}

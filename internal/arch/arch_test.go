@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"strings"
 	"testing"
@@ -8,10 +9,10 @@ import (
 
 // heads are the first bytes of images, by their formats.
 func heads() map[string][]byte {
-	elf := make([]byte, 64)
-	copy(elf, "\x7fELF\x02\x01\x01")
-	binary.LittleEndian.PutUint16(elf[18:], elfMachineX86_64)
-	armELF := append([]byte(nil), elf...)
+	vmlinux := make([]byte, 64)
+	copy(vmlinux, "\x7fELF\x02\x01\x01")
+	binary.LittleEndian.PutUint16(vmlinux[18:], uint16(elf.EM_X86_64))
+	armELF := append([]byte(nil), vmlinux...)
 	binary.LittleEndian.PutUint16(armELF[18:], 183)
 	bz := make([]byte, HeadSize)
 	copy(bz[0x202:], "HdrS")
@@ -22,8 +23,8 @@ func heads() map[string][]byte {
 	old[0x206] = 0x0b // 2.11 has no xloadflags
 	image := make([]byte, 64)
 	copy(image[56:], "ARM\x64")
-	return map[string][]byte{"vmlinux": elf, "arm64 vmlinux": armELF, "bzImage": bz, "32-bit bzImage": bz32, "old bzImage": old, "cut bzImage": bz[:0x236], "Image": image, "empty": nil, "text": []byte("hello"),
-		"gzip": append([]byte("\x1f\x8b"), make([]byte, 100)...), "cut vmlinux": elf[:20], "cut Image": image[:58]}
+	return map[string][]byte{"vmlinux": vmlinux, "arm64 vmlinux": armELF, "bzImage": bz, "32-bit bzImage": bz32, "old bzImage": old, "cut bzImage": bz[:0x236], "Image": image, "empty": nil, "text": []byte("hello"),
+		"gzip": append([]byte("\x1f\x8b"), make([]byte, 100)...), "cut vmlinux": vmlinux[:20], "cut Image": image[:58]}
 }
 
 func TestCheckImage(t *testing.T) {
@@ -60,6 +61,9 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is in the table twice", a.Name)
 		}
 		seen[a.Name], seen[a.Image] = true, true
+		if OfELF(a.ELF) != a {
+			t.Errorf("the machine %s of %s is in the table twice", a.ELF, a.Name)
+		}
 		if a.Scale < 1 || a.check == nil || len(a.Targets) == 0 {
 			t.Errorf("%s is incomplete", a.Name)
 		}
@@ -67,7 +71,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s: firmware without a package, or a package without firmware", a.Name)
 		}
 	}
-	if Get("riscv64") != nil {
+	if Get("riscv64") != nil || OfELF(elf.EM_RISCV) != nil {
 		t.Error("Get finds an unknown architecture")
 	}
 }

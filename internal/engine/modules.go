@@ -7,8 +7,11 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
+	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/kernels/modules"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -103,10 +106,28 @@ func (l *loadable) carry(k *kernel, list []modules.Module) error {
 		return errors.New("too many modules") // their names would not be in order
 	}
 	for i, m := range list {
-		if release := k.built.Release; release != "" && m.Release() != release {
-			return fmt.Errorf("kernel %s is %s, and its modules are those of %s: give the modules of that kernel", k.build.Kernel.Name, release, m.Release())
+		if err := fits(k.built, m); err != nil {
+			return fmt.Errorf("kernel %s %w: give the modules of that kernel", k.build.Kernel.Name, err)
 		}
 		l.files[path.Join(guestproto.ModulesDir, fmt.Sprintf("%03d-%s.ko", i, m.Name))] = m.Data
+	}
+	return nil
+}
+
+// fits reports why a module is not one of the kernel's; its text follows the kernel's
+// name. The kernel itself would refuse it, and some kernels by its symbols only.
+func fits(b kernels.Built, m modules.Module) error {
+	switch {
+	case m.Machine != b.Arch.ELF:
+		machine := m.Machine.String()
+		if a := arch.OfELF(m.Machine); a != nil {
+			machine = a.Name
+		}
+		return fmt.Errorf("is for %s, and its module %s is for %s", b.Arch.Name, m.Name, machine)
+	case b.Release != "" && m.Release() != b.Release:
+		return fmt.Errorf("is %s, and its modules are those of %s", b.Release, m.Release())
+	case b.Vermagic != "" && strings.TrimSpace(m.Vermagic) != strings.TrimSpace(b.Vermagic):
+		return fmt.Errorf("wants modules for %q, and its module %s is for %q", strings.TrimSpace(b.Vermagic), m.Name, strings.TrimSpace(m.Vermagic))
 	}
 	return nil
 }

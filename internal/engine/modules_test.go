@@ -36,7 +36,7 @@ func readyKernel(t *testing.T, config string, files map[string][]byte) *kernel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := image.Image{Path: "vmlinuz", Arch: arch.Get("x86_64"), Config: parsed, Release: "6.1.0-test"}
+	i := image.Image{Path: "vmlinuz", Arch: arch.Get("x86_64"), Config: parsed, Release: "6.1.0-test", Vermagic: "6.1.0-test SMP "}
 	if files != nil {
 		i.Modules = t.TempDir()
 		for name, data := range files {
@@ -81,6 +81,9 @@ func TestModulesOfReadyKernel(t *testing.T) {
 // The lab reports what cannot work before a guest boots.
 func TestModulesThatCannotWork(t *testing.T) {
 	const need = "CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=m\n"
+	flags := bytes.Replace(ko(t, "virtio_console", "", true), []byte("-test SMP "), []byte("-test UP  "), 1)
+	foreign := ko(t, "virtio_console", "", true)
+	foreign[18] = byte(elf.EM_AARCH64)
 	other := bytes.Replace(ko(t, "virtio_console", "", true), []byte("6.1.0-test"), []byte("6.1.0-Test"), 1)
 	for name, tt := range map[string]struct {
 		config string
@@ -91,6 +94,8 @@ func TestModulesThatCannotWork(t *testing.T) {
 		"switched off":   {"CONFIG_VIRTIO_PCI=y\n", nil, "CONFIG_VIRTIO_CONSOLE is off"},
 		"lacks it":       {need, map[string][]byte{"x.ko": ko(t, "x", "", true)}, "has no module virtio_console"},
 		"of another":     {need, map[string][]byte{"virtio_console.ko": other}, "its modules are those of 6.1.0-Test"},
+		"other options":  {need, map[string][]byte{"virtio_console.ko": flags}, `wants modules for "6.1.0-test SMP", and its module virtio_console is for "6.1.0-test UP": give the modules of that kernel`},
+		"other machine":  {need, map[string][]byte{"virtio_console.ko": foreign}, "is for x86_64, and its module virtio_console is for arm64: give the modules of that kernel"},
 		"empty":          {need, map[string][]byte{}, "has no module"},
 		"lacks its need": {need, map[string][]byte{"virtio_console.ko": ko(t, "virtio_console", "virtio", true)}, "virtio_console needs it"},
 	} {

@@ -6,6 +6,8 @@ import (
 	"debug/pe"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/ldlab/ldlab/internal/arch"
 )
 
 // A kind is a form of file that is often given for a kernel.
@@ -69,8 +71,8 @@ func describe(head []byte) string {
 // describeELF tells which ELF file is none that QEMU boots.
 func describeELF(head []byte) string {
 	machine := elf.Machine(binary.LittleEndian.Uint16(head[18:]))
-	if machine == elf.EM_AARCH64 {
-		return "an ELF file for arm64, which QEMU does not boot: give arch/arm64/boot/Image of the same build"
+	if a := arch.OfELF(machine); a != nil {
+		return fmt.Sprintf("an ELF file for %s, which QEMU does not boot: give %s of the same build", a.Name, a.Image)
 	}
 	return fmt.Sprintf("an ELF file for %s", machine)
 }

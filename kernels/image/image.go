@@ -40,6 +40,7 @@ type Image struct {
 	SitesSHA256  string
 	Modules      string                 // directory or package with its modules; empty if there is none
 	Release      string                 // as its uname -r has it; empty if that is not known
+	Vermagic     string                 // what its modules must have; empty if that is not known
 	Interface    lockdown.Interface     // by the configuration; upstream if that is not known
 	Reasons      lockdown.KernelReasons // those of the lab's reasons whose texts the image has; nil: it does not show them
 }
@@ -101,7 +102,9 @@ func openImage(image string, a *arch.Arch) (Image, error) {
 	if err != nil {
 		return bad(err)
 	}
-	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(c), Release: releaseOf(c)}
+	texts := textsOf(c)
+	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(texts), Release: releaseOf(c, texts)}
+	i.Vermagic = vermagicOf(texts, i.Release)
 	if i.SHA256, err = host.SumFile(image); err == nil && in != "" {
 		i.Kernel, err = io.ReadAll(c.reader())
 	}

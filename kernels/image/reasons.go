@@ -12,23 +12,30 @@ import (
 // maxKernel bounds what is read of a kernel to find its texts, in bytes.
 const maxKernel = 256 << 20
 
-// reasonsOf lists those of the lab's reasons whose texts a kernel has; nil if it
-// does not show its texts, because it is compressed in a way that the lab does not
-// undo, or has no lockdown. Reasons that the lab does not know cannot be told from
-// other texts.
-func reasonsOf(c content) lockdown.KernelReasons {
+// textsOf is a kernel as it is in memory, in which its texts are; nil if it is
+// compressed in a way that the lab does not undo.
+func textsOf(c content) []byte {
 	data, err := io.ReadAll(io.LimitReader(c.reader(), maxKernel))
 	if err != nil {
 		return nil
 	}
-	if payload := payloadOf(data); payload != nil {
-		f, ok := unpack.Of(payload)
-		if !ok {
-			return nil
-		}
-		// What follows the kernel, its size, is no error of it.
-		data, _ = f.Unpack(bytes.NewReader(payload), maxKernel)
+	payload := payloadOf(data)
+	if payload == nil {
+		return data
 	}
+	f, ok := unpack.Of(payload)
+	if !ok {
+		return nil
+	}
+	// What follows the kernel, its size, is no error of it.
+	data, _ = f.Unpack(bytes.NewReader(payload), maxKernel)
+	return data
+}
+
+// reasonsOf lists those of the lab's reasons whose texts a kernel has (see textsOf);
+// nil if it does not show its texts, or has no lockdown. Reasons that the lab does not
+// know cannot be told from other texts.
+func reasonsOf(data []byte) lockdown.KernelReasons {
 	// A compiler may store a text as the end of a longer one, but each ends with a
 	// NUL. A kernel has all but a few of the texts, or it is none that shows them.
 	var list lockdown.KernelReasons

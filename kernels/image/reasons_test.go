@@ -26,7 +26,7 @@ func TestReasonsOf(t *testing.T) {
 	binary.LittleEndian.PutUint32(bzImage[0x24c:], uint32(packed.Len())+4)
 	bzImage = append(append(bzImage, packed.Bytes()...), 1, 2, 3, 4) // the kernel's size
 	for name, data := range map[string][]byte{"vmlinux": kernel, "bzImage": bzImage} {
-		has := reasonsOf(contentOf(data))
+		has := reasonsOf(textsOf(contentOf(data)))
 		if lacking := has.Lacking(); len(lacking) != 1 || lacking[0] != "xen_user_actions" {
 			t.Errorf("%s lacks %q", name, lacking)
 		}
@@ -35,7 +35,7 @@ func TestReasonsOf(t *testing.T) {
 	xz[1024] = 0xfd
 	cut := bytes.Clone(bzImage)[:1100]
 	for name, data := range map[string][]byte{"another compression": xz, "cut": cut, "no texts": []byte("\x7fELF"), "few texts": kernel[:200], "empty": nil} {
-		if has := reasonsOf(contentOf(data)); has != nil {
+		if has := reasonsOf(textsOf(contentOf(data))); has != nil {
 			t.Errorf("%s: %d reasons", name, len(has))
 		}
 	}

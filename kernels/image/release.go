@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +17,7 @@ const banner = "Linux version "
 // if that is not found. A bzImage has it in its header (kernel_version,
 // Documentation/arch/x86/boot.rst, v6.12); an image that is not compressed, in its
 // banner.
-func releaseOf(c content) string {
+func releaseOf(c content, texts []byte) string {
 	head, err := io.ReadAll(io.NewSectionReader(c, 0, 0x10000))
 	if err != nil {
 		return ""
@@ -27,21 +29,45 @@ func releaseOf(c content) string {
 		}
 		return firstWord(head[at:])
 	}
-	data, err := io.ReadAll(io.LimitReader(c.reader(), maxKernel))
-	if err != nil {
-		return ""
-	}
 	for {
-		i := bytes.Index(data, []byte(banner))
+		i := bytes.Index(texts, []byte(banner))
 		if i < 0 {
 			return ""
 		}
-		data = data[i+len(banner):]
-		if word := firstWord(data); word != "" && word[0] >= '0' && word[0] <= '9' { // not a format
+		texts = texts[i+len(banner):]
+		if word := firstWord(texts); word != "" && word[0] >= '0' && word[0] <= '9' { // not a format
 			return word
 		}
 	}
 }
+
+// vermagicOf is what the kernel of a release wants of its modules (vermagic in
+// kernel/module/main.c, v6.12): the release, and options such as SMP and modversions;
+// empty if the kernel does not show it. On some architectures, the name of the
+// architecture follows.
+func vermagicOf(texts []byte, release string) string {
+	if release == "" {
+		return ""
+	}
+	begin := []byte(release + " ")
+	for {
+		i := bytes.Index(texts, begin)
+		if i < 0 {
+			return ""
+		}
+		text, _, ends := bytes.Cut(texts[i:min(len(texts), i+256)], []byte{0})
+		whole := ends && (i == 0 || texts[i-1] == 0)
+		texts = texts[i+len(begin):]
+		options := strings.Fields(string(text[len(begin):]))
+		if whole && len(options) > 0 && !slices.ContainsFunc(options, func(o string) bool { return !option.MatchString(o) }) {
+			return string(text)
+		}
+	}
+}
+
+// option is a word of a vermagic after the release (include/linux/vermagic.h and
+// asm/vermagic.h, v6.1 to v7.2).
+var option = regexp.MustCompile(`^(SMP|preempt|preempt_rt|mod_unload|modversions|aarch64|RANDSTRUCT_[0-9a-f]+)$`)
 
 // firstWord is what stands before the first blank, if it is short and printable.
 func firstWord(data []byte) string {

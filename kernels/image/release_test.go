@@ -24,8 +24,29 @@ func TestRelease(t *testing.T) {
 		"cut off":            {"Linux version 6.12", ""},
 		"empty":              {"", ""},
 	} {
-		if got := releaseOf(contentOf([]byte(tt.data))); got != tt.want {
+		if got := releaseOf(contentOf([]byte(tt.data)), []byte(tt.data)); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+func TestVermagic(t *testing.T) {
+	const release = "6.12.9-cloud-amd64"
+	for data, want := range map[string]string{
+		"x\x00" + release + " SMP preempt mod_unload modversions \x00":                          release + " SMP preempt mod_unload modversions ",
+		release + " mod_unload aarch64\x00":                                                     release + " mod_unload aarch64",
+		"Linux version " + release + " (b@h) #1\x00" + release + "\x00" + release + " SMP \x00": release + " SMP ",
+		"Linux version " + release + " SMP \x00":                                                "", // in another text
+		release + " SMP":                                                                        "",
+		release + "-rt SMP \x00":                                                                "",
+		release + " #1 SMP Debian\x00":                                                          "",
+		"":                                                                                      "",
+	} {
+		if got := vermagicOf([]byte(data), release); got != want {
+			t.Errorf("%q: %q, want %q", data, got, want)
+		}
+	}
+	if got := vermagicOf([]byte("\x00 SMP \x00"), ""); got != "" {
+		t.Errorf("no release: %q", got)
 	}
 }

@@ -3,6 +3,7 @@
 package modules
 
 import (
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,8 @@ type Module struct {
 	Data     []byte   // the ELF file and what follows it: the signature
 	Depends  []string // names of the modules that must be loaded before
 	Vermagic string   // its first word is the release of its kernel
-	Signed   bool     // there is a signature behind it, of whomever
+	Machine  elf.Machine
+	Signed   bool // there is a signature behind it, of whomever
 }
 
 // Release is the release of the kernel that the module was built for.

@@ -71,6 +71,7 @@ func Parse(data []byte) (Module, error) {
 	if section == nil || f.Type != elf.ET_REL {
 		return Module{}, errors.New("it is no module: it has no section .modinfo")
 	}
+	m.Machine = f.Machine
 	info, err := section.Data()
 	if err != nil {
 		return Module{}, fmt.Errorf("read .modinfo: %w", err)
