@@ -140,10 +140,11 @@ func TestReadyFails(t *testing.T) {
 			"boot/vmlinuz-6.7.1-amd64": "text", "boot/config-6.7.1-amd64": "", "lib/modules/6.7.1-amd64/kernel/x.ko": "x",
 		}), "")
 	for name, want := range map[string]string{
-		"debian:6.4": "no suite of the machine's Debian mirror has a package of such a kernel for amd64",
-		"debian:6.5": "fetch debian:6.5",
-		"debian:6.6": "the packages have 0 of boot/config-*",
-		"debian:6.7": "it is no kernel image that the lab knows",
+		"debian:6.4":    "no suite of the machine's Debian mirror has a package of such a kernel for amd64; it has 6.7, 6.6, 6.5",
+		"debian:6.5-rt": "no suite of the machine's Debian mirror has a package of such a kernel for amd64",
+		"debian:6.5":    "fetch debian:6.5",
+		"debian:6.6":    "the packages have 0 of boot/config-*",
+		"debian:6.7":    "it is no kernel image that the lab knows",
 	} {
 		cache := t.TempDir()
 		b := &Builder{Cache: cache}

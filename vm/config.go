@@ -161,26 +161,43 @@ func (c Config) checkFiles() error {
 			}
 		}
 	}
-	head := make([]byte, arch.HeadSize)
-	for _, f := range []struct {
-		what, path string
-		check      func([]byte) error
-	}{
-		{"kernel", c.Kernel, c.Arch.CheckImage},
-		{"initrd", c.Initrd, checkInitrd},
-	} {
-		file, err := os.Open(f.path)
-		if err != nil {
-			return fmt.Errorf("open %s: %w", f.what, err)
-		}
-		n, err := io.ReadFull(file, head)
-		file.Close()
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return fmt.Errorf("read %s: %w", f.what, err)
-		}
-		if err := f.check(head[:n]); err != nil {
-			return fmt.Errorf("check %s %s: %w", f.what, f.path, err)
-		}
+	kernel, err := checkFile("kernel", c.Kernel, c.Arch.CheckImage)
+	if err != nil {
+		return err
+	}
+	if _, err := checkFile("initrd", c.Initrd, checkInitrd); err != nil {
+		return err
+	}
+	return c.checkMemory(kernel)
+}
+
+// checkFile reads the head of a file and checks it.
+func checkFile(what, path string, check func([]byte) error) (head []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", what, err)
+	}
+	defer file.Close()
+	if head, err = io.ReadAll(io.LimitReader(file, arch.HeadSize)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	if err := check(head); err != nil {
+		return nil, fmt.Errorf("check %s %s: %w", what, path, err)
+	}
+	return head, nil
+}
+
+// checkMemory refuses a kernel and an initrd that do not fit into the machine's memory.
+// The initrd is there twice: as it was loaded, and unpacked.
+func (c Config) checkMemory(kernel []byte) error {
+	info, err := os.Stat(c.Initrd)
+	if err != nil {
+		return fmt.Errorf("open initrd: %w", err)
+	}
+	const mib = 1 << 20
+	k, i := c.Arch.KernelMemory(kernel)/mib, info.Size()/mib
+	if need := k + 2*i; need >= int64(c.MemoryMiB) {
+		return fmt.Errorf("check memory: the kernel %s takes %d MiB and the initrd twice its %d MiB, and the machine has %d MiB", c.Kernel, k, i, c.MemoryMiB)
 	}
 	return nil
 }

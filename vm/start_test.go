@@ -41,6 +41,14 @@ func fakeConfig(t *testing.T, script string) Config {
 	}
 }
 
+// truncate gives a file another size in bytes.
+func truncate(t *testing.T, file string, size int64) {
+	t.Helper()
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestStartErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name, script string
@@ -59,6 +67,7 @@ func TestStartErrors(t *testing.T) {
 		{name: "empty kernel", change: func(c *Config) { c.Kernel = filepath.Join(filepath.Dir(c.Kernel), "empty") }, want: "neither an ELF vmlinux nor a bzImage"},
 		{name: "no firmware", change: func(c *Config) { c.Devices = []Device{Firmware{c.Kernel + "x"}} }, want: "find firmware (Debian package "},
 		{name: "firmware without a path", change: func(c *Config) { c.Devices = []Device{Firmware{}} }, want: "device without its file"},
+		{name: "large initrd", change: func(c *Config) { c.MemoryMiB = 16; truncate(t, c.Initrd, 8<<20) }, want: "takes 0 MiB and the initrd twice its 8 MiB, and the machine has 16 MiB"},
 		{name: "empty initrd", change: func(c *Config) { c.Initrd = filepath.Join(filepath.Dir(c.Initrd), "empty") }, want: "file is empty"},
 		{name: "unwritable directory", change: func(c *Config) { c.Dir = c.Kernel }, want: "is not a directory but a file"},
 		{name: "nothing set", change: func(c *Config) { *c = Config{} }, want: "no architecture"},

@@ -211,11 +211,20 @@ func (s *Stage) jobs() int {
 // guestCost is the host memory of one guest in bytes: the RAM of its largest
 // machine, and QEMU with its translation cache.
 func (s *Stage) guestCost() int64 {
-	mib := baseMiB
+	mib := s.memoryMiB()
 	if !s.options.Boot {
 		mib += s.workers(part{}) * workerMiB
 	}
 	return int64(mib+qemuMiB) << 20
+}
+
+// memoryMiB is the RAM of the largest guest that boots, in MiB.
+func (s *Stage) memoryMiB() int {
+	mib := baseMiB
+	for _, k := range s.kernels {
+		mib = max(mib, k.memoryMiB())
+	}
+	return mib
 }
 
 // qemuMiB is QEMU's memory in addition to the guest's RAM, in MiB: its data and

@@ -15,8 +15,8 @@ import (
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-// Memory of a template in MiB: of any guest, and of a preforked child (2 MiB,
-// measured).
+// Memory of a template in MiB: of any guest of the lab's own kernels, and of a
+// preforked child (2 MiB, measured).
 const (
 	baseMiB   = 256
 	workerMiB = 2
@@ -71,7 +71,7 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 	n := s.workers(p)
 	config.Append = append(slices.Clip(config.Append), guestproto.ArgWorkers+strconv.Itoa(n))
-	config.MemoryMiB = baseMiB + n*workerMiB
+	config.MemoryMiB += n * workerMiB
 	return config
 }
 

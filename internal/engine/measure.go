@@ -45,8 +45,9 @@ func (s *Stage) Initramfs(ctx context.Context, g matrix.Guest) error {
 // Machine is the machine that a guest of the plan boots on.
 func (s *Stage) Machine(g matrix.Guest) vm.Config { return s.of(g).machine(g.Setting, plain) }
 
-// ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB.
-func (s *Stage) ForkMemoryMiB() int { return baseMiB + s.workers(part{})*workerMiB }
+// ForkMemoryMiB is the RAM of a fork of the plan's plain machine, in MiB: of its
+// largest kernel.
+func (s *Stage) ForkMemoryMiB() int { return s.memoryMiB() + s.workers(part{})*workerMiB }
 
 // Phases of a guest that a benchmark measures; see timing.
 const (

@@ -121,7 +121,7 @@ func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	return vm.Config{
 		Arch: k.build.Arch, Kernel: k.image(), Initrd: k.initrd,
 		Append: slices.Concat(s.KernelArgs(), probeArgs, strings.Fields(k.append)), Devices: devices,
-		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs,
+		Accel: vm.Accel(k.host.Accel), Scale: k.scale(), CPUs: k.build.Kernel.CPUs, MemoryMiB: k.memoryMiB(),
 	}
 }
 

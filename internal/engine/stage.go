@@ -227,6 +227,9 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 		s.note("%s does not count its checks, because it lacks the lab series: denials are attributed by its log, which prints 10 lines in 5 s", keyOf(build))
 	}
 	k.initrd = image.Path
+	if err := k.checkMemory(); err != nil {
+		return nil, err
+	}
 	if k.sites.Reasons == nil {
 		s.note("%s: which reasons it has is not known, so the lab's table stands for it%s", keyOf(build), howKnown(k.built))
 	}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,22 @@ func TestOrder(t *testing.T) {
 		if tree.Has(name) != want {
 			t.Errorf("Has(%s) = %v", name, !want)
 		}
+	}
+}
+
+// TestLargeTree: a distribution's directory has some thousands of modules, of which
+// only what is needed is read.
+func TestLargeTree(t *testing.T) {
+	files := map[string][]byte{"k/a.ko": ko(t, "a", "m5999"), "k/m5999.ko": ko(t, "m5999")}
+	for i := range 5999 {
+		files[fmt.Sprintf("k/%d/m%d.ko", i%100, i)] = []byte("no module")
+	}
+	tree, err := Open(write(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := tree.Order("a"); err != nil || !slices.Equal(names(list), []string{"m5999", "a"}) {
+		t.Errorf("%q, %v", names(list), err)
 	}
 }
 

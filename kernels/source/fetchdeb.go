@@ -61,7 +61,7 @@ func (j *job) fetchDebian(ctx context.Context, fresh string) (Origin, string, er
 		}
 	}
 	if len(list) == 0 {
-		return Origin{}, "", fmt.Errorf("no suite of the machine's Debian mirror has a package of such a kernel for %s", j.source.Rev)
+		return Origin{}, "", apt.noImage(ctx)
 	}
 	releases := map[string]string{} // of the kernel by the package's version
 	var versions []string
@@ -138,6 +138,31 @@ func (s *aptState) images(ctx context.Context) ([]debImage, error) {
 	}
 	return list, nil
 }
+
+// noImage is the error for a kernel that the mirror does not have. It names those
+// that it has.
+func (s *aptState) noImage(ctx context.Context) error {
+	out, err := s.output(ctx, "apt-cache", "pkgnames", "linux-image-")
+	if err != nil {
+		return err
+	}
+	_, flavour, _ := strings.Cut(s.job.source.Name, "-")
+	var has []string
+	for _, name := range strings.Fields(out) {
+		if m := imageName.FindStringSubmatch(name); m != nil && m[3] == s.job.source.Rev && m[2] == flavour {
+			has = append(has, m[1])
+		}
+	}
+	has = slices.Compact(sortVersions(ctx, has))
+	if len(has) == 0 {
+		return fmt.Errorf("no suite of the machine's Debian mirror has a package of such a kernel for %s", s.job.source.Rev)
+	}
+	return fmt.Errorf("no suite of the machine's Debian mirror has a package of such a kernel for %s; it has %s", s.job.source.Rev, strings.Join(has, ", "))
+}
+
+// imageName is the name of a package with a kernel image: its series, its flavour if
+// it has one that the lab knows, and its architecture.
+var imageName = regexp.MustCompile(`^linux-image-([0-9]+\.[0-9]+)[0-9.]*(?:[-+~][^-]*)*?(?:-(cloud|rt))?-([a-z0-9]+)$`)
 
 // downloadKernel downloads the packages of a kernel into a directory.
 func (s *aptState) downloadKernel(ctx context.Context, dir, release, version string) error {
