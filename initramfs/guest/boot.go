@@ -39,6 +39,9 @@ func boot() {
 	noHugePages()
 	g.bootErrors = append(loadModules(guestproto.ModulesDir), mountAll(mounts...)...) // file systems may be modules
 	g.look = footprint.Open().Read
+	for _, e := range g.bootErrors { // without its port, this program has only the console
+		fmt.Fprintf(os.Stderr, "ldlab-guest: %s\n", e)
+	}
 	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
 	}

@@ -21,7 +21,7 @@ func loadModules(dir string) (errs []string) {
 	}
 	for _, f := range files {
 		if err := loadModule(filepath.Join(dir, f.Name())); err != nil {
-			errs = append(errs, fmt.Sprintf("load module %s: %v", f.Name(), err))
+			errs = append(errs, fmt.Sprintf("load module %s: %v", f.Name(), explainLoad(err)))
 		}
 	}
 	if err := os.RemoveAll(dir); err != nil {
@@ -43,6 +43,16 @@ func loadModule(file string) error {
 	switch {
 	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV), errors.Is(err, unix.EOPNOTSUPP):
 		return nil
+	}
+	return err
+}
+
+// explainLoad adds to what the kernel answers of a module that is not its own
+// (check_modinfo, check_modstruct_version, simplify_symbols in kernel/module, v6.12).
+func explainLoad(err error) error {
+	switch {
+	case errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%w: it is not one of this kernel, because its symbols or their versions are others: give the modules of this kernel", err)
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The files are loaded in the order of their names, each failure is named, and
@@ -28,5 +30,13 @@ func TestLoadModules(t *testing.T) {
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the files are left: %v", err)
+	}
+}
+
+func TestExplainLoad(t *testing.T) {
+	for err, want := range map[error]bool{unix.ENOEXEC: true, unix.EINVAL: true, unix.ENOENT: true, unix.EKEYREJECTED: false, unix.ENOMEM: false} {
+		if got := strings.Contains(explainLoad(err).Error(), "give the modules of this kernel"); got != want {
+			t.Errorf("%v: %v", err, explainLoad(err))
+		}
 	}
 }
