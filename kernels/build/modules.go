@@ -53,12 +53,17 @@ func modules(w *source.WorkTree) ([]string, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list modules: %w", err)
 	}
-	var list []string
-	for line := range strings.Lines(string(data)) {
-		// scripts/Makefile.modfinal, v6.12: foo.o is linked into foo.ko.
-		list = append(list, strings.TrimSuffix(strings.TrimSpace(line), ".o")+".ko")
+	return parseOrder(string(data)), nil
+}
+
+// parseOrder reads modules.order. foo.o is linked into foo.ko: the list has the first
+// one, and before v6.3 the second one (scripts/Makefile.build, v6.1 and v6.12).
+func parseOrder(text string) (list []string) {
+	for line := range strings.Lines(text) {
+		name := strings.TrimSuffix(strings.TrimSpace(line), ".ko")
+		list = append(list, strings.TrimSuffix(name, ".o")+".ko")
 	}
-	return list, nil
+	return list
 }
 
 // payloads makes the files that probes load.
