@@ -12,10 +12,10 @@ RACES ?= 200000
 # What "make nightly" runs on the kernel wide.
 WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
 
-.PHONY: help deps testdeps build run test nightly docs short check bench clean
+.PHONY: help deps testdeps build run test test-kvm nightly docs short check bench clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 deps: ## install what is missing (with apt where it may, else print the command)
 	@scripts/deps
@@ -38,7 +38,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
-nightly: test docs ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
+nightly: test docs test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit >out/kunit
 	$(BIN) build --kernel wide --arch x86_64 >out/wide
 	$(BIN) run --all-probes >out/every-probe.txt
@@ -49,6 +49,10 @@ nightly: test docs ## everything: all tests, every call site, every mutant, rand
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
+
+test-kvm: build testdeps ## run the lab under KVM, in an emulated machine whose processor has what KVM needs (minutes)
+	$(BIN) build --kernel stock --kernel debian:6.12-cloud --arch x86_64 >out/kvm
+	LDLAB_REQUIRE=all LDLAB_KVM=1 $(GO) test -timeout 3h -v -run TestKVMForReal ./internal/nested
 
 docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md anew
 	@mkdir -p docs

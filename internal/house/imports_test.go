@@ -50,6 +50,8 @@ var rooms = map[string][]string{
 	"report":                    {"matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
+	"internal/nested/host":      {},
+	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
 	"internal/engine":           {"*"},
 	"cmd/ldlab":                 {"*"},
 }
