@@ -46,6 +46,7 @@ var views = []View{
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
 	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
+	{"kernels", OfMatrix, true, "kernels.md", "kernels.md", ofMatrix(kernels)},
 	{"machines", OfMatrix, false, "", "machines.txt", ofMatrix(machines)},
 	{"timing", OfMatrix, false, "", "timing.txt", ofMatrix(timing)},
 	{"coverage", OfCoverage, false, "", "coverage.txt", whole(coverages)},

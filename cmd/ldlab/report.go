@@ -44,7 +44,7 @@ func newReport() *cobra.Command {
 			return verdict(c, m, allowUntested)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, markdown, json or junit")
+	c.Flags().StringVar(&format, "format", "text", "text, markdown, json, junit or kernels")
 	untestedFlag(c, &allowUntested)
 	complete(c, "format", func() []string { return names })
 	return c
