@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"vm/qmp":                    {},
 	"vm/template":               {"internal/cache", "internal/pace", "vm", "vm/qmp"},
 	"matrix":                    {"internal/guestproto", "lockdown", "scenarios"},
-	"report":                    {"matrix", "scenarios"},
+	"report":                    {"lockdown", "matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
 	"internal/nested/host":      {},
