@@ -9,10 +9,14 @@ ARGS ?=
 FUZZTIME ?= 1m
 # How many rounds of each race "make nightly" runs on the kernels that must lose none.
 RACES ?= 200000
+# The kernels of "make bases" and of "make distributions", and their settings.
+BASES := stock@6.1 stock bitmap stock@7.3 bitmap@7.3
+DISTRIBUTIONS := debian:6.1-cloud debian:6.12-cloud debian:7.3-cloud
+LEVELS := --setting integrity@boot --setting confidentiality@boot --setting integrity@runtime --setting confidentiality@runtime
 # What "make nightly" runs on the kernel wide.
 WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
 
-.PHONY: help deps testdeps build run test test-kvm nightly docs short check bench clean
+.PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,7 +42,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
-nightly: test docs test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
+nightly: test docs bases distributions test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit >out/kunit
 	$(BIN) build --kernel wide --arch x86_64 >out/wide
 	$(BIN) run --all-probes >out/every-probe.txt
@@ -59,6 +63,16 @@ docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md a
 	$(BIN) run >out/matrix.txt && cp out/matrix.txt docs/
 	$(BIN) coverage >out/coverage.txt && cp out/coverage.txt docs/
 	$(BIN) mutate >out/mutation.md && cp out/mutation.md docs/
+
+bases: build ## measure docs/bases.md: the lab's kernels on each base
+	rm -rf out/bases
+	-$(BIN) run $(BASES:%=--kernel %) $(LEVELS) --out out/bases >out/bases.txt
+	$(BIN) report --format kernels out/bases >docs/bases.md
+
+distributions: build ## measure docs/distributions.md: kernels as distributions ship them
+	rm -rf out/distributions
+	-$(BIN) run $(DISTRIBUTIONS:%=--kernel %) $(LEVELS) --allow-untested --out out/distributions >out/distributions.txt
+	$(BIN) report --format kernels --allow-untested out/distributions >docs/distributions.md
 
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./... && $(GO) test -C bench -short ./...
