@@ -10,7 +10,7 @@ FUZZTIME ?= 1m
 # How many rounds of each race "make nightly" runs on the kernels that must lose none.
 RACES ?= 200000
 # The kernels of "make bases" and of "make distributions", and their settings.
-BASES := stock@6.1 stock bitmap stock@7.3 bitmap@7.3
+BASES := stock@6.1 stock bitmap stock@7.2 bitmap@7.2 stock@debian-7.3 bitmap@debian-7.3
 DISTRIBUTIONS := debian:6.1-cloud debian:6.12-cloud debian:7.3-cloud
 LEVELS := --setting integrity@boot --setting confidentiality@boot --setting integrity@runtime --setting confidentiality@runtime
 # What "make nightly" runs on the kernel wide.
