@@ -31,9 +31,10 @@ const (
 	Boot    Delivery = "boot"    // kernel command line
 	Runtime Delivery = "runtime" // securityfs, by the guest program
 	CoCo    Delivery = "coco"    // an in-kernel caller: the lab's simulated confidential guest
+	Kernel  Delivery = "kernel"  // the kernel itself: its configuration, or a patch that looks at the firmware
 )
 
-var deliveries = []Delivery{Boot, Runtime, CoCo}
+var deliveries = []Delivery{Boot, Runtime, CoCo, Kernel}
 
 // A Setting is what is locked and how. The zero value locks nothing and adds no
 // kernel argument.
@@ -86,7 +87,7 @@ func ParseSetting(text string) (Setting, error) {
 	if cut {
 		s.Via = Delivery(how)
 		if !slices.Contains(deliveries, s.Via) {
-			return Setting{}, &UnknownError{"delivery", how, []string{string(Boot), string(Runtime), string(CoCo)}}
+			return Setting{}, &UnknownError{"delivery", how, []string{string(Boot), string(Runtime), string(CoCo), string(Kernel)}}
 		}
 	}
 	var named []Reason
@@ -116,6 +117,8 @@ func ParseSetting(text string) (Setting, error) {
 		s.Via = Boot // there is only one way to lock nothing
 	case s.Via == CoCo && s.String() != "dev_mem@coco":
 		return Setting{}, fmt.Errorf("setting %q: a confidential guest can lock only dev_mem", text)
+	case s.Via == Kernel && len(s.Reasons) > 0:
+		return Setting{}, fmt.Errorf("setting %q: a kernel locks itself with a level only", text)
 	}
 	return s, nil
 }
@@ -137,11 +140,11 @@ func (s Setting) Locked() bool { return s.Level != None || len(s.Reasons) > 0 }
 func (s Setting) locksSingly() bool { return len(s.Reasons) > 0 }
 
 // KernelArgs returns the kernel arguments of the setting; none for what is
-// locked at run time. For the level none there is no argument, because
+// locked at run time, or by the kernel itself. For the level none there is no argument, because
 // lockdown=none is invalid (lockdown_param, v6.12).
 func (s Setting) KernelArgs() []string {
 	switch s.Via {
-	case Runtime:
+	case Runtime, Kernel:
 		return nil
 	case CoCo:
 		return []string{"ldlab_coco"}

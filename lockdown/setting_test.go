@@ -21,6 +21,7 @@ func TestParseSetting(t *testing.T) {
 		{"dev_mem,dev_mem", "dev_mem@boot", None, "lockdown_reasons=dev_mem"},
 		{"msr,integrity,kcore", "integrity,kcore@boot", Integrity, "lockdown=integrity lockdown_reasons=kcore"},
 		{"dev_mem@coco", "dev_mem@coco", None, "ldlab_coco"},
+		{"integrity@kernel", "integrity@kernel", Integrity, ""},
 		{strings.Join(Tokens(), ","), strings.Join(Tokens(), ",") + "@boot", None, "lockdown_reasons=" + strings.Join(Tokens(), ",")},
 		{strings.Join(Tokens()[:20], ",") + "@runtime", strings.Join(Tokens()[:20], ",") + "@runtime", None, ""},
 	} {
@@ -57,7 +58,7 @@ func TestParseSettingRefuses(t *testing.T) {
 			t.Errorf("ParseSetting(%q): %v, want unknown %q", text, err, word)
 		}
 	}
-	for _, text := range []string{"integrity,confidentiality", "none,dev_mem", "integrity@coco", "kexec@coco"} {
+	for _, text := range []string{"integrity,confidentiality", "none,dev_mem", "integrity@coco", "kexec@coco", "kexec@kernel", "integrity,kcore@kernel"} {
 		if s, err := ParseSetting(text); err == nil {
 			t.Errorf("ParseSetting(%q) = %s, want an error", text, s)
 		}
@@ -71,6 +72,7 @@ func TestCheckInterface(t *testing.T) {
 		ok    bool
 	}{
 		{"confidentiality@runtime", Upstream, true},
+		{"integrity@kernel", Upstream, true},
 		{"dev_mem@boot", Upstream, false},
 		{"integrity,kcore@runtime", Upstream, false},
 		{"dev_mem@coco", Upstream, false},

@@ -25,7 +25,8 @@ type evidence struct {
 	control  *scenarios.Observation     // same probe, kernel and host, nothing locked; nil: there is none
 	boot     *scenarios.State           // what the kernel showed before anything was locked at run time; nil: nothing
 
-	notLocked string // how lockdown's files differed from the setting while the probe ran; empty if they did not
+	notLocked     string // how lockdown's files differed from the setting while the probe ran; empty if they did not
+	nothingDenied string // that the guest denied nothing at all; see nothingDenied
 }
 
 // outcome is empty without an observation.

@@ -121,6 +121,11 @@ var rules = []rule{
 		func(e *evidence) string {
 			return e.orUnexplained("control, nothing locked: " + describe(e.control))
 		}},
+	{"nothing-denied", NotLocked, "lockdown's files show that the setting is in force, and nothing of what was tried for several locked reasons was denied",
+		func(e *evidence) bool {
+			return e.nothingDenied != "" && e.expects(scenarios.ExpectDenied) && e.allowed()
+		},
+		func(e *evidence) string { return e.call() + "; " + e.nothingDenied }},
 	{ruleLeakAtSite, Leak, "expected denied, and the probe's own call site let the act through",
 		func(e *evidence) bool { return e.expects(scenarios.ExpectDenied) && e.letThrough() != nil },
 		func(e *evidence) string {
@@ -270,6 +275,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 		if e.observed, m = r.observation(probe); m != nil {
 			e.boot = m.State(guestproto.WhenBoot)
 			e.notLocked = m.notLocked(g, k.Reasons, probe)
+			e.nothingDenied = nothingDenied(k, r)
 		}
 		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) && control.Origin.Same(r.Origin) {
 			e.control, _ = control.observation(probe)

@@ -19,6 +19,9 @@ import (
 func (m *MachineRun) notLocked(g Guest, has lockdown.KernelReasons, probe string) string {
 	model := has.NewModel(g.Interface, g.Setting)
 	if s := m.State(guestproto.WhenLocked); s != nil {
+		if text := notInForce(g, s); text != "" {
+			return text
+		}
 		if text := differs(model, s); text != "" {
 			return "after the lock, " + text
 		}
@@ -37,6 +40,60 @@ func (m *MachineRun) notLocked(g Guest, has lockdown.KernelReasons, probe string
 		}
 	}
 	return ""
+}
+
+// notInForce describes what keeps a setting from being in force, whatever the level
+// file shows: the kernel refused it, or lockdown is none of the security modules that
+// the kernel asks. Until v6.18 the file is there all the same, and shows the level of
+// lockdown= (lockdown_secfs_init in security/lockdown/lockdown.c, v6.12).
+func notInForce(g Guest, s *scenarios.State) string {
+	if !g.Setting.Locked() {
+		return ""
+	}
+	for _, e := range s.Errors {
+		if cause, ok := strings.CutPrefix(e, guestproto.LockFailed); ok {
+			return "the lock failed: " + cause
+		}
+	}
+	if s.LSM == "" || slices.Contains(strings.Split(strings.TrimSpace(s.LSM), ","), "lockdown") {
+		return ""
+	}
+	file := "there is no " + lockdown.LevelFile
+	if s.Level != "" {
+		file = fmt.Sprintf("%s reads %q", lockdown.LevelFile, strings.TrimSpace(s.Level))
+	}
+	return fmt.Sprintf("%s is %q, without lockdown, and %s", lockdown.LSMFile, strings.TrimSpace(s.LSM), file)
+}
+
+// nothingDenied describes that a guest denied nothing of what it was to deny, for more
+// than one reason, although lockdown's files show the setting; empty if it denied
+// something. What one reason lets through is that reason's leak.
+func nothingDenied(k Kernel, r *Result) string {
+	reasons := map[lockdown.Reason]bool{}
+	var file string
+	for _, m := range r.Machines {
+		if s := m.State(guestproto.WhenLocked); s != nil && file == "" {
+			file = strings.TrimSpace(s.Level)
+		}
+		for i := range m.Observations {
+			o := &m.Observations[i]
+			row, ok := scenarios.Find(o.Probe)
+			row = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config, Calls: k.functions()})
+			if !ok || row.Expected(r.Setting) != scenarios.ExpectDenied {
+				continue
+			}
+			switch o.Outcome {
+			case scenarios.Denied:
+				return ""
+			case scenarios.Allowed:
+				reasons[row.Reason] = true
+			}
+		}
+	}
+	if len(reasons) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%s reads %q, and nothing of what was tried for %d locked reasons was denied", lockdown.LevelFile, file, len(reasons))
 }
 
 // follow has the model answer what probes wrote to lockdown's files. It returns

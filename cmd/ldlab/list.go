@@ -141,7 +141,7 @@ func listSettings() ([]listed, error) {
 	for _, s := range plan.DefaultSettings(lockdown.Bitmap, arch.All()[0].Name, probes) {
 		rows = append(rows, listed{s.String(), "default; shows " + s.Level.String()})
 	}
-	return append(rows, listed{"WORD[,WORD...][@boot|@runtime|@coco]",
+	return append(rows, listed{"WORD[,WORD...][@boot|@runtime|@coco|@kernel]",
 		"WORD: none integrity confidentiality " + strings.Join(lockdown.Tokens(), " ")}), nil
 }
 

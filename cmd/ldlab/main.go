@@ -26,6 +26,7 @@ const (
 	exitUsage    = 2 // usage error: a flag, a file that the user named
 	exitFailed   = 3 // the lab failed or was interrupted: nothing follows about the kernel
 	exitUntested = 4 // every verdict is as expected, but a reason that the plan selects was not tested
+	exitNoLSM    = 5 // a kernel of the plan has no lockdown LSM: there is nothing to test
 )
 
 // An exitError ends the program with a code; the message, if any, has already
@@ -61,6 +62,9 @@ func run(args []string) int {
 	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(fileError)) || errors.As(err, new(*kernels.InputError)) ||
 		errors.Is(err, engine.ErrResultsThere) || errors.Is(err, engine.ErrOtherPlan) {
 		return exitUsage
+	}
+	if errors.As(err, new(*engine.NoLockdownError)) {
+		return exitNoLSM
 	}
 	return exitFailed
 }

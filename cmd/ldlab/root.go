@@ -34,7 +34,7 @@ the denial to the probe and the reason. "ldlab list rules" lists the verdicts.
 Exit status: 0 every verdict as expected and each selected reason enforced, 1
 verdicts differ or nothing was measured, 2 usage or a file that cannot be read,
 3 the lab failed, 4 as 0, but a selected reason was not tested (--allow-untested
-makes that 0). "ldlab shell -- CMD" exits with CMD's.`,
+makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with CMD's.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -193,11 +193,13 @@ func (r *cellRun) setup(ctx context.Context) error {
 }
 
 // lock does the writes of a setting that is delivered at run time, each as one
-// write(2), because the kernel takes a whole command at a time.
+// write(2), because the kernel takes a whole command at a time. What the kernel
+// refuses is in the state: that the setting is not in force is a verdict.
 func (r *cellRun) lock() error {
 	for _, w := range r.writes {
 		if err := r.machine.write(w.File, w.Data); err != nil {
-			return abort("lock: " + err.Error())
+			r.errs = append(r.errs, guestproto.LockFailed+err.Error())
+			break
 		}
 	}
 	if len(r.writes) > 0 {

@@ -232,16 +232,17 @@ func TestCellLeavesNoChild(t *testing.T) {
 			t.Errorf("ran %q, want %q", l.ran, probes)
 		}
 	})
-	t.Run("lock fails twice", func(t *testing.T) {
-		l := &lab{refuse: lockdown.LevelFile}
+	t.Run("mutant fails twice", func(t *testing.T) {
+		l := &lab{refuse: mutateFile}
 		g := l.guest()
 		for range 2 {
-			var out bytes.Buffer
-			err := l.runOn(g, &out).answer(t.Context(), request())
-			if ferr := guestproto.ReadFrames(&out, func(guestproto.Frame) error { return nil }); err != nil || ferr == nil || !strings.Contains(ferr.Error(), "lock: ") {
+			var in, out bytes.Buffer
+			_ = vport.Write(&in, &guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: probes, Mutant: "allow x"})
+			err := l.runOn(g, &out).answer(t.Context(), &in)
+			if ferr := guestproto.ReadFrames(&out, func(guestproto.Frame) error { return nil }); err != nil || ferr == nil || !strings.Contains(ferr.Error(), "refused") {
 				t.Errorf("answer: %v, the stream ends with %v", err, ferr)
 			}
-			if l.open() != 0 || l.serial%3 != 0 || l.serial == 0 {
+			if l.open() != 0 {
 				t.Errorf("%d children started, left: %v", l.serial, l.started)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/hostmem"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -28,7 +29,7 @@ type batch struct {
 	done  int
 	total int
 	again []job // lost; each runs once more, alone
-	fail  error // the store failed: nothing more can be kept
+	fail  error // the store failed, or there is nothing to test: nothing more can be kept
 }
 
 // A store keeps results: a results.Store.
@@ -164,7 +165,11 @@ func (b *batch) keep(ctx context.Context, j job, res matrix.Result, took time.Du
 		b.stage.note("%s: %s (%s); it runs once more, alone, at the end", j.id(), res.End.Ending, res.End)
 		return true
 	}
-	if err := b.store.Add(res); err != nil {
+	err := lacksLSM(res)
+	if err == nil {
+		err = b.store.Add(res)
+	}
+	if err != nil {
 		b.fail = err
 		return false
 	}
@@ -202,7 +207,7 @@ func (s *Stage) jobs() int {
 		}
 	}
 	jobs := per * runtime.GOMAXPROCS(0)
-	if free := availableMemory(); free > 0 {
+	if free := hostmem.Available(); free > 0 {
 		jobs = min(jobs, int(free/s.guestCost()))
 	}
 	return max(1, jobs)

@@ -5,13 +5,15 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// TestCheckStates: without a state, or if lockdown is no security module, the lab
-// is at fault. Whether the setting is in force is a verdict.
-func TestCheckStates(t *testing.T) {
+// TestCheckLocked: a run needs a state only, because whether the setting is in force is
+// a verdict. The user of a shell is told.
+func TestCheckLocked(t *testing.T) {
 	const integ = "none [integrity] confidentiality\n"
 	for _, tc := range []struct {
 		name   string
@@ -21,14 +23,54 @@ func TestCheckStates(t *testing.T) {
 		{"good", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown,capability", Level: integ}}, ""},
 		{"another level", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown"}}, ""},
 		{"no state", nil, "never reported"},
+		{"refused", []scenarios.State{{When: guestproto.WhenLocked, LSM: "lockdown", Level: integ, Errors: []string{guestproto.LockFailed + "write = EPERM"}}}, "lock: write = EPERM"},
 		// 6.12 without EARLY and with lsm= lacking lockdown shows [integrity]
 		// and enforces nothing.
 		{"not an LSM", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,yama", Level: integ}}, "nothing is enforced"},
 		{"an LSM with a similar name", []scenarios.State{{When: guestproto.WhenLocked, LSM: "capability,lockdown2", Level: integ}}, "nothing is enforced"},
 	} {
-		err := checkStates(matrix.MachineRun{States: tc.states})
+		run := matrix.MachineRun{States: tc.states}
+		if err := checkStates(run); (err != nil) != (tc.states == nil) {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		err := checkLocked(run)
 		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
+	}
+}
+
+// TestNoLockdown: a kernel without the LSM is told from one whose arguments leave it
+// out.
+func TestNoLockdown(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		state scenarios.State
+		want  bool
+	}{
+		{"none", scenarios.State{LSM: "capability,yama"}, true},
+		{"left out by lsm=", scenarios.State{LSM: "capability,yama", Cmdline: "quiet lsm=yama"}, false},
+		{"left out by security=", scenarios.State{LSM: "capability,selinux", Cmdline: "security=selinux"}, false},
+		{"left out, and its file is there", scenarios.State{LSM: "capability", Level: "[none]"}, false},
+		{"there", scenarios.State{LSM: "lockdown,capability", Level: "[none]"}, false},
+		{"its file cannot be read", scenarios.State{LSM: "lockdown,capability"}, false},
+		{"no securityfs", scenarios.State{}, false},
+	} {
+		tc.state.When = guestproto.WhenBoot
+		err := lacksLSM(matrix.Result{Guest: matrix.Guest{Kernel: "k", Arch: "a"}, Machines: []matrix.MachineRun{{States: []scenarios.State{tc.state}}}})
+		if (err != nil) != tc.want {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+	k := readyKernel(t, "CONFIG_SECURITY=y\n", nil)
+	if err := checkLSM(k); err == nil || err.Error() != "kernel debian:6.1 x86_64: this kernel has no lockdown LSM, so there is nothing to test: CONFIG_SECURITY_LOCKDOWN_LSM is off" {
+		t.Errorf("%v", err)
+	}
+	if err := checkLSM(readyKernel(t, "CONFIG_SECURITY_LOCKDOWN_LSM=y\n", nil)); err != nil {
+		t.Error(err)
+	}
+	i := image.Image{Path: "vmlinuz", Arch: k.build.Arch, NoLockdown: true}
+	if err := checkLSM(&kernel{build: k.build, built: kernels.OfImage(i)}); err == nil || !strings.Contains(err.Error(), "no text of it") {
+		t.Errorf("%v", err)
 	}
 }

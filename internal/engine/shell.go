@@ -72,7 +72,7 @@ func (s *Stage) lockShell(ctx context.Context, m *vm.Machine, k *kernel, g matri
 		}
 		return nil, fmt.Errorf("lock %s: %w", g.ID(), err)
 	}
-	return client, checkStates(run)
+	return client, checkLocked(run)
 }
 
 // lockBySSH is exchange in an SSH session.

@@ -200,6 +200,9 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	if k.built, err = s.buildKernel(ctx, build); err != nil {
 		return nil, err
 	}
+	if err := checkLSM(k); err != nil && !s.shell {
+		return nil, err
+	}
 	if err := s.unwrap(ctx, k); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ const (
 // MaxWorkers bounds ArgWorkers. A child takes about 2 MiB of the guest's memory.
 const MaxWorkers = 256
 
+// LockFailed begins the error in a state of a write that was to lock the setting.
+const LockFailed = "lock: "
+
 // ModulesDir is the directory of the guest with the modules that its program loads
 // first, in the order of their names.
 const ModulesDir = "/ldlab-modules"

@@ -20,6 +20,7 @@ var rooms = map[string][]string{
 	".":                         {},
 	"lockdown":                  {},
 	"internal/arch":             {},
+	"internal/hostmem":          {},
 	"internal/house":            {},
 	"internal/debugger":         {"internal/guestproto/vport"},
 	"internal/pace":             {},

@@ -45,6 +45,7 @@ type Built struct {
 	Modules    string            // of a ready image: directory or package with its modules; empty if there is none
 	Ready      bool              // a ready image, which the lab did not build
 	Release    string            // of a ready image, as its uname -r has it; empty if that is not known
+	NoLockdown bool              // of a ready image: its texts are those of a kernel without the lockdown LSM
 	Vermagic   string            // of a ready image: what its modules must have; empty if that is not known
 	Provenance Provenance
 	Cached     bool // it was there, and nothing was built
@@ -75,7 +76,7 @@ func OfImage(i image.Image) Built {
 	return Built{
 		Files: files,
 		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
-		Kernel: i.Kernel, Unwrapped: i.Unwrapped, Modules: i.Modules, Ready: true, Release: i.Release, Vermagic: i.Vermagic, reasons: i.Reasons,
+		Kernel: i.Kernel, Unwrapped: i.Unwrapped, Modules: i.Modules, Ready: true, Release: i.Release, Vermagic: i.Vermagic, NoLockdown: i.NoLockdown, reasons: i.Reasons,
 		Provenance: Provenance{
 			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
 		},

@@ -40,6 +40,7 @@ type Image struct {
 	SitesSHA256  string
 	Modules      string                 // directory or package with its modules; empty if there is none
 	Release      string                 // as its uname -r has it; empty if that is not known
+	NoLockdown   bool                   // its texts are those of a kernel without the lockdown LSM
 	Vermagic     string                 // what its modules must have; empty if that is not known
 	Interface    lockdown.Interface     // by the configuration; upstream if that is not known
 	Reasons      lockdown.KernelReasons // those of the lab's reasons whose texts the image has; nil: it does not show them
@@ -104,7 +105,7 @@ func openImage(image string, a *arch.Arch) (Image, error) {
 	}
 	texts := textsOf(c)
 	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(texts), Release: releaseOf(c, texts)}
-	i.Vermagic = vermagicOf(texts, i.Release)
+	i.Vermagic, i.NoLockdown = vermagicOf(texts, i.Release), lacksLockdown(texts)
 	if i.SHA256, err = host.SumFile(image); err == nil && in != "" {
 		i.Kernel, err = io.ReadAll(c.reader())
 	}

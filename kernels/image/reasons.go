@@ -32,6 +32,13 @@ func textsOf(c content) []byte {
 	return data
 }
 
+// lacksLockdown reports whether a kernel that shows its texts (see textsOf) has not that
+// of the lockdown LSM (lock_kernel_down in security/lockdown/lockdown.c, v5.4 to v7.2).
+// The texts of reasons are in every kernel with security modules.
+func lacksLockdown(data []byte) bool {
+	return bytes.Contains(data, []byte(banner)) && !bytes.Contains(data, []byte("Kernel is locked down from "))
+}
+
 // reasonsOf lists those of the lab's reasons whose texts a kernel has (see textsOf);
 // nil if it does not show its texts, or has no lockdown. Reasons that the lab does not
 // know cannot be told from other texts.

@@ -40,3 +40,17 @@ func TestReasonsOf(t *testing.T) {
 		}
 	}
 }
+
+// A kernel without the lockdown LSM has no text of it; what shows no text of a kernel
+// may have one.
+func TestLacksLockdown(t *testing.T) {
+	for text, want := range map[string]bool{
+		"Linux version 6.12\x00": true,
+		"Linux version 6.12\x00\x015Kernel is locked down from %s; see man kernel_lockdown.7\n\x00": false,
+		"compressed": false, "": false,
+	} {
+		if got := lacksLockdown([]byte(text)); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+}
