@@ -15,8 +15,10 @@ DISTRIBUTIONS := debian:6.1-cloud debian:6.12-cloud debian:7.3-cloud
 LEVELS := --setting integrity@boot --setting confidentiality@boot --setting integrity@runtime --setting confidentiality@runtime
 # What "make nightly" runs on the kernel wide.
 WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
+# The kernels of docs/variants.md.
+VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confidentiality nolockdown)
 
-.PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions short check bench clean
+.PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions variants short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -50,6 +52,8 @@ nightly: test docs bases distributions test-kvm ## everything: all tests, every 
 	$(BIN) build --kernel bare --arch x86_64 >out/bare
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
 	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestShuffledForReal|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
+	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
+	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)
@@ -73,6 +77,10 @@ distributions: build ## measure docs/distributions.md: kernels as distributions 
 	rm -rf out/distributions
 	-$(BIN) run $(DISTRIBUTIONS:%=--kernel %) $(LEVELS) --allow-untested --out out/distributions >out/distributions.txt
 	$(BIN) report --format kernels --allow-untested out/distributions >docs/distributions.md
+
+variants: build ## boot every way to turn lockdown on, and write docs/variants.md
+	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
+	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine -update
 
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./... && $(GO) test -C bench -short ./...
