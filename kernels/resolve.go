@@ -86,9 +86,13 @@ func resolve(in Inputs) (Resolved, error) {
 	return r, nil
 }
 
-// readSeries reads what a user points at: a patch or mailbox, or a directory
-// of *.patch files with or without a series.toml.
+// readSeries reads what a user points at: a patch, a mail or a mailbox, also
+// compressed by gzip; a directory of *.patch files with or without a series.toml, or of
+// mails; or - for standard input.
 func readSeries(name string) (Series, error) {
+	if name == "-" {
+		return patchset.Read("standard input", os.Stdin)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)

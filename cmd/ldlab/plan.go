@@ -36,6 +36,11 @@ func newPlan() *cobra.Command {
 			for _, b := range p.Builds {
 				fmt.Fprintf(w, "%s %s: %s\n", b.Kernel.Name, b.Arch.Name, identity(b.Identity))
 			}
+			for _, s := range p.Inputs.Series {
+				for _, n := range s.Notes {
+					fmt.Fprintf(w, "series %s: %s\n", s.Name, n)
+				}
+			}
 			for _, g := range p.Guests {
 				note := ""
 				if g.Setting.Level == lockdown.None && len(g.Setting.Reasons) == 0 {

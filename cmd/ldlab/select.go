@@ -17,7 +17,7 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 	f := c.Flags()
 	f.StringSliceVar(&sel.Kernels, "kernel", nil, "kernel of the table, NAME@BASE for another base than its own, or debian:SERIES[-cloud|-rt] for a ready kernel of Debian (default bitmap); may be repeated")
 	f.StringSliceVar(&sel.Arches, "arch", nil, "architecture (default all); may be repeated")
-	f.StringSliceVar(&sel.Series, "series", nil, "patch file, mbox or directory of patches to apply on top; may be repeated")
+	f.StringSliceVar(&sel.Series, "series", nil, "patch file, mail, mailbox (also .gz), maildir, directory of patches, or - for standard input, to apply on top; may be repeated")
 	f.StringVar(&sel.Source, "source", "", "kernel source instead of the table's: apt:PACKAGE, upstream:SERIES, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
 	f.StringVar(&sel.Image, "image", "", "ready vmlinuz, vmlinux, Image, EFI zboot image or UKI, also compressed, to run instead")
 	f.StringVar(&sel.Config, "config", "", "configuration that --image was built with")

@@ -90,6 +90,11 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	}
 	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
 	s.checkForks, s.makeTemplate, s.runMachine = template.Check, s.template, s.machine
+	for _, series := range p.Inputs.Series {
+		for _, n := range series.Notes {
+			s.note("series %s: %s", series.Name, n)
+		}
+	}
 	return s
 }
 

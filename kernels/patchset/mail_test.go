@@ -1,6 +1,8 @@
 package patchset
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -80,6 +82,28 @@ func TestMailbox(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, files(s), err, c.want)
 		}
 	}
+	v2 := mailOf("Re: [PATCH v2 1/1] one", "r", "> quoted") + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH v2 1/2] one", "c", "")
+	notes := map[string]struct{ text, want, note string }{
+		"two versions":          {one + two + v2, "c d", "v2 of the series is taken and v1 (2 mails) left out"},
+		"three versions of one": {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH] z", "b", "") + mailOf("[PATCH v2] z", "c", ""), "a", "v3 of the series is taken and v1 (1 mails), v2 (1 mails) left out"},
+		"two numberings in a series": {numbered(3, 1, 2) + mailOf("[PATCH 1/2] y", "c", "") + mailOf("[PATCH 2/2] z", "d", ""), "p1 p2 c d",
+			"the numbers of the patches are no single series: they are applied in the order of the file"},
+		"characters that reorder": {strings.Replace(one, "+a\n", "+/* \u202e */\n", 1), "a", "reorder the text around them"},
+	}
+	for name, c := range notes {
+		s, err := Read("x.mbox", strings.NewReader(c.text))
+		if err != nil || files(s) != c.want || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], c.note) {
+			t.Errorf("%s: %s, %q, %v; want %s and %q", name, files(s), s.Notes, err, c.want, c.note)
+		}
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write([]byte(two + one)); err != nil || z.Close() != nil {
+		t.Fatal(err)
+	}
+	if s, err := Read("t.mbox.gz", &packed); err != nil || files(s) != "a b" {
+		t.Errorf("packed: %s, %v", files(s), err)
+	}
 	if _, _, err := applyAll(one + two); err != nil {
 		t.Error(err)
 	}
@@ -106,8 +130,10 @@ func numbered(total int, order ...int) string {
 func TestMailboxFails(t *testing.T) {
 	one := mailOf("[PATCH 1/2] one", "a", "x")
 	for name, c := range map[string]struct{ text, want string }{
-		"two versions":                {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] two", "b", ""), "it has versions v1 and v2 of a series; give one of them"},
-		"two versions of one":         {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH v2] z", "b", ""), "versions v2 and v3"},
+		"a part of a newer version":   {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] two", "b", ""), "v2 of the series is taken and v1 (2 mails) left out, and patch 1 of 2 is missing"},
+		"a no-break space in a hunk":  {strings.Replace(one, "@@ -0,0", "@@\u00a0-0,0", 1), "found a diff, it is damaged at line 9: there is a no-break space"},
+		"a wrapped name of a file":    {strings.Replace(one, "diff --git a/a.c b/a.c\nnew file mode 100644\n--- /dev/null\n+++ b/a.c\n", "diff --git a/a.c\n", 1), "found a diff, it is damaged: "},
+		"a hunk without a file":       {"From: A <a@example.org>\nSubject: x\n\n@@ -1,2 +1,2 @@\n a\n", "found a diff, it is damaged"},
 		"one missing":                 {numbered(4, 1, 4), "patch 2, 3 of 4 is missing"},
 		"the end missing":             {numbered(4, 1, 2), "patch 3, 4 of 4 is missing"},
 		"two series, mixed":           {numbered(2, 1) + numbered(3, 1, 2, 3) + mailOf("[PATCH 2/2] z", "z", ""), "patches of several series, out of order"},
@@ -211,8 +237,19 @@ func TestReadDir(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", name, files(s), err, c.want)
 		}
 	}
-	if s, err := ReadDir(dir(mailOf("[PATCH] x", "a", ""), mailOf("[PATCH v2] x", "b", "")), "d"); err == nil {
-		t.Errorf("two versions were read as %s", files(s))
+	if s, err := ReadDir(dir(mailOf("[PATCH] x", "a", ""), mailOf("[PATCH v2] x", "b", "")), "d"); err != nil || files(s) != "b" || len(s.Notes) != 1 {
+		t.Errorf("two versions: %s, %q, %v", files(s), s.Notes, err)
+	}
+	mails := fstest.MapFS{
+		"new/1:2,S": {Data: []byte(mailOf("[PATCH 2/2] y", "b", ""))}, "cur/2:2,S": {Data: []byte(mailOf("[PATCH 1/2] x", "a", ""))},
+		"cur/3:2,S": {Data: []byte("From: B <b@example.org>\nSubject: Re: [PATCH 1/2] x\n\n> +a\nNo.\n")}, "tmp/4": {Data: []byte("half a mail")},
+	}
+	if s, err := ReadDir(mails, "d"); err != nil || files(s) != "a b" {
+		t.Errorf("a maildir: %s, %v", files(s), err)
+	}
+	delete(mails, "cur/2:2,S")
+	if _, err := ReadDir(fstest.MapFS{"cur/1": {Data: []byte("From: B <b@example.org>\nSubject: x\n\nNo.\n")}}, "d"); err == nil || !strings.Contains(err.Error(), "no change in it") {
+		t.Errorf("a maildir without a patch: %v", err)
 	}
 }
 

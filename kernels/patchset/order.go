@@ -3,6 +3,7 @@ package patchset
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,31 +16,52 @@ type found struct {
 
 // arrange picks the patches of a series out of messages and brings them into
 // their order. Replies, cover letters and copies of the same message are left
-// out. It is an error if the series is ambiguous or incomplete: if a patch is
-// there in several versions, or is missing. With partial, patches may be
-// missing, because the user chose the files.
-func arrange(all []found, partial bool) ([]Patch, error) {
+// out; of several versions the highest one stays. It is an error if the series is
+// incomplete. With partial, patches may be missing, because the user chose the files.
+// notes says what was left out of what could have been taken, and what is strange, a
+// sentence each.
+func arrange(all []found, partial bool) (patches []Patch, notes []string, err error) {
 	list := slices.DeleteFunc(slices.Clone(all), func(f found) bool { return f.reply || f.number == 0 })
 	if slices.ContainsFunc(list, func(f found) bool { return f.tagged }) {
 		list = slices.DeleteFunc(list, func(f found) bool { return f.answers })
 	}
 	if len(list) == 0 && len(all) > 0 {
-		return nil, fmt.Errorf("its only changes are in replies or in a cover letter")
+		return nil, nil, fmt.Errorf("its only changes are in replies or in a cover letter")
 	}
 	list = withoutCopies(list)
-	if err := checkVersions(list); err != nil {
-		return nil, err
-	}
-	if !inOrder(list, partial) {
-		if err := sortByNumber(list, partial); err != nil {
-			return nil, err
+	list, notes = highest(list)
+	if !inOrder(list, partial, len(notes) == 0) {
+		switch err := sortByNumber(list, partial); {
+		case err != nil && isMisnumbered(list):
+			notes = append(notes, "the numbers of the patches are no single series: they are applied in the order of the file")
+		case err != nil && len(notes) > 0:
+			return nil, nil, fmt.Errorf("%s, and %w", strings.Join(notes, ", "), err)
+		case err != nil:
+			return nil, nil, err
 		}
 	}
-	var patches []Patch
 	for _, f := range list {
 		patches = append(patches, f.patch)
+		notes = append(notes, f.strange()...)
 	}
-	return patches, nil
+	return patches, notes, nil
+}
+
+// isMisnumbered reports whether patches of several numberings follow each other, each
+// in its order, so that the order of the file is that of the patches: a series that was
+// sent with [PATCH 01/34] to [PATCH 22/34] and then [PATCH 01/11] to [PATCH 11/11].
+func isMisnumbered(list []found) bool {
+	totals := map[int]bool{}
+	number, total := 0, 0
+	for _, f := range list {
+		switch {
+		case f.number < 0, f.total == total && f.number != number+1, f.total != total && (f.number != 1 || totals[f.total]):
+			return false
+		}
+		number, total = f.number, f.total
+		totals[total] = true
+	}
+	return len(totals) > 1
 }
 
 // withoutCopies drops messages that came more than once, by several lists.
@@ -52,32 +74,50 @@ func withoutCopies(list []found) []found {
 	})
 }
 
-// checkVersions refuses two versions of the same patch.
-func checkVersions(list []found) error {
+// highest keeps the highest version of patches that are there in several: two with the
+// same title or the same number are versions of one. notes says what is left out.
+func highest(list []found) (kept []found, notes []string) {
 	version := map[string]int{}
+	several := false
+	top := 0
 	for _, f := range list {
 		if !f.tagged {
 			continue
 		}
+		top = max(top, f.version)
 		keys := []string{"title " + f.title}
 		if f.number > 0 {
 			keys = append(keys, fmt.Sprint("number ", f.number))
 		}
 		for _, key := range keys {
-			if v, ok := version[key]; ok && v != f.version {
-				return fmt.Errorf("it has versions v%d and v%d of a series; give one of them", min(v, f.version), max(v, f.version))
-			}
+			v, ok := version[key]
+			several = several || ok && v != f.version
 			version[key] = f.version
 		}
 	}
-	return nil
+	if !several {
+		return list, nil
+	}
+	left := map[int]int{}
+	for _, f := range list {
+		if f.tagged && f.version < top {
+			left[f.version]++
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	var others []string
+	for _, v := range slices.Sorted(maps.Keys(left)) {
+		others = append(others, fmt.Sprintf("v%d (%d mails)", v, left[v]))
+	}
+	return kept, []string{fmt.Sprintf("v%d of the series is taken and %s left out", top, strings.Join(others, ", "))}
 }
 
 // inOrder reports whether numbered patches stand in the order of their
 // numbers: one complete series, or one after the other. With partial, numbers
-// may be missing.
-func inOrder(list []found, partial bool) bool {
-	if partial || len(list) == 1 {
+// may be missing; with alone, one patch may be the only one of its series.
+func inOrder(list []found, partial, alone bool) bool {
+	if partial || alone && len(list) == 1 {
 		return slices.IsSortedFunc(list, func(a, b found) int {
 			if a.number < 0 || b.number < 0 || a.total != b.total {
 				return 0

@@ -1,7 +1,9 @@
 package patchset
 
 import (
+	"bufio"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -23,6 +25,7 @@ type Series struct {
 	Title    string
 	Versions Versions
 	Patches  []Patch
+	Notes    []string             // what was left out, and what is strange in it, a sentence each
 	variants map[string][]variant // by name of the patch; the first one that has the version takes its place
 }
 
@@ -74,15 +77,13 @@ type description struct {
 // seriesTOML is the file that describes a series.
 const seriesTOML = "series.toml"
 
-// Read reads a patch file or a mailbox. The name is for messages. In a mailbox,
-// patches are brought into the order of their numbers; replies and cover
-// letters are left out; several versions of a series, or one of which a patch
-// is missing, are an error, and so is more than 32 MiB.
+// Read reads a patch file or a mailbox, also one that gzip has compressed, as public
+// inboxes send a thread. The name is for messages. In a mailbox, patches are brought
+// into the order of their numbers; replies and cover letters are left out, and so are
+// all versions of a series but the highest. A series of which a patch is missing is an
+// error, and so is more than 32 MiB.
 func Read(name string, r io.Reader) (Series, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
-	if err == nil && len(data) > maxBytes {
-		err = ErrTooLarge
-	}
+	data, err := readAll(r)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
@@ -90,11 +91,30 @@ func Read(name string, r io.Reader) (Series, error) {
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	patches, err := arrange(all, false)
+	patches, notes, err := arrange(all, false)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	return Series{Name: name, Patches: patches}, nil
+	return Series{Name: name, Patches: patches, Notes: notes}, nil
+}
+
+// readAll reads at most 32 MiB, unpacked if it is compressed.
+func readAll(r io.Reader) ([]byte, error) {
+	const magic = "\x1f\x8b"
+	b := bufio.NewReader(r)
+	r = b
+	if head, _ := b.Peek(len(magic)); string(head) == magic {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		r = z
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = ErrTooLarge
+	}
+	return data, err
 }
 
 // ReadDir reads a directory of *.patch files, with or without a series.toml.
@@ -116,8 +136,12 @@ func readDir(fsys fs.FS, name string) (Series, error) {
 	}
 	files, err := fs.Glob(fsys, "*.patch")
 	files = slices.DeleteFunc(files, func(file string) bool { return file == d.Cover })
+	mails := err == nil && len(files) == 0 && !described
+	if mails {
+		files, err = maildir(fsys)
+	}
 	if err != nil || len(files) == 0 {
-		return Series{}, errors.New("no *.patch file")
+		return Series{}, errors.New("no *.patch file, and no mail as a maildir has it")
 	}
 	if len(files) > maxFiles {
 		return Series{}, ErrTooLarge
@@ -131,18 +155,37 @@ func readDir(fsys fs.FS, name string) (Series, error) {
 		}
 		left -= len(data)
 		more, err := parse(file, data)
-		if err != nil {
+		if err != nil && !(mails && errors.Is(err, errNoChange)) {
 			return Series{}, err
 		}
 		all = append(all, more...)
 	}
-	if s.Patches, err = arrange(all, true); err != nil || !described {
+	if mails && len(all) == 0 {
+		return Series{}, errNoChange
+	}
+	if s.Patches, s.Notes, err = arrange(all, !mails); err != nil || !described {
 		return s, err
 	}
 	if err := s.readVariants(fsys, d.Variants, left); err != nil {
 		return Series{}, fmt.Errorf("%s: %w", seriesTOML, err)
 	}
 	return s, nil
+}
+
+// maildir lists the mails of a directory as b4, lei, notmuch and mail programs write
+// it: one file a mail, in cur and new or in the directory itself.
+func maildir(fsys fs.FS) (files []string, err error) {
+	for _, pattern := range []string{"new/*", "cur/*", "*.eml", "*.mbx", "*:2,*"} {
+		more, err := fs.Glob(fsys, pattern)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	return slices.DeleteFunc(files, func(name string) bool {
+		info, err := fs.Stat(fsys, name)
+		return err != nil || !info.Mode().IsRegular()
+	}), nil
 }
 
 // describe reads series.toml. A series need not have one, but one that cannot
@@ -205,16 +248,19 @@ func parse(name string, data []byte) ([]found, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("parse patch %s: no change in it", name)
+		return nil, fmt.Errorf("parse patch %s: %w", name, errNoChange)
 	}
 	return all, nil
 }
 
+// errNoChange is in the error of what has no diff.
+var errNoChange = errors.New("no change in it")
+
 // changes reads the diffs in a text; nil if there is none.
 func changes(text []byte) ([]*gitdiff.File, error) {
 	files, _, err := gitdiff.Parse(bytes.NewReader(text))
-	if err != nil || len(files) == 0 {
-		return nil, err
+	if err == nil && len(files) > 0 && !hiddenHunk.Match(text) {
+		return files, nil
 	}
-	return files, nil
+	return nil, damage(text, err)
 }

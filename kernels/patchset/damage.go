@@ -1,0 +1,68 @@
+package patchset
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/bluekeyes/go-gitdiff/gitdiff"
+)
+
+var (
+	diffLine = regexp.MustCompile(`^(diff --git \S|@@ -\d+(,\d+)? \+\d+(,\d+)? @@)`)
+	// A hunk's head that mail programs have damaged: other blanks, or the line is cut.
+	nearHunk = regexp.MustCompile(`^@@[\s\x{a0}]*-\d`)
+)
+
+// hiddenHunk is the head of a hunk that the parser does not take for one, so that it
+// leaves out the hunk. No other line of a diff begins with @.
+var hiddenHunk = regexp.MustCompile(`(?m)^@@[^\n]*\x{a0}[^\n]*@@`)
+
+// damage describes why a text with a diff in it cannot be read as one; nil if there is
+// no diff. err is what the parser said of it. Programs that write mail wrap long lines
+// and put other blanks in the place of tabs and blanks.
+func damage(text []byte, err error) error {
+	first, number := 0, 0
+	for line := range bytes.Lines(text) {
+		number++
+		if first == 0 && (diffLine.Match(line) || nearHunk.Match(line)) {
+			first = number
+		}
+		if first > 0 && bytes.Contains(line, []byte("\u00a0")) {
+			return fmt.Errorf("found a diff, it is damaged at line %d: there is a no-break space, which a mail program has put there", number)
+		}
+	}
+	switch {
+	case first == 0:
+		return err
+	case err == nil:
+		return fmt.Errorf("found a diff, it is damaged at line %d: it names no file, or no line of a hunk follows", first)
+	}
+	what := strings.TrimPrefix(err.Error(), "gitdiff: ")
+	if strings.Contains(what, "invalid line operation") || strings.Contains(what, "fragment header miscounts") || strings.Contains(what, "missing filename") {
+		what += "; a mail program may have wrapped or cut a line"
+	}
+	return fmt.Errorf("found a diff, it is damaged: %s", what)
+}
+
+// strange lists what a reader of the patch may not see: characters that reorder the
+// text around them (CVE-2021-42574), in lines that the patch adds.
+func (f found) strange() (notes []string) {
+	for _, file := range f.patch.files {
+		for _, fragment := range file.TextFragments {
+			for _, line := range fragment.Lines {
+				if line.Op == gitdiff.OpAdd && strings.ContainsFunc(line.Line, reorders) {
+					return []string{fmt.Sprintf("%s adds characters to %s that reorder the text around them, so that it is not what it looks like", f.patch.Name, file.NewName)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// reorders reports whether a character changes the direction of the text: those of
+// Unicode's bidirectional algorithm (UAX 9).
+func reorders(r rune) bool {
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u200e' || r == '\u200f' || r == '\u061c'
+}
