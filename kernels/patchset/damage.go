@@ -19,6 +19,10 @@ var (
 // leaves out the hunk. No other line of a diff begins with @.
 var hiddenHunk = regexp.MustCompile(`(?m)^@@[^\n]*\x{a0}[^\n]*@@`)
 
+// otherBlank is a line whose first character, or whose head of a hunk or of a file, has
+// a no-break space in the place of a blank.
+var otherBlank = regexp.MustCompile(`^(\x{a0}|(@@|diff|---|\+\+\+)[^\n]*\x{a0})`)
+
 // damage describes why a text with a diff in it cannot be read as one; nil if there is
 // no diff. err is what the parser said of it. Programs that write mail wrap long lines
 // and put other blanks in the place of tabs and blanks.
@@ -29,8 +33,8 @@ func damage(text []byte, err error) error {
 		if first == 0 && (diffLine.Match(line) || nearHunk.Match(line)) {
 			first = number
 		}
-		if first > 0 && bytes.Contains(line, []byte("\u00a0")) {
-			return fmt.Errorf("found a diff, it is damaged at line %d: there is a no-break space, which a mail program has put there", number)
+		if first > 0 && otherBlank.Match(line) {
+			return fmt.Errorf("found a diff, it is damaged at line %d: there is a no-break space, as mail programs put in the place of blanks", number)
 		}
 	}
 	switch {
