@@ -37,13 +37,20 @@ func boot() {
 	g.off = func() { powerOff(g.children.stuck) }
 	g.machine = &realMachine{klog.New(), g}
 	noHugePages()
-	g.bootErrors = append(loadModules(guestproto.ModulesDir), mountAll(mounts...)...) // file systems may be modules
+	g.bootErrors = loadModules(guestproto.ModulesDir)
+	if len(g.bootErrors) > 0 {
+		g.portWait = portWait
+	}
+	g.bootErrors = append(g.bootErrors, mountAll(mounts...)...) // file systems may be modules
 	g.look = footprint.Open().Read
 	for _, e := range g.bootErrors { // without its port, this program has only the console
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %s\n", e)
 	}
 	if err := g.run(context.Background()); err != nil {
 		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
+		if errors.Is(err, errNoPort) {
+			g.off()
+		}
 	}
 	// The host has hung up or does not speak this protocol. It owns this
 	// machine and will end it.
@@ -51,6 +58,10 @@ func boot() {
 		time.Sleep(time.Hour)
 	}
 }
+
+// portWait is how long the port is waited for if a module could not be loaded, which
+// may be its driver's. Otherwise the host decides.
+const portWait = 10 * time.Second
 
 // noHugePages keeps this process and its children from huge pages, which
 // distributions turn on: a child that needs 1 MiB would take several of 2 MiB.
@@ -60,7 +71,7 @@ func noHugePages() {
 
 // run serves one host on the port until the host hangs up.
 func (g *guest) run(ctx context.Context) error {
-	port, err := openPort()
+	port, err := openPort(portNode, g.portWait)
 	if err != nil {
 		return err
 	}

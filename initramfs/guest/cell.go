@@ -25,6 +25,7 @@ type guest struct {
 	started    time.Time
 	marks      []scenarios.Mark // of the boot
 	bootErrors []string
+	portWait   time.Duration // how long the port is waited for; 0: as long as it takes
 	children   *children
 	dir        string // where children get their names; empty: the root
 	off        func() // powers off

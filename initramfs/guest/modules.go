@@ -48,11 +48,14 @@ func loadModule(file string) error {
 }
 
 // explainLoad adds to what the kernel answers of a module that is not its own
-// (check_modinfo, check_modstruct_version, simplify_symbols in kernel/module, v6.12).
+// (check_modinfo, check_modstruct_version, simplify_symbols and mod_verify_sig in
+// kernel/module, v6.12).
 func explainLoad(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOEXEC), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%w: it is not one of this kernel, because its symbols or their versions are others: give the modules of this kernel", err)
+	case errors.Is(err, unix.EKEYREJECTED), errors.Is(err, unix.ENOKEY), errors.Is(err, unix.EBADMSG):
+		return fmt.Errorf("%w: it is not as this kernel's maker signed it: give the modules of this kernel", err)
 	}
 	return err
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,9 +36,20 @@ func TestLoadModules(t *testing.T) {
 }
 
 func TestExplainLoad(t *testing.T) {
-	for err, want := range map[error]bool{unix.ENOEXEC: true, unix.EINVAL: true, unix.ENOENT: true, unix.EKEYREJECTED: false, unix.ENOMEM: false} {
+	for err, want := range map[error]bool{unix.ENOEXEC: true, unix.EINVAL: true, unix.ENOENT: true, unix.EKEYREJECTED: true, unix.ENOKEY: true, unix.EPERM: false, unix.ENOMEM: false} {
 		if got := strings.Contains(explainLoad(err).Error(), "give the modules of this kernel"); got != want {
 			t.Errorf("%v: %v", err, explainLoad(err))
 		}
+	}
+}
+
+// The port of a guest without its driver does not come, and is not waited for longer
+// than the limit.
+func TestNoPort(t *testing.T) {
+	if _, err := openPort(filepath.Join(t.TempDir(), "none"), time.Millisecond); !errors.Is(err, errNoPort) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := openPort(t.TempDir(), time.Millisecond); err == nil || errors.Is(err, errNoPort) {
+		t.Errorf("a directory: error %v", err)
 	}
 }

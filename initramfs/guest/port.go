@@ -23,16 +23,23 @@ type port struct {
 // add_port, v6.12).
 const portNode = "/dev/vport0p1"
 
-// openPort opens the port. It waits until the port exists, because the device
-// reports its ports after it was probed.
-func openPort() (*port, error) {
+// errNoPort is a port that does not come.
+var errNoPort = errors.New("the host's port does not come: give the modules of this kernel")
+
+// openPort opens a port. It waits until the port exists, because the device reports
+// its ports after it was probed; 0: as long as it takes.
+func openPort(node string, limit time.Duration) (*port, error) {
+	start := time.Now()
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
-		fd, err := unix.Open(portNode, unix.O_RDWR|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(node, unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err == nil {
 			return &port{fd: fd}, nil
 		}
 		if err != unix.ENOENT {
-			return nil, fmt.Errorf("open %s: %w", portNode, err)
+			return nil, fmt.Errorf("open %s: %w", node, err)
+		}
+		if limit > 0 && time.Since(start) > limit {
+			return nil, errNoPort
 		}
 		time.Sleep(wait)
 	}
