@@ -23,8 +23,8 @@ func checkStates(r matrix.MachineRun) error {
 
 // checkLocked is checkStates for a guest whose user is told if its setting is not in
 // force.
-func checkLocked(r matrix.MachineRun) error {
-	if err := checkStates(r); err != nil {
+func checkLocked(s lockdown.Setting, r matrix.MachineRun) error {
+	if err := checkStates(r); err != nil || !s.Locked() {
 		return err
 	}
 	locked := r.State(guestproto.WhenLocked)

@@ -7,6 +7,7 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/kernels/image"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -33,7 +34,10 @@ func TestCheckLocked(t *testing.T) {
 		if err := checkStates(run); (err != nil) != (tc.states == nil) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		err := checkLocked(run)
+		err := checkLocked(lockdown.Setting{Level: lockdown.Integrity}, run)
+		if open := checkLocked(lockdown.Setting{}, run); (open != nil) != (tc.states == nil) {
+			t.Errorf("%s, nothing to lock: %v", tc.name, open)
+		}
 		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}

@@ -72,7 +72,7 @@ func (s *Stage) lockShell(ctx context.Context, m *vm.Machine, k *kernel, g matri
 		}
 		return nil, fmt.Errorf("lock %s: %w", g.ID(), err)
 	}
-	return client, checkLocked(run)
+	return client, checkLocked(g.Setting, run)
 }
 
 // lockBySSH is exchange in an SSH session.
