@@ -109,10 +109,7 @@ func (r *cellRun) drainBoot() {
 		r.splats = b.splats
 		return
 	}
-	records, cut := r.readLog()
-	if cut {
-		r.g.limit.Exhaust(r.g.clock.now()) // lines that were lost took some of it
-	}
+	records, _ := r.readLog()
 	if r.drainCounts(); r.counting {
 		return // the counters have every denial that the log has
 	}
@@ -148,7 +145,9 @@ func (r *cellRun) checksOf(comm string) (checks []scenarios.Check) {
 }
 
 // readLog returns what the kernel logged since the last call, and counts the
-// denial lines for the limit.
+// denial lines for the limit. If the log was cut, denial lines that were lost have
+// taken some of the limit, perhaps all: a probe that has the kernel dump its state
+// fills the log, and the probes after it must not be told that there is room.
 func (r *cellRun) readLog() (records []klog.Record, cut bool) {
 	records, cut, err := r.machine.Read()
 	if err != nil && !r.g.logError {
@@ -156,6 +155,9 @@ func (r *cellRun) readLog() (records []klog.Record, cut bool) {
 		r.errs = append(r.errs, err.Error())
 	}
 	jiffies := r.g.clock.now()
+	if cut {
+		r.g.limit.Exhaust(jiffies)
+	}
 	for _, rec := range records {
 		r.splats.Look(rec)
 		if klog.IsDenial(rec.Text) {

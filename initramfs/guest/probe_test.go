@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/initramfs/guest/klog"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/lockdown"
@@ -274,6 +275,42 @@ func TestParseFree(t *testing.T) {
 		n, ok := parseFree(text)
 		if ok != (want >= 0) || ok && n != want {
 			t.Errorf("%q: %d, %v, want %d", text, n, ok, want)
+		}
+	}
+}
+
+// TestLimitAfterCutLog: lines that were lost with a part of the log took some of the
+// kernel's limit, so that the next denial may have no line.
+func TestLimitAfterCutLog(t *testing.T) {
+	l := &lab{counts: true, deny: map[string]bool{"free/dumps": true, "free/next": true, "free/later": true}}
+	l.onAct = func(probe string) {
+		l.cut = probe == "free/dumps"
+		if probe == "free/later" {
+			l.time += klog.LimitInterval
+		}
+	}
+	var in, out bytes.Buffer
+	req := guestproto.Request{Version: vport.Version, Interface: lockdown.Upstream, Probes: []string{"free/dumps", "free/next", "free/later", "free/again"},
+		Setting: lockdown.Setting{Level: lockdown.Integrity, Via: lockdown.Runtime}}
+	if err := vport.Write(&in, &req); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.run(&out).answer(t.Context(), &in); err != nil {
+		t.Fatal(err)
+	}
+	whole := map[string]bool{}
+	if err := guestproto.ReadFrames(&out, func(f guestproto.Frame) error {
+		if f.Observation != nil {
+			whole[f.Observation.Probe] = f.Observation.LogWhole
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	// The time passes in the act of the third one, so the fourth one has room.
+	for probe, want := range map[string]bool{"free/dumps": false, "free/next": false, "free/later": false, "free/again": true} {
+		if whole[probe] != want {
+			t.Errorf("%s: the log has every line: %v, want %v", probe, whole[probe], want)
 		}
 	}
 }
