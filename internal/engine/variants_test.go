@@ -70,7 +70,7 @@ var variants = []variant{
 // variantProbes are for reasons of each level.
 var variantProbes = map[lockdown.Level][]string{
 	lockdown.Integrity:       {"devmem/open", "ioport/iopl", "kexec/load", "msr/write"},
-	lockdown.Confidentiality: {"kcore/open", "kprobes/events-file", "perf/regs-intr"},
+	lockdown.Confidentiality: {"kcore/open", "kprobes/perf", "perf/regs-intr"},
 }
 
 // TestVariantsForReal boots each variant, and demands what its row says of it. With
