@@ -30,6 +30,8 @@ func liftedScenario() Scenario {
 		{"sysrq", fmt.Sprintf("write(%q, each of %d keys)", sysrq.Trigger, len(sysrq.Keys())), []string{"CONFIG_MAGIC_SYSRQ"}, Plain, func(context.Context) Report { return sysrq.Press() }},
 		{"sysrq-line", fmt.Sprintf("a break and a key on the line of the console, each of %d keys", len(sysrq.Keys())),
 			[]string{"CONFIG_MAGIC_SYSRQ", "CONFIG_MAGIC_SYSRQ_SERIAL", "CONFIG_SERIAL_8250_PCI"}, Debugger, sysrq.PressOnLine},
+		{"sysrq-keyboard", fmt.Sprintf("Alt, SysRq and a key on the keyboard, each of %d keys", len(sysrq.Keys())),
+			[]string{"CONFIG_MAGIC_SYSRQ", "CONFIG_VIRTIO_INPUT", "CONFIG_SERIAL_8250_PCI"}, Debugger, sysrq.PressOnKeyboard},
 		{"files", "write, truncate, change and remount lockdown's files", nil, Plain, func(context.Context) Report { return sysrq.Lower() }},
 	} {
 		s.Probes = append(s.Probes, Probe{

@@ -15,6 +15,7 @@ var modulesOf = map[string][]string{
 	"CONFIG_NET_KEY":         {"af_key"},
 	"CONFIG_SERIAL_8250_PCI": {"8250_pci"},
 	"CONFIG_TLS":             {"tls", "gcm", "ghash_generic"},
+	"CONFIG_VIRTIO_INPUT":    {"virtio_input"},
 	"CONFIG_WIREGUARD":       {"wireguard"},
 	"CONFIG_X86_MSR":         {"msr"},
 	"CONFIG_XFRM_USER":       {"xfrm_user", "seqiv", "gcm", "ccm", "ctr", "ghash_generic", "chacha20poly1305", "cmac"},

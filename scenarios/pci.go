@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/scenarios/internal/observe"
 	"github.com/ldlab/ldlab/scenarios/internal/pci"
+	"github.com/ldlab/ldlab/scenarios/internal/vfio"
 )
 
 func init() { register("pci", pciScenario) }
@@ -103,6 +104,22 @@ func pciScenario() Scenario {
 			},
 			Where: Where{Site: sysfs + "pci_mmap_resource", Needs: needs},
 			Act:   Act{Setup: pci.SetupOnBARs(pci.MapForLater)},
+		},
+		Probe{
+			Claim: Claim{
+				Name:   "vfio-noiommu",
+				Call:   `ioctl("/dev/vfio/noiommu-N", VFIO_GROUP_GET_DEVICE_FD), DMA of the device to a page of the process, by physical address`,
+				Expect: Gap,
+				Class:  Disputed,
+				Reason: "pci_access",
+				Source: "drivers/vfio/group.c:vfio_group_fops_open and drivers/vfio/container.c:vfio_noiommu_open, v6.12, want CAP_SYS_RAWIO only, and the parameter that allows it is written through sysfs; a patch that checks lockdown was posted and not merged: 20210506091859.6961-1-maxime.coquelin@redhat.com",
+			},
+			Where: Where{
+				Site: "drivers/vfio/group.c:vfio_group_fops_open", Moved: []Moved{{Until: "6.2", Site: "drivers/vfio/vfio_main.c:vfio_group_fops_open"}},
+				Needs: []string{"CONFIG_VFIO", "CONFIG_VFIO_PCI", "CONFIG_VFIO_NOIOMMU", "CONFIG_PROC_PAGE_MONITOR"},
+			},
+			Schedule: Schedule{Machine: Held}, // it has an edu
+			Act:      Act{Do: func(ctx context.Context, _ Env) Report { return vfio.Write(ctx) }},
 		},
 		Probe{
 			Claim: Claim{Name: "config-read", Call: `pread(".../config", 1 byte, 0x3c)`, Expect: Unchecked, Reason: "pci_access"},

@@ -45,6 +45,10 @@ type Step struct {
 	// "": none.
 	Key string
 
+	// Keyboard has the host press Key with Alt and SysRq on the machine's
+	// keyboard instead.
+	Keyboard bool
+
 	// Send is written to the kernel. ${name} is replaced by the last match of
 	// the group of that name in any Until, or by nothing if there was none.
 	Send string
@@ -87,6 +91,7 @@ func (m *message) Fields(c *vport.Codec) {
 	vport.List(c, &m.Script, func(c *vport.Codec, s *Step) {
 		vport.Text(c, &s.When)
 		vport.Text(c, &s.Key)
+		vport.Bool(c, &s.Keyboard)
 		vport.Text(c, &s.Send)
 		vport.Text(c, &s.Until)
 		vport.List(c, &s.Look, vport.Text[string])

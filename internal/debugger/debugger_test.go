@@ -199,17 +199,20 @@ func TestKeys(t *testing.T) {
 		host, guest := net.Pipe()
 		defer guest.Close()
 		pressed := make(chan string, MaxSteps)
-		go Serve(t.Context(), host, limit, func(_ context.Context, key string) error {
+		go Serve(t.Context(), host, limit, func(_ context.Context, key string, keyboard bool) error {
+			if keyboard {
+				key = "keyboard " + key
+			}
 			pressed <- key
 			if key == "z" {
 				return errors.New("it sticks")
 			}
 			return nil
 		})
-		if err := Prepare(guest, []Step{{Key: "a", Until: `\.`}, {Key: "b", Until: `\.`}, {Key: "z", Send: "never"}, {Key: "c"}}); err != nil {
+		if err := Prepare(guest, []Step{{Key: "a", Until: `\.`}, {Key: "b", Keyboard: true, Until: `\.`}, {Key: "z", Send: "never"}, {Key: "c"}}); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"a", "b"} {
+		for _, want := range []string{"a", "keyboard b"} {
 			if got := <-pressed; got != want {
 				t.Errorf("the host presses %q, want %q", got, want)
 			}

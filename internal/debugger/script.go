@@ -12,6 +12,7 @@ import (
 type step struct {
 	when, until *regexp.Regexp // nil: none
 	key, send   string
+	keyboard    bool
 	look        []*regexp.Regexp
 }
 
@@ -35,7 +36,7 @@ func (s Step) compile() (c step, err error) {
 	if len(s.Look) > maxLook {
 		return c, fmt.Errorf("looks for %d expressions, want at most %d", len(s.Look), maxLook)
 	}
-	c.key, c.send = s.Key, s.Send
+	c.key, c.keyboard, c.send = s.Key, s.Keyboard, s.Send
 	if c.when, err = expression(s.When); err != nil {
 		return c, err
 	}

@@ -18,12 +18,13 @@ import (
 // Serve runs the scripts that come in on port, the host's end of a guest's serial
 // port, one after the other, and closes port when it returns. It returns nil when
 // the guest hangs up, and the error of ctx when that ends. press presses a key
-// with SysRq (Step.Key); nil: it cannot be pressed.
+// with SysRq (Step.Key), on the console's line or on the keyboard (Step.Keyboard);
+// nil: it cannot be pressed.
 //
 // A script may take up to limit, and then the guest up to limit again to report
 // that its kernel runs. If it does not, the kernel is stopped for good: Serve
 // returns an error, and the caller should end the machine.
-func Serve(ctx context.Context, port net.Conn, limit time.Duration, press func(ctx context.Context, key string) error) error {
+func Serve(ctx context.Context, port net.Conn, limit time.Duration, press func(ctx context.Context, key string, keyboard bool) error) error {
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.Close() })()
 	in := bufio.NewReader(port)
@@ -45,7 +46,7 @@ func Serve(ctx context.Context, port net.Conn, limit time.Duration, press func(c
 var doneLine, _ = message{Done: true}.line() // a message without outputs is short
 
 // serveOne waits for a script, runs it, and sends the outputs.
-func serveOne(ctx context.Context, port net.Conn, in *bufio.Reader, limit time.Duration, press func(ctx context.Context, key string) error) error {
+func serveOne(ctx context.Context, port net.Conn, in *bufio.Reader, limit time.Duration, press func(ctx context.Context, key string, keyboard bool) error) error {
 	port.SetDeadline(time.Time{})
 	m, err := receive(nil, in)
 	if err != nil {
@@ -61,11 +62,11 @@ func serveOne(ctx context.Context, port net.Conn, in *bufio.Reader, limit time.D
 	}
 	pressing, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	p := player{out: port, in: in, press: func(key string) error {
+	p := player{out: port, in: in, press: func(key string, keyboard bool) error {
 		if press == nil {
 			return errors.New("no key can be pressed")
 		}
-		return press(pressing, key)
+		return press(pressing, key, keyboard)
 	}, outputs: make([]Output, len(steps)), known: map[string]string{}}
 	reply := message{Outputs: p.outputs}
 	if err := p.play(steps); err != nil {
@@ -90,7 +91,7 @@ func serveOne(ctx context.Context, port net.Conn, in *bufio.Reader, limit time.D
 type player struct {
 	out     io.Writer
 	in      *bufio.Reader
-	press   func(key string) error
+	press   func(key string, keyboard bool) error
 	outputs []Output
 	known   map[string]string // last match of each named group
 	total   int               // bytes of the outputs so far
@@ -110,7 +111,7 @@ func (p *player) play(steps []step) error {
 		out.Done = true
 		var err error
 		if s.key != "" {
-			err = p.press(s.key)
+			err = p.press(s.key, s.keyboard)
 		}
 		if text := expand(s.send, p.known); err == nil && text != "" {
 			_, err = io.WriteString(p.out, text)

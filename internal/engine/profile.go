@@ -23,6 +23,10 @@ const pciTestdev = vm.PCI("pci-testdev,membar=64K")
 // pciSerial is a serial port with hardware, at whose other end is nobody.
 const pciSerial = vm.PCI("pci-serial")
 
+// pciEdu is a device whose DMA user space can start with few registers. Its addresses
+// are not limited to those below 256 MiB.
+const pciEdu = vm.PCI("edu,dma_mask=0xffffffffffffffff")
+
 // pciAHCI is a PCI device whose registers answer in forks as in boots, by memory
 // and by I/O ports. The lab's kernels have no driver for it.
 const pciAHCI = vm.PCI("ich9-ahci")
@@ -53,8 +57,8 @@ type profile struct {
 // profiles is the table of machine profiles.
 var profiles = map[scenarios.MachineKind]profile{
 	scenarios.Plain:    {devices: plainDevices},
-	scenarios.Held:     {devices: onEach(pciTestdev, pciSerial)},
-	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev), drive: serveDebugger},
+	scenarios.Held:     {devices: onEach(pciTestdev, pciSerial, pciEdu)},
+	scenarios.Debugger: {devices: onEach(vm.SerialPort{}, pciTestdev, vm.Keyboard{}), drive: serveDebugger},
 	scenarios.Tables:   {tables: true, devices: onEach(pciTestdev)},
 	scenarios.Firmware: {variables: true, devices: func(a *arch.Arch) []vm.Device {
 		return []vm.Device{pciTestdev, vm.Firmware{Path: a.FindFirmware()}}
@@ -80,7 +84,12 @@ func onEach(devices ...vm.Device) func(*arch.Arch) []vm.Device {
 // serveDebugger gives the kernel's debugger its commands, and presses keys. A guest
 // that stays in its debugger goes silent: the engine notices that.
 func serveDebugger(ctx context.Context, m *vm.Machine, scale float64) {
-	debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale), m.Break)
+	debugger.Serve(ctx, m.Serial(), time.Duration(float64(debuggerLimit)*scale), func(ctx context.Context, key string, keyboard bool) error {
+		if keyboard {
+			return m.PressSysRq(ctx, key)
+		}
+		return m.Break(ctx, key)
+	})
 }
 
 // start runs drive, if there is one. stop ends it and waits for it.

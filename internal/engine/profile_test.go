@@ -20,8 +20,8 @@ func TestProfiles(t *testing.T) {
 	a := arch.Get("arm64")
 	for kind, want := range map[scenarios.MachineKind][]vm.Device{
 		scenarios.Plain:    {pciTestdev, pciAHCI}, // virt has none of its own
-		scenarios.Held:     {pciTestdev, pciSerial},
-		scenarios.Debugger: {vm.SerialPort{}, pciTestdev},
+		scenarios.Held:     {pciTestdev, pciSerial, pciEdu},
+		scenarios.Debugger: {vm.SerialPort{}, pciTestdev, vm.Keyboard{}},
 		scenarios.Firmware: {pciTestdev, vm.Firmware{Path: a.FindFirmware()}},
 	} {
 		if got := profiles[kind].devices(a); !slices.Equal(got, want) {

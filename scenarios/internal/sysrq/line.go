@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,40 @@ const (
 // lockdown ignored /proc/sysrq-trigger, because any root could write it. The
 // kernel logs a line for every key, so the probe sees that each one arrived.
 func PressOnLine(ctx context.Context) observe.Report {
+	names, _ := observe.ReadBounded(consoleFile)
+	fields := strings.Fields(names)
+	if len(fields) == 0 {
+		return observe.Report{Outcome: observe.Unavailable, Call: fmt.Sprintf("read(%q) = %q", consoleFile, names), Why: "no console"}
+	}
+	// A line that nobody has open receives nothing.
+	tty := fields[len(fields)-1]
+	console, r := observe.Open("/dev/"+tty, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK)
+	if r.Outcome != observe.Allowed {
+		return r
+	}
+	defer unix.Close(console)
+	return pressEach(ctx, way{text: "a break and %q on the line of " + tty, config: "CONFIG_MAGIC_SYSRQ_SERIAL"})
+}
+
+// PressOnKeyboard has the host press every key on the machine's keyboard, together
+// with Alt and SysRq.
+func PressOnKeyboard(ctx context.Context) observe.Report {
+	const driver = "/sys/bus/virtio/drivers/virtio_input"
+	if found, _ := filepath.Glob(driver + "/virtio*"); len(found) == 0 {
+		return observe.Report{Outcome: observe.Unavailable, Call: fmt.Sprintf("readdir(%q): a device", driver), Why: "CONFIG_VIRTIO_INPUT"}
+	}
+	return pressEach(ctx, way{text: "Alt, SysRq and %q on the keyboard", keyboard: true, config: "CONFIG_VIRTIO_INPUT"})
+}
+
+// A way is where the host presses keys.
+type way struct {
+	text     string // with the key
+	keyboard bool
+	config   string // without it the kernel receives no key
+}
+
+// pressEach has the host press every key.
+func pressEach(ctx context.Context, w way) observe.Report {
 	port, r := hostport.Open(ctx)
 	if r.Outcome != observe.Allowed {
 		return r
@@ -37,19 +72,8 @@ func PressOnLine(ctx context.Context) observe.Report {
 		return r
 	}
 	defer restore()
-	names, _ := observe.ReadBounded(consoleFile)
-	fields := strings.Fields(names)
-	if len(fields) == 0 {
-		return observe.Report{Outcome: observe.Unavailable, Call: fmt.Sprintf("read(%q) = %q", consoleFile, names), Why: "no console"}
-	}
-	// A line that nobody has open receives nothing.
-	console, r := observe.Open("/dev/"+fields[len(fields)-1], unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK)
-	if r.Outcome != observe.Allowed {
-		return r
-	}
-	defer unix.Close(console)
 	for keys := range slices.Chunk(Keys(), debugger.MaxSteps) {
-		if r := pressAll(port, keys, fields[len(fields)-1]); r.Outcome != observe.Allowed {
+		if r := w.pressAll(port, keys); r.Outcome != observe.Allowed {
 			return r
 		}
 	}
@@ -88,10 +112,10 @@ const logged = "sysrq: "
 const arrived = "."
 
 // pressAll has the host press keys, each when the kernel has logged the one before.
-func pressAll(port *hostport.Port, keys []rune, tty string) observe.Report {
+func (w way) pressAll(port *hostport.Port, keys []rune) observe.Report {
 	var script []debugger.Step
 	for _, key := range keys {
-		script = append(script, debugger.Step{Key: string(key), Until: `\.`})
+		script = append(script, debugger.Step{Key: string(key), Keyboard: w.keyboard, Until: `\.`})
 	}
 	tail, err := observe.TailLog()
 	if err != nil {
@@ -103,7 +127,7 @@ func pressAll(port *hostport.Port, keys []rune, tty string) observe.Report {
 	}
 	r := observe.Report{Outcome: observe.Allowed}
 	for i, key := range keys {
-		if r = pressed(port, tail, fmt.Sprintf("a break and %q on the line of %s", string(key), tty)); r.Outcome != observe.Allowed {
+		if r = w.pressed(port, tail, fmt.Sprintf(w.text, string(key))); r.Outcome != observe.Allowed {
 			if i > 0 && r.Outcome == observe.Unavailable {
 				r.Outcome, r.Why = observe.Failed, "the kernel logs nothing, but logged the key before"
 			}
@@ -117,7 +141,7 @@ func pressAll(port *hostport.Port, keys []rune, tty string) observe.Report {
 }
 
 // pressed waits until the kernel logs that the next key was pressed.
-func pressed(port *hostport.Port, tail observe.LogTail, call string) observe.Report {
+func (w way) pressed(port *hostport.Port, tail observe.LogTail, call string) observe.Report {
 	wait := time.Second
 	if end, ok := port.Ctx.Deadline(); ok {
 		wait = time.Until(end) / 4 // the deadline is scaled to the machine
@@ -125,7 +149,7 @@ func pressed(port *hostport.Port, tail observe.LogTail, call string) observe.Rep
 	line, err := tail.Await(logged, wait)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return observe.Report{Outcome: observe.Unavailable, Call: call, Why: "CONFIG_MAGIC_SYSRQ_SERIAL"}
+		return observe.Report{Outcome: observe.Unavailable, Call: call, Why: w.config}
 	case err == nil && strings.Contains(line, "disabled"):
 		return observe.Report{Outcome: observe.Failed, Call: call, Why: "the kernel logs: " + line}
 	case err == nil:
