@@ -27,7 +27,9 @@ var settings = []string{"integrity@boot", "confidentiality@boot", "integrity@run
 
 // tried are the scenarios that depend most on the processor and on who runs the guest.
 // Others would take long in an emulated machine that emulates another one's processor.
-var tried = []string{"devmem", "msr", "ioport", "pci", "perf", "kexec", "kcore", "kprobes", "module", "securityfs"}
+// The scenario ioport is left out: under the virtualization that QEMU 7.2 emulates, in
+// and out of user space fault although the I/O permission bitmap or iopl allows them.
+var tried = []string{"devmem", "msr", "pci", "perf", "kexec", "kcore", "kprobes", "module", "securityfs"}
 
 // shape is a call without its numbers, which differ from guest to guest.
 func shape(call string) string {
