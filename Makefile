@@ -44,7 +44,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
-nightly: test docs bases distributions test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
+nightly: test docs bases distributions variants test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit >out/kunit
 	$(BIN) build --kernel wide --arch x86_64 >out/wide
 	$(BIN) run --all-probes >out/every-probe.txt
