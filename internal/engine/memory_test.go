@@ -24,7 +24,7 @@ func TestGuestCost(t *testing.T) {
 }
 
 // TestMemoryOfGuests: what a larger kernel takes is added to a guest's memory, and
-// what the host does not have is said before anything boots.
+// the lab names what the host lacks before anything boots.
 func TestMemoryOfGuests(t *testing.T) {
 	a := arch.Get("arm64")
 	file := filepath.Join(t.TempDir(), "Image")
