@@ -21,7 +21,7 @@ VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confid
 .PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions variants short check bench clean
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 deps: ## install what is missing (with apt where it may, else print the command)
 	@scripts/deps

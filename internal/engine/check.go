@@ -73,8 +73,8 @@ func checkLSM(k *kernel) error {
 }
 
 // lacksLSM reports that the kernel of a result has no lockdown LSM: it has security
-// modules, lockdown is none of them, its file is not there, and that does not come of
-// lsm= or security=.
+// modules, lockdown is none of them, its file is not there, and neither lsm= nor
+// security= has left it out.
 func lacksLSM(r matrix.Result) error {
 	for _, m := range r.Machines {
 		s := m.State(guestproto.WhenBoot)

@@ -75,6 +75,9 @@ func TestKVMForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.HasPrefix(r.Status, "0 ") {
+		t.Errorf("ldlab ended with status %s", r.Status)
+	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, results.File), r.Results, 0o600); err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ type Provenance struct {
 	LabKey       string // SHA-256 of the certificate that the kernel trusts
 	Recipe       string // version of the builder
 	Key          string // of everything above: name of the result in the cache
-	ImageSHA256  string // of the image; of the file as the user gave it, for a ready image
+	ImageSHA256  string // of the image; a ready image has that of the file as the user gave it
 }
 
 // SeriesUsed is a series as it was applied.

@@ -84,8 +84,10 @@ func TestMailbox(t *testing.T) {
 	}
 	v2 := mailOf("Re: [PATCH v2 1/1] one", "r", "> quoted") + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH v2 1/2] one", "c", "")
 	notes := map[string]struct{ text, want, note string }{
-		"two versions":          {one + two + v2, "c d", "v2 of the series is taken and v1 (2 mails) left out"},
-		"three versions of one": {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH] z", "b", "") + mailOf("[PATCH v2] z", "c", ""), "a", "v3 of the series is taken and v1 (1 mails), v2 (1 mails) left out"},
+		"two versions":                     {one + two + v2, "c d", "v2 of the series is taken and v1 (2 mails) left out"},
+		"two versions, and another series": {one + two + mailOf("[PATCH v2 1/2] one", "c", "") + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH] other", "e", ""), "c d e", "v2 of the series is taken and v1 (2 mails) left out"},
+		"a patch that v2 has no more":      {numbered(3, 1, 2, 3) + v2, "c d", "v2 of the series is taken and v1 (3 mails) left out"},
+		"three versions of one":            {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH] z", "b", "") + mailOf("[PATCH v2] z", "c", ""), "a", "v3 of the series is taken and v1 (1 mail), v2 (1 mail) left out"},
 		"two numberings in a series": {numbered(3, 1, 2) + mailOf("[PATCH 1/2] y", "c", "") + mailOf("[PATCH 2/2] z", "d", ""), "p1 p2 c d",
 			"the numbers of the patches are no single series: they are applied in the order of the file"},
 		"characters that reorder": {strings.Replace(one, "+a\n", "+/* \u202e */\n", 1), "a", "reorder the text around them"},

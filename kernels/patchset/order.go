@@ -74,43 +74,61 @@ func withoutCopies(list []found) []found {
 	})
 }
 
-// highest keeps the highest version of patches that are there in several: two with the
-// same title or the same number are versions of one. notes says what is left out.
+// highest keeps the highest version of series that are there in several: a patch has
+// the title or the number of one of another version. notes says what is left out.
 func highest(list []found) (kept []found, notes []string) {
-	version := map[string]int{}
-	several := false
-	top := 0
+	top := map[string]int{} // the highest version of each title and number
 	for _, f := range list {
-		if !f.tagged {
+		for _, key := range f.keys() {
+			top[key] = max(top[key], f.version)
+		}
+	}
+	old := map[string]bool{} // series of which a patch is there in a higher version
+	for _, f := range list {
+		for _, key := range f.keys() {
+			old[f.series()] = old[f.series()] || f.version < top[key]
+		}
+	}
+	taken, left := 0, map[int]int{} // the highest version, and how many mails of others
+	for _, f := range list {
+		if f.tagged && old[f.series()] {
+			left[f.version]++
 			continue
 		}
-		top = max(top, f.version)
-		keys := []string{"title " + f.title}
-		if f.number > 0 {
-			keys = append(keys, fmt.Sprint("number ", f.number))
-		}
-		for _, key := range keys {
-			v, ok := version[key]
-			several = several || ok && v != f.version
-			version[key] = f.version
-		}
+		kept = append(kept, f)
+		taken = max(taken, f.version)
 	}
-	if !several {
+	if len(left) == 0 {
 		return list, nil
-	}
-	left := map[int]int{}
-	for _, f := range list {
-		if f.tagged && f.version < top {
-			left[f.version]++
-		} else {
-			kept = append(kept, f)
-		}
 	}
 	var others []string
 	for _, v := range slices.Sorted(maps.Keys(left)) {
-		others = append(others, fmt.Sprintf("v%d (%d mails)", v, left[v]))
+		mails := "mails"
+		if left[v] == 1 {
+			mails = "mail"
+		}
+		others = append(others, fmt.Sprintf("v%d (%d %s)", v, left[v], mails))
 	}
-	return kept, []string{fmt.Sprintf("v%d of the series is taken and %s left out", top, strings.Join(others, ", "))}
+	return kept, []string{fmt.Sprintf("v%d of the series is taken and %s left out", taken, strings.Join(others, ", "))}
+}
+
+// keys are what a patch has in common with its other versions; none if it has no tag.
+func (f found) keys() []string {
+	switch {
+	case !f.tagged:
+		return nil
+	case f.number > 0:
+		return []string{"title " + f.title, fmt.Sprint("number ", f.number)}
+	}
+	return []string{"title " + f.title}
+}
+
+// series is the same for the patches of one version of one series.
+func (f found) series() string {
+	if f.number > 0 {
+		return fmt.Sprintf("v%d of %d", f.version, f.total)
+	}
+	return fmt.Sprintf("v%d %s", f.version, f.title)
 }
 
 // inOrder reports whether numbered patches stand in the order of their
