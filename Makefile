@@ -50,8 +50,9 @@ nightly: test docs bases distributions variants test-kvm ## everything: all test
 	$(BIN) run --all-probes >out/every-probe.txt
 	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
 	$(BIN) build --kernel bare --arch x86_64 >out/bare
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_LEAKS=all LDLAB_BARE=6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
-	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestShuffledForReal|TestKUnitForReal|TestLeaksForReal|TestBareForReal" ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_BARE=6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
+	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestShuffledForReal|TestKUnitForReal|TestBareForReal" ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_LEAKS=all $(GO) test -timeout 12h -v -run TestLeaksForReal ./internal/sourcemutants
 	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
 	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"cmp"
 	"embed"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/kernels/internal/strict"
+	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
 //go:embed mutants
@@ -24,6 +26,10 @@ type SourceMutant struct {
 	Settings  []string // in which they run, beside the control
 	Cell      string   // a probe that must get the verdict in at least one of the settings
 	Verdict   string   // default LEAK
+	Also      []string // other probes that the patch gives an unexpected verdict, beside those of Cell's scenario and reason
+	Alone     bool     // it may change what other patches do, so it shares no kernel with them
+
+	Files []string `toml:"-"` // of the kernel, that the patch changes
 }
 
 // Name is the patch without its extension. Several mutants may share a patch.
@@ -47,7 +53,22 @@ func EquivalentMutants() ([]EquivalentMutant, error) {
 // SourceMutants lists every mutant of the source.
 func SourceMutants() ([]SourceMutant, error) {
 	t, err := readMutants()
-	return t.Mutant, err
+	if err != nil {
+		return nil, err
+	}
+	for i := range t.Mutant {
+		m := &t.Mutant[i]
+		text, err := mutantFiles.ReadFile("mutants/" + m.Patch)
+		if err != nil {
+			return nil, fmt.Errorf("read mutant: %w", err)
+		}
+		series, err := patchset.Read(m.Patch, bytes.NewReader(text))
+		if err != nil {
+			return nil, fmt.Errorf("read mutant: %w", err)
+		}
+		m.Files = series.Files()
+	}
+	return t.Mutant, nil
 }
 
 type mutantTable struct {

@@ -61,7 +61,7 @@ var mutantKinds = []mutantKindInfo{
 	{Mute, "the call denies, and nothing is counted or logged"},
 	{NeverLocked, "the reason is never locked, although lockdown's files show it"},
 	{AlwaysLocked, "the reason is always locked, although lockdown's files do not show it"},
-	{Source, "a patch of the source (kernels/mutants): only if asked for, with a build for each"},
+	{Source, "a patch of the source (kernels/mutants): only if asked for, with a build for each batch"},
 }
 
 // MutantKinds lists every kind.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/sourcemutants"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report"
 )
@@ -29,6 +30,15 @@ func newMutate() *cobra.Command {
 one must get a verdict that is not as expected. On the kernel without a mutant
 every verdict must be as expected. The kernels need the lab series, which makes
 all mutants but those of the source at run time.
+
+A mutant of the source is a patch, and is killed if the probe that mutants.toml
+names for it gets the verdict that is named. Patches share a kernel unless they
+change the same file, or are noticed by probes of the same scenario and reason.
+A patch that changes lockdown itself, the security hooks or a header has a
+kernel of its own. A kernel with several patches runs the scenarios and settings
+of all of them, and an unexpected verdict that none of them explains is an error.
+Each patch runs again alone if there is such a verdict, if the kernel cannot be
+built, or if a guest is lost; and so does a patch that was not killed.
 
 Kinds:
 ` + kindsText(),
@@ -53,6 +63,7 @@ Kinds:
 	c.Flags().StringSliceVar(&kinds, "kind", nil, "make only mutants of this `kind` (repeatable)")
 	c.Flags().StringVar(&choice.Match, "match", "", "make only mutants of call sites, reasons and patches whose name has this `text`")
 	c.Flags().IntVar(&choice.Sample, "sample", 1, "make only mutants of every `N`th call site, reason and patch")
+	c.Flags().BoolVar(&choice.Alone, "alone", false, "build a kernel for each mutant of the source")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
@@ -68,7 +79,7 @@ func mutate(ctx context.Context, p *plan.Plan, o engine.Options, choice engine.M
 		}
 	}
 	if source {
-		more, err := engine.MutateSource(ctx, p, o, choice)
+		more, err := sourcemutants.Run(ctx, p, o, choice)
 		if err != nil {
 			return nil, m, err
 		}

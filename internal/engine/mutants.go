@@ -34,15 +34,18 @@ type MutantChoice struct {
 	Kinds  []matrix.MutantKind // empty: all that the lab series makes at run time
 	Match  string              // only mutants of call sites, reasons and patches whose name has this text
 	Sample int                 // above 1: every Sample-th call site, reason and patch only
+	Alone  bool                // each patch of the source gets a kernel of its own
 }
 
 func (c MutantChoice) kind(k matrix.MutantKind) bool {
 	return len(c.Kinds) == 0 || slices.Contains(c.Kinds, k)
 }
 
-func (c MutantChoice) matches(name string) bool { return strings.Contains(name, c.Match) }
+// Matches reports whether mutants of the name are chosen.
+func (c MutantChoice) Matches(name string) bool { return strings.Contains(name, c.Match) }
 
-func (c MutantChoice) nth(n int) bool { return n%max(1, c.Sample) == 0 }
+// Nth reports whether the n-th call site, reason or patch is chosen, counted from 0.
+func (c MutantChoice) Nth(n int) bool { return n%max(1, c.Sample) == 0 }
 
 // newBaseline returns the chosen mutants of the kernel if the results have a
 // baseline of it.
@@ -62,7 +65,7 @@ func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice, claims ma
 		}
 	}
 	for n, site := range k.sites.Present {
-		if !choice.nth(n) || !choice.matches(site.Name+" "+site.Where()) {
+		if !choice.Nth(n) || !choice.Matches(site.Name+" "+site.Where()) {
 			continue
 		}
 		hides := false
@@ -80,7 +83,7 @@ func newBaseline(k *kernel, list []matrix.Result, choice MutantChoice, claims ma
 	}
 	for n, info := range lockdown.Reasons() {
 		asks := func(s lockdown.Site) bool { return s.Reason == info.Reason }
-		if !choice.nth(n) || !choice.matches(string(info.Reason)) || !slices.ContainsFunc(k.sites.Present, asks) {
+		if !choice.Nth(n) || !choice.Matches(string(info.Reason)) || !slices.ContainsFunc(k.sites.Present, asks) {
 			continue
 		}
 		for _, kind := range matrix.MutantKinds() {

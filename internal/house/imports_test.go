@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 	"internal/results":          {"matrix"},
 	"internal/nested/host":      {},
 	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
+	"internal/sourcemutants":    {"internal/engine", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/engine":           {"*"},
 	"cmd/ldlab":                 {"*"},
 }

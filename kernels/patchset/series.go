@@ -57,6 +57,23 @@ func (s Series) SHA256() string {
 // SHA256 is the digest of the patch's bytes, in hex.
 func (p Patch) SHA256() string { return fmt.Sprintf("%x", sha256.Sum256(p.Data)) }
 
+// Files lists the files that the series changes, adds or removes, sorted. Variants are
+// not looked at.
+func (s Series) Files() []string {
+	var list []string
+	for _, p := range s.Patches {
+		for _, f := range p.files {
+			for _, name := range []string{stripPrefix(f.OldName), stripPrefix(f.NewName)} {
+				if name != "" && !slices.Contains(list, name) {
+					list = append(list, name)
+				}
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // Limits of what is read.
 const (
 	maxBytes = 32 << 20 // of a series: git's whole v6.12 merge window is less

@@ -1,12 +1,15 @@
-package engine
+package sourcemutants
 
 import (
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -36,6 +39,11 @@ func TestSourceMutants(t *testing.T) {
 		if scenario, _, _ := strings.Cut(x.Cell, "/"); !slices.Contains(x.Scenarios, scenario) {
 			t.Errorf("%s: %s is in none of its scenarios", x.Patch, x.Cell)
 		}
+		for _, probe := range x.Also {
+			if _, ok := scenarios.Find(probe); !ok {
+				t.Errorf("%s: no probe %q", x.Patch, probe)
+			}
+		}
 		for _, s := range x.Settings {
 			if _, err := lockdown.ParseSetting(s); err != nil {
 				t.Errorf("%s: %v", x.Patch, err)
@@ -53,48 +61,78 @@ func TestSourceMutants(t *testing.T) {
 	}
 }
 
-// TestJudgeSource: a mutant is killed by the probe and the verdict that its row
-// names, and by no other.
-func TestJudgeSource(t *testing.T) {
-	m := &matrix.Matrix{Tables: []matrix.Table{{Columns: []matrix.Column{{}, {}}, Rows: []matrix.TableRow{
+// TestJudge: a mutant is killed by the probe, the verdict and a setting that its row
+// names, and by no other. Of a guest that was lost nothing follows.
+func TestJudge(t *testing.T) {
+	m := &matrix.Matrix{Tables: []matrix.Table{{Columns: []matrix.Column{{Setting: setting("integrity@boot")}, {Setting: setting("kexec@boot")}}, Rows: []matrix.TableRow{
 		{Probe: "a/b", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Open}}, {Judgment: matrix.Judgment{Verdict: matrix.Leak, Why: "done", Rule: "leak-by-variant"}}}},
 		{Probe: "a/c", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Enforced}}, {Judgment: matrix.Judgment{Verdict: matrix.Unproven}}}},
+		{Probe: "a/d", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Lost}}, {Judgment: matrix.Judgment{Verdict: matrix.NotRun}}}},
 	}}}}
-	for cell, want := range map[string]matrix.Status{"a/b": matrix.Killed, "a/c": matrix.Survived, "a/d": matrix.Survived} {
-		var found matrix.Mutant
-		judgeSource(&found, kernels.SourceMutant{Cell: cell, Verdict: "LEAK"}, m)
-		if found.Status != want || (want == matrix.Killed) != (found.DetectedBy == matrix.DetectedByEffect) {
-			t.Errorf("%s: %+v, want %s", cell, found, want)
+	for _, tc := range []struct {
+		cell, settings string
+		want           matrix.Status
+		why            string
+	}{
+		{"a/b", "integrity@boot kexec@boot", matrix.Killed, "done"},
+		{"a/b", "integrity@boot", matrix.Survived, "a/b under integrity@boot: open"},
+		{"a/c", "integrity@boot kexec@boot", matrix.Survived, "a/c under integrity@boot: enforced, a/c under kexec@boot: unproven"},
+		{"a/d", "integrity@boot", matrix.MutantError, "a/d under integrity@boot: lost"},
+		{"a/e", "integrity@boot", matrix.MutantError, "a/e did not run"},
+	} {
+		found := judge(kernels.SourceMutant{Cell: tc.cell, Verdict: "LEAK", Settings: strings.Fields(tc.settings)}, m)
+		if found.Status != tc.want || found.Why != tc.why || (tc.want == matrix.Killed) != (found.DetectedBy == matrix.DetectedByEffect) {
+			t.Errorf("%s, %s: %+v, want %s", tc.cell, tc.settings, found, tc.want)
 		}
 	}
 }
 
+func setting(text string) lockdown.Setting {
+	s, err := lockdown.ParseSetting(text)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 // TestLeaksForReal builds every mutant of the source and demands that its probe
-// notices. It takes a build for each patch, so only make nightly sets
-// LDLAB_LEAKS. LDLAB_LEAKS=msr selects the patches whose names have that text.
+// notices. It takes many builds, so only make nightly sets LDLAB_LEAKS.
+// LDLAB_LEAKS=msr selects the patches whose names have that text.
 func TestLeaksForReal(t *testing.T) {
 	only := os.Getenv("LDLAB_LEAKS")
 	if only == "" {
 		t.Skip("LDLAB_LEAKS is not set; make nightly sets it")
 	}
+	if only == "all" {
+		only = ""
+	}
 	all, err := kernels.SourceMutants()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if only == "all" {
-		only = ""
-	}
-	choice := MutantChoice{Match: only}
-	var kernels, arches []string
+	choice := engine.MutantChoice{Match: only}
+	var names, arches []string
 	for _, x := range all {
-		if choice.matches(x.Patch) {
-			kernels, arches = append(kernels, x.Kernel), append(arches, x.Arch)
+		if choice.Matches(x.Patch) {
+			names, arches = append(names, x.Kernel), append(arches, x.Arch)
 		}
 	}
-	slices.Sort(kernels)
+	slices.Sort(names)
 	slices.Sort(arches)
-	p := forReal(t, plan.Selection{Kernels: slices.Compact(kernels), Arches: slices.Compact(arches)})
-	found, err := MutateSource(t.Context(), p, Options{Out: t.TempDir()}, choice)
+	p, err := engine.Resolve(t.Context(), plan.Selection{Kernels: slices.Compact(names), Arches: slices.Compact(arches)}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range p.Builds {
+		_, err := exec.LookPath(b.Arch.QEMU)
+		testutil.Require(t, "qemu", err)
+	}
+	event := func(e engine.Event) {
+		if e.Note != "" {
+			t.Log(e.Note)
+		}
+	}
+	found, err := Run(t.Context(), p, engine.Options{Out: t.TempDir(), Event: event}, choice)
 	if err != nil {
 		t.Fatal(err)
 	}
