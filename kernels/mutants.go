@@ -26,7 +26,7 @@ type SourceMutant struct {
 	Settings  []string // in which they run, beside the control
 	Cell      string   // a probe that must get the verdict in at least one of the settings
 	Verdict   string   // default LEAK
-	Also      []string // other probes that the patch gives an unexpected verdict, beside those of Cell's scenario and reason
+	Also      []string // other probes that the patch gives an unexpected verdict, beside those of Cell's reason
 	Alone     bool     // it may change what other patches do, so it shares no kernel with them
 
 	Files []string `toml:"-"` // of the kernel, that the patch changes

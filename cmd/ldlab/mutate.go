@@ -33,12 +33,12 @@ all mutants but those of the source at run time.
 
 A mutant of the source is a patch, and is killed if the probe that mutants.toml
 names for it gets the verdict that is named. Patches share a kernel unless they
-change the same file, or are noticed by probes of the same scenario and reason.
-A patch that changes lockdown itself, the security hooks or a header has a
-kernel of its own. A kernel with several patches runs the scenarios and settings
-of all of them, and an unexpected verdict that none of them explains is an error.
-Each patch runs again alone if there is such a verdict, if the kernel cannot be
-built, or if a guest is lost; and so does a patch that was not killed.
+change the same file, or are noticed by probes of the same reason. A patch that
+changes lockdown itself, the security hooks or a header has a kernel of its own. A
+kernel with several patches runs the scenarios and settings of all of them. An
+unexpected verdict there that none of them explains is an error. Each patch runs
+again alone if there is such a verdict, if the kernel cannot be built, or if a
+guest is lost; and so does a patch that was not killed.
 
 Kinds:
 ` + kindsText(),

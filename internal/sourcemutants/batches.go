@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/kernels"
-	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -20,17 +19,15 @@ type patch struct {
 // A batch is patches that share a kernel.
 type batch []patch
 
-// A subject is what a patch may change in a batch: the probes of a scenario that
-// have one reason.
-type subject struct {
-	scenario string
-	reason   lockdown.Reason
-}
-
-func subjectOf(probe string) subject {
-	row, _ := scenarios.Find(probe)
+// subjectOf is what a patch may change in a batch: the probes of one reason, or, if
+// the probe has none, of its scenario. Several scenarios use the same object by
+// other ways, such as 32-bit calls, or files from before the lock.
+func subjectOf(probe string) string {
+	if row, ok := scenarios.Find(probe); ok && row.Reason != "" {
+		return string(row.Reason)
+	}
 	scenario, _, _ := strings.Cut(probe, "/")
-	return subject{scenario, row.Reason}
+	return "scenario " + scenario
 }
 
 // explains reports whether an unexpected verdict of the probe follows from the
