@@ -45,6 +45,7 @@ type Spec struct {
 	Arch   *arch.Arch
 	Source *Source  // in place of the base's own; nil: the base's own
 	Series []Series // users', on top of the kernel's own
+	Below  bool     // Series are applied before the lab's own series, as one of the kernel's
 }
 
 // DefaultCache is where kernels are kept; see cache.DefaultDir.
@@ -126,14 +127,21 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 	if len(own) > 0 {
 		own = slices.Concat(base.Series, own)
 	}
+	below := spec.Below
 	for _, name := range own {
 		s, err := t.series(name)
 		if err != nil {
 			return build.Recipe{}, err
 		}
+		if below && name == labSeries {
+			r.Series = append(r.Series, spec.Series...)
+			below = false
+		}
 		r.Series = append(r.Series, s)
 	}
-	r.Series = append(r.Series, spec.Series...)
+	if below || !spec.Below {
+		r.Series = append(r.Series, spec.Series...)
+	}
 	for _, name := range append([]string{"common", spec.Arch.Name}, spec.Kernel.Config...) {
 		f, err := t.fragment(name)
 		if err != nil {
@@ -143,6 +151,9 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 	}
 	return r, nil
 }
+
+// labSeries is the series that only the lab needs.
+const labSeries = "lab"
 
 // ParseSource takes the text form of a source; see source.Parse.
 func ParseSource(text string) (Source, error) { return source.Parse(text) }

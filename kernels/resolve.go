@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Inputs is what a user gives in addition to the tables or instead of them.
 // The zero value gives nothing.
 type Inputs struct {
+	Version int      // of each series: of several in a mailbox, the patches of this one ([PATCH v2]); 0: of the highest
 	Source  string   // text form of a source that replaces each kernel's base; see source.Parse
 	Series  []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
 	Image   string   // ready kernel image that replaces the tables' kernels
@@ -41,20 +43,21 @@ type Inputs struct {
 type Resolved struct {
 	Source *Source      // nil: each kernel's own base
 	Series []Series     // each has a digest (SHA256) and its patches
+	Below  bool         // Series are applied before the lab's own series
 	Image  *image.Image // nil: kernels of the tables
 }
 
 // Resolve reads and checks what the user gives. Image needs no Arch: if that is
 // nil, the image's own header decides. Every error is an *InputError.
-func Resolve(in Inputs) (Resolved, error) {
-	r, err := resolve(in)
+func Resolve(ctx context.Context, in Inputs) (Resolved, error) {
+	r, err := resolve(ctx, in)
 	if err != nil {
 		return Resolved{}, &InputError{err}
 	}
 	return r, nil
 }
 
-func resolve(in Inputs) (Resolved, error) {
+func resolve(ctx context.Context, in Inputs) (Resolved, error) {
 	var r Resolved
 	if in.Source != "" {
 		s, err := source.Parse(in.Source)
@@ -64,7 +67,7 @@ func resolve(in Inputs) (Resolved, error) {
 		r.Source = &s
 	}
 	for _, name := range in.Series {
-		s, err := readSeries(name)
+		s, err := readSeries(ctx, name, patchset.Reader{Version: in.Version})
 		if err != nil {
 			return Resolved{}, err
 		}
@@ -88,24 +91,33 @@ func resolve(in Inputs) (Resolved, error) {
 
 // readSeries reads what a user points at: a patch, a mail or a mailbox, also
 // compressed by gzip; a directory of *.patch files with or without a series.toml, or of
-// mails; or - for standard input.
-func readSeries(name string) (Series, error) {
+// mails; git:PATH@A..B for the commits of a repository; or - for standard input.
+func readSeries(ctx context.Context, name string, rd patchset.Reader) (Series, error) {
 	if name == "-" {
-		return patchset.Read("standard input", os.Stdin)
+		return rd.Read("standard input", os.Stdin)
+	}
+	if r, ok := source.ParseGitRange(name); ok {
+		mailbox, base, err := r.Patches(ctx)
+		if err != nil {
+			return Series{}, err
+		}
+		s, err := rd.Read(name, bytes.NewReader(mailbox))
+		s.Hint.Commit = base
+		return s, err
 	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
 	if info.IsDir() {
-		return patchset.ReadDir(os.DirFS(name), name)
+		return rd.ReadDir(os.DirFS(name), name)
 	}
 	f, err := os.Open(name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
 	defer f.Close()
-	return patchset.Read(name, f)
+	return rd.Read(name, f)
 }
 
 // An Identity is what a kernel is made of, as digests. Two kernels with equal

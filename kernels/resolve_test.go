@@ -14,7 +14,7 @@ import (
 // users is a series that a user gives as a file of one patch.
 func users(t *testing.T, patch string) []Series {
 	t.Helper()
-	r, err := Resolve(Inputs{Series: []string{filepath.Join(tree(t, map[string]string{"x.patch": patch}), "x.patch")}})
+	r, err := Resolve(t.Context(), Inputs{Series: []string{filepath.Join(tree(t, map[string]string{"x.patch": patch}), "x.patch")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ const goodPatch = "--- a/c.c\n+++ b/c.c\n@@ -1 +1 @@\n-c\n+good\n"
 
 func TestResolve(t *testing.T) {
 	dir := tree(t, map[string]string{"x.patch": goodPatch, "d/1.patch": addPatch, "d/2.patch": goodPatch})
-	r, err := Resolve(Inputs{Source: "dir:/src", Series: []string{filepath.Join(dir, "x.patch"), filepath.Join(dir, "d")}})
+	r, err := Resolve(t.Context(), Inputs{Source: "dir:/src", Series: []string{filepath.Join(dir, "x.patch"), filepath.Join(dir, "d")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestResolve(t *testing.T) {
 	if r.Series[0].SHA256() != sum {
 		t.Error("the value changed with the file")
 	}
-	if r, err := Resolve(Inputs{}); err != nil || r.Source != nil || r.Series != nil || r.Image != nil {
+	if r, err := Resolve(t.Context(), Inputs{}); err != nil || r.Source != nil || r.Series != nil || r.Image != nil {
 		t.Errorf("nothing was resolved to %+v, %v", r, err)
 	}
 }
@@ -58,7 +58,7 @@ func TestResolveFails(t *testing.T) {
 		{Image: filepath.Join(dir, "text")},
 		{Image: dir},
 	} {
-		_, err := Resolve(in)
+		_, err := Resolve(t.Context(), in)
 		var input *InputError
 		if !errors.As(err, &input) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: %v", in, err)
@@ -115,7 +115,7 @@ func TestInputErrors(t *testing.T) {
 	check("a series of the table for another version", b.spec("later"), false)
 	dir := t.TempDir()
 	for _, text := range []string{"dir:" + dir, "dir:" + dir + "/none", "git:" + dir + "/none@HEAD", "tarball:" + dir + "/none#sha256=" + strings.Repeat("0", 64)} {
-		r, err := Resolve(Inputs{Source: text})
+		r, err := Resolve(t.Context(), Inputs{Source: text})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func mustPlan(t testing.TB, sel plan.Selection) *plan.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := kernels.Resolve(kernels.Inputs{Source: sel.Source, Series: sel.Series, Image: sel.Image, Config: sel.Config, Sites: sel.Sites, Modules: sel.Modules})
+	in, err := kernels.Resolve(t.Context(), kernels.Inputs{Source: sel.Source, Series: sel.Series, Image: sel.Image, Config: sel.Config, Sites: sel.Sites, Modules: sel.Modules})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func Resolve(ctx context.Context, sel plan.Selection, cache string) (*plan.Plan,
 	if len(sel.Arches) == 1 {
 		in.Arch = arch.Get(sel.Arches[0])
 	}
-	resolved, err := kernels.Resolve(in)
+	resolved, err := kernels.Resolve(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -364,7 +364,7 @@ func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {
 
 // Spec returns how one of the plan's kernels is built.
 func (p *Plan) Spec(b Build) kernels.Spec {
-	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series}
+	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series, Below: p.Inputs.Below}
 }
 
 // CheckShell reports why a plan does not have exactly one guest for a shell;

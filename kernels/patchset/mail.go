@@ -16,6 +16,7 @@ import (
 type mail struct {
 	subject string // decoded
 	id      string // Message-ID
+	from    string // as it stands in the header
 	reply   bool   // the subject starts with Re: or the like
 	answers bool   // it answers another message, and the subject has no tag
 	text    []byte // of all text parts, in order
@@ -25,6 +26,7 @@ type mail struct {
 	number  int  // 3 of [PATCH 3/7]; -1 if the tag has no number
 	total   int  // 7 of [PATCH 3/7]
 	title   string
+	tags    []string // the text in the brackets in front of the title
 }
 
 // parseMail decodes a message. What is no mail is taken as it stands.
@@ -50,6 +52,7 @@ func parseMail(data []byte) (mail, error) {
 	}
 	m.subject, _ = e.Header.Text("Subject") // as far as it can be decoded
 	m.subject = strings.Join(strings.Fields(m.subject), " ")
+	m.from, _ = e.Header.Text("From")
 	m.id = strings.TrimSpace(e.Header.Get("Message-Id"))
 	m.readSubject()
 	m.reply = replySubject.MatchString(m.subject)
@@ -118,6 +121,7 @@ func (m *mail) readSubject() {
 			return
 		}
 		rest = rest[len(t[0]):]
+		m.tags = append(m.tags, t[1])
 		m.tagged = m.tagged || tagPatch.MatchString(t[1])
 		if n := tagNumber.FindStringSubmatch(t[1]); n != nil {
 			number, _ := strconv.Atoi(n[1])

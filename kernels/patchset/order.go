@@ -8,19 +8,22 @@ import (
 	"strings"
 )
 
-// A found is a message with a change in it.
+// A found is a message with a change in it, or a cover letter.
 type found struct {
 	mail
 	patch Patch
 }
 
+// changes reports whether the message has a change in it.
+func (f found) changes() bool { return f.patch.files != nil }
+
 // arrange picks the patches of a series out of messages and brings them into
 // their order. Replies, cover letters and copies of the same message are left
-// out; of several versions the highest one stays. It is an error if the series is
+// out; of several versions the highest one stays, or the Reader's. It is an error if the series is
 // incomplete. With partial, patches may be missing, because the user chose the files.
 // notes says what was left out of what could have been taken, and what is strange, a
 // sentence each.
-func arrange(all []found, partial bool) (patches []Patch, notes []string, err error) {
+func (rd Reader) arrange(all []found, partial bool) (patches []Patch, notes []string, err error) {
 	list := slices.DeleteFunc(slices.Clone(all), func(f found) bool { return f.reply || f.number == 0 })
 	if slices.ContainsFunc(list, func(f found) bool { return f.tagged }) {
 		list = slices.DeleteFunc(list, func(f found) bool { return f.answers })
@@ -29,6 +32,11 @@ func arrange(all []found, partial bool) (patches []Patch, notes []string, err er
 		return nil, nil, fmt.Errorf("its only changes are in replies or in a cover letter")
 	}
 	list = withoutCopies(list)
+	if rd.Version > 0 {
+		if list, err = only(list, rd.Version); err != nil {
+			return nil, nil, err
+		}
+	}
 	list, notes = highest(list)
 	if !inOrder(list, partial, len(notes) == 0) {
 		switch err := sortByNumber(list, partial); {
@@ -110,6 +118,27 @@ func highest(list []found) (kept []found, notes []string) {
 		others = append(others, fmt.Sprintf("v%d (%d %s)", v, left[v], mails))
 	}
 	return kept, []string{fmt.Sprintf("v%d of the series is taken and %s left out", taken, strings.Join(others, ", "))}
+}
+
+// only keeps the patches of one version, and those of mails without a tag.
+func only(list []found, version int) (kept []found, err error) {
+	there := map[int]bool{}
+	for _, f := range list {
+		if f.tagged {
+			there[f.version] = true
+		}
+		if !f.tagged || f.version == version {
+			kept = append(kept, f)
+		}
+	}
+	if !there[version] {
+		var names []string
+		for _, v := range slices.Sorted(maps.Keys(there)) {
+			names = append(names, fmt.Sprintf("v%d", v))
+		}
+		return nil, fmt.Errorf("it has no v%d; it has %s", version, cmp.Or(strings.Join(names, ", "), "no patch with a version"))
+	}
+	return kept, nil
 }
 
 // keys are what a patch has in common with its other versions; none if it has no tag.

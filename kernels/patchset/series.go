@@ -26,6 +26,8 @@ type Series struct {
 	Versions Versions
 	Patches  []Patch
 	Notes    []string             // what was left out, and what is strange in it, a sentence each
+	Hint     Hint                 // what its mails say of the source that it is for
+	Fuzz     int                  // lines of context that may differ at either end of a hunk; 0: none, as in git apply
 	variants map[string][]variant // by name of the patch; the first one that has the version takes its place
 }
 
@@ -35,6 +37,7 @@ type Patch struct {
 	Subject string // of the mail, decoded; empty if it is none
 	Data    []byte // the bytes of the message: part of the key of a build
 	files   []*gitdiff.File
+	mail    mail
 }
 
 // SHA256 is a digest of the series, in hex: of the digests of its patches, in
@@ -94,12 +97,23 @@ type description struct {
 // seriesTOML is the file that describes a series.
 const seriesTOML = "series.toml"
 
+// A Reader reads series. The zero value takes the highest version of each.
+type Reader struct {
+	Version int // takes the patches of this version ([PATCH v2]); 0: of the highest
+}
+
+// Read is Reader.Read of the zero value.
+func Read(name string, r io.Reader) (Series, error) { return Reader{}.Read(name, r) }
+
+// ReadDir is Reader.ReadDir of the zero value.
+func ReadDir(fsys fs.FS, name string) (Series, error) { return Reader{}.ReadDir(fsys, name) }
+
 // Read reads a patch file or a mailbox, also one that gzip has compressed, as public
 // inboxes send a thread. The name is for messages. In a mailbox, patches are brought
 // into the order of their numbers; replies and cover letters are left out, and so are
-// all versions of a series but the highest. A series of which a patch is missing is an
+// all versions of a series but one. A series of which a patch is missing is an
 // error, and so is more than 32 MiB.
-func Read(name string, r io.Reader) (Series, error) {
+func (rd Reader) Read(name string, r io.Reader) (Series, error) {
 	data, err := readAll(r)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
@@ -108,11 +122,11 @@ func Read(name string, r io.Reader) (Series, error) {
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	patches, notes, err := arrange(all, false)
+	patches, notes, err := rd.arrange(all, false)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	return Series{Name: name, Patches: patches, Notes: notes}, nil
+	return Series{Name: name, Patches: patches, Notes: notes, Hint: hintOf(all, patches)}, nil
 }
 
 // readAll reads at most 32 MiB, unpacked if it is compressed.
@@ -137,15 +151,15 @@ func readAll(r io.Reader) ([]byte, error) {
 // ReadDir reads a directory of *.patch files, with or without a series.toml.
 // Patches are in the order of their numbers ([PATCH 3/7]) if they have some,
 // and else of the files' names.
-func ReadDir(fsys fs.FS, name string) (Series, error) {
-	s, err := readDir(fsys, name)
+func (rd Reader) ReadDir(fsys fs.FS, name string) (Series, error) {
+	s, err := rd.readDir(fsys, name)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, strict.Error(err))
 	}
 	return s, nil
 }
 
-func readDir(fsys fs.FS, name string) (Series, error) {
+func (rd Reader) readDir(fsys fs.FS, name string) (Series, error) {
 	s := Series{Name: name}
 	d, described, err := s.describe(fsys)
 	if err != nil {
@@ -177,11 +191,14 @@ func readDir(fsys fs.FS, name string) (Series, error) {
 		}
 		all = append(all, more...)
 	}
-	if mails && len(all) == 0 {
+	if mails && !slices.ContainsFunc(all, found.changes) {
 		return Series{}, errNoChange
 	}
-	if s.Patches, s.Notes, err = arrange(all, !mails); err != nil || !described {
+	if s.Patches, s.Notes, err = rd.arrange(all, !mails); err != nil {
 		return s, err
+	}
+	if s.Hint = hintOf(all, s.Patches); !described {
+		return s, nil
 	}
 	if err := s.readVariants(fsys, d.Variants, left); err != nil {
 		return Series{}, fmt.Errorf("%s: %w", seriesTOML, err)
@@ -242,7 +259,7 @@ func readLimited(fsys fs.FS, name string, limit int) ([]byte, error) {
 }
 
 // parse takes a patch file or a mailbox apart into its messages, and gives
-// those with a change; a file without any is an error.
+// those with a change, and cover letters; a file without any change is an error.
 func parse(name string, data []byte) ([]found, error) {
 	var all []found
 	chunks := splitMailbox(data)
@@ -260,11 +277,12 @@ func parse(name string, data []byte) ([]found, error) {
 		if err != nil {
 			return nil, strict.Error(fmt.Errorf("parse patch %s: %w", p.Name, err))
 		}
-		if p.Subject = m.subject; p.files != nil {
+		p.mail = m
+		if p.Subject = m.subject; p.files != nil || m.number == 0 && !m.reply {
 			all = append(all, found{m, p})
 		}
 	}
-	if len(all) == 0 {
+	if !slices.ContainsFunc(all, found.changes) {
 		return nil, fmt.Errorf("parse patch %s: %w", name, errNoChange)
 	}
 	return all, nil

@@ -90,7 +90,7 @@ func readVariant(fsys fs.FS, row variantRow, left *int) (v variant, err error) {
 	if err != nil {
 		return v, err
 	}
-	patches, _, err := arrange(all, true)
+	patches, _, err := Reader{}.arrange(all, true)
 	if err == nil && len(patches) != 1 {
 		err = fmt.Errorf("%s has %d patches, not one", row.File, len(patches))
 	}

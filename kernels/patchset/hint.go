@@ -1,0 +1,52 @@
+package patchset
+
+import (
+	"regexp"
+	"slices"
+)
+
+// A Hint is what the mails of a series say of the source that it is for.
+type Hint struct {
+	Commit   string   // base-commit of git format-patch --base; empty: none is named
+	Versions []string // in the tag of a subject, as [PATCH 6.12.y 1/3] has it, without the y
+}
+
+var (
+	baseCommit = regexp.MustCompile(`(?m)^base-commit: ([0-9a-f]{12,64})\s*$`)
+	// A version in a tag: 6.12, 6.12.y, 6.12.85, and both ends of 6.16-5.10, as AUTOSEL
+	// writes it.
+	tagBase = regexp.MustCompile(`(?:^|[\s-])(?:linux-)?([3-9]\.\d{1,3})(?:\.(?:y|\d{1,4}))?(?:-rc\d+)?(?:$|[\s-])`)
+)
+
+// hintOf collects the hints of the mails of a series: of its patches, and of the cover
+// letter of their version. A base-commit in a cover letter counts more than one in a
+// patch.
+func hintOf(all []found, patches []Patch) (h Hint) {
+	version := 0
+	for _, f := range all {
+		if slices.ContainsFunc(patches, func(p Patch) bool { return p.Name == f.patch.Name }) {
+			version = max(version, f.version)
+		}
+	}
+	for _, f := range all {
+		if f.reply || f.version != version {
+			continue
+		}
+		if m := baseCommit.FindSubmatch(f.text); m != nil && (h.Commit == "" || f.number == 0) {
+			h.Commit = string(m[1])
+		}
+		for _, tag := range f.tags {
+			for rest := tag; ; {
+				m := tagBase.FindStringSubmatchIndex(rest)
+				if m == nil {
+					break
+				}
+				if v := rest[m[2]:m[3]]; !slices.Contains(h.Versions, v) {
+					h.Versions = append(h.Versions, v)
+				}
+				rest = rest[m[3]:] // the blank after one version may stand before the next
+			}
+		}
+	}
+	return h
+}

@@ -1,0 +1,107 @@
+package patchset
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestFuzz(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		fuzz       int
+		want       string // what is said of the hunks that needed fuzz
+		mismatch   string // the error
+	}{
+		{"it is not needed", lines(1, 40), 2, "", ""},
+		{"first line of context", strings.Replace(lines(1, 40), "\n8\n", "\neight\n", 1), 2,
+			"1.patch: hunk 1 of f applies at line 9 with fuzz 1", ""},
+		{"both lines before", strings.Replace(lines(1, 40), "\n8\n9\n", "\nx\ny\n", 1), 2,
+			"1.patch: hunk 1 of f applies at line 10 with fuzz 2", ""},
+		{"last line, moved", "a\n" + strings.Replace(lines(1, 40), "\n32\n", "\nx\n", 1), 2,
+			"1.patch: hunk 2 of f applies at line 30 with fuzz 1", ""},
+		{"more than is allowed", strings.Replace(lines(1, 40), "\n8\n9\n", "\nx\ny\n", 1), 1, "", "hunk 1 (line 8) of f does not match"},
+		{"none is allowed", strings.Replace(lines(1, 40), "\n8\n", "\nx\n", 1), 0, "", "hunk 1 (line 8) of f does not match"},
+		{"what is changed must match", strings.Replace(lines(1, 40), "\n10\n", "\nx\n", 1), 2, "", "hunk 1 (line 8) of f does not match"},
+	} {
+		s, err := Read("1.patch", strings.NewReader(change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Fuzz = c.fuzz
+		o := NewOverlay(os.DirFS(tree(t, map[string]string{"f": c.text})), "build")
+		err = o.Apply(s)
+		switch {
+		case c.mismatch != "":
+			if err == nil || !strings.Contains(err.Error(), c.mismatch) {
+				t.Errorf("%s: %v, want %s", c.name, err, c.mismatch)
+			}
+			continue
+		case err != nil:
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := strings.Join(o.Fuzz, "; "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		want := strings.NewReplacer("\n10\n", "\nten\n", "\n30\n", "\nthirty\nand a bit\n").Replace(c.text)
+		if got := string(o.files["f"].Data); got != want {
+			t.Errorf("%s: got %q", c.name, got)
+		}
+	}
+}
+
+// The error has the lines that are there now, wherever they have moved.
+func TestMismatch(t *testing.T) {
+	_, err := applyText(t, tree(t, map[string]string{"f": "a\nb\n" + strings.Replace(lines(1, 40), "\n10\n", "\nX\n", 1)}), change)
+	var m *MismatchError
+	if !errors.As(err, &m) {
+		t.Fatalf("%v, want a MismatchError", err)
+	}
+	if got := strings.Join(m.Want, " "); got != "8 9 10 11 12" {
+		t.Errorf("it wants %s", got)
+	}
+	if got := strings.Join(m.Have, " "); got != "8 9 X 11 12" || m.At != 10 || m.Hunk != 1 || m.File != "f" {
+		t.Errorf("it has %s at line %d, hunk %d of %s", got, m.At, m.Hunk, m.File)
+	}
+}
+
+func TestVersionOfReader(t *testing.T) {
+	both := mailOf("[PATCH 1/1] x", "a", "") + mailOf("[PATCH v2 1/1] x", "b", "") + mailOf("[PATCH v3 1/1] x", "c", "")
+	for version, want := range map[int]string{0: "c", 1: "a", 2: "b", 3: "c"} {
+		s, err := Reader{Version: version}.Read("m", strings.NewReader(both))
+		if err != nil || files(s) != want {
+			t.Errorf("version %d: %s, %v, want %s", version, files(s), err, want)
+		}
+	}
+	if _, err := (Reader{Version: 4}).Read("m", strings.NewReader(both)); err == nil || !strings.Contains(err.Error(), "it has no v4; it has v1, v2, v3") {
+		t.Errorf("version 4: %v", err)
+	}
+}
+
+func TestHint(t *testing.T) {
+	cover := func(tag, text string) string {
+		return "From a@example.org Sat Nov 22 10:00:00 2025\nFrom: A <a@example.org>\nSubject: [" + tag + "] all\n\n" + text + "\n\n"
+	}
+	commit := strings.Repeat("0123456789", 4)
+	for _, c := range []struct{ text, commit, versions string }{
+		{mailOf("[PATCH] x", "a", ""), "", ""},
+		{mailOf("[PATCH 6.12.y] x", "a", ""), "", "6.12"},
+		{mailOf("[PATCH 6.12.85 1/1] x", "a", ""), "", "6.12"},
+		{mailOf("[PATCH AUTOSEL 6.16-5.10] x", "a", ""), "", "6.16 5.10"},
+		{mailOf("[PATCH v2 1/1] x", "a", ""), "", ""},
+		{mailOf("[PATCH] x", "a", "") + "\nbase-commit: " + commit + "\n", commit, ""},
+		{cover("PATCH 0/1", "base-commit: "+commit) + mailOf("[PATCH 1/1] x", "a", ""), commit, ""},
+		{cover("PATCH 0/1", "base-commit: "+commit) + mailOf("[PATCH v2 1/1] x", "a", ""), "", ""},
+	} {
+		s, err := Read("m", strings.NewReader(c.text))
+		if err != nil {
+			t.Errorf("%q: %v", c.text, err)
+			continue
+		}
+		if got := strings.Join(s.Hint.Versions, " "); s.Hint.Commit != c.commit || got != c.versions {
+			t.Errorf("%q: commit %q, versions %q", c.text, s.Hint.Commit, got)
+		}
+	}
+}

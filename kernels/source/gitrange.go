@@ -1,0 +1,56 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/proc"
+)
+
+// A GitRange is commits of a local repository: those that the second revision has and
+// the first has not.
+type GitRange struct{ Path, From, To string }
+
+// ParseGitRange takes git:PATH@A..B; ok is false if the text is something else.
+func ParseGitRange(text string) (r GitRange, ok bool) {
+	rest, found := strings.CutPrefix(text, string(Git)+":")
+	at := strings.LastIndex(rest, "@")
+	if !found || at < 1 {
+		return GitRange{}, false
+	}
+	from, to, found := strings.Cut(rest[at+1:], "..")
+	if !found || from == "" || to == "" || strings.HasPrefix(from, "-") || strings.HasPrefix(to, "-") || strings.HasPrefix(to, ".") {
+		return GitRange{}, false
+	}
+	return GitRange{rest[:at], from, to}, true
+}
+
+// Patches writes the commits as git format-patch does, oldest first, and returns the
+// commit that they are based on. Merges are left out, as git does. A range without
+// a commit is an *InvalidError, and so is a revision that does not exist.
+func (r GitRange) Patches(ctx context.Context) (mailbox []byte, base string, err error) {
+	git := func(args ...string) (string, error) {
+		out, err := proc.Output(ctx, proc.Command{Argv: append([]string{"git", "-C", r.Path}, args...)})
+		if err != nil && ctx.Err() == nil && !errors.Is(err, exec.ErrNotFound) {
+			err = invalidf("read commits %s..%s of %s: %w", r.From, r.To, r.Path, err)
+		}
+		return string(out), err
+	}
+	if base, err = git("merge-base", "--end-of-options", r.From, r.To); err != nil {
+		return nil, "", err
+	}
+	base = strings.TrimSpace(base)
+	text, err := git("format-patch", "--stdout", "--no-signature", "--no-color", "--no-ext-diff", "--no-renames", "--subject-prefix=PATCH", "--end-of-options", base+".."+r.To)
+	if err == nil && text == "" {
+		err = invalidf("read commits %s..%s of %s: there is none", r.From, r.To, r.Path)
+	}
+	return []byte(text), base, err
+}
+
+// At is the source that a range is based on.
+func (r GitRange) At(commit string) (Source, error) {
+	return Parse(fmt.Sprintf("%s:%s@%s", Git, r.Path, commit))
+}
