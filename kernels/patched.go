@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
@@ -15,6 +16,7 @@ type (
 	ApplyError    = patchset.ApplyError
 	MismatchError = patchset.MismatchError
 	VersionError  = build.VersionError
+	ConfigError   = kconfig.CheckError
 )
 
 // Patch applies the series of a kernel to its source, which is fetched if it is not in

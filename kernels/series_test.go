@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/kernels/build"
+	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
 const addPatch = `From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001
@@ -103,7 +104,7 @@ func TestMutantsApply(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := readSeries(file)
+		s, err := readSeries(t.Context(), file, patchset.Reader{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +126,7 @@ func TestUserSeries(t *testing.T) {
 		"2.patch": strings.ReplaceAll(addPatch, "new.c", "b.c"), "1.patch": addPatch, "cover.txt": "x",
 		"alone.mbox": addPatch + addPatch,
 	})
-	s, err := readSeries(dir)
+	s, err := readSeries(t.Context(), dir)
 	if err != nil || len(s.Patches) != 2 || s.Patches[0].Name != "1.patch" {
 		t.Errorf("got %+v, %v", s, err)
 	}

@@ -25,6 +25,7 @@ type Diff struct {
 // at another number of call sites.
 type CallChange struct {
 	Call        string // file:function
+	From        string `json:",omitempty"` // of a call that moved: the file:function in which it was
 	Reason      lockdown.Reason
 	Before, Now int // call sites
 }
@@ -250,11 +251,37 @@ func compareCalls(b, n Kernel) (list []CallChange) {
 	}
 	for c := range all {
 		if before[c] != now[c] {
-			list = append(list, CallChange{c.where, c.reason, before[c], now[c]})
+			list = append(list, CallChange{Call: c.where, Reason: c.reason, Before: before[c], Now: now[c]})
 		}
 	}
 	slices.SortFunc(list, func(x, y CallChange) int {
 		return strings.Compare(x.Call+" "+string(x.Reason), y.Call+" "+string(y.Reason))
 	})
-	return list
+	return moved(list)
 }
+
+// moved joins a call that is gone and one of the same reason that is new, if they have
+// the function or the file in common: code that moves to another file or into a
+// helper takes its calls along.
+func moved(list []CallChange) []CallChange {
+	gone := func(c CallChange) bool { return c.Now == 0 && c.Before > 0 }
+	for i := range list {
+		n := &list[i]
+		if n.Before > 0 || n.Now == 0 || n.From != "" {
+			continue
+		}
+		for _, same := range []func(string) string{functionOf, fileOf} {
+			j := slices.IndexFunc(list, func(c CallChange) bool {
+				return gone(c) && c.Reason == n.Reason && c.Reason != "" && c.Before == n.Now && same(c.Call) == same(n.Call)
+			})
+			if j >= 0 && n.From == "" {
+				n.From, n.Before = list[j].Call, list[j].Before
+				list[j].Before = 0 // it is told with the new one
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(c CallChange) bool { return c.Before == 0 && c.Now == 0 })
+}
+
+func fileOf(call string) string     { file, _, _ := strings.Cut(call, ":"); return file }
+func functionOf(call string) string { _, function, _ := strings.Cut(call, ":"); return function }

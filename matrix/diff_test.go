@@ -64,7 +64,7 @@ func TestCompareCalls(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%v: %+v", err, list)
 	}
-	want := []CallChange{{"a.c:f", "kexec", 1, 2}, {"a.c:g", "kexec", 1, 0}}
+	want := []CallChange{{Call: "a.c:f", Reason: "kexec", Before: 1, Now: 2}, {Call: "a.c:g", Reason: "kexec", Before: 1}}
 	if !slices.Equal(list[0].Calls, want) || len(list[0].Changes) != 0 {
 		t.Errorf("%+v, want %+v", list[0], want)
 	}

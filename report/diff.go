@@ -31,11 +31,14 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		fmt.Fprintf(b, "  %s: %s\n", what, clean(string(r.Reason)))
 	}
 	if len(d.Calls) > 0 {
-		fmt.Fprintf(b, "\n  calls of security_locked_down() that came, went or are another number\n")
+		fmt.Fprintf(b, "\n  calls of security_locked_down() that came, went, moved or are another number\n")
 	}
 	for _, c := range d.Calls {
 		what := "came"
+		call := clean(c.Call)
 		switch {
+		case c.From != "":
+			what, call = "moved", fmt.Sprintf("%s, before %s", call, clean(c.From))
 		case c.Now == 0:
 			what = "went"
 		case c.Before > 0:
@@ -45,7 +48,7 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		if reason == "" {
 			reason = "its reason is not known"
 		}
-		fmt.Fprintf(b, "  %s: %s (%s)\n", what, clean(c.Call), clean(reason))
+		fmt.Fprintf(b, "  %s: %s (%s)\n", what, call, clean(reason))
 	}
 	var kind matrix.ChangeKind
 	for _, c := range d.Changes {

@@ -18,6 +18,7 @@ type Measurement struct {
 	Coverage []matrix.Coverage
 	Mutation []matrix.Mutation
 	Diff     []matrix.Diff
+	Review   *matrix.Review
 }
 
 // A Subject is the field of a Measurement that a view is written from.
@@ -28,6 +29,7 @@ const (
 	OfCoverage Subject = "coverage"
 	OfMutation Subject = "mutation"
 	OfDiff     Subject = "diff"
+	OfReview   Subject = "review"
 )
 
 // A View is a way to write a measurement.
@@ -52,6 +54,9 @@ var views = []View{
 	{"coverage", OfCoverage, false, "", "coverage.txt", whole(coverages)},
 	{"mutation", OfMutation, false, "", "mutation.md", whole(mutations)},
 	{"diff", OfDiff, false, "", "diff.txt", whole(diffs)},
+	{"review", OfReview, false, "", "review.txt", ofReview(reviewText)},
+	{"review-markdown", OfReview, false, "", "review.md", ofReview(reviewMarkdown)},
+	{"review-reply", OfReview, false, "", "review-reply.txt", ofReview(reviewReply)},
 }
 
 // whole buffers a view, so that it is written completely or not at all.
@@ -72,6 +77,15 @@ func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer
 			return errors.New("no matrix")
 		}
 		return write(b, m.Matrix)
+	})
+}
+
+func ofReview(write func(*strings.Builder, *matrix.Review) error) func(io.Writer, Measurement) error {
+	return whole(func(b *strings.Builder, m Measurement) error {
+		if m.Review == nil {
+			return errors.New("no review")
+		}
+		return write(b, m.Review)
 	})
 }
 

@@ -95,8 +95,13 @@ func Check(got Config, want []Option, tree Tree) error {
 	for _, s := range bad {
 		lines = append(lines, fmt.Sprintf("%s did not stick: %s", s, why.explain(s, got)))
 	}
-	return fmt.Errorf("check config: %s", strict.Printable(strings.Join(lines, "; ")))
+	return &CheckError{strict.Printable(strings.Join(lines, "; "))}
 }
+
+// A CheckError is options that do not have the value that was asked for.
+type CheckError struct{ Text string }
+
+func (e *CheckError) Error() string { return "check config: " + e.Text }
 
 // Modular reports whether something is built as a module.
 func (c Config) Modular() bool {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"al.essio.dev/pkg/shellescape"
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/review"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
+)
+
+// reviewFormats are the values of --format, and the views that they stand for.
+var reviewFormats = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": ""}
+
+func newReview() *cobra.Command {
+	var (
+		o      review.Options
+		ro     runOptions
+		format string
+		face   string
+	)
+	c := &cobra.Command{
+		Use:   "review SERIES",
+		Short: "Review a patch series: what it changes in what lockdown enforces",
+		Long: `Review finds the source that a series of patches is for, builds it without and with
+the series, boots both under each lockdown setting, and prints the difference:
+verdicts that changed, checks that came, went or moved, reasons and their values,
+answers of lockdown's files, new warnings of the compiler and of the kernel, and
+patches after which the source does not build. SERIES is what --series takes: a
+mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for standard
+input; or a kernel of the table, whose series are then reviewed. Nothing is sent to
+anybody. It exits with 1 if something got worse.`,
+		Example: `  ldlab review t.mbox.gz
+  ldlab review git:../linux@v6.12..topic --arch x86_64 --each
+  ldlab review posted --format reply`,
+		Args: oneArg,
+		RunE: func(c *cobra.Command, args []string) error {
+			view, ok := reviewFormats[format]
+			if !ok {
+				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json"})
+			}
+			o.Series, o.Interface = args[0], lockdown.Interface(face)
+			done, err := ro.start(c)
+			if err != nil {
+				return err
+			}
+			defer done()
+			o.Engine = ro.Options
+			r, err := review.Review(c.Context(), o)
+			done()
+			if err != nil {
+				return ro.interrupted("review", err)
+			}
+			r.Command = thisCommand()
+			if err := writeReview(ro.Out, r); err != nil {
+				return err
+			}
+			if err := showReview(c, r, view); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", ro.Out)
+			if r.Grave() {
+				return exitError(exitDiffers)
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&o.Version, "version", 0, "of several versions of a series in a mailbox, take this one (default the highest)")
+	f.StringVar(&o.Base, "base", "", "base of the table to which the series is applied (default: the one that it is for)")
+	f.StringVar(&o.Source, "source", "", "kernel source to which it is applied: apt:PACKAGE, upstream:SERIES, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
+	f.StringVar(&o.Tree, "tree", "", "git repository in which the base-commit of the mails is looked for")
+	f.BoolVar(&o.Strict, "strict", false, "refuse hunks that apply with fuzz only")
+	f.BoolVar(&o.Each, "each", false, "find the patch that changed each verdict")
+	f.StringVar(&face, "interface", "", "interface of the kernel with the series: upstream, bitmap or bitmap-v1 (default upstream)")
+	f.StringSliceVar(&o.Arches, "arch", nil, "architecture (default all); may be repeated")
+	f.StringArrayVar(&o.Settings, "setting", nil, "setting (default: each level at boot and at run time); may be repeated")
+	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
+	f.StringSliceVar(&o.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
+	f.StringVar(&format, "format", "text", "text, markdown, json, or reply: plain text for a mailing list")
+	complete(c, "format", func() []string { return []string{"text", "markdown", "reply", "json"} })
+	complete(c, "arch", arch.Names)
+	complete(c, "base", func() []string {
+		t, err := kernels.Load()
+		if err != nil {
+			return nil
+		}
+		return t.Bases()
+	})
+	ro.flags(c)
+	return c
+}
+
+// showReview prints a review in a view; empty: as JSON.
+func showReview(c *cobra.Command, r *matrix.Review, view string) error {
+	if view == "" {
+		return report.JSON(c.OutOrStdout(), reviewJSON(r))
+	}
+	return report.Write(c.OutOrStdout(), view, report.Measurement{Review: r})
+}
+
+// reviewJSON is a review with its remarks.
+func reviewJSON(r *matrix.Review) any {
+	return struct {
+		*matrix.Review
+		Remarks []matrix.Remark
+	}{r, r.Remarks()}
+}
+
+// writeReview writes a review in every format to the directory of its results.
+func writeReview(dir string, r *matrix.Review) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write review: %w", err)
+	}
+	for _, name := range []string{"review", "review-markdown", "review-reply"} {
+		v, _ := report.Find(name)
+		var b strings.Builder
+		if err := v.Write(&b, report.Measurement{Review: r}); err != nil {
+			return err
+		}
+		if err := renameio.WriteFile(filepath.Join(dir, v.Golden), []byte(b.String()), 0o644); err != nil {
+			return fmt.Errorf("write review: %w", err)
+		}
+	}
+	var b strings.Builder
+	if err := report.JSON(&b, reviewJSON(r)); err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(filepath.Join(dir, "review.json"), []byte(b.String()), 0o644); err != nil {
+		return fmt.Errorf("write review: %w", err)
+	}
+	return nil
+}
+
+// thisCommand is how this program was called, quoted for a shell.
+func thisCommand() string {
+	return shellescape.QuoteCommand(append([]string{"ldlab"}, os.Args[1:]...))
+}

@@ -1,0 +1,252 @@
+package review
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// A candidate is a source to which the series may apply.
+type candidate struct {
+	base   string          // of the table
+	source *kernels.Source // in its place; nil: none
+	why    string          // why it is looked at
+}
+
+func (c candidate) name() string {
+	if c.source != nil {
+		return c.source.String()
+	}
+	return c.base
+}
+
+// A NoBaseError is a series that applies to none of the sources that were tried.
+type NoBaseError struct {
+	Tried []string // each, and why not
+	Lines []string // the lines that the first patch expects, and those that are there, of the first source
+}
+
+func (e *NoBaseError) Error() string {
+	return fmt.Sprintf("apply the series: it applies to none of %d sources: %s", len(e.Tried), strings.Join(e.Tried, "; "))
+}
+
+// findBase finds the source of the review, and notes what was tried: the one that the
+// user names, or else the parent of the commits under review, the base-commit that the
+// mails name, the version in their subjects, and at last the bases of the table.
+func (r *reviewer) findBase(ctx context.Context) error {
+	list, err := r.candidates()
+	if err != nil {
+		return err
+	}
+	var none NoBaseError
+	for i, c := range list {
+		err := r.try(ctx, c)
+		if err == nil {
+			if i > 0 && (r.Base != "" || r.Source != "") {
+				return r.refused(&none, c)
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return cause(ctx, err)
+		}
+		text := fmt.Sprintf("%s (%s): %v", c.name(), c.why, err)
+		r.note("%s", text)
+		none.Tried = append(none.Tried, text)
+		var m *kernels.MismatchError
+		if errors.As(err, &m) && none.Lines == nil {
+			none.Lines = difference(m)
+		}
+	}
+	for _, line := range none.Lines {
+		r.note("%s", line)
+	}
+	return &kernels.InputError{Err: &none}
+}
+
+// refused is a series that does not apply to the source that the user gave, but to
+// another one.
+func (r *reviewer) refused(none *NoBaseError, c candidate) error {
+	for _, line := range none.Lines {
+		r.note("%s", line)
+	}
+	return &kernels.InputError{Err: fmt.Errorf("%s; it applies to %s, Linux %s", none.Tried[0], c.name(), r.result.Base.Version)}
+}
+
+// cause prefers the context's own error.
+func cause(ctx context.Context, err error) error {
+	if why := context.Cause(ctx); why != nil {
+		return why
+	}
+	return err
+}
+
+// candidates lists the sources to try, in order.
+func (r *reviewer) candidates() (list []candidate, err error) {
+	standard := r.defaultBase()
+	add := func(c candidate) {
+		if !slices.ContainsFunc(list, func(o candidate) bool { return o.name() == c.name() }) {
+			list = append(list, c)
+		}
+	}
+	given := func(text, why string) error {
+		s, err := kernels.ParseSource(text)
+		if err != nil {
+			return &kernels.InputError{Err: err}
+		}
+		add(candidate{standard, &s, why})
+		return nil
+	}
+	switch hint := r.input.series[0].Hint; {
+	case r.Source != "":
+		err = given(r.Source, "--source")
+	case r.Base != "":
+		add(candidate{r.Base, nil, "--base"})
+	case strings.HasPrefix(r.Series, "git:"):
+		path, _, _ := strings.Cut(strings.TrimPrefix(r.Series, "git:"), "@")
+		err = given("git:"+path+"@"+hint.Commit, "the parent of the first commit")
+	default:
+		if hint.Commit != "" && r.Tree == "" {
+			r.note("the mails name base-commit %.12s; --tree PATH names a git repository that has it", hint.Commit)
+		} else if hint.Commit != "" {
+			abs, absErr := filepath.Abs(r.Tree)
+			if err = absErr; err == nil {
+				err = given("git:"+abs+"@"+hint.Commit, "base-commit")
+			}
+		}
+		for _, version := range hint.Versions {
+			if _, ok := r.tables.Base(version); ok {
+				add(candidate{version, nil, "the subject names " + version})
+			}
+		}
+	}
+	for _, name := range r.byDistance(standard) {
+		add(candidate{name, nil, "a base of the table"})
+	}
+	return list, err
+}
+
+// defaultBase is that of the lab's own kernels.
+func (r *reviewer) defaultBase() string {
+	k, _ := r.tables.Kernel("stock")
+	return k.Base
+}
+
+// byDistance lists the table's bases: the lab's own first, then upstream's from the
+// newest, because most series are for a new kernel, and then those of distributions.
+func (r *reviewer) byDistance(standard string) []string {
+	names := r.tables.Bases()
+	rank := func(name string) int {
+		switch {
+		case name == standard:
+			return 0
+		case !strings.Contains(name, "-"):
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(names, func(x, y string) int {
+		if d := rank(x) - rank(y); d != 0 {
+			return d
+		}
+		return -slices.Compare(numbers(x), numbers(y))
+	})
+	return names
+}
+
+// numbers are the numbers of a version, for comparison.
+func numbers(name string) (list []int) {
+	n, in := 0, false
+	for _, c := range name + " " {
+		if c >= '0' && c <= '9' {
+			n, in = n*10+int(c-'0'), true
+		} else if in {
+			list, n, in = append(list, n), 0, false
+		}
+	}
+	return list
+}
+
+// try applies the series to a source. If it applies, the source is that of the review.
+func (r *reviewer) try(ctx context.Context, c candidate) error {
+	r.base, r.source = c.base, c.source
+	a := r.arches()[0]
+	// Without the lab's series first, so that an error is about the series under review.
+	bare := kernels.Spec{Kernel: r.kernel(true), Arch: a, Source: r.source, Series: r.input.series, Below: true}
+	bare.Kernel.Series = nil
+	p, err := r.builder.Patch(ctx, bare)
+	if err != nil {
+		return err
+	}
+	p.Close()
+	var patches []kernels.Patch
+	for _, s := range r.input.series {
+		patches = append(patches, s.At(p.Origin.Version).Patches...)
+	}
+	r.spec = r.specOf(a, patches, true)
+	q, err := r.builder.Patch(ctx, r.spec)
+	if err != nil {
+		return fmt.Errorf("the lab's own series does not apply on top of it: %w", err)
+	}
+	q.Close()
+	r.result.Base = matrix.ReviewBase{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: append(r.result.Base.Tried, fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version))}
+	r.result.Patches = nil
+	for _, patch := range patches {
+		rp := matrix.ReviewPatch{Name: patch.Name, Subject: patch.Subject, Files: patch.Files()}
+		for _, h := range patch.Hunks() {
+			rp.Hunks = append(rp.Hunks, matrix.ReviewHunk{File: h.File, Head: h.Head, Lines: h.Lines})
+		}
+		r.result.Patches = append(r.result.Patches, rp)
+	}
+	return nil
+}
+
+// ofKernel refuses a series that changes no file in a directory of the kernel.
+func ofKernel(series []kernels.Series) error {
+	var first string
+	for _, s := range series {
+		for _, patch := range s.Patches {
+			for _, file := range patch.Files() {
+				top, _, nested := strings.Cut(file, "/")
+				if slices.Contains(kernelDirs, top) && nested || slices.Contains(kernelFiles, file) {
+					return nil
+				}
+				first = cmp.Or(first, file)
+			}
+		}
+	}
+	return &kernels.InputError{Err: fmt.Errorf("read series: no file of it is in the kernel, such as %s: it is for another project", first)}
+}
+
+// kernelFiles are files at the top of the kernel's source that patches change (v6.12).
+var kernelFiles = []string{".clang-format", ".gitignore", ".mailmap", "CREDITS", "Kbuild", "Kconfig", "MAINTAINERS", "Makefile", "README"}
+
+// kernelDirs are the directories at the top of the kernel's source (v6.12).
+var kernelDirs = []string{"Documentation", "LICENSES", "arch", "block", "certs", "crypto", "drivers", "fs", "include", "init", "io_uring", "ipc", "kernel", "lib", "mm", "net", "rust", "samples", "scripts", "security", "sound", "tools", "usr", "virt"}
+
+// difference shows what a hunk expects beside what the file has.
+func difference(m *kernels.MismatchError) (lines []string) {
+	lines = append(lines, fmt.Sprintf("%s, hunk %d: the lines that are most like it begin at line %d; - is what the patch expects, + what is there", m.File, m.Hunk, m.At))
+	for i := range max(len(m.Want), len(m.Have)) {
+		want, have := "", ""
+		if i < len(m.Want) {
+			want = m.Want[i]
+		}
+		if i < len(m.Have) {
+			have = m.Have[i]
+		}
+		if want == have {
+			lines = append(lines, "  "+have)
+			continue
+		}
+		lines = append(lines, "- "+want, "+ "+have)
+	}
+	return lines
+}

@@ -1,0 +1,267 @@
+// Package review finds out what a series of patches changes: in the source, in the
+// kernels that are built of it, and in what root can do on them. It needs several
+// builds and runs, which it has the engine do.
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// Options select what is reviewed. Series and Engine.Out are needed.
+type Options struct {
+	Series  string // file, directory, git:PATH@A..B or - as for --series, or a kernel of the table, whose series are meant
+	Version int    // of several in a mailbox; 0: the highest
+
+	Base   string // of the table of bases; empty: it is looked for
+	Source string // text form of a source, in place of a base
+	Tree   string // git repository in which a base-commit is looked for
+	Strict bool   // hunks must apply without fuzz
+
+	Arches    []string // empty: all
+	Settings  []string // empty: the default ones
+	Scenarios []string
+	Probes    []string
+	Interface lockdown.Interface // of the kernels with the series; empty: upstream, or that of the table's kernel
+	Each      bool               // find the patch that changed each cell
+
+	Engine engine.Options // of the runs; results go to directories below Out
+}
+
+// Names of the kernels of a review, and of the directories of their results.
+const (
+	baseName   = "base"
+	seriesName = "series"
+)
+
+// A reviewer is one review on its way.
+type reviewer struct {
+	Options
+	tables  *kernels.Tables
+	builder *kernels.Builder
+
+	input  input
+	source *kernels.Source // of all kernels; nil: that of base
+	base   string          // name of a base, for its configuration
+	spec   kernels.Spec    // of the whole series; Arch is the first one
+	result matrix.Review
+}
+
+// An input is the series under review.
+type input struct {
+	series []kernels.Series
+	config []string // fragments that kernels with the series have on top of the lab's
+	face   lockdown.Interface
+}
+
+// Review reviews a series. A mistake in what the user gave is a *plan.UsageError or a
+// *kernels.InputError. What is wrong with the series itself is no error, but in the
+// review: a patch that does not apply or build, a kernel that does not boot.
+func Review(ctx context.Context, o Options) (*matrix.Review, error) {
+	tables, err := kernels.Load()
+	if err != nil {
+		return nil, err
+	}
+	r := &reviewer{Options: o, tables: tables}
+	r.builder = &kernels.Builder{Cache: o.Engine.Cache, Tables: tables, Events: func(e kernels.Event) { r.event(engine.Event{Build: &e}) }}
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	if r.input, err = r.read(ctx); err != nil {
+		return nil, err
+	}
+	r.result = matrix.Review{Series: o.Series, Interface: string(r.input.face), Lab: o.Engine.Version, Settings: o.Settings}
+	for _, s := range r.input.series {
+		r.result.Notes = append(r.result.Notes, s.Notes...)
+		if r.result.Title == "" {
+			r.result.Title = s.Title
+		}
+	}
+	if err := ofKernel(r.input.series); err != nil {
+		return nil, err
+	}
+	if err := r.findBase(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.readSource(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.buildPatches(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.measure(ctx); err != nil {
+		return nil, err
+	}
+	return &r.result, nil
+}
+
+func (r *reviewer) event(e engine.Event) {
+	if r.Engine.Event != nil {
+		r.Engine.Event(e)
+	}
+}
+
+func (r *reviewer) note(format string, args ...any) {
+	r.event(engine.Event{Note: fmt.Sprintf(format, args...)})
+}
+
+// check finds mistakes of the command line before anything is read.
+func (r *reviewer) check() error {
+	for _, name := range r.Arches {
+		if arch.Get(name) == nil {
+			return plan.UnknownWord("architecture", name, arch.Names())
+		}
+	}
+	if _, ok := r.tables.Base(r.Base); !ok && r.Base != "" {
+		return plan.UnknownWord("base", r.Base, r.tables.Bases())
+	}
+	if r.Interface != "" && !slices.Contains(lockdown.Interfaces(), r.Interface) {
+		return &plan.UsageError{Text: fmt.Sprintf("unknown interface %q", r.Interface)}
+	}
+	if r.Base != "" && r.Source != "" {
+		return &plan.UsageError{Text: "--base and --source exclude each other"}
+	}
+	_, err := plan.ParseSettings(r.Settings)
+	return err
+}
+
+// arches are those under review.
+func (r *reviewer) arches() (list []*arch.Arch) {
+	for _, a := range arch.All() {
+		if len(r.Arches) == 0 || slices.Contains(r.Arches, a.Name) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// read reads the series: what the user points at, or those of a kernel of the table.
+func (r *reviewer) read(ctx context.Context) (in input, err error) {
+	in.face = lockdown.Upstream
+	k, known := r.tables.Kernel(r.Series)
+	if _, statErr := os.Stat(r.Series); statErr == nil || !known || k.Ready != "" {
+		resolved, err := kernels.Resolve(ctx, kernels.Inputs{Series: []string{r.Series}, Version: r.Version})
+		if err != nil {
+			return in, err
+		}
+		in.series = resolved.Series
+	} else {
+		in.face, in.config = k.Interface, slices.DeleteFunc(slices.Clone(k.Config), func(name string) bool { return name == "lab" })
+		for _, name := range k.Series {
+			if name == "lab" {
+				continue
+			}
+			s, err := r.tables.Series(name)
+			if err != nil {
+				return in, err
+			}
+			in.series = append(in.series, s)
+		}
+		if len(in.series) == 0 {
+			return in, &plan.UsageError{Text: fmt.Sprintf("kernel %s has no series to review", k.Name)}
+		}
+	}
+	if r.Interface != "" {
+		in.face = r.Interface
+	}
+	if !r.Strict {
+		for i := range in.series {
+			in.series[i].Fuzz = 2 // as patch(1) has it
+		}
+	}
+	return in, nil
+}
+
+// kernel is the row of a kernel under review; whole: with the series.
+func (r *reviewer) kernel(whole bool) kernels.Kernel {
+	k := kernels.Kernel{Name: baseName, Title: "the base of the review", Base: r.base, Series: []string{"lab"}, Config: []string{"lab"}, Interface: lockdown.Upstream}
+	if whole {
+		k.Name, k.Title, k.Interface = seriesName, "the base with the series under review", r.input.face
+		k.Config = append(k.Config, r.input.config...)
+	}
+	return k
+}
+
+// specOf is a kernel with the first patches of the series; all: with all of them and
+// their configuration.
+func (r *reviewer) specOf(a *arch.Arch, patches []kernels.Patch, all bool) kernels.Spec {
+	s := kernels.Spec{Kernel: r.kernel(all), Arch: a, Source: r.source, Below: true}
+	if len(patches) > 0 {
+		fuzz := r.input.series[0].Fuzz
+		s.Series = []kernels.Series{{Name: r.Series, Patches: patches, Fuzz: fuzz}}
+	}
+	return s
+}
+
+var (
+	prototype = regexp.MustCompile(`(?s)\b(?:static inline |extern )*int security_locked_down\([^)]*\)`)
+	blanks    = regexp.MustCompile(`\s+`)
+)
+
+// readSource compares what can be read without a build: the patches, and the prototype
+// of security_locked_down().
+func (r *reviewer) readSource(ctx context.Context) error {
+	before, err := r.builder.Patch(ctx, r.specOf(r.arches()[0], nil, false))
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	now, err := r.builder.Patch(ctx, r.spec)
+	if err != nil {
+		return err
+	}
+	defer now.Close()
+	var texts [2]string
+	for i, p := range []kernels.Patched{before, now} {
+		f, err := p.Overlay.Read("include/linux/security.h")
+		if err != nil {
+			return err
+		}
+		texts[i] = blanks.ReplaceAllString(string(prototype.Find(f.Data)), " ")
+	}
+	if texts[0] != texts[1] {
+		r.result.Prototype = &matrix.TextChange{Before: texts[0], Now: texts[1]}
+	}
+	fuzz := map[string][]string{}
+	for _, text := range now.Overlay.Fuzz {
+		name, what, _ := strings.Cut(text, ": ")
+		fuzz[name] = append(fuzz[name], what)
+	}
+	var files []string
+	for i := range r.result.Patches {
+		p := &r.result.Patches[i]
+		p.Fuzz = fuzz[p.Name]
+		files = append(files, p.Files...)
+		lines, ok := before.Checkpatch(ctx, r.spec.Series[0].Patches[i])
+		p.Checkpatch = lines
+		if !ok && i == 0 {
+			r.note("checkpatch was not run: the source has no scripts/checkpatch.pl, or this machine no perl")
+		}
+	}
+	r.result.Mails = before.Maintainers(ctx, files)
+	return nil
+}
+
+// out is the directory of a run's results. It resumes what is there if the user asks
+// for that.
+func (r *reviewer) out(name string) engine.Options {
+	o := r.Engine
+	o.Out = filepath.Join(o.Out, name)
+	if _, err := os.Stat(filepath.Join(o.Out, "results.jsonl")); errors.Is(err, os.ErrNotExist) {
+		o.Resume = false
+	}
+	return o
+}

@@ -1,0 +1,112 @@
+package matrix
+
+import (
+	"github.com/ldlab/ldlab/lockdown"
+)
+
+// A Review is what a series of patches changes: in the source, in the kernels that are
+// built of it, and in what root can do on them. It is a plain value.
+type Review struct {
+	Series    string            // as it was given
+	Title     string            `json:",omitempty"`
+	Interface string            // of the kernels with the series
+	Notes     []string          `json:",omitempty"` // what is strange in its mails
+	Base      ReviewBase        // what it was applied to
+	Lab       string            // version of the lab
+	Patches   []ReviewPatch     // in the order in which they are applied
+	Arches    []ReviewArch      // what the kernels showed; empty if none could be built
+	Prototype *TextChange       `json:",omitempty"` // of security_locked_down(), if it changed
+	Mails     []string          `json:",omitempty"` // whom the change concerns, by the base's own get_maintainer.pl
+	Broken    string            `json:",omitempty"` // why no kernel with the series could be measured
+	Command   string            // that repeats the review
+	Settings  []string          `json:",omitempty"`
+	Machines  map[string]string `json:",omitempty"` // QEMU and accelerator, by architecture
+}
+
+// A ReviewBase is the source to which a series was applied.
+type ReviewBase struct {
+	Name    string // in the table of bases, or the text form of a source
+	Version string
+	Detail  string   `json:",omitempty"` // package, commit or path
+	Tried   []string `json:",omitempty"` // each source that was looked at, and what came of it
+}
+
+// A ReviewPatch is one patch of a series.
+type ReviewPatch struct {
+	Name    string // of the file or mail
+	Subject string
+	Files   []string
+	Hunks   []ReviewHunk `json:",omitempty"`
+
+	Fuzz        []string `json:",omitempty"` // hunks that applied with other context than theirs
+	Build       []string `json:",omitempty"` // why the source does not build after this patch, an architecture each
+	Warnings    []string `json:",omitempty"` // of the compiler with W=1, that the patch adds
+	NotCompiled []string `json:",omitempty"` // files that no configuration of the lab compiles
+	Checkpatch  []string `json:",omitempty"`
+}
+
+// A ReviewHunk is one hunk of a patch, for quoting.
+type ReviewHunk struct {
+	File  string
+	Head  string // the function, mostly
+	Lines []string
+}
+
+// A ReviewArch is the difference on one architecture.
+type ReviewArch struct {
+	Arch    string
+	Diff    Diff
+	New     []Change       `json:",omitempty"` // unexpected verdicts in settings that the base does not have
+	Reasons []ReasonShift  `json:",omitempty"` // what changed in enum lockdown_reason and its texts
+	Answers []AnswerChange `json:",omitempty"` // of the securityfs files
+	Unasked []Unasked      `json:",omitempty"` // checks that the same acts met before, and do not meet now
+	Callers []CallerChange `json:",omitempty"` // ways into call sites that came or went
+	Splats  []string       `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
+	Boots   []string       `json:",omitempty"` // guests of the series that did not end well
+	Image   [2]int64       // size of the kernel image, bytes: base, series
+	Boot    [2]int64       // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
+	Each    []EachChange   `json:",omitempty"` // which patch changed a cell, if it was asked for
+}
+
+// A TextChange is a text before and after a series.
+type TextChange struct{ Before, Now string }
+
+// A ReasonShift is one change of the kernel's reasons, as a sentence.
+type ReasonShift struct {
+	Reason lockdown.Reason
+	Grave  bool // it is a mistake: a reason without a text
+	Text   string
+}
+
+// An AnswerChange is an operation on a file of lockdown's that the kernel answers in
+// another way.
+type AnswerChange struct {
+	Probe    string
+	Op       string // without the answer
+	Before   string
+	Now      string
+	Settings []string
+}
+
+// An Unasked is a reason that the kernel checked during an act of the base, and does not
+// check, or less often, during the same act with the series.
+type Unasked struct {
+	Probe       string
+	Label       string   // the reason, as the kernel's log names it
+	Before, Now int      // checks, in the first setting
+	Settings    []string // in which that is so
+}
+
+// A CallerChange is a way into a call site that one of two kernels has.
+type CallerChange struct {
+	Site, Name string
+	Came       bool
+}
+
+// An EachChange is the patch after which a cell first had the verdict that it has with
+// the whole series.
+type EachChange struct {
+	Probe, Setting string
+	Patch          string // its name
+	Now            Verdict
+}

@@ -1,0 +1,295 @@
+package matrix
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// CompareSeries compares what was measured of a base, and of the base with a series,
+// which are kernels of two names. There is one entry for each architecture that both
+// have.
+func CompareSeries(before, now *Matrix, from, to string) ([]ReviewArch, error) {
+	diffs, err := Compare(before, now, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var list []ReviewArch
+	for _, d := range diffs {
+		b, n := before.tableOf(from, d.Arch), now.tableOf(to, d.Arch)
+		a := ReviewArch{Arch: d.Arch, Diff: d}
+		a.Reasons = shifts(before.Header.Kernel(from, d.Arch).Reasons, now.Header.Kernel(to, d.Arch).Reasons)
+		forCells(b, n, func(probe, setting string, x, y Cell) {
+			a.answers(probe, setting, x.Observed, y.Observed)
+			a.unasked(probe, setting, x.Observed, y.Observed)
+		})
+		a.splats(b, n)
+		a.New = unexpectedIn(b, n)
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+// unexpectedIn lists the cells with an unexpected verdict in settings that only the
+// kernel with the series has: single reasons, mostly.
+func unexpectedIn(b, n Table) (list []Change) {
+	for i, c := range n.Columns {
+		if slices.ContainsFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() }) {
+			continue
+		}
+		for _, row := range n.Rows {
+			if v := row.Cells[i]; !v.Verdict.Expected() {
+				list = append(list, Change{Kind: NewlyUnexpected, Probe: row.Probe, Before: NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
+			}
+		}
+	}
+	return list
+}
+
+func (m *Matrix) tableOf(kernel, arch string) Table {
+	for _, t := range m.Tables {
+		if t.Kernel == kernel && t.Arch == arch {
+			return t
+		}
+	}
+	return Table{}
+}
+
+// forCells calls do for every cell that both tables have.
+func forCells(b, n Table, do func(probe, setting string, before, now Cell)) {
+	for _, row := range n.Rows {
+		i := slices.IndexFunc(b.Rows, func(r TableRow) bool { return r.Probe == row.Probe })
+		if i < 0 {
+			continue
+		}
+		for k, c := range n.Columns {
+			j := slices.IndexFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() })
+			if j >= 0 {
+				do(row.Probe, c.Setting.String(), b.Rows[i].Cells[j], row.Cells[k])
+			}
+		}
+	}
+}
+
+// answers compares the answers of lockdown's files, operation by operation. Once one
+// differs, the files are in another state, and so may all that follow.
+func (a *ReviewArch) answers(probe, setting string, before, now *scenarios.Observation) {
+	if before == nil || now == nil {
+		return
+	}
+	for i := 0; i < min(len(before.Ops), len(now.Ops)); i++ {
+		x, y := before.Ops[i], now.Ops[i]
+		if askedOf(x) != askedOf(y) {
+			return // the two kernels were asked different things
+		}
+		if x.Returned() == y.Returned() {
+			continue
+		}
+		j := slices.IndexFunc(a.Answers, func(c AnswerChange) bool {
+			return c.Probe == probe && c.Op == askedOf(y) && c.Before == x.Returned() && c.Now == y.Returned()
+		})
+		if j < 0 {
+			a.Answers = append(a.Answers, AnswerChange{Probe: probe, Op: askedOf(y), Before: x.Returned(), Now: y.Returned()})
+			j = len(a.Answers) - 1
+		}
+		if !slices.Contains(a.Answers[j].Settings, setting) {
+			a.Answers[j].Settings = append(a.Answers[j].Settings, setting)
+		}
+	}
+}
+
+// askedOf is an operation without its answer.
+func askedOf(op lockdown.Op) string {
+	if op.Call == "read" {
+		return fmt.Sprintf("read %s", op.File)
+	}
+	return fmt.Sprintf("write %q to %s", op.Data, op.File)
+}
+
+// unasked compares which reasons the kernel checked during the same act.
+func (a *ReviewArch) unasked(probe, setting string, before, now *scenarios.Observation) {
+	if before == nil || now == nil || before.Runs != now.Runs {
+		return
+	}
+	x, y := checksOf(before), checksOf(now)
+	for _, label := range sortedKeys(x) {
+		if y[label] >= x[label] {
+			continue
+		}
+		j := slices.IndexFunc(a.Unasked, func(u Unasked) bool { return u.Probe == probe && u.Label == label })
+		if j < 0 {
+			a.Unasked = append(a.Unasked, Unasked{Probe: probe, Label: label, Before: x[label], Now: y[label]})
+			j = len(a.Unasked) - 1
+		}
+		a.Unasked[j].Settings = append(a.Unasked[j].Settings, setting)
+	}
+}
+
+// checksOf counts the checks that a probe's own process met, by the text of the reason.
+func checksOf(o *scenarios.Observation) map[string]int {
+	n := map[string]int{}
+	for _, c := range o.Checks {
+		if c.Comm == o.Comm {
+			n[c.Label] += c.Checks
+		}
+	}
+	return n
+}
+
+func sortedKeys(m map[string]int) (list []string) {
+	for k := range m {
+		list = append(list, k)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// splats lists the kernel's reports of its own bugs, and guests that did not end well,
+// which the series has and the base has not.
+func (a *ReviewArch) splats(b, n Table) {
+	known := map[string]bool{}
+	for _, c := range b.Columns {
+		for _, s := range c.Splats {
+			known[s] = true
+		}
+	}
+	for _, c := range n.Columns {
+		for _, s := range c.Splats {
+			if !known[s] {
+				known[s] = true
+				a.Splats = append(a.Splats, c.Setting.String()+": "+s)
+			}
+		}
+		j := slices.IndexFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() })
+		if !c.End.Well() && (j < 0 || b.Columns[j].End.Well()) {
+			a.Boots = append(a.Boots, c.Setting.String()+": "+c.End.String())
+		}
+	}
+}
+
+// shifts compares the enums of reasons: what is new, gone, without a text, of another
+// level or text, and which values a new one shifts.
+func shifts(b, n lockdown.KernelReasons) (list []ReasonShift) {
+	if b == nil || n == nil {
+		return nil
+	}
+	for i, r := range n {
+		old := slices.IndexFunc(b, func(o lockdown.ReasonInfo) bool { return o.Reason == r.Reason })
+		if old < 0 {
+			list = append(list, newReason(b, n, i))
+			continue
+		}
+		if b[old].Level != r.Level {
+			list = append(list, ReasonShift{r.Reason, r.Level > b[old].Level, fmt.Sprintf("%s belongs to %s now, and belonged to %s", r.Reason, r.Level, b[old].Level)})
+		}
+		if b[old].Label != r.Label {
+			list = append(list, ReasonShift{r.Reason, r.Label == "", fmt.Sprintf("the text of %s is %q now, and was %q: programs that read the log look for the text", r.Reason, r.Label, b[old].Label)})
+		}
+	}
+	for _, r := range b {
+		if !n.Has(r.Reason) {
+			list = append(list, ReasonShift{r.Reason, true, fmt.Sprintf("%s is gone", r.Reason)})
+		}
+	}
+	return list
+}
+
+// newReason describes a reason that the base does not have.
+func newReason(b, n lockdown.KernelReasons, at int) ReasonShift {
+	r := n[at]
+	s := ReasonShift{Reason: r.Reason, Text: fmt.Sprintf("%s is new, of level %s", r.Reason, r.Level)}
+	if r.Label == "" {
+		s.Grave = true
+		s.Text += "; it has no text in lockdown_reasons[], so that the log prints (null) for it"
+	}
+	var later []string
+	for _, o := range n[at+1:] {
+		if b.Has(o.Reason) {
+			later = append(later, string(o.Reason))
+		}
+	}
+	switch {
+	case len(later) == 1:
+		s.Text += fmt.Sprintf("; it shifts the value of %s", later[0])
+	case len(later) > 1:
+		s.Text += fmt.Sprintf("; it shifts the values of %d reasons, from %s to %s", len(later), later[0], later[len(later)-1])
+	}
+	if r.Level == lockdown.Integrity {
+		s.Text += ", and of both markers of levels"
+	}
+	if len(later) > 0 || r.Level == lockdown.Integrity {
+		s.Text += ": BPF LSM programs compare values, and a bitmap of reasons has other bits"
+	}
+	return s
+}
+
+// CompareCallers lists the ways into call sites that one of two kernels has. A caller of
+// a call that moved goes with it.
+func CompareCallers(b, n []lockdown.Caller, calls []CallChange) (list []CallerChange) {
+	was := map[string]string{}
+	for _, c := range calls {
+		if c.From != "" {
+			was[c.From] = c.Call
+		}
+	}
+	key := func(c lockdown.Caller, old bool) string {
+		if to, ok := was[c.Site]; ok && old {
+			return to + " " + c.Name
+		}
+		return c.Site + " " + c.Name
+	}
+	before, now := map[string]bool{}, map[string]bool{}
+	for _, c := range b {
+		before[key(c, true)] = true
+	}
+	for _, c := range n {
+		if now[key(c, false)] = true; !before[key(c, false)] {
+			list = append(list, CallerChange{c.Site, c.Name, true})
+		}
+	}
+	for _, c := range b {
+		if !now[key(c, true)] {
+			list = append(list, CallerChange{c.Site, c.Name, false})
+		}
+	}
+	slices.SortFunc(list, func(x, y CallerChange) int { return strings.Compare(x.Site+" "+x.Name, y.Site+" "+y.Name) })
+	return slices.Compact(list)
+}
+
+// Attribute notes, for each cell that changed, that it has its final verdict after a
+// patch; m has the kernel until that patch. found keeps what is attributed already.
+func (a *ReviewArch) Attribute(m *Matrix, patch string, found map[string]bool) {
+	for _, t := range m.Tables {
+		if t.Arch != a.Arch {
+			continue
+		}
+		for _, c := range a.Diff.Changes {
+			i := slices.IndexFunc(t.Rows, func(r TableRow) bool { return r.Probe == c.Probe })
+			for j, col := range t.Columns {
+				setting := col.Setting.String()
+				if i >= 0 && slices.Contains(c.Settings, setting) && t.Rows[i].Cells[j].Verdict == c.Now {
+					a.attribute(c, setting, patch, found)
+				}
+			}
+		}
+	}
+}
+
+// AttributeRest attributes the cells that are left to the last patch.
+func (a *ReviewArch) AttributeRest(patch string, found map[string]bool) {
+	for _, c := range a.Diff.Changes {
+		for _, setting := range c.Settings {
+			a.attribute(c, setting, patch, found)
+		}
+	}
+}
+
+func (a *ReviewArch) attribute(c Change, setting, patch string, found map[string]bool) {
+	if id := c.Probe + " " + setting; !found[id] {
+		found[id] = true
+		a.Each = append(a.Each, EachChange{c.Probe, setting, patch, c.Now})
+	}
+}

@@ -1,0 +1,235 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// reviewText writes a review for a terminal: what is grave first.
+func reviewText(b *strings.Builder, r *matrix.Review) error {
+	fmt.Fprintf(b, "review of %s, %s, on %s\n", clean(r.Series), Count(len(r.Patches), "patch"), baseOf(r))
+	for _, n := range r.Notes {
+		fmt.Fprintf(b, "  note: %s\n", clean(n))
+	}
+	remarks := r.Remarks()
+	for i, grave := range []bool{true, false} {
+		first := true
+		for _, m := range remarks {
+			if m.Grave != grave {
+				continue
+			}
+			if first {
+				fmt.Fprintf(b, "\n%s\n", []string{"what got worse", "what else changed"}[i])
+				first = false
+			}
+			fmt.Fprintf(b, "  %s%s\n", clean(m.Text), archesOf(m))
+			if m.Patch >= 0 {
+				fmt.Fprintf(b, "      %s\n", clean(r.Patches[m.Patch].Name))
+			}
+			for _, d := range m.Detail {
+				fmt.Fprintf(b, "      %s\n", clean(d))
+			}
+		}
+	}
+	fmt.Fprintln(b)
+	for _, a := range r.Arches {
+		fmt.Fprintf(b, "%s: %s\n", clean(a.Arch), archSummary(a))
+	}
+	if len(r.Mails) > 0 {
+		fmt.Fprintf(b, "\nwhom the change concerns, by the base's get_maintainer.pl; nothing is sent\n")
+		for _, m := range r.Mails {
+			fmt.Fprintf(b, "  %s\n", clean(m))
+		}
+	}
+	fmt.Fprintf(b, "\n%s\n", conclusion(r))
+	return nil
+}
+
+// baseOf names the base of a review.
+func baseOf(r *matrix.Review) string {
+	return fmt.Sprintf("%s (Linux %s)", clean(r.Base.Name), clean(r.Base.Version))
+}
+
+// archesOf names the architectures of a remark; empty if it has none.
+func archesOf(m matrix.Remark) string {
+	if len(m.Arches) == 0 {
+		return ""
+	}
+	return " (" + clean(strings.Join(m.Arches, ", ")) + ")"
+}
+
+// archSummary counts what was compared, and names size and time.
+func archSummary(a matrix.ReviewArch) string {
+	changed := 0
+	for _, c := range a.Diff.Changes {
+		changed += len(c.Settings)
+	}
+	text := fmt.Sprintf("%s changed, %s as before", Count(changed, "verdict"), Count(a.Diff.Same, "verdict"))
+	if a.Image[0] > 0 && a.Image[1] > 0 {
+		text += fmt.Sprintf("; image %+d bytes", a.Image[1]-a.Image[0])
+	}
+	if a.Boot[0] > 0 && a.Boot[1] > 0 {
+		text += fmt.Sprintf("; fastest boot %d ms, before %d ms", a.Boot[1], a.Boot[0])
+	}
+	return text
+}
+
+// conclusion is the last line of a review.
+func conclusion(r *matrix.Review) string {
+	n := 0
+	for _, m := range r.Remarks() {
+		if m.Grave {
+			n++
+		}
+	}
+	switch {
+	case n > 0:
+		return Count(n, "change") + " for the worse"
+	case len(r.Arches) == 0:
+		return "no kernel was measured"
+	}
+	return "nothing got worse"
+}
+
+// reviewMarkdown writes a review for a page.
+func reviewMarkdown(b *strings.Builder, r *matrix.Review) error {
+	fmt.Fprintf(b, "# Review of %s\n\n", code(r.Series))
+	fmt.Fprintf(b, "%s on %s. %s.\n", Count(len(r.Patches), "patch"), escape(baseOf(r)), conclusion(r))
+	for _, n := range r.Notes {
+		fmt.Fprintf(b, "\n> %s\n", escape(n))
+	}
+	fmt.Fprintf(b, "\n| what | patch | shown by |\n|---|---|---|\n")
+	for _, m := range r.Remarks() {
+		text := escape(m.Text + archesOf(m))
+		if m.Grave {
+			text = "**" + text + "**"
+		}
+		patch := ""
+		if m.Patch >= 0 {
+			patch = code(r.Patches[m.Patch].Name)
+		}
+		var shown []string
+		for _, d := range m.Detail {
+			shown = append(shown, escape(d))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", text, patch, strings.Join(shown, "<br>"))
+	}
+	fmt.Fprintf(b, "\n| patch | title | files |\n|---|---|---|\n")
+	for _, p := range r.Patches {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", code(p.Name), escape(p.Subject), escape(strings.Join(p.Files, ", ")))
+	}
+	fmt.Fprintln(b)
+	for _, a := range r.Arches {
+		fmt.Fprintf(b, "* %s: %s\n", escape(a.Arch), escape(archSummary(a)))
+	}
+	for _, t := range r.Base.Tried {
+		fmt.Fprintf(b, "* base: %s\n", escape(t))
+	}
+	return nil
+}
+
+// replyWidth is the width of mail on a kernel list.
+const replyWidth = 72
+
+// reviewReply writes a review as a reply for the list: it quotes the hunk that each
+// remark is about, and says how to repeat what it claims.
+func reviewReply(b *strings.Builder, r *matrix.Review) error {
+	fold(b, "", fmt.Sprintf("I ran this series (%s) on %s with ldlab, which boots kernels with and without it under each lockdown setting and compares what root can do. %s.", Count(len(r.Patches), "patch"), baseOf(r), strings.ToUpper(conclusion(r)[:1])+conclusion(r)[1:]))
+	remarks := r.Remarks()
+	for i := range r.Patches {
+		replyTo(b, r, i, remarks)
+	}
+	first := true
+	for _, m := range remarks {
+		if m.Patch >= 0 {
+			continue
+		}
+		if first {
+			fmt.Fprintf(b, "\nOf the series as a whole:\n")
+			first = false
+		}
+		remarkOf(b, m)
+	}
+	fmt.Fprintln(b)
+	for _, name := range slices.Sorted(maps.Keys(r.Machines)) {
+		fold(b, "", fmt.Sprintf("%s: %s", name, r.Machines[name]))
+	}
+	for _, a := range r.Arches {
+		fold(b, "", a.Arch+": "+archSummary(a))
+	}
+	fmt.Fprintf(b, "ldlab %s, to repeat:\n  %s\n", clean(r.Lab), clean(r.Command))
+	return nil
+}
+
+// replyTo writes the remarks about one patch, each below the hunk that it is about.
+func replyTo(b *strings.Builder, r *matrix.Review, patch int, remarks []matrix.Remark) {
+	first := true
+	quoted := -2
+	for _, m := range remarks {
+		if m.Patch != patch {
+			continue
+		}
+		if first {
+			fmt.Fprintf(b, "\n> %s\n", cut(clean(r.Patches[patch].Subject), replyWidth-2))
+			first = false
+		}
+		if m.Hunk >= 0 && m.Hunk != quoted {
+			quote(b, r.Patches[patch].Hunks[m.Hunk])
+		}
+		quoted = m.Hunk
+		remarkOf(b, m)
+	}
+}
+
+// maxQuoted is how many lines of a hunk are quoted.
+const maxQuoted = 12
+
+// quote quotes a hunk: from just before its first change.
+func quote(b *strings.Builder, h matrix.ReviewHunk) {
+	fmt.Fprintf(b, ">\n> %s\n> @@ %s\n", cut(clean(h.File), replyWidth-2), cut(clean(h.Head), replyWidth-5))
+	from := max(slices.IndexFunc(h.Lines, func(l string) bool { return strings.HasPrefix(l, "+") || strings.HasPrefix(l, "-") })-1, 0)
+	for i, line := range h.Lines[from:] {
+		if i == maxQuoted {
+			fmt.Fprintf(b, "> [...]\n")
+			break
+		}
+		fmt.Fprintf(b, "> %s\n", cut(clean(line), replyWidth-2))
+	}
+}
+
+func remarkOf(b *strings.Builder, m matrix.Remark) {
+	fmt.Fprintln(b)
+	fold(b, "", m.Text+archesOf(m)+".")
+	for _, d := range m.Detail {
+		fold(b, "  ", d)
+	}
+}
+
+// fold writes a text in lines of at most replyWidth characters, where words allow that.
+func fold(b *strings.Builder, indent, text string) {
+	line := indent
+	for _, word := range strings.Fields(clean(text)) {
+		if len([]rune(line))+1+len([]rune(word)) > replyWidth && strings.TrimSpace(line) != "" {
+			fmt.Fprintln(b, line)
+			line = indent
+		}
+		if strings.TrimSpace(line) != "" {
+			line += " "
+		}
+		line += word
+	}
+	fmt.Fprintln(b, line)
+}
+
+// cut shortens a line that is too long.
+func cut(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	return string(r[:width-3]) + "..."
+}
