@@ -197,16 +197,34 @@ func quote(b *strings.Builder, h matrix.ReviewHunk) {
 			fmt.Fprintf(b, "> [...]\n")
 			break
 		}
-		fmt.Fprintf(b, "> %s\n", cut(clean(line), replyWidth-2))
+		fmt.Fprintf(b, "> %s\n", cut(tabbed(line), replyWidth-2))
 	}
 }
 
 func remarkOf(b *strings.Builder, m matrix.Remark) {
 	fmt.Fprintln(b)
-	fold(b, "", m.Text+archesOf(m)+".")
+	fold(b, "", sentence(m.Text)+archesOf(m)+".")
 	for _, d := range m.Detail {
 		fold(b, "  ", d)
 	}
+}
+
+// sentence begins a text with a capital letter, unless it begins with a name.
+func sentence(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	if strings.ContainsAny(word, "/:_.") || word == "" {
+		return text
+	}
+	return strings.ToUpper(word[:1]) + text[1:]
+}
+
+// tabbed cleans a line of a patch, whose tabs stay.
+func tabbed(line string) string {
+	parts := strings.Split(line, "\t")
+	for i := range parts {
+		parts[i] = clean(parts[i])
+	}
+	return strings.Join(parts, "\t")
 }
 
 // fold writes a text in lines of at most replyWidth characters, where words allow that.

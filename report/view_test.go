@@ -84,7 +84,7 @@ func measurement(t testing.TB) Measurement {
 		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
 		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
-		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(),
+		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(), Review: handMadeReview(),
 	}
 }
 
@@ -128,6 +128,25 @@ func TestScoreOfSource(t *testing.T) {
 	}
 	if m.Mutants[0].Kind = matrix.Allow; !strings.Contains(score(m), "0 false alarms") {
 		t.Error(score(m))
+	}
+}
+
+func handMadeReview() *matrix.Review {
+	d := matrix.Diff{Arch: "x86_64", Same: 7, Changes: []matrix.Change{
+		{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}, Why: "pwrite() = EPERM, and yet it was done\x1b[2J"},
+		{Kind: matrix.GapClosing, Probe: "pci/vpd", Before: matrix.OpenGap, Now: matrix.GapClosed, Settings: []string{"integrity@boot"}},
+	}, Calls: []matrix.CallChange{{Call: "b.c:f", From: "a.c:f", Reason: "kexec", Before: 1, Now: 1}}}
+	return &matrix.Review{
+		Series: "t.mbox", Notes: []string{"v2 of the series is taken and v1 (2 mails) left out"}, Lab: "v1", Command: "ldlab review t.mbox",
+		Base: matrix.ReviewBase{Name: "6.12", Version: "6.12.117", Tried: []string{"6.12 (a base of the table): it applies"}},
+		Patches: []matrix.ReviewPatch{
+			{Name: "t.mbox#1", Subject: "[PATCH v2 1/2] x86/msr: ask later", Files: []string{"arch/x86/kernel/msr.c"}, Warnings: []string{"arch/x86/kernel/msr.c: warning: unused variable"},
+				Hunks: []matrix.ReviewHunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{" \tint err = 0;", "-\terr = security_locked_down(LOCKDOWN_MSR);", "-\tif (err)", "-\t\treturn err;"}}}},
+			{Name: "t.mbox#2", Subject: "[PATCH v2 2/2] <b>", Files: []string{"b.c"}, Build: []string{"x86_64: b.c:1:1: error: x"}},
+		},
+		Arches:   []matrix.ReviewArch{{Arch: "x86_64", Diff: d, Image: [2]int64{1000, 1024}, Boot: [2]int64{900, 910}, Splats: []string{"integrity@boot: WARNING: at f"}}, {Arch: "arm64", Diff: matrix.Diff{Arch: "arm64"}}},
+		Machines: map[string]string{"x86_64": "QEMU emulator version 7.2.22, TCG"},
+		Mails:    []string{"linux-kernel@vger.kernel.org"},
 	}
 }
 

@@ -46,16 +46,24 @@ func (r *reviewer) findBase(ctx context.Context) error {
 		return err
 	}
 	var none NoBaseError
+	fixed := r.Base != "" || r.Source != ""
 	for i, c := range list {
+		if i > 0 && fixed && !r.fetched(ctx, c) {
+			continue // it would only be named
+		}
 		err := r.try(ctx, c)
 		if err == nil {
-			if i > 0 && (r.Base != "" || r.Source != "") {
+			if i > 0 && fixed {
 				return r.refused(&none, c)
 			}
 			return nil
 		}
 		if ctx.Err() != nil {
 			return cause(ctx, err)
+		}
+		var apply *kernels.ApplyError
+		if fixed && i == 0 && !errors.As(err, &apply) {
+			return err // the user's source is none, or is not there
 		}
 		text := fmt.Sprintf("%s (%s): %v", c.name(), c.why, err)
 		r.note("%s", text)
@@ -69,6 +77,13 @@ func (r *reviewer) findBase(ctx context.Context) error {
 		r.note("%s", line)
 	}
 	return &kernels.InputError{Err: &none}
+}
+
+// fetched reports whether a source is in the cache.
+func (r *reviewer) fetched(ctx context.Context, c candidate) bool {
+	r.base, r.source = c.base, c.source
+	id, err := r.builder.Identify(ctx, r.specOf(r.arches()[0], nil, false))
+	return err == nil && id.Version != ""
 }
 
 // refused is a series that does not apply to the source that the user gave, but to
