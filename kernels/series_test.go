@@ -126,16 +126,16 @@ func TestUserSeries(t *testing.T) {
 		"2.patch": strings.ReplaceAll(addPatch, "new.c", "b.c"), "1.patch": addPatch, "cover.txt": "x",
 		"alone.mbox": addPatch + addPatch,
 	})
-	s, err := readSeries(t.Context(), dir)
+	s, err := readSeries(t.Context(), dir, patchset.Reader{})
 	if err != nil || len(s.Patches) != 2 || s.Patches[0].Name != "1.patch" {
 		t.Errorf("got %+v, %v", s, err)
 	}
-	s, err = readSeries(filepath.Join(dir, "alone.mbox"))
+	s, err = readSeries(t.Context(), filepath.Join(dir, "alone.mbox"), patchset.Reader{})
 	if err != nil || len(s.Patches) != 2 || s.Patches[1].Name != "alone.mbox#2" {
 		t.Errorf("got %+v, %v", s, err)
 	}
 	for _, bad := range []string{filepath.Join(dir, "cover.txt"), filepath.Join(dir, "none"), t.TempDir()} {
-		if _, err := readSeries(bad); err == nil {
+		if _, err := readSeries(t.Context(), bad, patchset.Reader{}); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
 	}

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/lockdown"
@@ -93,6 +94,37 @@ func TestCompareMissing(t *testing.T) {
 		list, err := Compare(c.before, c.now, "", "")
 		if err != nil || !slices.Equal(list[0].Missing, c.want) {
 			t.Errorf("%v: %q, want %q", err, list[0].Missing, c.want)
+		}
+	}
+}
+
+func TestMovedCalls(t *testing.T) {
+	call := func(name, reason string, before, now int) CallChange {
+		return CallChange{Call: name, Reason: lockdown.Reason(reason), Before: before, Now: now}
+	}
+	for _, c := range []struct {
+		name string
+		list []CallChange
+		want string
+	}{
+		{"to another file", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:f", "kexec", 0, 1)}, "b.c:f from a.c:f"},
+		{"into a helper", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1)}, "a.c:g from a.c:f"},
+		{"another reason", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:f", "msr", 0, 1)}, "a.c:f 1 0, b.c:f 0 1"},
+		{"another number", []CallChange{call("a.c:f", "kexec", 2, 0), call("b.c:f", "kexec", 0, 1)}, "a.c:f 2 0, b.c:f 0 1"},
+		{"neither file nor function", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:g", "kexec", 0, 1)}, "a.c:f 1 0, b.c:g 0 1"},
+		{"the same function first", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1), call("b.c:f", "kexec", 0, 1)}, "a.c:g from a.c:f, b.c:f 0 1"},
+		{"one goes, one of two comes", []CallChange{call("a.c:f", "", 1, 0), call("b.c:f", "", 0, 1)}, "a.c:f 1 0, b.c:f 0 1"},
+	} {
+		var got []string
+		for _, m := range moved(slices.Clone(c.list)) {
+			if m.From != "" {
+				got = append(got, m.Call+" from "+m.From)
+				continue
+			}
+			got = append(got, strings.Join([]string{m.Call, string(rune('0' + m.Before)), string(rune('0' + m.Now))}, " "))
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
 		}
 	}
 }

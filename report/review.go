@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 )
 
 // reviewText writes a review for a terminal: what is grave first.
-func reviewText(b *strings.Builder, r *matrix.Review) error {
+func reviewText(b *strings.Builder, r *changes.Review) error {
 	fmt.Fprintf(b, "review of %s, %s, on %s\n", clean(r.Series), Count(len(r.Patches), "patch"), baseOf(r))
 	for _, n := range r.Notes {
 		fmt.Fprintf(b, "  note: %s\n", clean(n))
@@ -50,12 +50,12 @@ func reviewText(b *strings.Builder, r *matrix.Review) error {
 }
 
 // baseOf names the base of a review.
-func baseOf(r *matrix.Review) string {
+func baseOf(r *changes.Review) string {
 	return fmt.Sprintf("%s (Linux %s)", clean(r.Base.Name), clean(r.Base.Version))
 }
 
 // archesOf names the architectures of a remark; empty if it has none.
-func archesOf(m matrix.Remark) string {
+func archesOf(m changes.Remark) string {
 	if len(m.Arches) == 0 {
 		return ""
 	}
@@ -63,7 +63,7 @@ func archesOf(m matrix.Remark) string {
 }
 
 // archSummary counts what was compared, and names size and time.
-func archSummary(a matrix.ReviewArch) string {
+func archSummary(a changes.Arch) string {
 	changed := 0
 	for _, c := range a.Diff.Changes {
 		changed += len(c.Settings)
@@ -79,7 +79,7 @@ func archSummary(a matrix.ReviewArch) string {
 }
 
 // conclusion is the last line of a review.
-func conclusion(r *matrix.Review) string {
+func conclusion(r *changes.Review) string {
 	n := 0
 	for _, m := range r.Remarks() {
 		if m.Grave {
@@ -96,7 +96,7 @@ func conclusion(r *matrix.Review) string {
 }
 
 // reviewMarkdown writes a review for a page.
-func reviewMarkdown(b *strings.Builder, r *matrix.Review) error {
+func reviewMarkdown(b *strings.Builder, r *changes.Review) error {
 	fmt.Fprintf(b, "# Review of %s\n\n", code(r.Series))
 	fmt.Fprintf(b, "%s on %s. %s.\n", Count(len(r.Patches), "patch"), escape(baseOf(r)), conclusion(r))
 	for _, n := range r.Notes {
@@ -137,7 +137,7 @@ const replyWidth = 72
 
 // reviewReply writes a review as a reply for the list: it quotes the hunk that each
 // remark is about, and says how to repeat what it claims.
-func reviewReply(b *strings.Builder, r *matrix.Review) error {
+func reviewReply(b *strings.Builder, r *changes.Review) error {
 	fold(b, "", fmt.Sprintf("I ran this series (%s) on %s with ldlab, which boots kernels with and without it under each lockdown setting and compares what root can do. %s.", Count(len(r.Patches), "patch"), baseOf(r), strings.ToUpper(conclusion(r)[:1])+conclusion(r)[1:]))
 	remarks := r.Remarks()
 	for i := range r.Patches {
@@ -166,7 +166,7 @@ func reviewReply(b *strings.Builder, r *matrix.Review) error {
 }
 
 // replyTo writes the remarks about one patch, each below the hunk that it is about.
-func replyTo(b *strings.Builder, r *matrix.Review, patch int, remarks []matrix.Remark) {
+func replyTo(b *strings.Builder, r *changes.Review, patch int, remarks []changes.Remark) {
 	first := true
 	quoted := -2
 	for _, m := range remarks {
@@ -189,7 +189,7 @@ func replyTo(b *strings.Builder, r *matrix.Review, patch int, remarks []matrix.R
 const maxQuoted = 12
 
 // quote quotes a hunk: from just before its first change.
-func quote(b *strings.Builder, h matrix.ReviewHunk) {
+func quote(b *strings.Builder, h changes.Hunk) {
 	fmt.Fprintf(b, ">\n> %s\n> @@ %s\n", cut(clean(h.File), replyWidth-2), cut(clean(h.Head), replyWidth-5))
 	from := max(slices.IndexFunc(h.Lines, func(l string) bool { return strings.HasPrefix(l, "+") || strings.HasPrefix(l, "-") })-1, 0)
 	for i, line := range h.Lines[from:] {
@@ -201,7 +201,7 @@ func quote(b *strings.Builder, h matrix.ReviewHunk) {
 	}
 }
 
-func remarkOf(b *strings.Builder, m matrix.Remark) {
+func remarkOf(b *strings.Builder, m changes.Remark) {
 	fmt.Fprintln(b)
 	fold(b, "", sentence(m.Text)+archesOf(m)+".")
 	for _, d := range m.Detail {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 )
 
 // A Measurement is the input of a view, which needs one of its fields.
@@ -18,7 +19,7 @@ type Measurement struct {
 	Coverage []matrix.Coverage
 	Mutation []matrix.Mutation
 	Diff     []matrix.Diff
-	Review   *matrix.Review
+	Review   *changes.Review
 }
 
 // A Subject is the field of a Measurement that a view is written from.
@@ -80,7 +81,7 @@ func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer
 	})
 }
 
-func ofReview(write func(*strings.Builder, *matrix.Review) error) func(io.Writer, Measurement) error {
+func ofReview(write func(*strings.Builder, *changes.Review) error) func(io.Writer, Measurement) error {
 	return whole(func(b *strings.Builder, m Measurement) error {
 		if m.Review == nil {
 			return errors.New("no review")

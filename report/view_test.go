@@ -13,6 +13,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -131,20 +132,20 @@ func TestScoreOfSource(t *testing.T) {
 	}
 }
 
-func handMadeReview() *matrix.Review {
+func handMadeReview() *changes.Review {
 	d := matrix.Diff{Arch: "x86_64", Same: 7, Changes: []matrix.Change{
 		{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}, Why: "pwrite() = EPERM, and yet it was done\x1b[2J"},
 		{Kind: matrix.GapClosing, Probe: "pci/vpd", Before: matrix.OpenGap, Now: matrix.GapClosed, Settings: []string{"integrity@boot"}},
 	}, Calls: []matrix.CallChange{{Call: "b.c:f", From: "a.c:f", Reason: "kexec", Before: 1, Now: 1}}}
-	return &matrix.Review{
+	return &changes.Review{
 		Series: "t.mbox", Notes: []string{"v2 of the series is taken and v1 (2 mails) left out"}, Lab: "v1", Command: "ldlab review t.mbox",
-		Base: matrix.ReviewBase{Name: "6.12", Version: "6.12.117", Tried: []string{"6.12 (a base of the table): it applies"}},
-		Patches: []matrix.ReviewPatch{
+		Base: changes.Base{Name: "6.12", Version: "6.12.117", Tried: []string{"6.12 (a base of the table): it applies"}},
+		Patches: []changes.Patch{
 			{Name: "t.mbox#1", Subject: "[PATCH v2 1/2] x86/msr: ask later", Files: []string{"arch/x86/kernel/msr.c"}, Warnings: []string{"arch/x86/kernel/msr.c: warning: unused variable"},
-				Hunks: []matrix.ReviewHunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{" \tint err = 0;", "-\terr = security_locked_down(LOCKDOWN_MSR);", "-\tif (err)", "-\t\treturn err;"}}}},
+				Hunks: []changes.Hunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{" \tint err = 0;", "-\terr = security_locked_down(LOCKDOWN_MSR);", "-\tif (err)", "-\t\treturn err;"}}}},
 			{Name: "t.mbox#2", Subject: "[PATCH v2 2/2] <b>", Files: []string{"b.c"}, Build: []string{"x86_64: b.c:1:1: error: x"}},
 		},
-		Arches:   []matrix.ReviewArch{{Arch: "x86_64", Diff: d, Image: [2]int64{1000, 1024}, Boot: [2]int64{900, 910}, Splats: []string{"integrity@boot: WARNING: at f"}}, {Arch: "arm64", Diff: matrix.Diff{Arch: "arm64"}}},
+		Arches:   []changes.Arch{{Arch: "x86_64", Diff: d, Image: [2]int64{1000, 1024}, Boot: [2]int64{900, 910}, Splats: []string{"integrity@boot: WARNING: at f"}}, {Arch: "arm64", Diff: matrix.Diff{Arch: "arm64"}}},
 		Machines: map[string]string{"x86_64": "QEMU emulator version 7.2.22, TCG"},
 		Mails:    []string{"linux-kernel@vger.kernel.org"},
 	}

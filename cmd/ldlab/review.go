@@ -15,7 +15,7 @@ import (
 	"github.com/ldlab/ldlab/internal/review"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
-	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -50,29 +50,7 @@ anybody. It exits with 1 if something got worse.`,
 				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json"})
 			}
 			o.Series, o.Interface = args[0], lockdown.Interface(face)
-			done, err := ro.start(c)
-			if err != nil {
-				return err
-			}
-			defer done()
-			o.Engine = ro.Options
-			r, err := review.Review(c.Context(), o)
-			done()
-			if err != nil {
-				return ro.interrupted("review", err)
-			}
-			r.Command = thisCommand()
-			if err := writeReview(ro.Out, r); err != nil {
-				return err
-			}
-			if err := showReview(c, r, view); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", ro.Out)
-			if r.Grave() {
-				return exitError(exitDiffers)
-			}
-			return nil
+			return reviewSeries(c, o, &ro, view)
 		},
 	}
 	f := c.Flags()
@@ -101,8 +79,35 @@ anybody. It exits with 1 if something got worse.`,
 	return c
 }
 
+// reviewSeries reviews a series, and shows and keeps the review.
+func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view string) error {
+	done, err := ro.start(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.Engine = ro.Options
+	r, err := review.Review(c.Context(), o)
+	done()
+	if err != nil {
+		return ro.interrupted("review", err)
+	}
+	r.Command = thisCommand()
+	if err := writeReview(ro.Out, r); err != nil {
+		return err
+	}
+	if err := showReview(c, r, view); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", ro.Out)
+	if r.Grave() {
+		return exitError(exitDiffers)
+	}
+	return nil
+}
+
 // showReview prints a review in a view; empty: as JSON.
-func showReview(c *cobra.Command, r *matrix.Review, view string) error {
+func showReview(c *cobra.Command, r *changes.Review, view string) error {
 	if view == "" {
 		return report.JSON(c.OutOrStdout(), reviewJSON(r))
 	}
@@ -110,15 +115,15 @@ func showReview(c *cobra.Command, r *matrix.Review, view string) error {
 }
 
 // reviewJSON is a review with its remarks.
-func reviewJSON(r *matrix.Review) any {
+func reviewJSON(r *changes.Review) any {
 	return struct {
-		*matrix.Review
-		Remarks []matrix.Remark
+		*changes.Review
+		Remarks []changes.Remark
 	}{r, r.Remarks()}
 }
 
 // writeReview writes a review in every format to the directory of its results.
-func writeReview(dir string, r *matrix.Review) error {
+func writeReview(dir string, r *changes.Review) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("write review: %w", err)
 	}

@@ -134,6 +134,9 @@ func (s *Stage) prepare(ctx context.Context) error {
 	hosts := map[*arch.Arch]matrix.Host{}
 	for _, build := range s.plan.Builds {
 		k, err := s.makeKernel(ctx, build)
+		if err == nil && !s.shell {
+			err = checkLSM(k)
+		}
 		if err != nil {
 			return interrupted(ctx, err)
 		}
@@ -203,9 +206,6 @@ func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, erro
 	k := &kernel{build: build, append: s.plan.Selection.Append}
 	var err error
 	if k.built, err = s.buildKernel(ctx, build); err != nil {
-		return nil, err
-	}
-	if err := checkLSM(k); err != nil && !s.shell {
 		return nil, err
 	}
 	if err := s.unwrap(ctx, k); err != nil {

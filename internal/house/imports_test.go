@@ -55,7 +55,7 @@ var rooms = map[string][]string{
 	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
 	"internal/sourcemutants":    {"internal/engine", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/engine":           {"*"},
-	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/plan", "kernels", "lockdown", "matrix"},
+	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/plan", "kernels", "lockdown", "matrix", "matrix/changes"},
 	"cmd/ldlab":                 {"*"},
 }
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/kernels"
-	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 )
 
 // A candidate is a source to which the series may apply.
@@ -211,12 +211,12 @@ func (r *reviewer) try(ctx context.Context, c candidate) error {
 		return fmt.Errorf("the lab's own series does not apply on top of it: %w", err)
 	}
 	q.Close()
-	r.result.Base = matrix.ReviewBase{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: append(r.result.Base.Tried, fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version))}
+	r.result.Base = changes.Base{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: append(r.result.Base.Tried, fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version))}
 	r.result.Patches = nil
 	for _, patch := range patches {
-		rp := matrix.ReviewPatch{Name: patch.Name, Subject: patch.Subject, Files: patch.Files()}
+		rp := changes.Patch{Name: patch.Name, Subject: patch.Subject, Files: patch.Files()}
 		for _, h := range patch.Hunks() {
-			rp.Hunks = append(rp.Hunks, matrix.ReviewHunk{File: h.File, Head: h.Head, Lines: h.Lines})
+			rp.Hunks = append(rp.Hunks, changes.Hunk{File: h.File, Head: h.Head, Lines: h.Lines})
 		}
 		r.result.Patches = append(r.result.Patches, rp)
 	}

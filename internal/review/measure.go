@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 )
 
 // measure boots base and series, and compares them. If the series does not build, there
@@ -33,7 +34,7 @@ func (r *reviewer) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.result.Arches, err = matrix.CompareSeries(before, now, baseName, seriesName); err != nil {
+	if r.result.Arches, err = changes.CompareSeries(before, now, baseName, seriesName); err != nil {
 		return err
 	}
 	r.result.Machines = map[string]string{}
@@ -79,7 +80,7 @@ func (r *reviewer) run(ctx context.Context, dir string, k kernels.Kernel, series
 }
 
 // compareBuilds compares what is known of both kernels without a boot.
-func (r *reviewer) compareBuilds(ctx context.Context, a *matrix.ReviewArch) error {
+func (r *reviewer) compareBuilds(ctx context.Context, a *changes.Arch) error {
 	var callers [2][]lockdown.Caller
 	for i, spec := range []kernels.Spec{r.specOf(arch.Get(a.Arch), nil, false), r.specOf(arch.Get(a.Arch), r.spec.Series[0].Patches, true)} {
 		built, ok, err := r.builder.Lookup(ctx, spec)
@@ -94,7 +95,7 @@ func (r *reviewer) compareBuilds(ctx context.Context, a *matrix.ReviewArch) erro
 		}
 	}
 	if len(callers[0]) > 0 && len(callers[1]) > 0 {
-		a.Callers = matrix.CompareCallers(callers[0], callers[1], a.Diff.Calls)
+		a.Callers = changes.CompareCallers(callers[0], callers[1], a.Diff.Calls)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
-	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/changes"
 )
 
 // Options select what is reviewed. Series and Engine.Out are needed.
@@ -57,7 +57,7 @@ type reviewer struct {
 	source *kernels.Source // of all kernels; nil: that of base
 	base   string          // name of a base, for its configuration
 	spec   kernels.Spec    // of the whole series; Arch is the first one
-	result matrix.Review
+	result changes.Review
 }
 
 // An input is the series under review.
@@ -70,7 +70,7 @@ type input struct {
 // Review reviews a series. A mistake in what the user gave is a *plan.UsageError or a
 // *kernels.InputError. What is wrong with the series itself is no error, but in the
 // review: a patch that does not apply or build, a kernel that does not boot.
-func Review(ctx context.Context, o Options) (*matrix.Review, error) {
+func Review(ctx context.Context, o Options) (*changes.Review, error) {
 	tables, err := kernels.Load()
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func Review(ctx context.Context, o Options) (*matrix.Review, error) {
 	if r.input, err = r.read(ctx); err != nil {
 		return nil, err
 	}
-	r.result = matrix.Review{Series: o.Series, Interface: string(r.input.face), Lab: o.Engine.Version, Settings: o.Settings}
+	r.result = changes.Review{Series: o.Series, Interface: string(r.input.face), Lab: o.Engine.Version, Settings: o.Settings}
 	for _, s := range r.input.series {
 		r.result.Notes = append(r.result.Notes, s.Notes...)
 		if r.result.Title == "" {
@@ -233,7 +233,7 @@ func (r *reviewer) readSource(ctx context.Context) error {
 		texts[i] = blanks.ReplaceAllString(string(prototype.Find(f.Data)), " ")
 	}
 	if texts[0] != texts[1] {
-		r.result.Prototype = &matrix.TextChange{Before: texts[0], Now: texts[1]}
+		r.result.Prototype = &changes.TextChange{Before: texts[0], Now: texts[1]}
 	}
 	fuzz := map[string][]string{}
 	for _, text := range now.Overlay.Fuzz {

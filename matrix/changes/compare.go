@@ -1,4 +1,4 @@
-package matrix
+package changes
 
 import (
 	"fmt"
@@ -6,23 +6,24 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
 // CompareSeries compares what was measured of a base, and of the base with a series,
 // which are kernels of two names. There is one entry for each architecture that both
 // have.
-func CompareSeries(before, now *Matrix, from, to string) ([]ReviewArch, error) {
-	diffs, err := Compare(before, now, from, to)
+func CompareSeries(before, now *matrix.Matrix, from, to string) ([]Arch, error) {
+	diffs, err := matrix.Compare(before, now, from, to)
 	if err != nil {
 		return nil, err
 	}
-	var list []ReviewArch
+	var list []Arch
 	for _, d := range diffs {
-		b, n := before.tableOf(from, d.Arch), now.tableOf(to, d.Arch)
-		a := ReviewArch{Arch: d.Arch, Diff: d}
+		b, n := tableOf(before, from, d.Arch), tableOf(now, to, d.Arch)
+		a := Arch{Arch: d.Arch, Diff: d}
 		a.Reasons = shifts(before.Header.Kernel(from, d.Arch).Reasons, now.Header.Kernel(to, d.Arch).Reasons)
-		forCells(b, n, func(probe, setting string, x, y Cell) {
+		forCells(b, n, func(probe, setting string, x, y matrix.Cell) {
 			a.answers(probe, setting, x.Observed, y.Observed)
 			a.unasked(probe, setting, x.Observed, y.Observed)
 		})
@@ -35,38 +36,38 @@ func CompareSeries(before, now *Matrix, from, to string) ([]ReviewArch, error) {
 
 // unexpectedIn lists the cells with an unexpected verdict in settings that only the
 // kernel with the series has: single reasons, mostly.
-func unexpectedIn(b, n Table) (list []Change) {
+func unexpectedIn(b, n matrix.Table) (list []matrix.Change) {
 	for i, c := range n.Columns {
-		if slices.ContainsFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() }) {
+		if slices.ContainsFunc(b.Columns, func(x matrix.Column) bool { return x.Setting.String() == c.Setting.String() }) {
 			continue
 		}
 		for _, row := range n.Rows {
 			if v := row.Cells[i]; !v.Verdict.Expected() {
-				list = append(list, Change{Kind: NewlyUnexpected, Probe: row.Probe, Before: NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
+				list = append(list, matrix.Change{Kind: matrix.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
 			}
 		}
 	}
 	return list
 }
 
-func (m *Matrix) tableOf(kernel, arch string) Table {
+func tableOf(m *matrix.Matrix, kernel, arch string) matrix.Table {
 	for _, t := range m.Tables {
 		if t.Kernel == kernel && t.Arch == arch {
 			return t
 		}
 	}
-	return Table{}
+	return matrix.Table{}
 }
 
 // forCells calls do for every cell that both tables have.
-func forCells(b, n Table, do func(probe, setting string, before, now Cell)) {
+func forCells(b, n matrix.Table, do func(probe, setting string, before, now matrix.Cell)) {
 	for _, row := range n.Rows {
-		i := slices.IndexFunc(b.Rows, func(r TableRow) bool { return r.Probe == row.Probe })
+		i := slices.IndexFunc(b.Rows, func(r matrix.TableRow) bool { return r.Probe == row.Probe })
 		if i < 0 {
 			continue
 		}
 		for k, c := range n.Columns {
-			j := slices.IndexFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() })
+			j := slices.IndexFunc(b.Columns, func(x matrix.Column) bool { return x.Setting.String() == c.Setting.String() })
 			if j >= 0 {
 				do(row.Probe, c.Setting.String(), b.Rows[i].Cells[j], row.Cells[k])
 			}
@@ -76,7 +77,7 @@ func forCells(b, n Table, do func(probe, setting string, before, now Cell)) {
 
 // answers compares the answers of lockdown's files, operation by operation. Once one
 // differs, the files are in another state, and so may all that follow.
-func (a *ReviewArch) answers(probe, setting string, before, now *scenarios.Observation) {
+func (a *Arch) answers(probe, setting string, before, now *scenarios.Observation) {
 	if before == nil || now == nil {
 		return
 	}
@@ -110,7 +111,7 @@ func askedOf(op lockdown.Op) string {
 }
 
 // unasked compares which reasons the kernel checked during the same act.
-func (a *ReviewArch) unasked(probe, setting string, before, now *scenarios.Observation) {
+func (a *Arch) unasked(probe, setting string, before, now *scenarios.Observation) {
 	if before == nil || now == nil || before.Runs != now.Runs {
 		return
 	}
@@ -149,7 +150,7 @@ func sortedKeys(m map[string]int) (list []string) {
 
 // splats lists the kernel's reports of its own bugs, and guests that did not end well,
 // which the series has and the base has not.
-func (a *ReviewArch) splats(b, n Table) {
+func (a *Arch) splats(b, n matrix.Table) {
 	known := map[string]bool{}
 	for _, c := range b.Columns {
 		for _, s := range c.Splats {
@@ -163,7 +164,7 @@ func (a *ReviewArch) splats(b, n Table) {
 				a.Splats = append(a.Splats, c.Setting.String()+": "+s)
 			}
 		}
-		j := slices.IndexFunc(b.Columns, func(x Column) bool { return x.Setting.String() == c.Setting.String() })
+		j := slices.IndexFunc(b.Columns, func(x matrix.Column) bool { return x.Setting.String() == c.Setting.String() })
 		if !c.End.Well() && (j < 0 || b.Columns[j].End.Well()) {
 			a.Boots = append(a.Boots, c.Setting.String()+": "+c.End.String())
 		}
@@ -228,7 +229,7 @@ func newReason(b, n lockdown.KernelReasons, at int) ReasonShift {
 
 // CompareCallers lists the ways into call sites that one of two kernels has. A caller of
 // a call that moved goes with it.
-func CompareCallers(b, n []lockdown.Caller, calls []CallChange) (list []CallerChange) {
+func CompareCallers(b, n []lockdown.Caller, calls []matrix.CallChange) (list []CallerChange) {
 	was := map[string]string{}
 	for _, c := range calls {
 		if c.From != "" {
@@ -261,13 +262,13 @@ func CompareCallers(b, n []lockdown.Caller, calls []CallChange) (list []CallerCh
 
 // Attribute notes, for each cell that changed, that it has its final verdict after a
 // patch; m has the kernel until that patch. found keeps what is attributed already.
-func (a *ReviewArch) Attribute(m *Matrix, patch string, found map[string]bool) {
+func (a *Arch) Attribute(m *matrix.Matrix, patch string, found map[string]bool) {
 	for _, t := range m.Tables {
 		if t.Arch != a.Arch {
 			continue
 		}
 		for _, c := range a.Diff.Changes {
-			i := slices.IndexFunc(t.Rows, func(r TableRow) bool { return r.Probe == c.Probe })
+			i := slices.IndexFunc(t.Rows, func(r matrix.TableRow) bool { return r.Probe == c.Probe })
 			for j, col := range t.Columns {
 				setting := col.Setting.String()
 				if i >= 0 && slices.Contains(c.Settings, setting) && t.Rows[i].Cells[j].Verdict == c.Now {
@@ -279,7 +280,7 @@ func (a *ReviewArch) Attribute(m *Matrix, patch string, found map[string]bool) {
 }
 
 // AttributeRest attributes the cells that are left to the last patch.
-func (a *ReviewArch) AttributeRest(patch string, found map[string]bool) {
+func (a *Arch) AttributeRest(patch string, found map[string]bool) {
 	for _, c := range a.Diff.Changes {
 		for _, setting := range c.Settings {
 			a.attribute(c, setting, patch, found)
@@ -287,7 +288,7 @@ func (a *ReviewArch) AttributeRest(patch string, found map[string]bool) {
 	}
 }
 
-func (a *ReviewArch) attribute(c Change, setting, patch string, found map[string]bool) {
+func (a *Arch) attribute(c matrix.Change, setting, patch string, found map[string]bool) {
 	if id := c.Probe + " " + setting; !found[id] {
 		found[id] = true
 		a.Each = append(a.Each, EachChange{c.Probe, setting, patch, c.Now})

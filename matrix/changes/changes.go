@@ -1,7 +1,10 @@
-package matrix
+// Package changes compares the kernels of a patch series with those of its base: what a
+// review tells. It is pure.
+package changes
 
 import (
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 )
 
 // A Review is what a series of patches changes: in the source, in the kernels that are
@@ -11,10 +14,10 @@ type Review struct {
 	Title     string            `json:",omitempty"`
 	Interface string            // of the kernels with the series
 	Notes     []string          `json:",omitempty"` // what is strange in its mails
-	Base      ReviewBase        // what it was applied to
+	Base      Base              // what it was applied to
 	Lab       string            // version of the lab
-	Patches   []ReviewPatch     // in the order in which they are applied
-	Arches    []ReviewArch      // what the kernels showed; empty if none could be built
+	Patches   []Patch           // in the order in which they are applied
+	Arches    []Arch            // what the kernels showed; empty if none could be built
 	Prototype *TextChange       `json:",omitempty"` // of security_locked_down(), if it changed
 	Mails     []string          `json:",omitempty"` // whom the change concerns, by the base's own get_maintainer.pl
 	Broken    string            `json:",omitempty"` // why no kernel with the series could be measured
@@ -23,20 +26,20 @@ type Review struct {
 	Machines  map[string]string `json:",omitempty"` // QEMU and accelerator, by architecture
 }
 
-// A ReviewBase is the source to which a series was applied.
-type ReviewBase struct {
+// A Base is the source to which a series was applied.
+type Base struct {
 	Name    string // in the table of bases, or the text form of a source
 	Version string
 	Detail  string   `json:",omitempty"` // package, commit or path
 	Tried   []string `json:",omitempty"` // each source that was looked at, and what came of it
 }
 
-// A ReviewPatch is one patch of a series.
-type ReviewPatch struct {
+// A Patch is one patch of a series.
+type Patch struct {
 	Name    string // of the file or mail
 	Subject string
 	Files   []string
-	Hunks   []ReviewHunk `json:",omitempty"`
+	Hunks   []Hunk `json:",omitempty"`
 
 	Fuzz        []string `json:",omitempty"` // hunks that applied with other context than theirs
 	Build       []string `json:",omitempty"` // why the source does not build after this patch, an architecture each
@@ -45,27 +48,27 @@ type ReviewPatch struct {
 	Checkpatch  []string `json:",omitempty"`
 }
 
-// A ReviewHunk is one hunk of a patch, for quoting.
-type ReviewHunk struct {
+// A Hunk is one hunk of a patch, for quoting.
+type Hunk struct {
 	File  string
 	Head  string // the function, mostly
 	Lines []string
 }
 
-// A ReviewArch is the difference on one architecture.
-type ReviewArch struct {
+// An Arch is the difference on one architecture.
+type Arch struct {
 	Arch    string
-	Diff    Diff
-	New     []Change       `json:",omitempty"` // unexpected verdicts in settings that the base does not have
-	Reasons []ReasonShift  `json:",omitempty"` // what changed in enum lockdown_reason and its texts
-	Answers []AnswerChange `json:",omitempty"` // of the securityfs files
-	Unasked []Unasked      `json:",omitempty"` // checks that the same acts met before, and do not meet now
-	Callers []CallerChange `json:",omitempty"` // ways into call sites that came or went
-	Splats  []string       `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
-	Boots   []string       `json:",omitempty"` // guests of the series that did not end well
-	Image   [2]int64       // size of the kernel image, bytes: base, series
-	Boot    [2]int64       // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
-	Each    []EachChange   `json:",omitempty"` // which patch changed a cell, if it was asked for
+	Diff    matrix.Diff
+	New     []matrix.Change `json:",omitempty"` // unexpected verdicts in settings that the base does not have
+	Reasons []ReasonShift   `json:",omitempty"` // what changed in enum lockdown_reason and its texts
+	Answers []AnswerChange  `json:",omitempty"` // of the securityfs files
+	Unasked []Unasked       `json:",omitempty"` // checks that the same acts met before, and do not meet now
+	Callers []CallerChange  `json:",omitempty"` // ways into call sites that came or went
+	Splats  []string        `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
+	Boots   []string        `json:",omitempty"` // guests of the series that did not end well
+	Image   [2]int64        // size of the kernel image, bytes: base, series
+	Boot    [2]int64        // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
+	Each    []EachChange    `json:",omitempty"` // which patch changed a cell, if it was asked for
 }
 
 // A TextChange is a text before and after a series.
@@ -108,5 +111,5 @@ type CallerChange struct {
 type EachChange struct {
 	Probe, Setting string
 	Patch          string // its name
-	Now            Verdict
+	Now            matrix.Verdict
 }

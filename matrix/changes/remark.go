@@ -1,4 +1,4 @@
-package matrix
+package changes
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -62,7 +63,7 @@ func boolToInt(b bool) int {
 }
 
 // remarks are those about a patch itself.
-func (p ReviewPatch) remarks(at int) (list []Remark) {
+func (p Patch) remarks(at int) (list []Remark) {
 	add := func(key string, grave bool, text string, detail []string) {
 		list = append(list, Remark{Key: key + " " + p.Subject, Grave: grave, Text: text, Detail: detail, Patch: at, Hunk: -1})
 	}
@@ -85,7 +86,7 @@ func (p ReviewPatch) remarks(at int) (list []Remark) {
 }
 
 // ofArch are the remarks about what the kernels showed.
-func (r *Review) ofArch(a ReviewArch) (list []Remark) {
+func (r *Review) ofArch(a Arch) (list []Remark) {
 	add := func(key string, grave bool, where [2]int, text string, detail ...string) {
 		list = append(list, Remark{Key: key, Grave: grave, Text: text, Detail: detail, Patch: where[0], Hunk: where[1]})
 	}
@@ -99,7 +100,7 @@ func (r *Review) ofArch(a ReviewArch) (list []Remark) {
 	for _, c := range slices.Concat(a.Diff.Changes, a.New) {
 		grave := r.grave(c)
 		text := fmt.Sprintf("%s: %s, before %s", c.Probe, c.Now, c.Before)
-		if c.Before == NotPlanned {
+		if c.Before == matrix.NotPlanned {
 			text = fmt.Sprintf("%s: %s, in a setting that the base does not have", c.Probe, c.Now)
 		}
 		detail := []string{"in " + strings.Join(c.Settings, ", ")}
@@ -141,7 +142,7 @@ func (r *Review) ofArch(a ReviewArch) (list []Remark) {
 }
 
 // answers is one remark for each file of lockdown's that answers otherwise.
-func (r *Review) answers(a ReviewArch) (list []Remark) {
+func (r *Review) answers(a Arch) (list []Remark) {
 	at, hunk := r.hunkOf("security/lockdown/lockdown.c", "")
 	byProbe := map[string]int{}
 	for _, c := range a.Answers {
@@ -159,16 +160,16 @@ func (r *Review) answers(a ReviewArch) (list []Remark) {
 
 // grave reports whether a change is one for the worse. A verdict that deviates only
 // because the files have another interface is told with their answers, and is grave, too.
-func (r *Review) grave(c Change) bool {
+func (r *Review) grave(c matrix.Change) bool {
 	switch c.Kind {
-	case NewlyLeaking, NewlyUnexpected, NewlyLost, GapOpened, NewlyAllowed:
+	case matrix.NewlyLeaking, matrix.NewlyUnexpected, matrix.NewlyLost, matrix.GapOpened, matrix.NewlyAllowed:
 		return true
 	}
 	return false
 }
 
 // patchOf names the patch that changed the cells, if all changed with one.
-func (a ReviewArch) patchOf(c Change) string {
+func (a Arch) patchOf(c matrix.Change) string {
 	var names []string
 	for _, e := range a.Each {
 		if e.Probe == c.Probe && slices.Contains(c.Settings, e.Setting) && !slices.Contains(names, e.Patch) {

@@ -1,0 +1,143 @@
+package changes
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+func reasonsOf(text string) (k lockdown.KernelReasons) {
+	for _, word := range strings.Fields(text) {
+		name, label, _ := strings.Cut(word, "=")
+		r := lockdown.ReasonInfo{Reason: lockdown.Reason(strings.ToLower(name)), Level: lockdown.Integrity, Label: label}
+		if strings.ToUpper(name) == name {
+			r.Level = lockdown.Confidentiality
+		}
+		k = append(k, r)
+	}
+	return k
+}
+
+func TestShifts(t *testing.T) {
+	const base = "a=A b=B c=C D=d"
+	for _, c := range []struct {
+		now   string
+		want  string
+		grave bool
+	}{
+		{base, "", false},
+		{base + " E=e", "e is new, of level confidentiality", false},
+		{"a=A x=X b=B c=C D=d", "x is new, of level integrity; it shifts the values of 3 reasons, from b to d, and of both markers of levels: BPF LSM programs compare values, and a bitmap of reasons has other bits", false},
+		{"a=A b=B c=C X=x D=d", "x is new, of level confidentiality; it shifts the value of d: BPF LSM programs compare values, and a bitmap of reasons has other bits", false},
+		{base + " E", "e is new, of level confidentiality; it has no text in lockdown_reasons[], so that the log prints (null) for it", true},
+		{"a=A b=B c=C", "d is gone", true},
+		{"a=A b=B C=C D=d", "c belongs to confidentiality now, and belonged to integrity", true},
+		{"a=A b=B c=C d=d", "d belongs to integrity now, and belonged to confidentiality", false},
+		{"a=A b=B c=Z D=d", `the text of c is "Z" now, and was "C": programs that read the log look for the text`, false},
+	} {
+		var got []string
+		grave := false
+		for _, s := range shifts(reasonsOf(base), reasonsOf(c.now)) {
+			got = append(got, s.Text)
+			grave = grave || s.Grave
+		}
+		if text := strings.Join(got, "\n"); text != c.want || grave != c.grave {
+			t.Errorf("%s: %q, grave %v", c.now, text, grave)
+		}
+	}
+	if shifts(nil, reasonsOf(base)) != nil {
+		t.Error("the reasons of the base are not known, and changes are named")
+	}
+}
+
+// reviewSide is a matrix of one kernel, one setting and one probe.
+func reviewSide(kernel string, v matrix.Verdict, o *scenarios.Observation, splats ...string) *matrix.Matrix {
+	s, _ := lockdown.ParseSetting("integrity@boot")
+	return &matrix.Matrix{
+		Header: matrix.Header{Kernels: []matrix.Kernel{{Name: kernel, Arch: "x86_64"}}},
+		Tables: []matrix.Table{{Kernel: kernel, Arch: "x86_64", Columns: []matrix.Column{{Setting: s, Splats: splats}},
+			Rows: []matrix.TableRow{{Probe: "msr/write", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: v}, Observed: o}}}}}},
+	}
+}
+
+func sawChecks(checks int, ops ...lockdown.Op) *scenarios.Observation {
+	o := &scenarios.Observation{Probe: "msr/write", Comm: "ldp-1", Runs: 1, Checks: []scenarios.Check{{Label: "raw MSR access", Comm: "ldp-1", Checks: checks}, {Label: "raw MSR access", Comm: "other", Checks: 7}}}
+	o.Ops = ops
+	return o
+}
+
+func TestCompareSeries(t *testing.T) {
+	read := func(data string) lockdown.Op { return lockdown.Op{Call: "read", File: "lockdown", Data: data} }
+	for _, c := range []struct {
+		name        string
+		before, now *matrix.Matrix
+		want        []string // texts of the remarks, * before a grave one
+	}{
+		{"the same", reviewSide("base", matrix.Enforced, sawChecks(3)), reviewSide("series", matrix.Enforced, sawChecks(3)), nil},
+		{"a leak", reviewSide("base", matrix.Enforced, sawChecks(3)), reviewSide("series", matrix.Leak, sawChecks(3)), []string{"*msr/write: LEAK, before enforced"}},
+		{"a gap is closed", reviewSide("base", matrix.OpenGap, sawChecks(3)), reviewSide("series", matrix.GapClosed, sawChecks(3)), []string{"msr/write: gap closed, before gap"}},
+		{"it is not checked any more", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(0)), []string{`*msr/write: the kernel checks "raw MSR access" 0 times, before 3 times`}},
+		{"it is checked less often", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(2)), []string{`msr/write: the kernel checks "raw MSR access" 2 times, before 3 times`}},
+		{"it is checked more often", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(4)), nil},
+		{"another answer", reviewSide("base", matrix.Conforms, sawChecks(0, read("[none]"), read("x"))), reviewSide("series", matrix.Conforms, sawChecks(0, read("none"), read("x"))), []string{"*msr/write: lockdown's files answer otherwise; that is an ABI"}},
+		{"a new warning of the kernel", reviewSide("base", matrix.Enforced, sawChecks(1), "WARNING: old"), reviewSide("series", matrix.Enforced, sawChecks(1), "WARNING: old", "WARNING: new"), []string{"*the kernel reports a bug of its own"}},
+	} {
+		arches, err := CompareSeries(c.before, c.now, "base", "series")
+		if err != nil || len(arches) != 1 {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		r := &Review{Arches: arches}
+		var got []string
+		for _, m := range r.Remarks() {
+			text := m.Text
+			if m.Grave {
+				text = "*" + text
+			}
+			got = append(got, text)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// A remark is told once, with both architectures, and with the hunk that it is about.
+func TestRemarks(t *testing.T) {
+	change := matrix.Change{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}}
+	r := &Review{
+		Patches: []Patch{
+			{Name: "1", Subject: "one", Hunks: []Hunk{{File: "a.c", Head: "int f(void)", Lines: []string{"+x"}}}},
+			{Name: "2", Subject: "two", Checkpatch: []string{"ERROR"}, Hunks: []Hunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_read()", Lines: []string{"-y"}}, {File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{"-\terr = security_locked_down(LOCKDOWN_MSR);"}}}},
+		},
+		Arches: []Arch{
+			{Arch: "x86_64", Diff: matrix.Diff{Changes: []matrix.Change{change}}, Each: []EachChange{{"msr/write", "integrity@boot", "2", matrix.Leak}}},
+			{Arch: "arm64", Diff: matrix.Diff{Changes: []matrix.Change{change}}},
+		},
+	}
+	list := r.Remarks()
+	if len(list) != 2 || !list[0].Grave || list[1].Grave {
+		t.Fatalf("%+v", list)
+	}
+	m := list[0]
+	if m.Patch != 1 || m.Hunk != 1 || !slices.Equal(m.Arches, []string{"x86_64", "arm64"}) || !slices.Contains(m.Detail, "since 2") {
+		t.Errorf("%+v", m)
+	}
+	if !r.Grave() || (&Review{}).Grave() {
+		t.Error("Grave is wrong")
+	}
+}
+
+func TestCompareCallers(t *testing.T) {
+	caller := func(site, name string) lockdown.Caller { return lockdown.Caller{Site: site, Name: name} }
+	b := []lockdown.Caller{caller("a.c:f", "sys_x"), caller("a.c:f", "sys_y"), caller("a.c:g", "sys_z")}
+	n := []lockdown.Caller{caller("b.c:f", "sys_x"), caller("a.c:g", "sys_z"), caller("a.c:g", "sys_new")}
+	got := CompareCallers(b, n, []matrix.CallChange{{Call: "b.c:f", From: "a.c:f", Before: 1, Now: 1}})
+	want := []CallerChange{{"a.c:f", "sys_y", false}, {"a.c:g", "sys_new", true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
