@@ -39,6 +39,9 @@ type Column struct {
 	Tries   int
 	Timing  []Phase  `json:",omitempty"`
 	Splats  []string `json:",omitempty"` // what its kernel reported of its own bugs
+
+	Job      string                 `json:",omitempty"` // the guest's, if it did the steps of a finding
+	Observed *scenarios.Observation `json:",omitempty"` // the steps with their answers; nil: it did not report them
 }
 
 // A TableRow is one probe in every setting.
@@ -83,8 +86,11 @@ func Build(h Header, results []Result) (*Matrix, error) {
 	for _, g := range h.Plan {
 		t := m.table(g)
 		r := byGuest[g.ID()]
-		col := Column{Setting: g.Setting}
+		col := Column{Setting: g.Setting, Job: g.Job}
 		if r != nil {
+			if len(g.Steps) > 0 {
+				col.Observed, _ = r.observation(scenarios.StepsOn(g.Machine))
+			}
 			t.Origin = r.Origin
 			col.Splats = r.splats()
 			plain := r.Plain()
@@ -125,6 +131,9 @@ func (g Guest) ID() string {
 	id := g.Kernel + "/" + g.Arch + "/" + g.Setting.String()
 	if g.Append != "" {
 		id += fmt.Sprintf("/append %q", g.Append)
+	}
+	if g.Job != "" {
+		id += "/job " + g.Job
 	}
 	if g.Shuffle != 0 {
 		id += fmt.Sprintf("/shuffle-%d", g.Shuffle)

@@ -122,15 +122,24 @@ type Guest struct {
 	Arch      string
 	Interface lockdown.Interface
 	Setting   lockdown.Setting
-	Append    string `json:",omitempty"` // kernel arguments after those of the lab
-	Shuffle   uint64 `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
-	Sample    bool   `json:",omitempty"` // it runs scenarios.Sample of the plan's probes, and not all of them
-	ActsOnly  bool   `json:",omitempty"` // it runs no variants of the acts, because another guest of the plan has the same level and does
+	Append    string                `json:",omitempty"` // kernel arguments after those of the lab
+	Shuffle   uint64                `json:",omitempty"` // seed of the order in which its probes run; 0: the table's order
+	Sample    bool                  `json:",omitempty"` // it runs scenarios.Sample of the plan's probes, and not all of them
+	Job       string                `json:",omitempty"` // what it is for, if it is not the only guest of its setting
+	Only      []string              `json:",omitempty"` // it runs only these of the plan's probes
+	Steps     []scenarios.Step      `json:",omitempty"` // it does only these: see scenarios.StepsID
+	Machine   scenarios.MachineKind `json:",omitempty"` // of the steps
+	ActsOnly  bool                  `json:",omitempty"` // it runs no variants of the acts, because another guest of the plan has the same level and does
 }
 
 // Probes lists those of the plan's probes that the guest runs.
 func (g Guest) Probes(planned []string) []string {
-	if !g.Sample {
+	switch {
+	case len(g.Steps) > 0:
+		return []string{scenarios.StepsOn(g.Machine)}
+	case len(g.Only) > 0:
+		return g.Only
+	case !g.Sample:
 		return planned
 	}
 	return scenarios.Sample(planned, g.Setting, g.Arch)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
 )
@@ -20,6 +21,7 @@ type Measurement struct {
 	Mutation []matrix.Mutation
 	Diff     []matrix.Diff
 	Review   *changes.Review
+	Findings []findings.Outcome
 }
 
 // A Subject is the field of a Measurement that a view is written from.
@@ -31,6 +33,7 @@ const (
 	OfMutation Subject = "mutation"
 	OfDiff     Subject = "diff"
 	OfReview   Subject = "review"
+	OfFindings Subject = "findings"
 )
 
 // A View is a way to write a measurement.
@@ -58,6 +61,9 @@ var views = []View{
 	{"review", OfReview, false, "", "review.txt", ofReview(reviewText)},
 	{"review-markdown", OfReview, false, "", "review.md", ofReview(reviewMarkdown)},
 	{"review-reply", OfReview, false, "", "review-reply.txt", ofReview(reviewReply)},
+	{"findings", OfFindings, false, "", "findings.txt", whole(findingsText)},
+	{"findings-markdown", OfFindings, false, "", "findings.md", whole(findingsMarkdown)},
+	{"findings-json", OfFindings, false, "", "findings.json", findingsJSON},
 }
 
 // whole buffers a view, so that it is written completely or not at all.

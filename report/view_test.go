@@ -85,7 +85,7 @@ func measurement(t testing.TB) Measurement {
 		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
 		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
-		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(), Review: handMadeReview(),
+		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(), Review: handMadeReview(), Findings: handMadeFindings(),
 	}
 }
 

@@ -38,9 +38,12 @@ const (
 	// not check. They are expected to be allowed whatever is locked. A kernel
 	// that denies one because of its reason has closed the gap.
 	Gap
+	// Steps are acts that a finding brings along. The finding has the answers that
+	// are expected.
+	Steps
 )
 
-var expectationNames = [...]string{"checked", "unchecked", "ABI", "gap"}
+var expectationNames = [...]string{"checked", "unchecked", "ABI", "gap", "steps"}
 
 func (e Expectation) String() string { return expectationNames[e] }
 
@@ -300,5 +303,5 @@ func Find(id string) (Row, bool) {
 			}
 		}
 	}
-	return Row{}, false
+	return stepsRow(id)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
@@ -38,6 +39,7 @@ var lists = []struct {
 	{"probes", listProbes},
 	{"gaps", listGaps},
 	{"rules", listRules},
+	{"findings", listFindings},
 }
 
 func newList() *cobra.Command {
@@ -48,7 +50,7 @@ func newList() *cobra.Command {
 	}
 	c := &cobra.Command{
 		Use:       "list [" + strings.Join(names, "|") + "]",
-		Short:     "List kernels, their bases, architectures, settings, scenarios, probes, known gaps and the rules of verdicts",
+		Short:     "List kernels, their bases, architectures, settings, scenarios, probes, known gaps, the rules of verdicts, and findings",
 		ValidArgs: names,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
@@ -211,4 +213,12 @@ func listRules() ([]listed, error) {
 		rows = append(rows, listed{r.Name, fmt.Sprintf("%s: %s", r.Verdict, r.Text)})
 	}
 	return rows, nil
+}
+
+func listFindings() (list []listed, err error) {
+	all, err := findings.Library()
+	for _, f := range all {
+		list = append(list, listed{f.ID, fmt.Sprintf("%s; %s; %s", f.Kind, f.Expect, f.Claim)})
+	}
+	return list, err
 }

@@ -145,6 +145,9 @@ func (r *cellRun) readRequest(in io.Reader) error {
 	if err := lockdown.CheckSequence(r.req.Sequence); err != nil {
 		return abort(err.Error())
 	}
+	if err := scenarios.CheckSteps(r.req.Steps); err != nil {
+		return abort(err.Error())
+	}
 	for _, race := range r.req.Races {
 		if err := lockdown.CheckRace(race); err != nil {
 			return abort(err.Error())

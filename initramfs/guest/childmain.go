@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ import (
 const resultFD = 3
 
 // maxJob bounds a child's job, in bytes.
-const maxJob = 4 << 10
+const maxJob = 64 << 10
 
 // A job is a probe and what it needs to run.
 type job struct {
@@ -52,13 +53,19 @@ const jobEnd = "\n.\n"
 // String is the text that the child reads: one line for each field.
 func (j job) String() string {
 	head := j.probe + "\n" + strconv.FormatInt(int64(j.left), 10) + "\n"
-	return head + j.env.Setting.String() + "\n" + string(j.env.Interface) + "\n" + string(j.task) + jobEnd
+	head += j.env.Setting.String() + "\n" + string(j.env.Interface) + "\n" + string(j.task)
+	if len(j.env.Steps) > 0 {
+		var b bytes.Buffer
+		_ = vport.Write(&b, (*guestproto.Steps)(&j.env.Steps)) // a request with more is refused
+		head += "\n" + strconv.Quote(b.String())
+	}
+	return head + jobEnd
 }
 
 func parseJob(text string) (j job, err error) {
 	f := strings.Split(strings.TrimSuffix(text, jobEnd), "\n")
-	if len(f) != 5 {
-		return j, fmt.Errorf("parse job: got %d fields, want 5", len(f))
+	if len(f) != 5 && len(f) != 6 {
+		return j, fmt.Errorf("parse job: got %d fields, want 5 or 6", len(f))
 	}
 	j.probe, j.env.Interface, j.task = f[0], lockdown.Interface(f[3]), task(f[4])
 	ns, err := strconv.ParseInt(f[1], 10, 64)
@@ -68,6 +75,15 @@ func parseJob(text string) (j job, err error) {
 	j.left = time.Duration(ns)
 	if j.env.Setting, err = lockdown.ParseSetting(f[2]); err != nil {
 		return j, fmt.Errorf("parse setting: %w", err)
+	}
+	if len(f) == 6 {
+		steps, err := strconv.Unquote(f[5])
+		if err == nil {
+			err = vport.Read(strings.NewReader(steps), (*guestproto.Steps)(&j.env.Steps))
+		}
+		if err != nil {
+			return j, fmt.Errorf("parse steps: %w", err)
+		}
 	}
 	return j, nil
 }

@@ -81,7 +81,7 @@ func (m *realMachine) child(probe string, t task, req *guestproto.Request) (chil
 	if err != nil {
 		return nil, err
 	}
-	return newProbeChild(w, probe, t, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface}), nil
+	return newProbeChild(w, probe, t, m.g.currentLimits(), scenarios.Env{Setting: req.Setting, Interface: req.Interface, Steps: req.Steps}), nil
 }
 
 // A kernelClock reads jiffies.

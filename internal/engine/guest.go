@@ -161,7 +161,7 @@ func lost(end vm.End, cause error, command string) matrix.End {
 }
 
 func request(g matrix.Guest, probes []string, scale float64, timing bool) guestproto.Request {
-	req := guestproto.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing, ActsOnly: g.ActsOnly}
+	req := guestproto.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing, ActsOnly: g.ActsOnly, Steps: g.Steps}
 	for _, id := range inOrder(g, probes) {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)

@@ -69,6 +69,28 @@ func report(c *vport.Codec, r *scenarios.Report) {
 	vport.Text(c, &r.Look)
 	vport.Bool(c, &r.Stuck)
 	vport.List(c, &r.Ops, op)
+	vport.List(c, &r.Steps, step)
+}
+
+func step(c *vport.Codec, s *scenarios.Step) {
+	for _, text := range []*string{&s.Call, &s.File, &s.As, &s.Data, &s.Hex, &s.Err, &s.Read, &s.ReadHex, &s.Log} {
+		vport.Text(c, text)
+	}
+	for _, n := range []*int{&s.Flags, &s.Size, &s.Times, &s.Lines} {
+		vport.Number(c, n)
+	}
+	vport.Number(c, &s.At)
+	vport.Number(c, &s.Ret)
+	vport.Bool(c, &s.Done)
+	vport.List(c, &s.Args, vport.Text[string])
+	vport.List(c, &s.Logged, vport.Text[string])
+	vport.List(c, &s.Denials, count)
+}
+
+func count(c *vport.Codec, n *scenarios.Count) {
+	vport.Text(c, &n.Label)
+	vport.Text(c, &n.Site)
+	vport.Number(c, &n.N)
 }
 
 func variant(c *vport.Codec, v *scenarios.Variant) {
@@ -134,6 +156,7 @@ func request(c *vport.Codec, r *Request) {
 	vport.Bool(c, &r.ActsOnly)
 	vport.List(c, &r.Sequence, op)
 	vport.List(c, &r.Races, race)
+	vport.List(c, &r.Steps, step)
 	vport.Text(c, &r.Mutant)
 }
 
@@ -248,3 +271,10 @@ func (v *Varied) Fields(c *vport.Codec) {
 	}
 	varied(c, v)
 }
+
+// Steps is the message in which a child of the guest program gets the steps of a
+// finding.
+type Steps []scenarios.Step
+
+// Fields makes Steps a vport.Message.
+func (s *Steps) Fields(c *vport.Codec) { vport.List(c, (*[]scenarios.Step)(s), step) }

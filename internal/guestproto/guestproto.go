@@ -27,6 +27,7 @@ type Request struct {
 	ActsOnly  bool               // run no variants of the acts
 	Sequence  []lockdown.Op      // run after the probes; see lockdown.CheckSequence
 	Races     []lockdown.Race    // run after the sequence; see lockdown.CheckRace
+	Steps     []scenarios.Step   // what scenarios.StepsID does; see scenarios.CheckSteps
 	Mutant    string             // command for the lab series' mutate file, written before the setting is locked
 
 	Off bool // the message is a vport.Off and no request

@@ -107,6 +107,7 @@ func TestRoundTrip(t *testing.T) {
 				Timing:    rapid.Bool().Draw(t, "timing"),
 				ActsOnly:  rapid.Bool().Draw(t, "acts only"),
 				Sequence:  rapid.SliceOf(rapid.Make[lockdown.Op]()).Draw(t, "script"),
+				Steps:     rapid.SliceOf(rapid.Make[scenarios.Step]()).Draw(t, "steps"),
 				Mutant:    rapid.String().Draw(t, "mutant"),
 			}
 			comesBack(t, &r, new(Request))

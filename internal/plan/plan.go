@@ -37,6 +37,8 @@ type Selection struct {
 	Sites  string   // file with the call sites of Image, if available
 
 	Modules string // directory or package with the modules of Image, if available
+
+	Jobs []Job `json:",omitempty"` // in place of Settings, Scenarios and Probes
 }
 
 // maxAppend leaves room for the lab's own arguments in COMMAND_LINE_SIZE, which is
@@ -129,7 +131,11 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 	if err != nil {
 		return nil, err
 	}
-	if p.Probes, err = pickProbes(sel); err != nil {
+	pick := func() ([]string, error) { return pickProbes(sel) }
+	if len(sel.Jobs) > 0 {
+		pick = func() ([]string, error) { return jobProbes(sel.Jobs) }
+	}
+	if p.Probes, err = pick(); err != nil {
 		return nil, err
 	}
 	if p.Builds, err = pickBuilds(t, sel, in); err != nil {
@@ -140,6 +146,14 @@ func New(t *kernels.Tables, sel Selection, in kernels.Resolved, identify func(ke
 		return nil, err
 	}
 	for _, b := range p.Builds {
+		if len(sel.Jobs) > 0 {
+			guests, err := jobGuests(b, sel, p.Probes)
+			if err != nil {
+				return nil, err
+			}
+			p.Guests = append(p.Guests, guests...)
+			continue
+		}
 		wanted, sample := settings, false
 		if len(wanted) == 0 {
 			sample = !sel.AllProbes && len(sel.Scenarios) == 0 && len(sel.Probes) == 0

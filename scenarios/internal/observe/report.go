@@ -10,6 +10,7 @@ import (
 type Env struct {
 	Setting   lockdown.Setting
 	Interface lockdown.Interface
+	Steps     []Step // of a finding
 }
 
 // An Outcome is the outcome of an act.
@@ -44,6 +45,8 @@ type Report struct {
 	Stuck bool `json:",omitempty"`
 
 	Ops []lockdown.Op `json:",omitempty"` // ABI: the operations and their answers, in order
+
+	Steps []Step `json:",omitempty"` // of a finding, with their answers
 }
 
 // After is the report of an act that was done again because the time before proved

@@ -1,0 +1,111 @@
+package findings
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:embed library
+var library embed.FS
+
+// Limits of what is read.
+const (
+	maxFile  = 64 << 10 // bytes
+	maxFiles = 2000
+)
+
+// Library loads the findings of the lab.
+func Library() ([]Finding, error) {
+	sub, err := fs.Sub(library, "library")
+	if err != nil {
+		return nil, err
+	}
+	return Load(sub)
+}
+
+// LoadDir loads a user's own findings.
+func LoadDir(dir string) ([]Finding, error) {
+	if fi, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("read findings: %w", err)
+	} else if !fi.IsDir() {
+		return nil, fmt.Errorf("read findings: %s is not a directory", dir)
+	}
+	list, err := Load(os.DirFS(dir))
+	var wrong *Error
+	if errors.As(err, &wrong) {
+		wrong.File = filepath.Join(dir, wrong.File)
+	}
+	return list, err
+}
+
+// Load loads every file *.yaml below a directory, in the order of kinds and names. A
+// file that is wrong is an *Error, with file, line and column.
+func Load(dir fs.FS) (list []Finding, err error) {
+	ids := map[string]string{}
+	err = fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".yaml" {
+			return err
+		}
+		if len(list) == maxFiles {
+			return fmt.Errorf("read findings: more than %d files", maxFiles)
+		}
+		text, err := readFile(dir, name)
+		if err != nil {
+			return err
+		}
+		f, err := Parse(name, text)
+		if err != nil {
+			return err
+		}
+		if other, ok := ids[f.ID]; ok {
+			return &Error{File: name, Line: 1, Column: 1, Text: fmt.Sprintf("id %s is also that of %s", f.ID, other)}
+		}
+		ids[f.ID] = name
+		list = append(list, f)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(list, func(a, b Finding) int {
+		if d := slices.Index(Kinds(), a.Kind) - slices.Index(Kinds(), b.Kind); d != 0 {
+			return d
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list, nil
+}
+
+func readFile(dir fs.FS, name string) ([]byte, error) {
+	f, err := dir.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read finding: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read finding: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("read finding: %s is not a regular file", name)
+	case info.Size() > maxFile:
+		return nil, &Error{File: name, Line: 1, Column: 1, Text: fmt.Sprintf("%d bytes, at most %d", info.Size(), maxFile)}
+	}
+	return fs.ReadFile(dir, name)
+}
+
+// An Error is a file that is no finding.
+type Error struct {
+	File         string
+	Line, Column int // count from 1
+	Text         string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text) }

@@ -1,0 +1,369 @@
+package findings
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// A document is a finding as its file has it.
+type document struct {
+	ID         string    `yaml:"id"`
+	Kind       string    `yaml:"kind"`
+	Claim      string    `yaml:"claim"`
+	Source     texts     `yaml:"source"`
+	Note       string    `yaml:"note"`
+	Kernel     string    `yaml:"kernel"`
+	Arch       texts     `yaml:"arch"`
+	Setting    string    `yaml:"setting"`
+	Append     string    `yaml:"append"`
+	Machine    string    `yaml:"machine"`
+	Patch      string    `yaml:"patch"`
+	OnTop      string    `yaml:"on_top"`
+	OutOfReach string    `yaml:"out_of_reach"`
+	Expect     string    `yaml:"expect"`
+	Steps      []rawStep `yaml:"steps"`
+}
+
+// A rawStep is a step as its file has it.
+type rawStep struct {
+	Setting  string  `yaml:"setting"`
+	Probe    string  `yaml:"probe"`
+	Verdict  texts   `yaml:"verdict"`
+	Open     string  `yaml:"open"`
+	Read     string  `yaml:"read"`
+	Write    string  `yaml:"write"`
+	Call     string  `yaml:"call"`
+	Flags    string  `yaml:"flags"`
+	As       string  `yaml:"as"`
+	Data     string  `yaml:"data"`
+	Hex      string  `yaml:"hex"`
+	At       int64   `yaml:"at"`
+	Size     int     `yaml:"size"`
+	Args     []arg   `yaml:"args"`
+	Times    int     `yaml:"times"`
+	Answer   string  `yaml:"answer"`
+	Is       *string `yaml:"is"`
+	Has      texts   `yaml:"has"`
+	Lacks    texts   `yaml:"lacks"`
+	Lockdown string  `yaml:"lockdown"`
+	Lines    *int    `yaml:"lines"`
+	Logs     texts   `yaml:"logs"`
+	LogsNot  texts   `yaml:"logs_not"`
+}
+
+// texts are one text or a list of them.
+type texts []string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (t *texts) UnmarshalYAML(decode func(any) error) error {
+	var one string
+	if err := decode(&one); err == nil {
+		*t = texts{one}
+		return nil
+	}
+	return decode((*[]string)(t))
+}
+
+// An arg is an argument of a system call, in the form of observe.ParseArg.
+type arg string
+
+// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
+func (a *arg) UnmarshalYAML(decode func(any) error) error {
+	var value any
+	if err := decode(&value); err != nil {
+		return err
+	}
+	switch v := value.(type) {
+	case uint64:
+		*a = arg(strconv.FormatUint(v, 10))
+	case int64:
+		*a = arg(strconv.FormatInt(v, 10))
+	case string:
+		if *a = arg("text:" + v); strings.HasPrefix(v, "$") || strings.HasPrefix(v, "hex:") || strings.HasPrefix(v, "zeros:") {
+			*a = arg(v)
+		}
+	default:
+		return fmt.Errorf("an argument is a number or a text, and not %T", value)
+	}
+	return nil
+}
+
+// A file is a document with the places of its parts.
+type file struct {
+	name string
+	root *ast.File
+}
+
+// at is the error for a part of the file, such as "$.steps[0].verdict"; that of the
+// part around it if it is not there.
+func (f file) at(where, format string, args ...any) error {
+	e := &Error{File: f.name, Line: 1, Column: 1, Text: fmt.Sprintf(format, args...)}
+	for where != "" {
+		if p, err := yaml.PathString(where); err == nil {
+			if node, err := p.FilterFile(f.root); err == nil && node != nil && node.GetToken() != nil {
+				e.Line, e.Column = node.GetToken().Position.Line, node.GetToken().Position.Column
+				return e
+			}
+		}
+		where = where[:max(strings.LastIndexAny(where, ".["), 0)]
+	}
+	return e
+}
+
+// maxDepth bounds how deep a file is nested, because the parser is recursive.
+const maxDepth = 64
+
+// Parse reads one finding. name is the name of its file. The error is an *Error.
+func Parse(name string, text []byte) (f Finding, err error) {
+	doc, in, err := decode(name, text)
+	if err != nil {
+		return f, err
+	}
+	return in.finding(doc)
+}
+
+// decode reads the YAML: one document, no unknown key, no key twice, and no anchors,
+// which would let a small file be a large value.
+func decode(name string, text []byte) (doc document, in file, err error) {
+	in = file{name: name}
+	wrong := func(text string) error { return &Error{File: name, Line: 1, Column: 1, Text: text} }
+	if n := strings.Count(string(text), "[") + strings.Count(string(text), "{"); n > maxDepth*8 {
+		return doc, in, wrong(fmt.Sprintf("%d brackets, at most %d", n, maxDepth*8))
+	}
+	if in.root, err = parser.ParseBytes(text, 0); err != nil {
+		return doc, in, in.of(err)
+	}
+	if len(in.root.Docs) != 1 || in.root.Docs[0].Body == nil {
+		return doc, in, wrong("a finding is one document of YAML")
+	}
+	if _, ok := in.root.Docs[0].Body.(*ast.MappingNode); !ok {
+		return doc, in, wrong("a finding is a list of keys with values")
+	}
+	var anchor refused
+	ast.Walk(&anchor, in.root.Docs[0].Body)
+	if anchor.node != nil {
+		at := anchor.node.GetToken().Position
+		return doc, in, &Error{File: name, Line: at.Line, Column: at.Column, Text: "anchors, aliases, merges and tags are not allowed"}
+	}
+	if err := yaml.NodeToValue(in.root.Docs[0].Body, &doc, yaml.Strict()); err != nil {
+		return doc, in, in.of(err)
+	}
+	return doc, in, nil
+}
+
+// of is an error of the library with its place.
+func (f file) of(err error) error {
+	e := &Error{File: f.name, Line: 1, Column: 1, Text: err.Error()}
+	var placed yaml.Error
+	if errors.As(err, &placed) {
+		e.Text = placed.GetMessage()
+		if t := placed.GetToken(); t != nil && t.Position != nil {
+			e.Line, e.Column = t.Position.Line, t.Position.Column
+		}
+	}
+	e.Text, _, _ = strings.Cut(e.Text, "\n")
+	return e
+}
+
+// refused finds what a finding must not have.
+type refused struct{ node ast.Node }
+
+// Visit implements ast.Visitor.
+func (r *refused) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
+		if r.node == nil {
+			r.node = n
+		}
+		return nil
+	}
+	return r
+}
+
+// finding checks a document.
+func (f file) finding(d document) (Finding, error) {
+	x := Finding{
+		ID: d.ID, File: f.name, Kind: Kind(d.Kind), Claim: strings.Join(strings.Fields(d.Claim), " "), Source: d.Source, Note: strings.Join(strings.Fields(d.Note), " "),
+		Kernel: d.Kernel, Arches: d.Arch, Setting: d.Setting, Append: d.Append, Machine: scenarios.MachineKind(d.Machine), Patch: d.Patch, OnTop: d.OnTop,
+		OutOfReach: strings.Join(strings.Fields(d.OutOfReach), " "), Expect: Status(d.Expect),
+	}
+	if x.Kernel == "" {
+		x.Kernel = "stock"
+	}
+	if len(x.Arches) == 0 {
+		x.Arches = []string{"x86_64"}
+	}
+	if x.Setting == "" {
+		x.Setting = "none"
+	}
+	if err := f.head(x); err != nil {
+		return x, err
+	}
+	for i, raw := range d.Steps {
+		s, err := f.step(fmt.Sprintf("$.steps[%d]", i), raw)
+		if err != nil {
+			return x, err
+		}
+		x.Steps = append(x.Steps, s)
+	}
+	return x, f.whole(x)
+}
+
+// head checks what is beside the steps.
+func (f file) head(x Finding) error {
+	base := f.name[strings.LastIndex(f.name, "/")+1:]
+	switch {
+	case x.ID == "" || strings.Trim(x.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		return f.at("$.id", "id %q: lower case, digits and dashes", x.ID)
+	case base != x.ID+".yaml":
+		return f.at("$.id", "id %q: the file must be %s.yaml", x.ID, x.ID)
+	case !slices.Contains(Kinds(), x.Kind):
+		return f.at("$.kind", "kind %q: one of %v", x.Kind, Kinds())
+	case x.Claim == "":
+		return f.at("$.claim", "claim is missing")
+	case len(x.Source) == 0:
+		return f.at("$.source", "source is missing")
+	case x.Patch != "" && x.OnTop != "":
+		return f.at("$.on_top", "a finding has one of patch and on_top")
+	case x.Machine != scenarios.Plain && x.Machine != scenarios.Firmware:
+		return f.at("$.machine", "machine %q: %s or none", x.Machine, scenarios.Firmware)
+	case x.Expect != Reproduced && x.Expect != Refuted && x.Expect != NotApplicable:
+		return f.at("$.expect", "expect %q: %s, %s or %s", x.Expect, Reproduced, Refuted, NotApplicable)
+	}
+	for _, a := range x.Arches {
+		if a != "x86_64" && a != "arm64" {
+			return f.at("$.arch", "arch %q: x86_64 or arm64", a)
+		}
+	}
+	if _, err := lockdown.ParseSetting(x.Setting); err != nil {
+		return f.at("$.setting", "%v", err)
+	}
+	return nil
+}
+
+// whole checks what the steps are together.
+func (f file) whole(x Finding) error {
+	if (len(x.Steps) == 0) != (x.OutOfReach != "") {
+		return f.at("$.steps", "a finding has steps or a reason why it is out_of_reach")
+	}
+	if x.OutOfReach != "" {
+		if x.Expect != NotApplicable {
+			return f.at("$.expect", "what is out_of_reach is %s", NotApplicable)
+		}
+		return nil
+	}
+	if !slices.ContainsFunc(x.Steps, Step.Expects) {
+		return f.at("$.steps", "no step has what it shows if the claim is right")
+	}
+	for _, set := range x.settings() {
+		if err := scenarios.CheckSteps(x.acts(set)); err != nil {
+			return f.at("$.steps", "%v", err)
+		}
+	}
+	return nil
+}
+
+// step checks one step.
+func (f file) step(where string, raw rawStep) (s Step, err error) {
+	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Logs: raw.Logs, LogsNot: raw.LogsNot}
+	if s.Setting != "" {
+		if _, err := lockdown.ParseSetting(s.Setting); err != nil {
+			return s, f.at(where+".setting", "%v", err)
+		}
+	}
+	var acts []string
+	for _, act := range []struct{ key, value string }{{"probe", raw.Probe}, {"open", raw.Open}, {"read", raw.Read}, {"write", raw.Write}, {"call", raw.Call}} {
+		if act.value != "" {
+			acts = append(acts, act.key)
+		}
+	}
+	if len(acts) != 1 {
+		return s, f.at(where, "a step is one of probe, open, read, write and call, and not %d of them", len(acts))
+	}
+	if s.Probe != "" {
+		return f.probeStep(where, s, raw)
+	}
+	if len(raw.Verdict) > 0 {
+		return s, f.at(where+".verdict", "only a probe has a verdict")
+	}
+	if s.Act, err = f.act(where, acts[0], raw); err != nil {
+		return s, err
+	}
+	return s, f.expected(where, s)
+}
+
+// probeStep checks a step that is a probe.
+func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
+	if _, ok := scenarios.Find(s.Probe); !ok || strings.HasPrefix(s.Probe, scenarios.StepsID) {
+		return s, f.at(where+".probe", "there is no probe %q: \"ldlab list probes\"", s.Probe)
+	}
+	if len(raw.Verdict) == 0 {
+		return s, f.at(where, "a probe needs the verdict that it gets if the claim is right")
+	}
+	for i, v := range raw.Verdict {
+		if !slices.Contains(matrix.Verdicts(), matrix.Verdict(v)) {
+			return s, f.at(fmt.Sprintf("%s.verdict[%d]", where, i), "there is no verdict %q: \"ldlab list rules\"", v)
+		}
+		s.Verdict = append(s.Verdict, matrix.Verdict(v))
+	}
+	raw.Setting, raw.Probe, raw.Verdict = "", "", nil
+	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
+		return s, f.at(where, "a probe has a verdict and nothing else")
+	}
+	return s, nil
+}
+
+// act is a step's own act.
+func (f file) act(where, key string, raw rawStep) (a scenarios.Step, err error) {
+	a = scenarios.Step{Call: key, As: raw.As, Data: raw.Data, Hex: raw.Hex, At: raw.At, Size: raw.Size, Times: raw.Times}
+	for _, text := range raw.Args {
+		a.Args = append(a.Args, string(text))
+	}
+	switch key {
+	case "open":
+		a.File = raw.Open
+	case "read":
+		a.File = raw.Read
+	case "write":
+		a.File = raw.Write
+	default:
+		a.Call = raw.Call
+		if !slices.Contains(scenarios.StepCalls(), a.Call) {
+			return a, f.at(where+".call", "a step cannot make the call %q; there are: %s", a.Call, strings.Join(scenarios.StepCalls(), " "))
+		}
+	}
+	if a.Flags, err = scenarios.OpenFlags(raw.Flags); err != nil {
+		return a, f.at(where+".flags", "%v", err)
+	}
+	return a, nil
+}
+
+// expected checks what a step shows.
+func (f file) expected(where string, s Step) error {
+	read := s.Is != nil || len(s.Has) > 0 || len(s.Lacks) > 0
+	switch {
+	case read && s.Act.Call != "read":
+		return f.at(where, "only a read has a content: is, has, lacks")
+	case s.Answer != "" && s.Answer != Ok && !scenarios.IsErrno(s.Answer):
+		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
+	case s.Lines != nil && *s.Lines < 0:
+		return f.at(where+".lines", "lines must not be negative")
+	}
+	if s.Names != "" && s.Names != Nobody {
+		if _, ok := lockdown.Info(s.Names); !ok {
+			return f.at(where+".lockdown", "there is no reason %q: \"ldlab list settings\"", s.Names)
+		}
+	}
+	return nil
+}

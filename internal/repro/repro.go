@@ -1,0 +1,108 @@
+// Package repro runs findings: a plan for each kernel that they need, and what its
+// matrix makes of them.
+package repro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// Options are how findings are run.
+type Options struct {
+	engine.Options
+	Arches []string // empty: all that a finding names
+	Cached bool     // build nothing: a claim about a kernel that is not in the cache stays undecided
+
+	// Series are a user's copy of the posted series: the claims about our own one
+	// run against it, on a kernel without any other patch, and no other claims do.
+	Series []string
+
+	// Patches is where the findings' own patches are looked for, beside those of
+	// the lab; empty: nowhere.
+	Patches string
+}
+
+// Posted is the kernel of the claims about the posted series, and Bare the one that
+// gets a user's copy of it.
+const (
+	Posted = "posted"
+	Bare   = "bare"
+)
+
+// errNotCached is why a kernel was not booted.
+var errNotCached = errors.New("the kernel is not in the cache, and --cached builds none")
+
+// Run runs the findings and returns an outcome for each, in their order. A kernel
+// that cannot be built leaves its findings undecided. On engine.ErrInterrupted the
+// results until then are kept in Options.Out, and there are no outcomes.
+func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Outcome, error) {
+	if len(o.Series) > 0 {
+		list = onBare(list)
+	}
+	results := map[string][]findings.Result{}
+	for _, r := range findings.Runs(list, o.Arches) {
+		m, err := one(ctx, r, o)
+		if ctx.Err() != nil || errors.Is(err, engine.ErrInterrupted) {
+			return nil, engine.ErrInterrupted
+		}
+		if errors.Is(err, engine.ErrResultsThere) || errors.Is(err, engine.ErrOtherPlan) || errors.As(err, new(*plan.UsageError)) || errors.As(err, new(*kernels.InputError)) && r.Patch == "" {
+			return nil, err
+		}
+		if err != nil && o.Event != nil {
+			o.Event(engine.Event{Note: fmt.Sprintf("%s: %v", r.Name(), err)})
+		}
+		for _, f := range r.Findings {
+			results[f.ID] = append(results[f.ID], r.Judge(f, m, err))
+		}
+	}
+	var all []findings.Outcome
+	for _, f := range list {
+		all = append(all, findings.Decide(f, results[f.ID]))
+	}
+	return all, nil
+}
+
+// onBare has the claims about the posted series, on a kernel that gets it from the
+// user.
+func onBare(list []findings.Finding) (bare []findings.Finding) {
+	for _, f := range list {
+		if f.Kernel == Posted {
+			f.Kernel = Bare
+			bare = append(bare, f)
+		}
+	}
+	return bare
+}
+
+// one runs one plan.
+func one(ctx context.Context, r findings.Run, o Options) (*matrix.Matrix, error) {
+	sel := r.Selection()
+	sel.Series = slices.Clone(o.Series)
+	o.Out = filepath.Join(o.Out, r.Name())
+	if r.Patch != "" {
+		paths, err := patchFiles(r.Patch, o.Patches, o.Out)
+		if err != nil {
+			return nil, err
+		}
+		sel.Series = append(sel.Series, paths...)
+	}
+	p, err := engine.Resolve(ctx, sel, o.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if o.Cached {
+		if _, missing, err := engine.Cached(ctx, p, o.Options); err != nil || len(missing) > 0 {
+			return nil, errors.Join(err, errNotCached)
+		}
+	}
+	return engine.Run(ctx, p, o.Options)
+}

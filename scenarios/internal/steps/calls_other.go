@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package steps
+
+var own map[string]uintptr
