@@ -24,6 +24,7 @@ type asker struct {
 	thread      bool // not the first thread of the process
 	batch       bool // the policy SCHED_BATCH
 	root        bool // in another root directory; only elsewhere
+	traced      bool // by ptrace; only elsewhere, where one tracer serves all probes
 }
 
 // A persona is a value of personality(2) other than 0.
@@ -51,8 +52,8 @@ var (
 var askers = []asker{
 	{few: true, personality: linux32, realUID: 1001, thread: true},
 	{uid: 1000, personality: noRandomize, noNewPrivs: true, gid: 1000},
-	{elsewhere: true, personality: noRandomize, noNewPrivs: true, batch: true, root: true},
-	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true, realUID: 1001, gid: 1000, thread: true, batch: true, root: true},
+	{elsewhere: true, personality: noRandomize, noNewPrivs: true, batch: true, root: true, traced: true},
+	{elsewhere: true, uid: 1000, few: true, personality: linux32, noNewPrivs: true, realUID: 1001, gid: 1000, thread: true, batch: true, root: true, traced: true},
 }
 
 // needed are the capabilities that acts need beside those that open a file of
@@ -173,6 +174,9 @@ func (a asker) name(r Row, processor int) string {
 	if a.thread {
 		add("in another thread")
 	}
+	if a.traced {
+		add("traced by ptrace")
+	}
 	if processor > 0 {
 		add("on processor %d", processor-1)
 	}
@@ -209,8 +213,19 @@ func (r Row) askedBy(ctx context.Context, env Env, a asker, processor int) (v Va
 	failed := func(err error) Variant {
 		return Report{Outcome: Failed, Call: "become another asker", Why: err.Error()}.Vary(name)
 	}
-	back, err := who.Become()
 	do := func() { v = r.Do(ctx, env).Vary(name) }
+	if a.traced {
+		if err := identity.StartTracer(); err != nil { // while every capability is there
+			return failed(err)
+		}
+		act := do
+		do = func() {
+			if err := identity.Traced(act); err != nil {
+				v = failed(err)
+			}
+		}
+	}
+	back, err := who.Become()
 	switch {
 	case err != nil:
 	case a.thread:

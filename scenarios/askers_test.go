@@ -12,7 +12,7 @@ import (
 func (a asker) differences() (list []string) {
 	for name, differs := range map[string]bool{
 		"uid": a.uid != 0, "capabilities": a.few, "personality": a.personality.value != 0, "no_new_privs": a.noNewPrivs, "namespaces": a.elsewhere,
-		"real uid": a.realUID != a.uid && a.realUID != 0, "group": a.gid != 0, "thread": a.thread, "policy": a.batch, "root": a.root,
+		"real uid": a.realUID != a.uid && a.realUID != 0, "group": a.gid != 0, "thread": a.thread, "policy": a.batch, "root": a.root, "traced": a.traced,
 	} {
 		if differs {
 			list = append(list, name)
@@ -26,7 +26,7 @@ func (a asker) differences() (list []string) {
 // differs in everything. The personality is of either kind in both kinds of
 // namespaces.
 func TestAskers(t *testing.T) {
-	things := []string{"uid", "capabilities", "personality", "no_new_privs", "namespaces", "real uid", "group", "thread", "policy", "root"}
+	things := []string{"uid", "capabilities", "personality", "no_new_privs", "namespaces", "real uid", "group", "thread", "policy", "root", "traced"}
 	for i, one := range things {
 		for _, other := range things[:i] {
 			if !slices.ContainsFunc(askers, func(a asker) bool {
@@ -43,6 +43,9 @@ func TestAskers(t *testing.T) {
 	taken := map[bool]bool{} // no_new_privs, which stays
 	for _, a := range askers {
 		kinds[a.elsewhere][a.personality] = true
+		if (a.traced || a.root) && !a.elsewhere {
+			t.Errorf("%+v is possible only in namespaces of its own", a)
+		}
 		if taken[a.elsewhere] && !a.noNewPrivs {
 			t.Errorf("%+v comes after an asker with no_new_privs in the same process", a)
 		}

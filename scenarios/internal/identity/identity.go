@@ -1,6 +1,6 @@
 // Package identity turns a process into another one that asks the kernel: of
 // another user and group, with other capabilities, another personality, policy and
-// root directory, on another processor, in another thread.
+// root directory, on another processor, in another thread, traced by another process.
 package identity
 
 import (
