@@ -77,3 +77,10 @@ func whyNot(alternatives []string, config func(string) (value string, known bool
 	}
 	return strings.Join(off, ", and ")
 }
+
+// SiteNeeds lists the words of sites.toml without which the calls in a file:function
+// are not compiled; nil if it is not in the table.
+func SiteNeeds(site string) ([]string, error) {
+	table, err := siteNeeds()
+	return table.Needs[site], err
+}

@@ -105,3 +105,15 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 	}
 	return list, nil
 }
+
+// EntryPoints lists the ways from user space into a call site, file:function, that
+// callers.toml has for any kernel.
+func EntryPoints(site string) (names []string, err error) {
+	all, err := knownCallers()
+	for _, k := range all {
+		if k.Site == site && k.Name != lockdown.CallerBoot && !slices.Contains(names, k.Name) {
+			names = append(names, k.Name)
+		}
+	}
+	return names, err
+}

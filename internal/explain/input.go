@@ -1,0 +1,127 @@
+package explain
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// An input is what the user's words name.
+type input struct {
+	errnos  []string
+	paths   []string
+	calls   []string
+	reasons []lockdown.Reason
+	mode    int // of a file; below 0: not given
+	writes  bool
+	flags   bool // flags of open(2) were given
+}
+
+func (in input) empty() bool {
+	return len(in.errnos)+len(in.paths)+len(in.calls)+len(in.reasons) == 0
+}
+
+var (
+	pathWord = regexp.MustCompile(`/[^\s"',;()]+`)
+	modeWord = regexp.MustCompile(`^0[0-7]{3,4}$`)
+	callWord = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+)
+
+// parse finds what the words name. What it does not know it passes over: a user may
+// paste a whole message of a program.
+func parse(text string) input {
+	in := input{mode: -1}
+	for _, p := range pathWord.FindAllString(text, -1) {
+		p = strings.TrimRight(p, ".:")
+		if len(p) > 1 && !slices.Contains(in.paths, p) {
+			in.paths = append(in.paths, p)
+		}
+	}
+	rest := pathWord.ReplaceAllString(text, " ")
+	for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\n\"'(),;:=|.", r) }) {
+		switch {
+		case errnos[word] != "":
+			if !slices.Contains(in.errnos, word) {
+				in.errnos = append(in.errnos, word)
+			}
+		case modeWord.MatchString(word):
+			mode, _ := strconv.ParseUint(word, 8, 32) // matched
+			in.mode = int(mode)
+		case word == "O_WRONLY" || word == "O_RDWR":
+			in.writes, in.flags = true, true
+		case word == "O_RDONLY":
+			in.flags = true
+		case isReason(word):
+			in.reasons = append(in.reasons, lockdown.Reason(word))
+		case callWord.MatchString(word) && len(callWays(word)) > 0 && !slices.Contains(in.calls, word):
+			in.calls = append(in.calls, word)
+		}
+	}
+	for text, e := range shellTexts { // in words, as programs print it
+		if len(in.errnos) == 0 && strings.Contains(strings.ToLower(rest), text) {
+			in.errnos = append(in.errnos, e)
+		}
+	}
+	return in
+}
+
+// isReason reports whether a word is the name of a reason. A few are also words of
+// system calls or tools; then it is the reason.
+func isReason(word string) bool {
+	_, ok := lockdown.Info(lockdown.Reason(word))
+	return ok
+}
+
+// shellTexts are the texts of errno that programs print (strerror(3)).
+var shellTexts = map[string]string{
+	"operation not permitted":        "EPERM",
+	"permission denied":              "EACCES",
+	"key was rejected by service":    "EKEYREJECTED",
+	"required key not available":     "ENOKEY",
+	"input/output error":             "EIO",
+	"exec format error":              "ENOEXEC",
+	"bad message":                    "EBADMSG",
+	"no such device or address":      "ENXIO",
+	"package not installed":          "ENOPKG",
+	"invalid argument":               "EINVAL",
+	"no such file or directory":      "ENOENT",
+	"inappropriate ioctl for device": "ENOTTY",
+	"function not implemented":       "ENOSYS",
+	"operation not supported":        "EOPNOTSUPP",
+	"device or resource busy":        "EBUSY",
+	"read-only file system":          "EROFS",
+	"text file busy":                 "ETXTBSY",
+	"required key has been revoked":  "EKEYREVOKED",
+	"key has expired":                "EKEYEXPIRED",
+	"no such device":                 "ENODEV",
+}
+
+// callWays are the ways through a system call: the rows whose act begins with it.
+// Calls on a file are explained by the file.
+func callWays(call string) (ways []way) {
+	if slices.Contains([]string{"open", "read", "write", "pread", "pwrite", "ioctl", "mmap", "getdents", "stat", "lstat", "boot"}, call) || !callWord.MatchString(call) {
+		return nil
+	}
+	for _, row := range scenarios.Rows() {
+		name, _, ok := strings.Cut(strings.TrimPrefix(row.Call, "32-bit "), "(")
+		if !ok || name != call || row.Expect != scenarios.Checked {
+			continue
+		}
+		if w := (way{reason: row.Reason, is: call, note: callNotes[call]}); !slices.Contains(ways, w) {
+			ways = append(ways, w)
+		}
+	}
+	return ways
+}
+
+// about reports whether a row's act is a way's.
+func (w way) about(row scenarios.Row) bool {
+	if strings.HasPrefix(w.is, "/") || strings.HasPrefix(w.is, "...") {
+		return strings.Contains(row.Call, w.is)
+	}
+	return strings.HasPrefix(strings.TrimPrefix(row.Call, "32-bit "), w.is+"(")
+}
