@@ -42,7 +42,14 @@ func unexpectedIn(b, n matrix.Table) (list []matrix.Change) {
 			continue
 		}
 		for _, row := range n.Rows {
-			if v := row.Cells[i]; !v.Verdict.Expected() {
+			v := row.Cells[i]
+			if v.Verdict.Expected() {
+				continue
+			}
+			j := slices.IndexFunc(list, func(x matrix.Change) bool { return x.Probe == row.Probe && x.Now == v.Verdict })
+			if j >= 0 {
+				list[j].Settings = append(list[j].Settings, c.Setting.String())
+			} else {
 				list = append(list, matrix.Change{Kind: matrix.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
 			}
 		}

@@ -41,7 +41,9 @@ func (r *Review) Remarks() (list []Remark) {
 				list = append(list, m)
 				i = len(list) - 1
 			}
-			list[i].Arches = append(list[i].Arches, a.Arch)
+			if !slices.Contains(list[i].Arches, a.Arch) {
+				list[i].Arches = append(list[i].Arches, a.Arch)
+			}
 		}
 	}
 	slices.SortStableFunc(list, func(x, y Remark) int {
@@ -103,7 +105,7 @@ func (r *Review) ofArch(a Arch) (list []Remark) {
 		if c.Before == matrix.NotPlanned {
 			text = fmt.Sprintf("%s: %s, in a setting that the base does not have", c.Probe, c.Now)
 		}
-		detail := []string{"in " + strings.Join(c.Settings, ", ")}
+		detail := []string{"in " + few(c.Settings)}
 		if c.Why != "" {
 			detail = append(detail, c.Why)
 		}
@@ -129,7 +131,7 @@ func (r *Review) ofArch(a Arch) (list []Remark) {
 	}
 	for _, u := range a.Unasked {
 		add("unasked "+u.Probe+" "+u.Label, u.Now == 0, r.hunkOfProbe(u.Probe),
-			fmt.Sprintf("%s: the kernel checks %q %d times, before %d times", u.Probe, u.Label, u.Now, u.Before), "in "+strings.Join(u.Settings, ", "))
+			fmt.Sprintf("%s: the kernel checks %q %d times, before %d times", u.Probe, u.Label, u.Now, u.Before), "in "+few(u.Settings))
 	}
 	for _, c := range a.Callers {
 		what := "is no way to the check of %s any more"
@@ -139,6 +141,15 @@ func (r *Review) ofArch(a Arch) (list []Remark) {
 		add("caller "+c.Site+" "+c.Name, !c.Came, r.hunkOfCall(c.Site), c.Name+" "+fmt.Sprintf(what, c.Site))
 	}
 	return append(list, r.answers(a)...)
+}
+
+// few names a few settings and counts the rest.
+func few(settings []string) string {
+	const most = 6
+	if n := len(settings) - most; n > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(settings[:most], ", "), n)
+	}
+	return strings.Join(settings, ", ")
 }
 
 // answers is one remark for each file of lockdown's that answers otherwise.
@@ -153,7 +164,7 @@ func (r *Review) answers(a Arch) (list []Remark) {
 			i = len(list) - 1
 			byProbe[c.Probe] = i
 		}
-		list[i].Detail = append(list[i].Detail, fmt.Sprintf("%s: %s, before %s (%s)", c.Op, c.Now, c.Before, strings.Join(c.Settings, ", ")))
+		list[i].Detail = append(list[i].Detail, fmt.Sprintf("%s: %s, before %s (%s)", c.Op, c.Now, c.Before, few(c.Settings)))
 	}
 	return list
 }
