@@ -26,13 +26,7 @@ func reviewText(b *strings.Builder, r *changes.Review) error {
 				fmt.Fprintf(b, "\n%s\n", []string{"what got worse", "what else changed"}[i])
 				first = false
 			}
-			fmt.Fprintf(b, "  %s%s\n", clean(m.Text), archesOf(m))
-			if m.Patch >= 0 {
-				fmt.Fprintf(b, "      %s\n", clean(r.Patches[m.Patch].Name))
-			}
-			for _, d := range m.Detail {
-				fmt.Fprintf(b, "      %s\n", clean(d))
-			}
+			remarkText(b, r, m)
 		}
 	}
 	fmt.Fprintln(b)
@@ -47,6 +41,17 @@ func reviewText(b *strings.Builder, r *changes.Review) error {
 	}
 	fmt.Fprintf(b, "\n%s\n", conclusion(r))
 	return nil
+}
+
+// remarkText writes one remark, its patch, and what shows it.
+func remarkText(b *strings.Builder, r *changes.Review, m changes.Remark) {
+	fmt.Fprintf(b, "  %s%s\n", clean(m.Text), archesOf(m))
+	if m.Patch >= 0 {
+		fmt.Fprintf(b, "      %s\n", clean(r.Patches[m.Patch].Name))
+	}
+	for _, d := range m.Detail {
+		fmt.Fprintf(b, "      %s\n", clean(d))
+	}
 }
 
 // baseOf names the base of a review.

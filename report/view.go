@@ -21,6 +21,7 @@ type Measurement struct {
 	Mutation []matrix.Mutation
 	Diff     []matrix.Diff
 	Review   *changes.Review
+	Versions *changes.Versions
 	Findings []findings.Outcome
 }
 
@@ -33,6 +34,7 @@ const (
 	OfMutation Subject = "mutation"
 	OfDiff     Subject = "diff"
 	OfReview   Subject = "review"
+	OfVersions Subject = "versions"
 	OfFindings Subject = "findings"
 )
 
@@ -61,6 +63,7 @@ var views = []View{
 	{"review", OfReview, false, "", "review.txt", ofReview(reviewText)},
 	{"review-markdown", OfReview, false, "", "review.md", ofReview(reviewMarkdown)},
 	{"review-reply", OfReview, false, "", "review-reply.txt", ofReview(reviewReply)},
+	{"versions", OfVersions, false, "", "versions.txt", whole(versions)},
 	{"findings", OfFindings, false, "", "findings.txt", whole(findingsText)},
 	{"findings-markdown", OfFindings, false, "", "findings.md", whole(findingsMarkdown)},
 	{"findings-json", OfFindings, false, "", "findings.json", findingsJSON},

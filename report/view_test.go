@@ -85,7 +85,7 @@ func measurement(t testing.TB) Measurement {
 		Report: scenarios.Report{Outcome: scenarios.Denied, Errno: "EPERM", Call: why}}
 	return Measurement{
 		Matrix:   &matrix.Matrix{Header: matrix.Header{Format: matrix.Format, Lab: "v0", Started: "2026-01-02T03:04:05Z"}, Tables: []matrix.Table{table}},
-		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(), Review: handMadeReview(), Findings: handMadeFindings(),
+		Coverage: handMadeCoverage(), Mutation: handMadeMutation(), Diff: handMadeDiff(), Review: handMadeReview(), Versions: handMadeVersions(), Findings: handMadeFindings(),
 	}
 }
 
@@ -149,6 +149,16 @@ func handMadeReview() *changes.Review {
 		Machines: map[string]string{"x86_64": "QEMU emulator version 7.2.22, TCG"},
 		Mails:    []string{"linux-kernel@vger.kernel.org"},
 	}
+}
+
+func handMadeVersions() *changes.Versions {
+	now := handMadeReview()
+	now.Series = "v3.mbox"
+	now.Arches[0].Diff.Changes = now.Arches[0].Diff.Changes[1:]
+	now.Arches[0].Splats = append(now.Arches[0].Splats, "none: WARNING: at g")
+	v := changes.CompareVersions(handMadeReview(), now)
+	v.RangeDiff = "1:  0123456 = 1:  0123456 x86/msr: ask later\n"
+	return v
 }
 
 func handMadeDiff() []matrix.Diff {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,7 @@ func newReview() *cobra.Command {
 		face   string
 	)
 	c := &cobra.Command{
-		Use:   "review SERIES",
+		Use:   "review [OLD] SERIES",
 		Short: "Review a patch series: what it changes in what lockdown enforces",
 		Long: `Review finds the source that a series of patches is for, builds it without and with
 the series, boots both under each lockdown setting, and prints the difference:
@@ -39,17 +40,22 @@ answers of lockdown's files, new warnings of the compiler and of the kernel, and
 patches after which the source does not build. SERIES is what --series takes: a
 mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for standard
 input; or a kernel of the table, whose series are then reviewed. Nothing is sent to
-anybody. It exits with 1 if something got worse.`,
+anybody. With OLD, both are reviewed, and what the new version repaired is told
+beside git range-diff. It exits with 1 if something got worse.`,
 		Example: `  ldlab review t.mbox.gz
   ldlab review git:../linux@v6.12..topic --arch x86_64 --each
-  ldlab review posted --format reply`,
-		Args: oneArg,
+  ldlab review posted --format reply
+  ldlab review v1.mbox v2.mbox`,
+		Args: func(c *cobra.Command, args []string) error { return usage(cobra.RangeArgs(1, 2)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
 			view, ok := reviewFormats[format]
 			if !ok {
 				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json"})
 			}
-			o.Series, o.Interface = args[0], lockdown.Interface(face)
+			o.Series, o.Interface = args[len(args)-1], lockdown.Interface(face)
+			if len(args) == 2 {
+				return reviewVersions(c, args[0], o, &ro, format)
+			}
 			return reviewSeries(c, o, &ro, view)
 		},
 	}
@@ -104,6 +110,32 @@ func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view strin
 		return exitError(exitDiffers)
 	}
 	return nil
+}
+
+// reviewVersions reviews two versions of a series and shows what changed.
+func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptions, format string) error {
+	if format != "text" && format != "json" {
+		return &plan.UsageError{Text: "two versions are compared as text or as json"}
+	}
+	done, err := ro.start(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.Engine = ro.Options
+	v, err := review.Versions(c.Context(), old, o)
+	done()
+	if err != nil {
+		return ro.interrupted("review", err)
+	}
+	v.Old.Command, v.New.Command = thisCommand(), thisCommand()
+	err = ro.write(c, format == "json", v, func(w io.Writer) error {
+		return report.Write(w, "versions", report.Measurement{Versions: v})
+	})
+	if err == nil && v.Grave() {
+		err = exitError(exitDiffers)
+	}
+	return err
 }
 
 // showReview prints a review in a view; empty: as JSON.

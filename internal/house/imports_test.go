@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"internal/explain":          {"kernels", "lockdown", "matrix", "scenarios"},
 	"internal/repro":            {"findings", "internal/engine", "internal/plan", "kernels", "matrix"},
 	"internal/engine":           {"*"},
-	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/plan", "kernels", "lockdown", "matrix", "matrix/changes"},
+	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/plan", "internal/proc", "kernels", "lockdown", "matrix"},
 	"cmd/ldlab":                 {"*"},
 }
 

@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -26,7 +27,7 @@ func (r *reviewer) measure(ctx context.Context) error {
 			return nil
 		}
 	}
-	before, err := r.run(ctx, baseName, r.kernel(false), nil, r.selection())
+	before, err := r.runBase(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,21 @@ func (r *reviewer) run(ctx context.Context, dir string, k kernels.Kernel, series
 		return nil, err
 	}
 	return engine.Run(ctx, p, r.out(dir))
+}
+
+// runBase runs the base, or takes the results that another version's review left of it.
+func (r *reviewer) runBase(ctx context.Context) (*matrix.Matrix, error) {
+	own := r.Engine
+	defer func() { r.Engine = own }()
+	if r.baseOut != "" {
+		r.Engine.Out, r.Engine.Resume = r.baseOut, true
+		m, err := r.run(ctx, baseName, r.kernel(false), nil, r.selection())
+		if !errors.Is(err, engine.ErrOtherPlan) {
+			return m, err
+		}
+		r.Engine = own // that version is for another base
+	}
+	return r.run(ctx, baseName, r.kernel(false), nil, r.selection())
 }
 
 // compareBuilds compares what is known of both kernels without a boot.

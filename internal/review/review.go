@@ -39,6 +39,8 @@ type Options struct {
 	Each      bool               // find the patch that changed each cell
 
 	Engine engine.Options // of the runs; results go to directories below Out
+
+	baseOut string // directory above the base's results; empty: Engine.Out
 }
 
 // Names of the kernels of a review, and of the directories of their results.
@@ -71,6 +73,14 @@ type input struct {
 // *kernels.InputError. What is wrong with the series itself is no error, but in the
 // review: a patch that does not apply or build, a kernel that does not boot.
 func Review(ctx context.Context, o Options) (*changes.Review, error) {
+	r, err := review(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &r.result, nil
+}
+
+func review(ctx context.Context, o Options) (*reviewer, error) {
 	tables, err := kernels.Load()
 	if err != nil {
 		return nil, err
@@ -105,7 +115,7 @@ func Review(ctx context.Context, o Options) (*changes.Review, error) {
 	if err := r.measure(ctx); err != nil {
 		return nil, err
 	}
-	return &r.result, nil
+	return r, nil
 }
 
 func (r *reviewer) event(e engine.Event) {

@@ -1,0 +1,119 @@
+package review
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/kernels/patchset"
+)
+
+func newReviewer(t *testing.T, o Options, hint patchset.Hint) (*reviewer, *[]string) {
+	t.Helper()
+	tables, err := kernels.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes []string
+	o.Engine.Event = func(e engine.Event) { notes = append(notes, e.Note) }
+	return &reviewer{Options: o, tables: tables, input: input{series: []kernels.Series{{Hint: hint}}}}, &notes
+}
+
+// Each way to name a base comes before the ones that are less certain.
+func TestCandidates(t *testing.T) {
+	commit := strings.Repeat("0123456789", 4)
+	for _, c := range []struct {
+		name  string
+		o     Options
+		hint  patchset.Hint
+		first string // the first candidate, and why
+		note  string
+	}{
+		{"nothing is known", Options{}, patchset.Hint{}, "6.12: a base of the table", ""},
+		{"--base", Options{Base: "7.2"}, patchset.Hint{Versions: []string{"6.1"}}, "7.2: --base", ""},
+		{"--source", Options{Source: "git:/x@v1"}, patchset.Hint{Commit: commit}, "git:/x@v1: --source", ""},
+		{"the subject", Options{}, patchset.Hint{Versions: []string{"9.9", "6.1"}}, "6.1: the subject names 6.1", ""},
+		{"base-commit and no tree", Options{}, patchset.Hint{Commit: commit}, "6.12: a base of the table", "base-commit 012345678901"},
+		{"base-commit", Options{Tree: "/x"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": base-commit", ""},
+		{"commits", Options{Series: "git:/x@a..b"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": the parent of the first commit", ""},
+	} {
+		r, notes := newReviewer(t, c.o, c.hint)
+		list, err := r.candidates()
+		if err != nil || len(list) == 0 {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := list[0].name() + ": " + list[0].why; got != c.first {
+			t.Errorf("%s: %s, want %s", c.name, got, c.first)
+		}
+		if c.note != "" && !strings.Contains(strings.Join(*notes, "\n"), c.note) {
+			t.Errorf("%s: notes %q, want %s", c.name, *notes, c.note)
+		}
+		seen := map[string]bool{}
+		for _, x := range list {
+			if seen[x.name()] {
+				t.Errorf("%s: %s is tried twice", c.name, x.name())
+			}
+			seen[x.name()] = true
+		}
+		if len(list) < len(r.tables.Bases()) {
+			t.Errorf("%s: %d candidates, and the table has %d bases", c.name, len(list), len(r.tables.Bases()))
+		}
+	}
+	r, _ := newReviewer(t, Options{Source: "nonsense"}, patchset.Hint{})
+	var bad *kernels.InputError
+	if _, err := r.candidates(); !errors.As(err, &bad) {
+		t.Errorf("a source that is none: %v", err)
+	}
+}
+
+// The lab's own base comes first, then upstream's, the newest first.
+func TestByDistance(t *testing.T) {
+	r, _ := newReviewer(t, Options{}, patchset.Hint{})
+	list := r.byDistance("6.12")
+	at := func(name string) int { return slices.Index(list, name) }
+	if at("6.12") != 0 || !(at("7.2") < at("6.1") && at("6.1") < at("debian-7.3") && at("debian-7.3") < at("debian-6.12")) {
+		t.Errorf("%q", list)
+	}
+}
+
+func TestOfKernel(t *testing.T) {
+	series := func(files ...string) (list []kernels.Series) {
+		var b strings.Builder
+		for _, f := range files {
+			b.WriteString("--- a/" + f + "\n+++ b/" + f + "\n@@ -1 +1 @@\n-a\n+b\n")
+		}
+		s, err := patchset.Read("x", strings.NewReader(b.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []kernels.Series{s}
+	}
+	for _, c := range []struct {
+		files []string
+		want  string // the error
+	}{
+		{[]string{"security/lockdown/lockdown.c"}, ""},
+		{[]string{"MAINTAINERS"}, ""},
+		{[]string{"man7/x.7", "kernel/x.c"}, ""},
+		{[]string{"man7/kernel_lockdown.7"}, "such as man7/kernel_lockdown.7"},
+		{[]string{"kernel"}, "such as kernel"},
+		{[]string{"README.md"}, "such as README.md"},
+	} {
+		err := ofKernel(series(c.files...))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.files, err, c.want)
+		}
+	}
+}
+
+func TestDifference(t *testing.T) {
+	got := difference(&kernels.MismatchError{File: "f", Hunk: 2, At: 7, Want: []string{"a", "b", "c"}, Have: []string{"a", "x"}})
+	want := []string{"f, hunk 2: the lines that are most like it begin at line 7; - is what the patch expects, + what is there", "  a", "- b", "+ x", "- c", "+ "}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
