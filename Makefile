@@ -18,7 +18,7 @@ WIDE := --setting none --setting integrity@boot --setting confidentiality@runtim
 # The kernels of docs/variants.md.
 VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confidentiality nolockdown)
 
-.PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions variants short check bench clean
+.PHONY: help deps testdeps build run test test-kvm nightly docs bases distributions variants claims short check bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -44,7 +44,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
 
-nightly: test docs bases distributions variants test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
+nightly: test docs claims bases distributions variants test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit >out/kunit
 	$(BIN) build --kernel wide --arch x86_64 >out/wide
 	$(BIN) run --all-probes >out/every-probe.txt
@@ -68,6 +68,10 @@ docs: build ## measure docs/matrix.txt, docs/coverage.txt and docs/mutation.md a
 	$(BIN) run >out/matrix.txt && cp out/matrix.txt docs/
 	$(BIN) coverage >out/coverage.txt && cp out/coverage.txt docs/
 	$(BIN) mutate >out/mutation.md && cp out/mutation.md docs/
+
+claims: build ## run every finding, and write docs/claims.md; fails if one is not as recorded
+	rm -rf out/claims
+	$(BIN) repro --format markdown --out out/claims >out/claims.md; s=$$?; cp out/claims.md docs/; exit $$s
 
 bases: build ## measure docs/bases.md: the lab's kernels on each base
 	rm -rf out/bases

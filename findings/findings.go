@@ -108,6 +108,16 @@ func (f Finding) setting(s Step) string {
 	return f.Setting
 }
 
+// Settings lists those of all steps, each once.
+func (f Finding) Settings() (list []string) {
+	for _, s := range f.Steps {
+		if set := f.setting(s); !slices.Contains(list, set) {
+			list = append(list, set)
+		}
+	}
+	return list
+}
+
 // settings lists those of the steps that have an act of their own, each once.
 func (f Finding) settings() (list []string) {
 	for _, s := range f.Steps {

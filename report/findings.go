@@ -80,7 +80,7 @@ func countFindings(list []findings.Outcome, k findings.Kind) (n map[findings.Sta
 
 // findingsMarkdown writes a table of counts, and one for each kind.
 func findingsMarkdown(b *strings.Builder, m Measurement) error {
-	fmt.Fprint(b, findingsTable(m.Findings))
+	fmt.Fprintf(b, "# Claims about lockdown\n\nMade by `ldlab repro --format markdown`. [repro.md](repro.md) explains findings.\n\n%s", findingsTable(m.Findings))
 	for _, k := range findings.Kinds() {
 		if _, total := countFindings(m.Findings, k); total == 0 {
 			continue

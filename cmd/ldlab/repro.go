@@ -13,7 +13,6 @@ import (
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/repro"
-	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -40,7 +39,7 @@ below --out.
 
 The exit status is 1 if a status is not the one that the finding's file has. With
 --new it only writes a template; with --dir the findings are those of a directory,
-and need no Go. docs/claims.md explains the files.`,
+and need no Go. docs/repro.md explains the files.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.isNew != "" {
 				return writeTemplate(c.OutOrStdout(), o.dir, o.isNew, args)
@@ -132,16 +131,7 @@ func (o *reproOptions) choose(args []string) ([]findings.Finding, error) {
 	if len(list) == 0 {
 		return nil, &plan.UsageError{Text: "no finding is of that kind, and about that"}
 	}
-	t, err := kernels.Load()
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range list {
-		if _, ok := t.Kernel(f.Kernel); !ok {
-			return nil, &plan.UsageError{Text: fmt.Sprintf("%s: there is no kernel %q: \"ldlab list kernels\"", f.File, f.Kernel)}
-		}
-	}
-	return list, nil
+	return list, repro.Check(list)
 }
 
 // loadFindings loads the lab's findings, or a user's own.

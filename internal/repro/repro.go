@@ -13,6 +13,7 @@ import (
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 )
 
@@ -72,15 +73,47 @@ func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Ou
 }
 
 // onBare has the claims about the posted series, on a kernel that gets it from the
-// user.
+// user. Single reasons can be locked only where the lab's own file is.
 func onBare(list []findings.Finding) (bare []findings.Finding) {
 	for _, f := range list {
-		if f.Kernel == Posted {
-			f.Kernel = Bare
-			bare = append(bare, f)
+		if f.Kernel != Posted {
+			continue
 		}
+		f.Kernel = Bare
+		for _, set := range f.Settings() {
+			if s, err := lockdown.ParseSetting(set); err == nil && s.CheckInterface(lockdown.Upstream) != nil {
+				f.OutOfReach = fmt.Sprintf("setting %s: the posted series has no way for user space to lock single reasons", set)
+				f.Expect = findings.NotApplicable
+			}
+		}
+		bare = append(bare, f)
 	}
 	return bare
+}
+
+// Check reports a finding that cannot be planned: it has no such kernel, or a setting
+// that the kernel cannot have. The error is a *plan.UsageError.
+func Check(list []findings.Finding) error {
+	t, err := kernels.Load()
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		k, ok := t.Kernel(f.Kernel)
+		if !ok {
+			return &plan.UsageError{Text: fmt.Sprintf("%s: there is no kernel %q: \"ldlab list kernels\"", f.File, f.Kernel)}
+		}
+		for _, set := range f.Settings() {
+			s, err := lockdown.ParseSetting(set)
+			if err == nil {
+				err = s.CheckInterface(k.Interface)
+			}
+			if err != nil {
+				return &plan.UsageError{Text: fmt.Sprintf("%s: kernel %s: %v", f.File, k.Name, err)}
+			}
+		}
+	}
+	return nil
 }
 
 // one runs one plan.

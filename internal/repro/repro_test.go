@@ -1,0 +1,71 @@
+package repro
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+func finding(id, kernel, setting string) findings.Finding {
+	return findings.Finding{ID: id, File: id + ".yaml", Kernel: kernel, Arches: []string{"x86_64"}, Setting: setting, Expect: findings.Reproduced,
+		Steps: []findings.Step{{Probe: "msr/read", Verdict: []matrix.Verdict{matrix.Open}}}}
+}
+
+// TestOnBare: the claims about the posted series run on a kernel without the lab's
+// patches, and those that need the lab's file are out of reach there.
+func TestOnBare(t *testing.T) {
+	list := onBare([]findings.Finding{finding("a", Posted, "integrity@boot"), finding("b", "stock", "none"), finding("c", Posted, "kcore@runtime")})
+	if len(list) != 2 || list[0].Kernel != Bare || list[0].OutOfReach != "" || !strings.Contains(list[1].OutOfReach, "kcore@runtime") || list[1].Expect != findings.NotApplicable {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, tc := range []struct {
+		f    findings.Finding
+		want string
+	}{
+		{finding("a", "stock", "integrity@boot"), ""},
+		{finding("a", "posted", "kcore@runtime"), ""},
+		{finding("a", "stok", "none"), `a.yaml: there is no kernel "stok"`},
+		{finding("a", "stock", "kcore@runtime"), "a.yaml: kernel stock: setting kcore@runtime"},
+		{finding("a", "posted", "kcore@boot"), "cannot lock single reasons at boot"},
+	} {
+		err := Check([]findings.Finding{tc.f})
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s %s: %v, want %q", tc.f.Kernel, tc.f.Setting, err, tc.want)
+		}
+	}
+}
+
+// TestPatchFiles: the lab's patches are written beside the results, a user's own are
+// found in the directory of the findings, and nothing outside of it is.
+func TestPatchFiles(t *testing.T) {
+	own, out := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	if err := os.WriteFile(filepath.Join(own, "mine.patch"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ name, want string }{
+		{"mine.patch", filepath.Join(own, "mine.patch")},
+		{"history/kdb", "patches/history-kdb/0001-kdb.patch"},
+		{"mutants/lock-lost.patch", "patches/mutants-lock-lost.patch/lock-lost.patch"},
+	} {
+		got, err := patchFiles(tc.name, own, out)
+		if err != nil || len(got) != 1 || !strings.HasSuffix(got[0], tc.want) {
+			t.Errorf("%s: %q, %v", tc.name, got, err)
+			continue
+		}
+		if text, err := os.ReadFile(got[0]); err != nil || len(text) == 0 {
+			t.Errorf("%s: %v", got[0], err)
+		}
+	}
+	for _, name := range []string{"history/none", "../mine.patch", "/etc/passwd", "mutants/none.patch", "mutants/../mutants.go", "history/../posted"} {
+		if got, err := patchFiles(name, own, out); err == nil {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
