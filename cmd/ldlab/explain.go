@@ -92,6 +92,7 @@ func (e explained) write(w io.Writer) error {
 		}
 		list("probes", []string{strings.Join(r.Probes, ", ")})
 		list("stays open", r.Open)
+		list("claims", r.Claims)
 	}
 	if len(e.Measured) > 0 {
 		fmt.Fprintln(&b)

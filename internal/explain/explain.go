@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -29,6 +30,7 @@ type Reason struct {
 	Sites    []Site         `json:",omitempty"` // that check it, on the way that the words name if they name one
 	Probes   []string       `json:",omitempty"` // of the same; those whose act is denied
 	Open     []string       `json:",omitempty"` // what stays allowed: probes that must, and known gaps
+	Claims   []string       `json:",omitempty"` // findings about these probes, or in which the kernel names the reason
 }
 
 // A Site is a call of security_locked_down().
@@ -146,6 +148,9 @@ func (a *Answer) fill(ways []way) error {
 		}
 		r.Settings = append(r.Settings, string(r.Reason)+" alone (kernel bitmap)")
 		rows, narrow := rowsOf(r.Reason, ways)
+		if err := r.claims(rows); err != nil {
+			return err
+		}
 		for _, row := range rows {
 			switch row.Expect {
 			case scenarios.Checked:
@@ -169,6 +174,19 @@ func (a *Answer) fill(ways []way) error {
 		}
 	}
 	return nil
+}
+
+// claims adds the findings that are about the rows, or that name the reason.
+func (r *Reason) claims(rows []scenarios.Row) error {
+	list, err := findings.Library()
+	for _, f := range list {
+		if slices.ContainsFunc(f.Steps, func(s findings.Step) bool {
+			return s.Names == r.Reason || slices.ContainsFunc(rows, func(row scenarios.Row) bool { return row.ID == s.Probe })
+		}) {
+			r.Claims = append(r.Claims, fmt.Sprintf("%s, %s: %s", f.ID, f.Expect, f.Claim))
+		}
+	}
+	return err
 }
 
 // site adds a call site, once.

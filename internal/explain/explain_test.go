@@ -137,6 +137,9 @@ func TestNarrow(t *testing.T) {
 	if strings.Join(r.Probes, " ") != "compat/iopl ioport/iopl" || !strings.Contains(strings.Join(r.Open, "\n"), "kept/ioperm, a known gap") {
 		t.Errorf("%+v", r)
 	}
+	if !slices.ContainsFunc(r.Claims, func(c string) bool { return strings.HasPrefix(c, "flashrom-iopl, reproduced: ") }) {
+		t.Errorf("claims: %q", r.Claims)
+	}
 	if s := r.Sites[0]; len(s.Entry) == 0 || len(s.Needs) == 0 {
 		t.Errorf("the site has no entry point or no configuration: %+v", s)
 	}
