@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed library
@@ -23,12 +24,18 @@ const (
 
 // Library loads the findings of the lab.
 func Library() ([]Finding, error) {
+	list, err := loaded()
+	return slices.Clone(list), err
+}
+
+// loaded is the library, which is read once.
+var loaded = sync.OnceValues(func() ([]Finding, error) {
 	sub, err := fs.Sub(library, "library")
 	if err != nil {
 		return nil, err
 	}
 	return Load(sub)
-}
+})
 
 // LoadDir loads a user's own findings.
 func LoadDir(dir string) ([]Finding, error) {
