@@ -109,7 +109,7 @@ func judgeProbe(s Step, set string, r Run, m *matrix.Matrix) Observed {
 	o := Observed{Setting: set, Text: s.Probe + " did not run", status: Undecided, decides: true}
 	t := r.table(m)
 	row := slices.IndexFunc(t.Rows, func(row matrix.TableRow) bool { return row.Probe == s.Probe })
-	col := slices.IndexFunc(t.Columns, func(c matrix.Column) bool { return c.Job == "" && c.Setting.String() == canonical(set) })
+	col := slices.IndexFunc(t.Columns, func(c matrix.Column) bool { return c.Setting.String() == canonical(set) })
 	if row < 0 || col < 0 {
 		return o
 	}
@@ -149,20 +149,20 @@ func canonical(set string) string {
 func judgeAct(s Step, set string, r Run, job string, n int, m *matrix.Matrix) Observed {
 	o := Observed{Setting: set, Text: s.Act.Act() + " was not done", status: Undecided, decides: s.Expects()}
 	t := r.table(m)
-	col := slices.IndexFunc(t.Columns, func(c matrix.Column) bool { return c.Job == job })
+	col := slices.IndexFunc(t.Jobs, func(c matrix.Column) bool { return c.Job == job })
 	switch {
 	case col < 0:
 		return o
-	case !t.Columns[col].End.Well():
-		o.Text += ": " + t.Columns[col].End.String()
+	case !t.Jobs[col].End.Well():
+		o.Text += ": " + t.Jobs[col].End.String()
 		return o
-	case t.Columns[col].Observed == nil || n >= len(t.Columns[col].Observed.Steps):
-		if got := t.Columns[col].Observed; got != nil && got.Why != "" {
+	case t.Jobs[col].Observed == nil || n >= len(t.Jobs[col].Observed.Steps):
+		if got := t.Jobs[col].Observed; got != nil && got.Why != "" {
 			o.Text += ": " + got.Why
 		}
 		return o
 	}
-	got := t.Columns[col].Observed.Steps[n]
+	got := t.Jobs[col].Observed.Steps[n]
 	if o.Text = got.String(); word(got) != "" {
 		o.Text += "; " + word(got)
 	}

@@ -15,11 +15,10 @@ import (
 // finding's acts, with their answers.
 func ran(v matrix.Verdict, acts ...scenarios.Step) *matrix.Matrix {
 	set, _ := lockdown.ParseSetting("integrity@boot")
-	t := matrix.Table{Kernel: "stock", Arch: "x86_64", Columns: []matrix.Column{
-		{}, {Setting: set}, {Setting: set, Job: "x/integrity@boot", Observed: &scenarios.Observation{Report: scenarios.Report{Steps: acts}}},
-	}}
+	t := matrix.Table{Kernel: "stock", Arch: "x86_64", Columns: []matrix.Column{{}, {Setting: set}},
+		Jobs: []matrix.Column{{Setting: set, Job: "x/integrity@boot", Observed: &scenarios.Observation{Report: scenarios.Report{Steps: acts}}}}}
 	cell := matrix.Cell{Judgment: matrix.Judgment{Verdict: v, Why: "because"}}
-	t.Rows = []matrix.TableRow{{Probe: "msr/read", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Open}}, cell, {}}}}
+	t.Rows = []matrix.TableRow{{Probe: "msr/read", Cells: []matrix.Cell{{Judgment: matrix.Judgment{Verdict: matrix.Open}}, cell}}}
 	return &matrix.Matrix{Tables: []matrix.Table{t}}
 }
 
@@ -116,7 +115,7 @@ func TestJudgeWithoutResult(t *testing.T) {
 		t.Errorf("one act of two: %+v", got)
 	}
 	m := ran(matrix.Open)
-	m.Tables[0].Columns[2].End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "oops"}
+	m.Tables[0].Jobs[0].End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "oops"}
 	if got := run.Judge(f, m, nil); got.Status != Undecided || !strings.Contains(got.Why, "panic: oops") {
 		t.Errorf("lost: %+v", got)
 	}

@@ -26,6 +26,7 @@ type Table struct {
 	Has       lockdown.KernelReasons `json:"-"` // the kernel's reasons, which the header has, too; nil: not known
 	Columns   []Column
 	Rows      []TableRow
+	Jobs      []Column `json:",omitempty"` // guests that did the steps of findings; they have no cells
 }
 
 // A Column is one guest.
@@ -96,6 +97,10 @@ func Build(h Header, results []Result) (*Matrix, error) {
 			plain := r.Plain()
 			col.Host, col.End, col.Command, col.Tries = r.Host, r.End, r.Command(), r.Tries
 			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
+		}
+		if len(g.Steps) > 0 {
+			t.Jobs = append(t.Jobs, col)
+			continue
 		}
 		t.Columns = append(t.Columns, col)
 		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Append: g.Append, Shuffle: g.Shuffle}.ID()]
