@@ -7,14 +7,14 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // writeTable prints the rows, and below them why some have no ratio.
 func writeTable(w io.Writer, r *Results) error {
 	fmt.Fprintf(w, "%s, medians of up to %d samples; %s, %d processors\n", r.Date, r.Rounds, r.Machine.CPU, r.Machine.Cores)
 	if len(r.Machine.Guests) > 0 {
-		fmt.Fprintln(w, report.Machines(r.Machine.Guests))
+		fmt.Fprintln(w, words.Machines(r.Machine.Guests))
 	}
 	fmt.Fprintln(w)
 	var notes []string

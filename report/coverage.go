@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // coverages writes for a terminal which call sites were exercised.
@@ -22,13 +23,13 @@ func coverages(b *strings.Builder, m Measurement) error {
 func coverage(b *strings.Builder, c matrix.Coverage) {
 	present, refused, open := c.Count()
 	fmt.Fprintf(b, "%s %s: %d of %d call sites exercised (%s): %d denied, %d only while open, %d not exercised\n\n",
-		clean(c.Kernel), clean(c.Arch), refused+open, present, flooredPercent(refused+open, present), refused, open, present-refused-open)
+		words.Clean(c.Kernel), words.Clean(c.Arch), refused+open, present, flooredPercent(refused+open, present), refused, open, present-refused-open)
 	wide := 0
 	for _, s := range c.Sites {
 		wide = max(wide, len(siteName(s)))
 	}
 	for _, s := range c.Sites {
-		fmt.Fprintf(b, "  %-*s  %-13s  %6d/%-6d  %s\n", wide, siteName(s), s.Reach, s.Denials, s.Checks, clean(detail(s)))
+		fmt.Fprintf(b, "  %-*s  %-13s  %6d/%-6d  %s\n", wide, siteName(s), s.Reach, s.Denials, s.Checks, words.Clean(detail(s)))
 	}
 	if len(c.Absent) > 0 {
 		fmt.Fprintf(b, "\n  compiled out: %d of the calls in the source\n", len(c.Absent))
@@ -38,17 +39,17 @@ func coverage(b *strings.Builder, c matrix.Coverage) {
 		if why == "" {
 			why = unknownReason
 		}
-		fmt.Fprintf(b, "  %-*s  %s\n", wide, clean(fmt.Sprintf("%s:%d", a.Where(), a.Line)), clean(why))
+		fmt.Fprintf(b, "  %-*s  %s\n", wide, words.Clean(fmt.Sprintf("%s:%d", a.Where(), a.Line)), words.Clean(why))
 	}
 	callers(b, c)
 	for _, id := range c.WrongSite {
-		fmt.Fprintf(b, "\n  %s never reached the call site that it names\n", clean(id))
+		fmt.Fprintf(b, "\n  %s never reached the call site that it names\n", words.Clean(id))
 	}
 	for _, call := range c.OutdatedExclusions {
-		fmt.Fprintf(b, "\n  %s is listed as not reachable, but a probe reached it\n", clean(call))
+		fmt.Fprintf(b, "\n  %s is listed as not reachable, but a probe reached it\n", words.Clean(call))
 	}
 	for _, name := range c.UnknownSites {
-		fmt.Fprintf(b, "\n  the kernel counted %s, which is not in its machine code\n", clean(name))
+		fmt.Fprintf(b, "\n  the kernel counted %s, which is not in its machine code\n", words.Clean(name))
 	}
 }
 
@@ -69,17 +70,17 @@ func callers(b *strings.Builder, c matrix.Coverage) {
 			wrappers = append(wrappers, x.Site)
 		}
 		if !x.Exercised() {
-			wide = max(wide, len(clean(x.Name)))
+			wide = max(wide, len(words.Clean(x.Name)))
 		}
 	}
 	fmt.Fprintf(b, "\n  callers: %d of %d exercised: %d counted at the site, %d compared with the control, %d at boot, %d not exercised, %d lost\n",
 		exercised, present, n[matrix.Counted], n[matrix.Compared], n[matrix.AtBoot], n[matrix.NotExercised], n[matrix.LostCaller])
 	for _, site := range wrappers {
 		present, exercised := c.CountCallers(site)
-		fmt.Fprintf(b, "  %s: %d of %d\n", clean(site), exercised, present)
+		fmt.Fprintf(b, "  %s: %d of %d\n", words.Clean(site), exercised, present)
 		for _, x := range c.Callers {
 			if x.Site == site && !x.Exercised() {
-				fmt.Fprintf(b, "    %-*s  %s  %s\n", wide, clean(x.Name), x.Evidence, clean(whyNot(x)))
+				fmt.Fprintf(b, "    %-*s  %s  %s\n", wide, words.Clean(x.Name), x.Evidence, words.Clean(whyNot(x)))
 			}
 		}
 	}
@@ -100,13 +101,13 @@ func whyNot(x matrix.CoveredCaller) string {
 // kernel does.
 func siteName(s matrix.Covered) string {
 	if s.Where() == "" {
-		return clean(s.Name)
+		return words.Clean(s.Name)
 	}
 	name := fmt.Sprintf("%s:%d", s.Where(), s.Line)
 	if n := len(s.Copies); n > 0 {
 		name += fmt.Sprintf(" (%d copies)", n+1)
 	}
-	return clean(name)
+	return words.Clean(name)
 }
 
 // unknownReason stands for a reason that the tables do not have.
@@ -119,7 +120,7 @@ func detail(s matrix.Covered) string {
 	case s.Reach == matrix.NotReached:
 		return s.Why
 	}
-	text := probeList(s.Probes)
+	text := words.ProbeList(s.Probes)
 	if s.Boot {
 		text = strings.TrimSuffix("at boot, "+text, ", ")
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // diffs writes for a terminal what changed from one kernel or run to another.
@@ -19,7 +20,7 @@ func diffs(b *strings.Builder, m Measurement) error {
 }
 
 func diff(b *strings.Builder, d matrix.Diff) {
-	fmt.Fprintf(b, "%s: from %s to %s\n", clean(d.Arch), clean(d.From), clean(d.To))
+	fmt.Fprintf(b, "%s: from %s to %s\n", words.Clean(d.Arch), words.Clean(d.From), words.Clean(d.To))
 	if len(d.Reasons) > 0 {
 		fmt.Fprintf(b, "\n  reasons that came or went\n")
 	}
@@ -28,17 +29,17 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		if r.Came {
 			what = "came"
 		}
-		fmt.Fprintf(b, "  %s: %s\n", what, clean(string(r.Reason)))
+		fmt.Fprintf(b, "  %s: %s\n", what, words.Clean(string(r.Reason)))
 	}
 	if len(d.Calls) > 0 {
 		fmt.Fprintf(b, "\n  calls of security_locked_down() that came, went, moved or are another number\n")
 	}
 	for _, c := range d.Calls {
 		what := "came"
-		call := clean(c.Call)
+		call := words.Clean(c.Call)
 		switch {
 		case c.From != "":
-			what, call = "moved", fmt.Sprintf("%s, before %s", call, clean(c.From))
+			what, call = "moved", fmt.Sprintf("%s, before %s", call, words.Clean(c.From))
 		case c.Now == 0:
 			what = "went"
 		case c.Before > 0:
@@ -48,7 +49,7 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		if reason == "" {
 			reason = "its reason is not known"
 		}
-		fmt.Fprintf(b, "  %s: %s (%s)\n", what, call, clean(reason))
+		fmt.Fprintf(b, "  %s: %s (%s)\n", what, call, words.Clean(reason))
 	}
 	var kind matrix.ChangeKind
 	for _, c := range d.Changes {
@@ -56,21 +57,21 @@ func diff(b *strings.Builder, d matrix.Diff) {
 			kind = c.Kind
 			fmt.Fprintf(b, "\n  %s\n", kind)
 		}
-		line := fmt.Sprintf("  %s: %s, before %s (%s)", clean(c.Probe), c.Now, c.Before, settingList(c.Settings))
+		line := fmt.Sprintf("  %s: %s, before %s (%s)", words.Clean(c.Probe), c.Now, c.Before, settingList(c.Settings))
 		if c.Why != "" {
-			line += ": " + clean(c.Why)
+			line += ": " + words.Clean(c.Why)
 		}
 		fmt.Fprintln(b, line)
 	}
 	if len(d.Missing) > 0 {
-		fmt.Fprintf(b, "\n  not compared, because only one of both has it: %s\n", clean(probeList(d.Missing)))
+		fmt.Fprintf(b, "\n  not compared, because only one of both has it: %s\n", words.Clean(words.ProbeList(d.Missing)))
 	}
 	changed := 0
 	for _, c := range d.Changes {
 		changed += len(c.Settings)
 	}
-	fmt.Fprintf(b, "\n  %s changed, %s as before\n", Count(changed, "verdict"), Count(d.Same, "verdict"))
+	fmt.Fprintf(b, "\n  %s changed, %s as before\n", words.Count(changed, "verdict"), words.Count(d.Same, "verdict"))
 }
 
 // settingList names a few settings and counts the rest.
-func settingList(settings []string) string { return clean(probeList(settings)) }
+func settingList(settings []string) string { return words.Clean(words.ProbeList(settings)) }

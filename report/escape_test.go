@@ -14,6 +14,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -150,31 +151,31 @@ func TestEscape(t *testing.T) {
 		"dev_mem@boot": "dev_mem@boot", "a@b.c": "a@b.c", "ask @you": `ask \@you`, "<a&b>": "&lt;a&amp;b&gt;",
 		"http://x": `http\://x`, "a: b": "a: b", "_a b_": `\_a b\_`, "__a__": `\_\_a\_\_`, "a_b_c": "a_b_c", "a!": "a!", "WWW.x": `WWW\.x`, "a.b": "a.b", "a\tb\nc": "a b\uFFFDc", "é": "é",
 	} {
-		if got := escape(in); got != want {
+		if got := words.Markdown(in); got != want {
 			t.Errorf("escape(%q) = %q, want %q", in, got, want)
 		}
 	}
-	if got := code("a`b|c\x1b"); got != "`a'b\\|c\uFFFD`" {
+	if got := words.Code("a`b|c\x1b"); got != "`a'b\\|c\uFFFD`" {
 		t.Errorf("code: %q", got)
 	}
 }
 
-// FuzzEscape: a view has no control character, Markdown has no markup, and JSON
+// FuzzEscape: a view has no control character, Markdown has no words.MarkupCharacters, and JSON
 // keeps its meaning.
 func FuzzEscape(f *testing.F) {
 	f.Add(hostile)
 	f.Add("\U000e0001\u2028")
 	f.Fuzz(func(t *testing.T, s string) {
-		for name, got := range map[string]string{"clean": clean(s), "escape": escape(s), "code": code(s)} {
+		for name, got := range map[string]string{"clean": words.Clean(s), "escape": words.Markdown(s), "code": words.Code(s)} {
 			if r, ok := plain(got); !ok || strings.ContainsAny(got, "\n\t") {
 				t.Errorf("%s(%q) lets %q through", name, s, r)
 			}
 		}
-		bare := strings.NewReplacer(`\\`, "", "\\`", "", `\*`, "", `\_`, "", `\{`, "", `\}`, "", `\[`, "", `\]`, "", `\|`, "", `\~`, "", `\#`, "", `\!`, "", `\$`, "", `\@`, "", `\:`, "", `\.`, "").Replace(escape(s))
-		if strings.ContainsAny(bare, markup+"<>") || strings.HasPrefix(bare, "_") || strings.HasSuffix(bare, "_") {
+		bare := strings.NewReplacer(`\\`, "", "\\`", "", `\*`, "", `\_`, "", `\{`, "", `\}`, "", `\[`, "", `\]`, "", `\|`, "", `\~`, "", `\#`, "", `\!`, "", `\$`, "", `\@`, "", `\:`, "", `\.`, "").Replace(words.Markdown(s))
+		if strings.ContainsAny(bare, words.MarkupCharacters+"<>") || strings.HasPrefix(bare, "_") || strings.HasSuffix(bare, "_") {
 			t.Errorf("escape(%q) leaves markup: %q", s, bare)
 		}
-		if inner := strings.Trim(code(s), "`"); strings.Contains(inner, "`") {
+		if inner := strings.Trim(words.Code(s), "`"); strings.Contains(inner, "`") {
 			t.Errorf("code(%q) ends early", s)
 		}
 		raw, err := json.Marshal(s)
@@ -182,7 +183,7 @@ func FuzzEscape(f *testing.F) {
 			t.Fatal(err)
 		}
 		var before, after string
-		escaped := escapeJSON(string(raw))
+		escaped := words.JSON(string(raw))
 		if json.Unmarshal(raw, &before) != nil || json.Unmarshal([]byte(escaped), &after) != nil || before != after {
 			t.Errorf("escapeJSON changes %q into %q", before, after)
 		}
@@ -196,17 +197,17 @@ func FuzzEscape(f *testing.F) {
 // cut off in the line of a host.
 func TestLinesAreShort(t *testing.T) {
 	items := slices.Repeat([]string{"12 of something"}, 20)
-	got := wrap(items)
+	got := words.Wrap(items)
 	if strings.ReplaceAll(got, ",\n", ", ") != strings.Join(items, ", ") {
 		t.Errorf("wrap changes the list: %q", got)
 	}
 	hosts := []matrix.Host{{Arch: "x86_64", QEMU: "QEMU emulator version 7.2.22 (Debian)", CPU: "max", Why: strings.Repeat("é ", 300)}, {Arch: "arm64"}}
-	machines := Machines(hosts)
+	machines := words.Machines(hosts)
 	if n := strings.Count(machines, "\n"); n != 1 || !strings.HasPrefix(machines, "x86_64: QEMU 7.2.22, CPU max; é é") {
 		t.Errorf("machines: %q", machines)
 	}
 	for _, line := range strings.Split(got+"\n"+machines, "\n") {
-		if n := utf8.RuneCountInString(line); n > maxLine {
+		if n := utf8.RuneCountInString(line); n > words.MaxLine {
 			t.Errorf("%d columns: %q", n, line)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // notRecorded marks a finding whose status is not that of its file.
@@ -23,7 +24,7 @@ func findingsText(b *strings.Builder, m Measurement) error {
 		if !o.AsRecorded() {
 			mark = notRecorded
 		}
-		fmt.Fprintf(b, "%s%-*s  %-*s  %s\n", mark, statusWidth(), o.Status, wide, clean(o.ID), clean(o.Why))
+		fmt.Fprintf(b, "%s%-*s  %-*s  %s\n", mark, statusWidth(), o.Status, wide, words.Clean(o.ID), words.Clean(o.Why))
 	}
 	fmt.Fprintln(b)
 	for _, line := range findingCounts(m.Findings) {
@@ -62,7 +63,7 @@ func findingCounts(list []findings.Outcome) (lines []string) {
 		}
 	}
 	if other > 0 {
-		return append(lines, fmt.Sprintf("%s not as recorded, marked with %s", Count(other, "finding"), strings.TrimSpace(notRecorded)))
+		return append(lines, fmt.Sprintf("%s not as recorded, marked with %s", words.Count(other, "finding"), strings.TrimSpace(notRecorded)))
 	}
 	return append(lines, "every finding is as recorded")
 }
@@ -98,7 +99,7 @@ func findingsMarkdown(b *strings.Builder, m Measurement) error {
 			if o.Note != "" {
 				why += " Note: " + o.Note
 			}
-			fmt.Fprintf(b, "| %s: %s | %s | %s | %s |\n", code(o.ID), escape(o.Claim), status, escape(why), escape(strings.Join(o.Source, "; ")))
+			fmt.Fprintf(b, "| %s: %s | %s | %s | %s |\n", words.Code(o.ID), words.Markdown(o.Claim), status, words.Markdown(why), words.Markdown(strings.Join(o.Source, "; ")))
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // document is the JSON report: the matrix and its summaries.
@@ -35,7 +36,7 @@ type tableReasons struct {
 func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
 	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Splats: m.Splats(), Retried: m.Retried(), Matrix: m}
 	for _, h := range m.Hosts() {
-		doc.Machines = append(doc.Machines, Machines([]matrix.Host{h}))
+		doc.Machines = append(doc.Machines, words.Machines([]matrix.Host{h}))
 	}
 	for _, t := range m.Tables {
 		doc.Reasons = append(doc.Reasons, tableReasons{t.Kernel, t.Arch, t.Reasons()})
@@ -55,6 +56,6 @@ func JSON(w io.Writer, value any) error {
 	if err := enc.Encode(value); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, escapeJSON(text.String()))
+	_, err := io.WriteString(w, words.JSON(text.String()))
 	return err
 }

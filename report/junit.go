@@ -7,6 +7,7 @@ import (
 	"github.com/jstemmer/go-junit-report/v2/junit"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // writeJUnit writes a matrix for CI: a suite for each guest, a case for each
@@ -15,29 +16,29 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 	suites := junit.Testsuites{Name: "ldlab"}
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
-			suite := junit.Testsuite{Name: clean(fmt.Sprintf("%s.%s.%s", t.Kernel, t.Arch, c.Setting)), Timestamp: clean(m.Header.Started)}
+			suite := junit.Testsuite{Name: words.Clean(fmt.Sprintf("%s.%s.%s", t.Kernel, t.Arch, c.Setting)), Timestamp: words.Clean(m.Header.Started)}
 			if c.Host != (matrix.Host{}) {
-				suite.AddProperty("machine", Machines([]matrix.Host{c.Host}))
+				suite.AddProperty("machine", words.Machines([]matrix.Host{c.Host}))
 			}
-			suite.AddProperty("kernel", clean(strings.Join(booted(t), ", ")))
+			suite.AddProperty("kernel", words.Clean(strings.Join(words.Booted(t), ", ")))
 			if c.Command != "" {
-				suite.AddProperty("repeat", clean(c.Command))
+				suite.AddProperty("repeat", words.Clean(c.Command))
 			}
-			if remarkable(c) {
-				suite.AddProperty("guest", clean(guestNote(c)))
+			if words.Remarkable(c) {
+				suite.AddProperty("guest", words.Clean(words.GuestNote(c)))
 			}
 			for _, r := range t.Rows {
 				suite.AddTestcase(junitCase(suite.Name, r, c, r.Cells[i]))
 			}
 			if len(c.Splats) > 0 {
-				message := clean(strings.Join(c.Splats, "; "))
+				message := words.Clean(strings.Join(c.Splats, "; "))
 				suite.AddTestcase(junit.Testcase{Name: "kernel", Classname: suite.Name, Time: "0",
 					Failure: &junit.Result{Message: message, Type: "the kernel reported a bug of its own"}})
 			}
 			suites.AddSuite(suite)
 		}
 	}
-	list := notes(m)
+	list := words.Notes(m)
 	for _, u := range m.Untested() {
 		list = append(list, "not tested: "+u)
 	}
@@ -55,7 +56,7 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 func junitNotes(list []string, measured bool) junit.Testsuite {
 	suite := junit.Testsuite{Name: "ldlab"}
 	tc := junit.Testcase{Name: "notes", Classname: "ldlab", Time: "0"}
-	message := clean(strings.Join(list, "; "))
+	message := words.Clean(strings.Join(list, "; "))
 	if measured {
 		tc.SystemOut = &junit.Output{Data: message}
 	} else {
@@ -66,13 +67,13 @@ func junitNotes(list []string, measured bool) junit.Testsuite {
 }
 
 func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cell) junit.Testcase {
-	tc := junit.Testcase{Name: clean(r.Probe), Classname: suite, Time: "0"}
+	tc := junit.Testcase{Name: words.Clean(r.Probe), Classname: suite, Time: "0"}
 	if cell.Observed != nil {
 		tc.Time = fmt.Sprintf("%.3f", float64(cell.Observed.Duration)/1e9)
 	}
 	message := string(cell.Verdict)
 	if cell.Why != "" {
-		message += ": " + clean(cell.Why)
+		message += ": " + words.Clean(cell.Why)
 	}
 	result := &junit.Result{Message: message, Type: string(cell.Verdict)}
 	switch {
@@ -85,7 +86,7 @@ func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cel
 		if c.End.Lost() {
 			var console []string
 			for _, line := range c.End.Console {
-				console = append(console, clean(line))
+				console = append(console, words.Clean(line))
 			}
 			result.Data = strings.Join(console, "\n")
 		}

@@ -7,43 +7,44 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // kernels writes a matrix with its kernels side by side: what each enforces of every
 // reason, which known gaps are open, and what was not tested.
 func kernels(b *strings.Builder, m *matrix.Matrix) error {
 	for _, h := range m.Hosts() {
-		fmt.Fprintf(b, "- %s\n", escape(Machines([]matrix.Host{h})))
+		fmt.Fprintf(b, "- %s\n", words.Markdown(words.Machines([]matrix.Host{h})))
 	}
 	fmt.Fprintf(b, "\n| kernel | made of | settings | not as expected |\n|---|---|---|---|\n")
 	for _, t := range m.Tables {
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", escape(t.Kernel+" "+t.Arch), escape(strings.Join(booted(t), ", ")), escape(settingNames(t)), escape(oddCells(t)))
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", words.Markdown(t.Kernel+" "+t.Arch), words.Markdown(strings.Join(words.Booted(t), ", ")), words.Markdown(settingNames(t)), words.Markdown(oddCells(t)))
 	}
 	kernelReasons(b, m)
 	kernelGaps(b, m)
 	head := "\n## Not tested\n\n"
 	for _, t := range m.Tables {
-		for _, line := range reasonLines(t.Reasons()) {
+		for _, line := range words.ReasonLines(t.Reasons()) {
 			if strings.HasPrefix(line, "not tested: ") {
-				fmt.Fprintf(b, "%s- %s: %s\n", head, escape(t.Kernel+" "+t.Arch), escape(strings.TrimPrefix(line, "not tested: ")))
+				fmt.Fprintf(b, "%s- %s: %s\n", head, words.Markdown(t.Kernel+" "+t.Arch), words.Markdown(strings.TrimPrefix(line, "not tested: ")))
 				head = ""
 			}
 		}
 	}
 	for _, t := range m.Tables {
-		fmt.Fprintf(b, "\n## %s\n", escape(t.Kernel+" "+t.Arch))
+		fmt.Fprintf(b, "\n## %s\n", words.Markdown(t.Kernel+" "+t.Arch))
 		markdownGuests(b, t)
 	}
 	head = "\n## Not as expected\n\n"
-	for _, u := range allUnexpected(m) {
-		fmt.Fprintf(b, "%s- %s\n", head, escape(u.String()))
+	for _, u := range words.AllUnexpected(m) {
+		fmt.Fprintf(b, "%s- %s\n", head, words.Markdown(u.String()))
 		head = ""
 	}
 	fmt.Fprintln(b)
-	for _, n := range notes(m) {
-		fmt.Fprintf(b, "**%s**\n\n", escape(n))
+	for _, n := range words.Notes(m) {
+		fmt.Fprintf(b, "**%s**\n\n", words.Markdown(n))
 	}
-	fmt.Fprintln(b, counts(m))
+	fmt.Fprintln(b, words.Counts(m))
 	return nil
 }
 
@@ -71,14 +72,14 @@ func oddCells(t matrix.Table) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d of %s", n, Count(all, "cell"))
+	return fmt.Sprintf("%d of %s", n, words.Count(all, "cell"))
 }
 
 // kernelReasons is the table of reasons against kernels.
 func kernelReasons(b *strings.Builder, m *matrix.Matrix) {
 	fmt.Fprintf(b, "\n## Reasons\n\nEnforced: a probe of the reason was denied, its control was allowed, the kernel named the\nreason, and no cell of the reason is unexpected. The sign - stands for a reason that the kernel has\nand guests of the architecture cannot reach.\n\n| reason |")
 	for _, t := range m.Tables {
-		fmt.Fprintf(b, " %s |", escape(t.Kernel+" "+t.Arch))
+		fmt.Fprintf(b, " %s |", words.Markdown(t.Kernel+" "+t.Arch))
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(m.Tables)))
 	sums := make([]matrix.Reasons, len(m.Tables))
@@ -118,7 +119,7 @@ func standing(rs matrix.Reasons, t matrix.Table, r lockdown.Reason) string {
 func kernelGaps(b *strings.Builder, m *matrix.Matrix) {
 	var probes []string
 	for _, t := range m.Tables {
-		_, gaps := splitGaps(t.Rows)
+		_, gaps := words.SplitGaps(t.Rows)
 		for _, r := range gaps {
 			if !slices.Contains(probes, r.Probe) {
 				probes = append(probes, r.Probe)
@@ -130,11 +131,11 @@ func kernelGaps(b *strings.Builder, m *matrix.Matrix) {
 	}
 	fmt.Fprintf(b, "\n## Known gaps\n\nOpen: the probe was allowed in a setting that locks its reason.\n\n| probe |")
 	for _, t := range m.Tables {
-		fmt.Fprintf(b, " %s |", escape(t.Kernel+" "+t.Arch))
+		fmt.Fprintf(b, " %s |", words.Markdown(t.Kernel+" "+t.Arch))
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(m.Tables)))
 	for _, id := range probes {
-		fmt.Fprintf(b, "| %s |", escape(id))
+		fmt.Fprintf(b, "| %s |", words.Markdown(id))
 		for _, t := range m.Tables {
 			fmt.Fprintf(b, " %s |", gapStanding(t, id))
 		}

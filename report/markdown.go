@@ -5,21 +5,22 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
 // markdown writes a matrix for a README or a tracker.
 func markdown(b *strings.Builder, m *matrix.Matrix) error {
 	for _, h := range m.Hosts() {
-		fmt.Fprintf(b, "- %s\n", escape(Machines([]matrix.Host{h})))
+		fmt.Fprintf(b, "- %s\n", words.Markdown(words.Machines([]matrix.Host{h})))
 	}
 	for _, t := range m.Tables {
-		rows, gaps := splitGaps(t.Rows)
-		parts := booted(t)
+		rows, gaps := words.SplitGaps(t.Rows)
+		parts := words.Booted(t)
 		for i := range parts {
-			parts[i] = escape(parts[i])
+			parts[i] = words.Markdown(parts[i])
 		}
-		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", escape(t.Kernel), escape(t.Arch), strings.Join(parts, ",\n"))
+		fmt.Fprintf(b, "\n### %s %s\n\n%s\n\n", words.Markdown(t.Kernel), words.Markdown(t.Arch), strings.Join(parts, ",\n"))
 		markdownRows(b, t.Columns, rows)
 		if len(gaps) > 0 {
 			fmt.Fprintf(b, "\nKnown gaps: the same power, in a way that lockdown does not check.\n\n")
@@ -28,37 +29,37 @@ func markdown(b *strings.Builder, m *matrix.Matrix) error {
 		markdownGuests(b, t)
 		fmt.Fprintln(b)
 		rs := t.Reasons()
-		for _, line := range append(reasonLines(rs), strangeLines(rs)...) {
-			fmt.Fprintf(b, "- %s\n", escape(line))
+		for _, line := range append(words.ReasonLines(rs), words.StrangeLines(rs)...) {
+			fmt.Fprintf(b, "- %s\n", words.Markdown(line))
 		}
 		markdownEvidence(b, t)
 		if iso := t.Isolation(); iso != nil {
 			markdownIsolation(b, iso)
 		}
 	}
-	if list := allUnexpected(m); len(list) > 0 {
+	if list := words.AllUnexpected(m); len(list) > 0 {
 		fmt.Fprintf(b, "\n### Not as expected\n\n")
 		for _, u := range list {
-			fmt.Fprintf(b, "- %s\n", escape(u.String()))
+			fmt.Fprintf(b, "- %s\n", words.Markdown(u.String()))
 		}
 	}
 	fmt.Fprintln(b)
-	for _, n := range notes(m) {
-		fmt.Fprintf(b, "**%s**\n\n", escape(n))
+	for _, n := range words.Notes(m) {
+		fmt.Fprintf(b, "**%s**\n\n", words.Markdown(n))
 	}
-	fmt.Fprintln(b, counts(m))
-	fmt.Fprintf(b, "\n%s\n", wrap(tally(m.Tally())))
+	fmt.Fprintln(b, words.Counts(m))
+	fmt.Fprintf(b, "\n%s\n", words.Wrap(words.Tally(m.Tally())))
 	return nil
 }
 
 func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.TableRow) {
 	fmt.Fprintf(b, "| probe |")
 	for _, c := range columns {
-		fmt.Fprintf(b, " %s |", escape(c.Setting.String()))
+		fmt.Fprintf(b, " %s |", words.Markdown(c.Setting.String()))
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---|", len(columns)))
 	for _, r := range rows {
-		fmt.Fprintf(b, "| %s |", escape(r.Probe))
+		fmt.Fprintf(b, "| %s |", words.Markdown(r.Probe))
 		for _, c := range r.Cells {
 			verdict := string(c.Verdict)
 			if !c.Verdict.Expected() {
@@ -75,14 +76,14 @@ func markdownRows(b *strings.Builder, columns []matrix.Column, rows []matrix.Tab
 func markdownGuests(b *strings.Builder, t matrix.Table) {
 	head := "\nGuests that were lost, failed or ran again:\n\n"
 	for _, c := range t.Columns {
-		if remarkable(c) {
-			fmt.Fprintf(b, "%s- %s: %s\n", head, escape(c.Setting.String()), escape(guestNote(c)))
+		if words.Remarkable(c) {
+			fmt.Fprintf(b, "%s- %s: %s\n", head, words.Markdown(c.Setting.String()), words.Markdown(words.GuestNote(c)))
 			head = ""
 		}
 	}
 	head = "\nUnavailable:\n\n"
-	for _, a := range absences(t) {
-		fmt.Fprintf(b, "%s- %s: %s\n", head, escape(a.why), escape(strings.Join(a.probes, ", ")))
+	for _, a := range words.Absences(t) {
+		fmt.Fprintf(b, "%s- %s: %s\n", head, words.Markdown(a.Why), words.Markdown(strings.Join(a.Probes, ", ")))
 		head = ""
 	}
 }
@@ -96,7 +97,7 @@ func markdownEvidence(b *strings.Builder, t matrix.Table) {
 		if r.Expect != scenarios.Checked.String() || open+denied == "" {
 			continue
 		}
-		fmt.Fprintf(b, "%s| %s | %d | %s | %s |\n", head, escape(r.Probe), r.Variants(), escape(open), escape(denied))
+		fmt.Fprintf(b, "%s| %s | %d | %s | %s |\n", head, words.Markdown(r.Probe), r.Variants(), words.Markdown(open), words.Markdown(denied))
 		head = ""
 	}
 }
@@ -116,7 +117,7 @@ func evidenceOf(r matrix.TableRow, v matrix.Verdict) string {
 }
 
 func markdownIsolation(b *strings.Builder, iso *matrix.Isolation) {
-	fmt.Fprintf(b, "\nIsolation matrix: locked alone (down) against the probes of each reason (across), denied/probed.\n%s\n\n| |", isolationCaption)
+	fmt.Fprintf(b, "\nIsolation matrix: locked alone (down) against the probes of each reason (across), denied/probed.\n%s\n\n| |", words.IsolationCaption)
 	for _, r := range iso.Reasons {
 		fmt.Fprintf(b, " %s |", r)
 	}
@@ -124,7 +125,7 @@ func markdownIsolation(b *strings.Builder, iso *matrix.Isolation) {
 	for i, locked := range iso.Reasons {
 		fmt.Fprintf(b, "| %s |", locked)
 		for j := range iso.Reasons {
-			fmt.Fprintf(b, " %s |", escape(share(iso.Cells[i][j])))
+			fmt.Fprintf(b, " %s |", words.Markdown(words.Share(iso.Cells[i][j])))
 		}
 		fmt.Fprintln(b)
 	}
@@ -132,6 +133,6 @@ func markdownIsolation(b *strings.Builder, iso *matrix.Isolation) {
 		fmt.Fprintf(b, "\n\\* Named dependences:\n\n")
 	}
 	for _, d := range iso.Dependences {
-		fmt.Fprintf(b, "- %s, %s locked: %s\n", escape(d.Probe), d.Locked, escape(d.Why))
+		fmt.Fprintf(b, "- %s, %s locked: %s\n", words.Markdown(d.Probe), d.Locked, words.Markdown(d.Why))
 	}
 }

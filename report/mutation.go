@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // mutations writes the status of each mutant, in Markdown that is readable on a
@@ -41,11 +42,11 @@ answer from it than from the kernel; nothing follows about such a mutant.
 }
 
 func mutation(b *strings.Builder, m matrix.Mutation) {
-	parts := origin(string(m.Interface), m.Origin)
+	parts := words.Origin(string(m.Interface), m.Origin)
 	for i := range parts {
-		parts[i] = escape(parts[i])
+		parts[i] = words.Markdown(parts[i])
 	}
-	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n%s\n\n", escape(m.Kernel), escape(m.Arch), strings.Join(parts, ",\n"), score(m))
+	fmt.Fprintf(b, "## %s %s\n\n%s.\n\n%s\n\n", words.Markdown(m.Kernel), words.Markdown(m.Arch), strings.Join(parts, ",\n"), score(m))
 	kinds(b, m)
 	fmt.Fprintf(b, "| mutant | kind | status | detected by | probes that detected it, or why there is none |\n|---|---|---|---|---|\n")
 	for _, x := range m.Mutants {
@@ -57,13 +58,13 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		if x.Status == matrix.Survived || x.Status == matrix.MutantError {
 			status = "**" + status + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name(x), escape(kind(x)), status, x.DetectedBy, escape(by))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name(x), words.Markdown(kind(x)), status, x.DetectedBy, words.Markdown(by))
 	}
 	if len(m.Alarms) > 0 {
 		fmt.Fprintf(b, "\nFalse alarms:\n\n")
 	}
 	for _, a := range m.Alarms {
-		fmt.Fprintf(b, "- %s\n", escape(a))
+		fmt.Fprintf(b, "- %s\n", words.Markdown(a))
 	}
 	fmt.Fprintln(b)
 }
@@ -118,11 +119,11 @@ func kinds(b *strings.Builder, m matrix.Mutation) {
 func name(x matrix.Mutant) string {
 	switch {
 	case x.Kind.OfReason():
-		return escape(string(x.Reason))
+		return words.Markdown(string(x.Reason))
 	case x.Call == "":
-		return code(x.Site)
+		return words.Code(x.Site)
 	}
-	return fmt.Sprintf("%s (%s)", code(x.Call), code(x.Site))
+	return fmt.Sprintf("%s (%s)", words.Code(x.Call), words.Code(x.Site))
 }
 
 // kind is a mutant's kind, with the reason that its call asks for instead.

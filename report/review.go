@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // reviewText writes a review for a terminal: what is grave first.
 func reviewText(b *strings.Builder, r *changes.Review) error {
-	fmt.Fprintf(b, "review of %s, %s, on %s\n", clean(r.Series), Count(len(r.Patches), "patch"), baseOf(r))
+	fmt.Fprintf(b, "review of %s, %s, on %s\n", words.Clean(r.Series), words.Count(len(r.Patches), "patch"), baseOf(r))
 	for _, n := range r.Notes {
-		fmt.Fprintf(b, "  note: %s\n", clean(n))
+		fmt.Fprintf(b, "  note: %s\n", words.Clean(n))
 	}
 	remarks := r.Remarks()
 	for i, grave := range []bool{true, false} {
@@ -31,12 +32,12 @@ func reviewText(b *strings.Builder, r *changes.Review) error {
 	}
 	fmt.Fprintln(b)
 	for _, a := range r.Arches {
-		fmt.Fprintf(b, "%s: %s\n", clean(a.Arch), archSummary(a))
+		fmt.Fprintf(b, "%s: %s\n", words.Clean(a.Arch), archSummary(a))
 	}
 	if len(r.Mails) > 0 {
 		fmt.Fprintf(b, "\nwhom the change concerns, by the base's get_maintainer.pl; nothing is sent\n")
 		for _, m := range r.Mails {
-			fmt.Fprintf(b, "  %s\n", clean(m))
+			fmt.Fprintf(b, "  %s\n", words.Clean(m))
 		}
 	}
 	fmt.Fprintf(b, "\n%s\n", conclusion(r))
@@ -45,18 +46,18 @@ func reviewText(b *strings.Builder, r *changes.Review) error {
 
 // remarkText writes one remark, its patch, and what shows it.
 func remarkText(b *strings.Builder, r *changes.Review, m changes.Remark) {
-	fmt.Fprintf(b, "  %s%s\n", clean(m.Text), archesOf(m))
+	fmt.Fprintf(b, "  %s%s\n", words.Clean(m.Text), archesOf(m))
 	if m.Patch >= 0 {
-		fmt.Fprintf(b, "      %s\n", clean(r.Patches[m.Patch].Name))
+		fmt.Fprintf(b, "      %s\n", words.Clean(r.Patches[m.Patch].Name))
 	}
 	for _, d := range m.Detail {
-		fmt.Fprintf(b, "      %s\n", clean(d))
+		fmt.Fprintf(b, "      %s\n", words.Clean(d))
 	}
 }
 
 // baseOf names the base of a review.
 func baseOf(r *changes.Review) string {
-	return fmt.Sprintf("%s (Linux %s)", clean(r.Base.Name), clean(r.Base.Version))
+	return fmt.Sprintf("%s (Linux %s)", words.Clean(r.Base.Name), words.Clean(r.Base.Version))
 }
 
 // archesOf names the architectures of a remark; empty if it has none.
@@ -64,7 +65,7 @@ func archesOf(m changes.Remark) string {
 	if len(m.Arches) == 0 {
 		return ""
 	}
-	return " (" + clean(strings.Join(m.Arches, ", ")) + ")"
+	return " (" + words.Clean(strings.Join(m.Arches, ", ")) + ")"
 }
 
 // archSummary counts what was compared, and names size and time.
@@ -73,7 +74,7 @@ func archSummary(a changes.Arch) string {
 	for _, c := range a.Diff.Changes {
 		changed += len(c.Settings)
 	}
-	text := fmt.Sprintf("%s changed, %s as before", Count(changed, "verdict"), Count(a.Diff.Same, "verdict"))
+	text := fmt.Sprintf("%s changed, %s as before", words.Count(changed, "verdict"), words.Count(a.Diff.Same, "verdict"))
 	if a.Image[0] > 0 && a.Image[1] > 0 {
 		text += fmt.Sprintf("; image %+d bytes", a.Image[1]-a.Image[0])
 	}
@@ -93,7 +94,7 @@ func conclusion(r *changes.Review) string {
 	}
 	switch {
 	case n > 0:
-		return Count(n, "change") + " for the worse"
+		return words.Count(n, "change") + " for the worse"
 	case len(r.Arches) == 0:
 		return "no kernel was measured"
 	}
@@ -102,37 +103,37 @@ func conclusion(r *changes.Review) string {
 
 // reviewMarkdown writes a review for a page.
 func reviewMarkdown(b *strings.Builder, r *changes.Review) error {
-	fmt.Fprintf(b, "# Review of %s\n\n", code(r.Series))
-	fmt.Fprintf(b, "%s on %s. %s.\n", Count(len(r.Patches), "patch"), escape(baseOf(r)), conclusion(r))
+	fmt.Fprintf(b, "# Review of %s\n\n", words.Code(r.Series))
+	fmt.Fprintf(b, "%s on %s. %s.\n", words.Count(len(r.Patches), "patch"), words.Markdown(baseOf(r)), conclusion(r))
 	for _, n := range r.Notes {
-		fmt.Fprintf(b, "\n> %s\n", escape(n))
+		fmt.Fprintf(b, "\n> %s\n", words.Markdown(n))
 	}
 	fmt.Fprintf(b, "\n| what | patch | shown by |\n|---|---|---|\n")
 	for _, m := range r.Remarks() {
-		text := escape(m.Text + archesOf(m))
+		text := words.Markdown(m.Text + archesOf(m))
 		if m.Grave {
 			text = "**" + text + "**"
 		}
 		patch := ""
 		if m.Patch >= 0 {
-			patch = code(r.Patches[m.Patch].Name)
+			patch = words.Code(r.Patches[m.Patch].Name)
 		}
 		var shown []string
 		for _, d := range m.Detail {
-			shown = append(shown, escape(d))
+			shown = append(shown, words.Markdown(d))
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", text, patch, strings.Join(shown, "<br>"))
 	}
 	fmt.Fprintf(b, "\n| patch | title | files |\n|---|---|---|\n")
 	for _, p := range r.Patches {
-		fmt.Fprintf(b, "| %s | %s | %s |\n", code(p.Name), escape(p.Subject), escape(strings.Join(p.Files, ", ")))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", words.Code(p.Name), words.Markdown(p.Subject), words.Markdown(strings.Join(p.Files, ", ")))
 	}
 	fmt.Fprintln(b)
 	for _, a := range r.Arches {
-		fmt.Fprintf(b, "* %s: %s\n", escape(a.Arch), escape(archSummary(a)))
+		fmt.Fprintf(b, "* %s: %s\n", words.Markdown(a.Arch), words.Markdown(archSummary(a)))
 	}
 	for _, t := range r.Base.Tried {
-		fmt.Fprintf(b, "* base: %s\n", escape(t))
+		fmt.Fprintf(b, "* base: %s\n", words.Markdown(t))
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ const replyWidth = 72
 // reviewReply writes a review as a reply for the list: it quotes the hunk that each
 // remark is about, and says how to repeat what it claims.
 func reviewReply(b *strings.Builder, r *changes.Review) error {
-	fold(b, "", fmt.Sprintf("I ran this series (%s) on %s with ldlab, which boots kernels with and without it under each lockdown setting and compares what root can do. %s.", Count(len(r.Patches), "patch"), baseOf(r), strings.ToUpper(conclusion(r)[:1])+conclusion(r)[1:]))
+	fold(b, "", fmt.Sprintf("I ran this series (%s) on %s with ldlab, which boots kernels with and without it under each lockdown setting and compares what root can do. %s.", words.Count(len(r.Patches), "patch"), baseOf(r), strings.ToUpper(conclusion(r)[:1])+conclusion(r)[1:]))
 	remarks := r.Remarks()
 	for i := range r.Patches {
 		replyTo(b, r, i, remarks)
@@ -166,7 +167,7 @@ func reviewReply(b *strings.Builder, r *changes.Review) error {
 	for _, a := range r.Arches {
 		fold(b, "", a.Arch+": "+archSummary(a))
 	}
-	fmt.Fprintf(b, "ldlab %s, to repeat:\n  %s\n", clean(r.Lab), clean(r.Command))
+	fmt.Fprintf(b, "ldlab %s, to repeat:\n  %s\n", words.Clean(r.Lab), words.Clean(r.Command))
 	return nil
 }
 
@@ -179,7 +180,7 @@ func replyTo(b *strings.Builder, r *changes.Review, patch int, remarks []changes
 			continue
 		}
 		if first {
-			fmt.Fprintf(b, "\n> %s\n", cut(clean(r.Patches[patch].Subject), replyWidth-2))
+			fmt.Fprintf(b, "\n> %s\n", cut(words.Clean(r.Patches[patch].Subject), replyWidth-2))
 			first = false
 		}
 		if m.Hunk >= 0 && m.Hunk != quoted {
@@ -195,7 +196,7 @@ const maxQuoted = 12
 
 // quote quotes a hunk: from just before its first change.
 func quote(b *strings.Builder, h changes.Hunk) {
-	fmt.Fprintf(b, ">\n> %s\n> @@ %s\n", cut(clean(h.File), replyWidth-2), cut(clean(h.Head), replyWidth-5))
+	fmt.Fprintf(b, ">\n> %s\n> @@ %s\n", cut(words.Clean(h.File), replyWidth-2), cut(words.Clean(h.Head), replyWidth-5))
 	from := max(slices.IndexFunc(h.Lines, func(l string) bool { return strings.HasPrefix(l, "+") || strings.HasPrefix(l, "-") })-1, 0)
 	for i, line := range h.Lines[from:] {
 		if i == maxQuoted {
@@ -227,7 +228,7 @@ func sentence(text string) string {
 func tabbed(line string) string {
 	parts := strings.Split(line, "\t")
 	for i := range parts {
-		parts[i] = clean(parts[i])
+		parts[i] = words.Clean(parts[i])
 	}
 	return strings.Join(parts, "\t")
 }
@@ -235,7 +236,7 @@ func tabbed(line string) string {
 // fold writes a text in lines of at most replyWidth characters, where words allow that.
 func fold(b *strings.Builder, indent, text string) {
 	line := indent
-	for _, word := range strings.Fields(clean(text)) {
+	for _, word := range strings.Fields(words.Clean(text)) {
 		if len([]rune(line))+1+len([]rune(word)) > replyWidth && strings.TrimSpace(line) != "" {
 			fmt.Fprintln(b, line)
 			line = indent

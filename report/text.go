@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // cellWidth is the widest of short, in characters.
@@ -13,7 +14,7 @@ const cellWidth = 5
 // text writes a matrix for a terminal.
 func text(b *strings.Builder, m *matrix.Matrix) error {
 	if hosts := m.Hosts(); len(hosts) > 0 {
-		fmt.Fprintln(b, Machines(hosts))
+		fmt.Fprintln(b, words.Machines(hosts))
 	}
 	for _, t := range m.Tables {
 		textTable(b, t)
@@ -24,26 +25,26 @@ func text(b *strings.Builder, m *matrix.Matrix) error {
 	}
 	textUnexpected(b, m)
 	fmt.Fprintln(b)
-	for _, n := range notes(m) {
-		fmt.Fprintln(b, clean(n))
+	for _, n := range words.Notes(m) {
+		fmt.Fprintln(b, words.Clean(n))
 	}
-	fmt.Fprintln(b, counts(m))
-	fmt.Fprintln(b, wrap(tally(m.Tally())))
+	fmt.Fprintln(b, words.Counts(m))
+	fmt.Fprintln(b, words.Wrap(words.Tally(m.Tally())))
 	return nil
 }
 
 func textTable(b *strings.Builder, t matrix.Table) {
-	parts := booted(t)
-	fmt.Fprintf(b, "\n%s %s: %s\n", clean(t.Kernel), clean(t.Arch), clean(parts[0]))
+	parts := words.Booted(t)
+	fmt.Fprintf(b, "\n%s %s: %s\n", words.Clean(t.Kernel), words.Clean(t.Arch), words.Clean(parts[0]))
 	for _, p := range parts[1:] {
-		fmt.Fprintf(b, "  %s\n", clean(p))
+		fmt.Fprintf(b, "  %s\n", words.Clean(p))
 	}
 	setting := 0
 	for _, c := range t.Columns {
 		setting = max(setting, len(c.Setting.String()))
 	}
 	for i, c := range t.Columns {
-		fmt.Fprintf(b, "  %2d  %-*s  %s\n", i+1, setting, c.Setting, clean(guestNote(c)))
+		fmt.Fprintf(b, "  %2d  %-*s  %s\n", i+1, setting, c.Setting, words.Clean(words.GuestNote(c)))
 	}
 	wide := 0
 	for _, r := range t.Rows {
@@ -51,16 +52,16 @@ func textTable(b *strings.Builder, t matrix.Table) {
 	}
 	textByReason(b, t, wide)
 	textHead(b, "probe", wide, len(t.Columns))
-	rows, gaps := splitGaps(t.Rows)
+	rows, gaps := words.SplitGaps(t.Rows)
 	textRows(b, rows, wide)
 	if len(gaps) > 0 {
 		fmt.Fprintf(b, "\n  known gaps: the same power, in a way that lockdown does not check\n")
 		textRows(b, gaps, wide)
 	}
-	if list := absences(t); len(list) > 0 {
+	if list := words.Absences(t); len(list) > 0 {
 		fmt.Fprintf(b, "\n  unavailable\n")
 		for _, a := range list {
-			fmt.Fprintf(b, "  %s: %s\n", clean(a.why), clean(probeList(a.probes)))
+			fmt.Fprintf(b, "  %s: %s\n", words.Clean(a.Why), words.Clean(words.ProbeList(a.Probes)))
 		}
 	}
 }
@@ -68,13 +69,13 @@ func textTable(b *strings.Builder, t matrix.Table) {
 // textReasons sums up by reason.
 func textReasons(b *strings.Builder, rs matrix.Reasons) {
 	fmt.Fprintln(b)
-	for _, line := range reasonLines(rs) {
-		for i, part := range strings.Split(wrap(strings.Split(clean(line), ", ")), "\n") {
+	for _, line := range words.ReasonLines(rs) {
+		for i, part := range strings.Split(words.Wrap(strings.Split(words.Clean(line), ", ")), "\n") {
 			fmt.Fprintf(b, "  %s%s\n", strings.Repeat("  ", min(i, 1)), part)
 		}
 	}
-	for _, line := range strangeLines(rs) {
-		fmt.Fprintf(b, "  %s\n", shorten(clean(line)))
+	for _, line := range words.StrangeLines(rs) {
+		fmt.Fprintf(b, "  %s\n", words.Shorten(words.Clean(line)))
 	}
 }
 
@@ -89,7 +90,7 @@ func textByReason(b *strings.Builder, t matrix.Table, wide int) {
 	for _, r := range rows {
 		fmt.Fprintf(b, "  %-*s ", wide, r.Reason)
 		for _, v := range r.Cells {
-			fmt.Fprintf(b, "%*s", cellWidth+1, short[v])
+			fmt.Fprintf(b, "%*s", cellWidth+1, words.Short[v])
 		}
 		fmt.Fprintln(b)
 	}
@@ -105,9 +106,9 @@ func textHead(b *strings.Builder, what string, wide, columns int) {
 
 func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 	for _, r := range rows {
-		fmt.Fprintf(b, "  %-*s ", wide, clean(r.Probe))
+		fmt.Fprintf(b, "  %-*s ", wide, words.Clean(r.Probe))
 		for _, c := range r.Cells {
-			fmt.Fprintf(b, "%*s", cellWidth+1, short[c.Verdict])
+			fmt.Fprintf(b, "%*s", cellWidth+1, words.Short[c.Verdict])
 		}
 		fmt.Fprintln(b)
 	}
@@ -115,7 +116,7 @@ func textRows(b *strings.Builder, rows []matrix.TableRow, wide int) {
 
 // textIsolation prints the isolation matrix.
 func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
-	fmt.Fprintf(b, "\n  isolation matrix, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n  %s\n", clean(iso.Kernel), clean(iso.Arch), isolationCaption)
+	fmt.Fprintf(b, "\n  isolation matrix, %s %s: locked alone (down) against the probes of each reason (across), denied/probed\n  %s\n", words.Clean(iso.Kernel), words.Clean(iso.Arch), words.IsolationCaption)
 	wide := 0
 	for _, r := range iso.Reasons {
 		wide = max(wide, len(r))
@@ -128,7 +129,7 @@ func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
 	for i, locked := range iso.Reasons {
 		fmt.Fprintf(b, "  %2d  %-*s ", i+1, wide, locked)
 		for j := range iso.Reasons {
-			fmt.Fprintf(b, "%*s", cellWidth+1, share(iso.Cells[i][j]))
+			fmt.Fprintf(b, "%*s", cellWidth+1, words.Share(iso.Cells[i][j]))
 		}
 		fmt.Fprintln(b)
 	}
@@ -141,7 +142,7 @@ func textIsolation(b *strings.Builder, iso *matrix.Isolation) {
 const maxUnexpected = 40
 
 func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
-	list := allUnexpected(m)
+	list := words.AllUnexpected(m)
 	if len(list) == 0 {
 		return
 	}
@@ -153,20 +154,25 @@ func textUnexpected(b *strings.Builder, m *matrix.Matrix) {
 			break
 		}
 		fmt.Fprintf(b, "  %s\n", u)
-		for _, line := range u.seen {
-			fmt.Fprintf(b, "    %s\n", clean(line))
+		for _, line := range u.Seen {
+			fmt.Fprintf(b, "    %s\n", words.Clean(line))
 		}
-		if u.guest == guest {
+		if u.Guest == guest {
 			continue // its boot was printed
 		}
-		guest = u.guest
-		if u.column.Command != "" {
-			fmt.Fprintf(b, "    repeat this boot: %s\n", clean(u.column.Command))
+		guest = u.Guest
+		if u.Column.Command != "" {
+			fmt.Fprintf(b, "    repeat this boot: %s\n", words.Clean(u.Column.Command))
 		}
-		if u.column.End.Lost() {
-			for _, line := range u.column.End.Console {
-				fmt.Fprintf(b, "    | %s\n", clean(line))
+		if u.Column.End.Lost() {
+			for _, line := range u.Column.End.Console {
+				fmt.Fprintf(b, "    | %s\n", words.Clean(line))
 			}
 		}
 	}
+}
+
+func machines(b *strings.Builder, m *matrix.Matrix) error {
+	fmt.Fprintln(b, words.Machines(m.Hosts()))
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // timing writes how long the phases of guests took: for each kernel, separately
@@ -22,11 +23,11 @@ func timing(b *strings.Builder, m *matrix.Matrix) error {
 			if len(names) == 0 {
 				continue
 			}
-			fmt.Fprintf(b, "\n%s %s, %s %s, median length of each phase, ms\n", clean(t.Kernel), clean(t.Arch), Count(len(lengths[names[0]]), "guest"), how)
+			fmt.Fprintf(b, "\n%s %s, %s %s, median length of each phase, ms\n", words.Clean(t.Kernel), words.Clean(t.Arch), words.Count(len(lengths[names[0]]), "guest"), how)
 			for _, n := range names {
 				l := lengths[n]
 				slices.Sort(l)
-				fmt.Fprintf(b, "  %-22s %6d\n", clean(n), l[len(l)/2])
+				fmt.Fprintf(b, "  %-22s %6d\n", words.Clean(n), l[len(l)/2])
 			}
 		}
 	}

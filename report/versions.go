@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // versions writes what became of a review's remarks in another version of the series.
@@ -14,7 +15,7 @@ func versions(b *strings.Builder, m Measurement) error {
 	if v == nil {
 		return errors.New("no versions")
 	}
-	fmt.Fprintf(b, "from %s, on %s, to %s, on %s\n", clean(v.Old.Series), baseOf(v.Old), clean(v.New.Series), baseOf(v.New))
+	fmt.Fprintf(b, "from %s, on %s, to %s, on %s\n", words.Clean(v.Old.Series), baseOf(v.Old), words.Clean(v.New.Series), baseOf(v.New))
 	for _, part := range []struct {
 		title string
 		r     *changes.Review
@@ -31,10 +32,10 @@ func versions(b *strings.Builder, m Measurement) error {
 	if v.RangeDiff != "" {
 		fmt.Fprintf(b, "\ngit range-diff\n")
 		for line := range strings.Lines(v.RangeDiff) {
-			fmt.Fprintf(b, "  %s\n", strings.TrimRight(clean(strings.TrimRight(line, "\n")), " "))
+			fmt.Fprintf(b, "  %s\n", strings.TrimRight(words.Clean(strings.TrimRight(line, "\n")), " "))
 		}
 	}
 	all := changes.Graves(v.Repaired) + changes.Graves(v.Remaining)
-	fmt.Fprintf(b, "\nof %s for the worse, %d repaired; %d new\n", Count(all, "change"), changes.Graves(v.Repaired), changes.Graves(v.Came))
+	fmt.Fprintf(b, "\nof %s for the worse, %d repaired; %d new\n", words.Count(all, "change"), changes.Graves(v.Repaired), changes.Graves(v.Came))
 	return nil
 }

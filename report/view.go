@@ -12,6 +12,7 @@ import (
 	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/report/formats"
 )
 
 // A Measurement is the input of a view, which needs one of its fields.
@@ -54,6 +55,7 @@ var views = []View{
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
 	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
+	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},
 	{"kernels", OfMatrix, true, "kernels.md", "kernels.md", ofMatrix(kernels)},
 	{"machines", OfMatrix, false, "", "machines.txt", ofMatrix(machines)},
 	{"timing", OfMatrix, false, "", "timing.txt", ofMatrix(timing)},

@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -236,8 +237,8 @@ func TestGolden(t *testing.T) {
 func TestGoldenHasEveryVerdict(t *testing.T) {
 	n := measurement(t).Matrix.Count()
 	for _, v := range matrix.Verdicts() {
-		if n[v] == 0 || short[v] == "" || len(short[v]) > cellWidth {
-			t.Errorf("%s: %d cells, short form %q", v, n[v], short[v])
+		if n[v] == 0 || words.Short[v] == "" || len(words.Short[v]) > cellWidth {
+			t.Errorf("%s: %d cells, short form %q", v, n[v], words.Short[v])
 		}
 	}
 }
@@ -275,7 +276,7 @@ func TestEveryFormatHasNotes(t *testing.T) {
 			retry, note, gap = `"Tries": 2`, `"Measured": false`, `"ClosedGaps": [`
 		}
 		for _, want := range []string{retry, "panic", "CONFIG_X86_MSR", gap} {
-			if !strings.Contains(got, want) && !strings.Contains(got, escape(want)) {
+			if !strings.Contains(got, want) && !strings.Contains(got, words.Markdown(want)) {
 				t.Errorf("%s does not have %q", f.Name, want)
 			}
 		}
@@ -290,17 +291,17 @@ func TestSeen(t *testing.T) {
 		return scenarios.Variant{Args: args, Report: scenarios.Report{Outcome: o}}
 	}
 	o := &scenarios.Observation{Report: scenarios.Report{Effect: scenarios.Happened, Look: "read = 1"}, Variants: []scenarios.Variant{v("a", scenarios.Denied), v("b", scenarios.Allowed)}}
-	got := strings.Join(seenOf(o), "|")
+	got := strings.Join(words.SeenOf(o), "|")
 	if want := "looked (happened): read = 1|2 variants, 1 not denied: b allowed"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if list := append(seenOf(nil), seenOf(&scenarios.Observation{})...); len(list) > 0 {
+	if list := append(words.SeenOf(nil), words.SeenOf(&scenarios.Observation{})...); len(list) > 0 {
 		t.Errorf("nothing was looked at: %q", list)
 	}
 }
 
 func TestCount(t *testing.T) {
-	for want, got := range map[string]string{"1 probe": Count(1, "probe"), "0 probes": Count(0, "probe"), "1 patch": Count(1, "patch"), "7 patches": Count(7, "patch")} {
+	for want, got := range map[string]string{"1 probe": words.Count(1, "probe"), "0 probes": words.Count(0, "probe"), "1 patch": words.Count(1, "patch"), "7 patches": words.Count(7, "patch")} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 func newPlan() *cobra.Command {
@@ -47,7 +47,7 @@ func newPlan() *cobra.Command {
 					note = "  (control)"
 				}
 				if g.Sample {
-					note = fmt.Sprintf("  (%s)", report.Count(len(g.Probes(p.Probes)), "probe"))
+					note = fmt.Sprintf("  (%s)", words.Count(len(g.Probes(p.Probes)), "probe"))
 				}
 				if g.ActsOnly {
 					note = "  (acts without variants)"
@@ -58,7 +58,7 @@ func newPlan() *cobra.Command {
 			if slices.ContainsFunc(p.Guests, func(g matrix.Guest) bool { return g.Sample }) {
 				in = "where no number stands"
 			}
-			fmt.Fprintf(w, "%s, %s %s, plan %.12s\n", report.Count(len(p.Guests), "guest"), report.Count(len(p.Probes), "probe"), in, p.Digest())
+			fmt.Fprintf(w, "%s, %s %s, plan %.12s\n", words.Count(len(p.Guests), "guest"), words.Count(len(p.Probes), "probe"), in, p.Digest())
 			return nil
 		},
 	}

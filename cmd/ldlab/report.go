@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,7 @@ func newReport() *cobra.Command {
 			return verdict(c, m, allowUntested)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, markdown, json, junit or kernels")
+	c.Flags().StringVar(&format, "format", "text", strings.Join(names, ", "))
 	untestedFlag(c, &allowUntested)
 	complete(c, "format", func() []string { return names })
 	return c

@@ -12,7 +12,7 @@ import (
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -182,7 +182,7 @@ func outcome(res matrix.Result) string {
 	if !res.End.Well() {
 		return fmt.Sprintf("%s: %s", res.End.Ending, res.End)
 	}
-	return report.Count(len(res.Observations()), "probe")
+	return words.Count(len(res.Observations()), "probe")
 }
 
 // Guests at once per processor. If the kernel counts checks, guests never wait,

@@ -20,7 +20,7 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/template"
@@ -146,7 +146,7 @@ func (s *Stage) prepare(ctx context.Context) error {
 				return interrupted(ctx, err)
 			}
 			hosts[build.Arch] = host
-			s.note("%s", report.Machines([]matrix.Host{host}))
+			s.note("%s", words.Machines([]matrix.Host{host}))
 		}
 		k.host = host
 		s.kernels[keyOf(build)] = k
@@ -361,7 +361,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 		for _, patch := range s.Patches {
 			fmt.Fprintln(sum, patch.SHA256)
 		}
-		o.Series = append(o.Series, fmt.Sprintf("%s (%s, sha256 %.6x)", s.Name, report.Count(len(s.Patches), "patch"), sum.Sum(nil)))
+		o.Series = append(o.Series, fmt.Sprintf("%s (%s, sha256 %.6x)", s.Name, words.Count(len(s.Patches), "patch"), sum.Sum(nil)))
 	}
 	return o
 }

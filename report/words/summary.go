@@ -1,4 +1,4 @@
-package report
+package words
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// short is a verdict in a cell: lower case if it is as expected.
-var short = map[matrix.Verdict]string{
+// Short is a verdict in a cell: lower case if it is as expected.
+var Short = map[matrix.Verdict]string{
 	matrix.Enforced:     "deny",
 	matrix.Shadowed:     "shad",
 	matrix.Open:         "ok",
@@ -40,28 +40,23 @@ func Machines(hosts []matrix.Host) string {
 		if h.CPU != "" {
 			line += ", CPU " + h.CPU
 		}
-		lines = append(lines, shorten(clean(fmt.Sprintf("%s; %s", line, h.Why))))
+		lines = append(lines, Shorten(Clean(fmt.Sprintf("%s; %s", line, h.Why))))
 	}
 	return strings.Join(lines, "\n")
 }
 
-func machines(b *strings.Builder, m *matrix.Matrix) error {
-	fmt.Fprintln(b, Machines(m.Hosts()))
-	return nil
-}
-
-// booted describes what the guests of a table booted, and with what.
-func booted(t matrix.Table) []string {
-	parts := origin(string(t.Interface), t.Origin)
+// Booted describes what the guests of a table booted, and with what.
+func Booted(t matrix.Table) []string {
+	parts := Origin(string(t.Interface), t.Origin)
 	if t.Append != "" {
 		parts = append(parts, "kernel arguments "+t.Append)
 	}
 	return parts
 }
 
-// origin describes what was booted: the interface and the base, the patch
+// Origin describes what was booted: the interface and the base, the patch
 // series, the image.
-func origin(face string, o matrix.Origin) []string {
+func Origin(face string, o matrix.Origin) []string {
 	base := face
 	if o.Base != "" {
 		base += ", " + o.Base
@@ -79,8 +74,8 @@ func origin(face string, o matrix.Origin) []string {
 	return parts
 }
 
-// splitGaps separates the probes of known gaps from the others.
-func splitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
+// SplitGaps separates the probes of known gaps from the others.
+func SplitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
 	for _, r := range rows {
 		if r.Expect == scenarios.Gap.String() {
 			gaps = append(gaps, r)
@@ -91,24 +86,24 @@ func splitGaps(rows []matrix.TableRow) (others, gaps []matrix.TableRow) {
 	return others, gaps
 }
 
-// counts returns the verdicts that occur, in their order, each with its short
+// Counts returns the verdicts that occur, in their order, each with its short
 // form in the matrix.
-func counts(m *matrix.Matrix) string {
+func Counts(m *matrix.Matrix) string {
 	n := m.Count()
 	var parts []string
 	for _, v := range matrix.Verdicts() {
 		if n[v] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s (%s)", n[v], v, short[v]))
+			parts = append(parts, fmt.Sprintf("%d %s (%s)", n[v], v, Short[v]))
 		}
 	}
 	if len(parts) == 0 {
 		return "no cells"
 	}
-	return wrap(parts)
+	return Wrap(parts)
 }
 
-// notes are important statements about the whole matrix.
-func notes(m *matrix.Matrix) (list []string) {
+// Notes are important statements about the whole matrix.
+func Notes(m *matrix.Matrix) (list []string) {
 	if !m.Measured() {
 		list = append(list, "nothing was measured: no cell shows what a kernel did")
 	}
@@ -118,14 +113,14 @@ func notes(m *matrix.Matrix) (list []string) {
 	if gaps := m.ClosedGaps(); len(gaps) > 0 {
 		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
 	}
-	if retried := m.Retried(); len(retried) > 0 {
-		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %s: %s", Count(len(retried), "guest"), probeList(retried)))
+	if again := m.Retried(); len(again) > 0 {
+		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %s: %s", Count(len(again), "guest"), ProbeList(again)))
 	}
 	return list
 }
 
-// guestNote describes the state or the end of a guest in one line.
-func guestNote(c matrix.Column) string {
+// GuestNote describes the state or the end of a guest in one line.
+func GuestNote(c matrix.Column) string {
 	note := "shows " + c.Shown
 	switch {
 	case c.End.Failed():
@@ -138,33 +133,33 @@ func guestNote(c matrix.Column) string {
 	if len(c.Splats) > 0 {
 		note += "; " + Count(len(c.Splats), "bug report") + " of its own kernel"
 	}
-	if retry := retried(c); retry != "" {
+	if retry := Retried(c); retry != "" {
 		note += "; " + retry
 	}
 	return note
 }
 
-// retried notes that a guest ran again after it was lost; empty: it did not.
-func retried(c matrix.Column) string {
+// Retried notes that a guest ran again after it was lost; empty: it did not.
+func Retried(c matrix.Column) string {
 	if c.Tries < 2 {
 		return ""
 	}
 	return fmt.Sprintf("try %d, because the guest was lost before", c.Tries)
 }
 
-// remarkable reports whether a guest was lost, failed, did not run or ran
+// Remarkable reports whether a guest was lost, failed, did not run or ran
 // again, or its kernel reported a bug.
-func remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 || len(c.Splats) > 0 }
+func Remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 || len(c.Splats) > 0 }
 
-// An absence is a reason why probes of a table are unavailable.
-type absence struct {
-	why    string
-	probes []string // with the numbers of the settings, unless it is absent in all
+// An Absence is a reason why probes of a table are unavailable.
+type Absence struct {
+	Why    string
+	Probes []string // with the numbers of the settings, unless it is absent in all
 }
 
-// absences lists the reasons why probes of a table are unavailable, in the
+// Absences lists the reasons why probes of a table are unavailable, in the
 // table's order.
-func absences(t matrix.Table) (list []absence) {
+func Absences(t matrix.Table) (list []Absence) {
 	for _, r := range t.Rows {
 		settings := map[string][]string{}
 		var order []string
@@ -182,29 +177,29 @@ func absences(t matrix.Table) (list []absence) {
 			if n := settings[why]; len(n) < len(r.Cells) {
 				probe += " (" + strings.Join(n, ",") + ")"
 			}
-			i := slices.IndexFunc(list, func(a absence) bool { return a.why == why })
+			i := slices.IndexFunc(list, func(a Absence) bool { return a.Why == why })
 			if i < 0 {
-				i, list = len(list), append(list, absence{why: why})
+				i, list = len(list), append(list, Absence{Why: why})
 			}
-			list[i].probes = append(list[i].probes, probe)
+			list[i].Probes = append(list[i].Probes, probe)
 		}
 	}
 	return list
 }
 
-// An unexpected lists the probes of one guest that got the same unexpected
+// An Unexpected lists the probes of one guest that got the same unexpected
 // verdict for the same reason.
-type unexpected struct {
-	guest  string // kernel, architecture and setting
-	probes []string
+type Unexpected struct {
+	Guest  string // kernel, architecture and setting
+	Probes []string
 	matrix.Judgment
-	column matrix.Column
-	seen   []string // what the first of them saw, and its variants; see seenOf
+	Column matrix.Column
+	Seen   []string // what the first of them saw, and its variants; see SeenOf
 }
 
-// seenOf describes the look of a probe at its act, and those of its variants that
+// SeenOf describes the look of a probe at its act, and those of its variants that
 // were not denied.
-func seenOf(o *scenarios.Observation) (lines []string) {
+func SeenOf(o *scenarios.Observation) (lines []string) {
 	if o == nil {
 		return nil
 	}
@@ -222,13 +217,13 @@ func seenOf(o *scenarios.Observation) (lines []string) {
 	}
 	line := fmt.Sprintf("%s, %d not denied", Count(len(o.Variants), "variant"), len(other))
 	if len(other) > 0 {
-		line += ": " + probeList(other)
+		line += ": " + ProbeList(other)
 	}
 	return append(lines, line)
 }
 
-func allUnexpected(m *matrix.Matrix) []unexpected {
-	var list []unexpected
+func AllUnexpected(m *matrix.Matrix) []Unexpected {
+	var list []Unexpected
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
 			guest, first := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting), len(list)
@@ -237,11 +232,11 @@ func allUnexpected(m *matrix.Matrix) []unexpected {
 				if j.Verdict.Expected() {
 					continue
 				}
-				same := slices.IndexFunc(list[first:], func(u unexpected) bool { return u.Judgment == j })
+				same := slices.IndexFunc(list[first:], func(u Unexpected) bool { return u.Judgment == j })
 				if same < 0 {
-					list = append(list, unexpected{guest, []string{r.Probe}, j, c, seenOf(r.Cells[i].Observed)})
+					list = append(list, Unexpected{guest, []string{r.Probe}, j, c, SeenOf(r.Cells[i].Observed)})
 				} else {
-					list[first+same].probes = append(list[first+same].probes, r.Probe)
+					list[first+same].Probes = append(list[first+same].Probes, r.Probe)
 				}
 			}
 		}
@@ -249,37 +244,37 @@ func allUnexpected(m *matrix.Matrix) []unexpected {
 	return list
 }
 
-// maxNamed is the maximum number of probes to name.
-const maxNamed = 3
+// MaxNamed is the maximum number of probes to name.
+const MaxNamed = 3
 
-// probeList names the first probes and counts the rest.
-func probeList(probes []string) string {
-	if n := len(probes) - maxNamed; n > 1 {
-		return fmt.Sprintf("%s and %d more", strings.Join(probes[:maxNamed], ", "), n)
+// ProbeList names the first probes and counts the rest.
+func ProbeList(probes []string) string {
+	if n := len(probes) - MaxNamed; n > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(probes[:MaxNamed], ", "), n)
 	}
 	return strings.Join(probes, ", ")
 }
 
-func (u unexpected) String() string {
-	s := fmt.Sprintf("%s %s: %s", u.guest, probeList(u.probes), u.Verdict)
+func (u Unexpected) String() string {
+	s := fmt.Sprintf("%s %s: %s", u.Guest, ProbeList(u.Probes), u.Verdict)
 	if u.Why != "" {
 		s += ": " + u.Why
 	}
-	return clean(s)
+	return Clean(s)
 }
 
-// reasonLines sum up by reason: enforced, leaking, not as expected, not tested,
+// ReasonLines sum up by reason: enforced, leaking, not as expected, not tested,
 // out of reach.
-func reasonLines(rs matrix.Reasons) (lines []string) {
-	lines = append(lines, fmt.Sprintf("%d of the kernel's %s %s enforced here", len(rs.Enforced), Count(rs.Of, "reason"), isAre(len(rs.Enforced))))
+func ReasonLines(rs matrix.Reasons) (lines []string) {
+	lines = append(lines, fmt.Sprintf("%d of the kernel's %s %s enforced here", len(rs.Enforced), Count(rs.Of, "reason"), IsAre(len(rs.Enforced))))
 	if len(rs.Enforced) > 0 {
-		lines[0] += ": " + reasonNames(rs.Enforced)
+		lines[0] += ": " + ReasonNames(rs.Enforced)
 	}
 	if len(rs.Leaking) > 0 {
-		lines = append(lines, "leaking: "+reasonNames(rs.Leaking))
+		lines = append(lines, "leaking: "+ReasonNames(rs.Leaking))
 	}
 	if len(rs.Doubtful) > 0 {
-		lines = append(lines, "not as expected: "+reasonNames(rs.Doubtful))
+		lines = append(lines, "not as expected: "+ReasonNames(rs.Doubtful))
 	}
 	for _, u := range rs.Untested {
 		lines = append(lines, fmt.Sprintf("not tested: %s: %s", u.Reason, u.Why))
@@ -290,16 +285,16 @@ func reasonLines(rs matrix.Reasons) (lines []string) {
 	return lines
 }
 
-// strangeLines are about the kernel's reasons that the lab does not know, or has
+// StrangeLines are about the kernel's reasons that the lab does not know, or has
 // otherwise. Their texts come from the kernel's source.
-func strangeLines(rs matrix.Reasons) (lines []string) {
+func StrangeLines(rs matrix.Reasons) (lines []string) {
 	for _, u := range rs.NoProbe {
 		lines = append(lines, fmt.Sprintf("reason %s: no probe: %s", u.Reason, u.Why))
 	}
 	return append(lines, rs.Differs...)
 }
 
-func reasonNames[R ~string](rs []R) string {
+func ReasonNames[R ~string](rs []R) string {
 	var names []string
 	for _, r := range rs {
 		names = append(names, string(r))
@@ -318,29 +313,29 @@ func Count(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-func isAre(n int) string {
+func IsAre(n int) string {
 	if n == 1 {
 		return "is"
 	}
 	return "are"
 }
 
-// tally is what a matrix rests on.
-func tally(n matrix.Tally) []string {
+// Tally is what a matrix rests on.
+func Tally(n matrix.Tally) []string {
 	of := func(e scenarios.Expectation) int { return n.Probes[e.String()] }
 	return []string{
 		fmt.Sprintf("%s with %s", Count(of(scenarios.Checked), "gated probe"), Count(n.Variants, "variant")),
 		Count(of(scenarios.Unchecked), "probe") + " that must stay allowed", Count(of(scenarios.Gap), "known gap"), Count(of(scenarios.ABI), "probe") + " of lockdown's own files",
-		fmt.Sprintf("%d of %s %s a denial", n.Denials, Count(n.Verdicts, "verdict"), isAre(n.Denials)), fmt.Sprintf("%d of them counted at the call site that the probe names", n.AtSite),
+		fmt.Sprintf("%d of %s %s a denial", n.Denials, Count(n.Verdicts, "verdict"), IsAre(n.Denials)), fmt.Sprintf("%d of them counted at the call site that the probe names", n.AtSite),
 	}
 }
 
-// isolationCaption is what an isolation matrix shows, and what it does not.
-const isolationCaption = "It shows that A does not block the probes of B, not that A locked alone protects anything."
+// IsolationCaption is what an isolation matrix shows, and what it does not.
+const IsolationCaption = "It shows that A does not block the probes of B, not that A locked alone protects anything."
 
-// share prints denied/probed, or a point if nothing was denied and no denial
+// Share prints denied/probed, or a point if nothing was denied and no denial
 // was expected.
-func share(s matrix.Share) string {
+func Share(s matrix.Share) string {
 	text := fmt.Sprintf("%d/%d", s.Denied, s.Probes)
 	switch {
 	case !s.Isolated():
@@ -353,19 +348,19 @@ func share(s matrix.Share) string {
 	return text
 }
 
-// maxLine is the maximum width of lines, in characters.
-const maxLine = 100
+// MaxLine is the maximum width of lines, in characters.
+const MaxLine = 100
 
-// wrap joins the items of a list with commas, and breaks it into lines between
+// Wrap joins the items of a list with commas, and breaks it into lines between
 // items.
-func wrap(items []string) string {
+func Wrap(items []string) string {
 	var b strings.Builder
 	width := 0
 	for i, item := range items {
 		n := utf8.RuneCountInString(item)
 		switch {
 		case i == 0:
-		case width+len(", ")+n >= maxLine:
+		case width+len(", ")+n >= MaxLine:
 			b.WriteString(",\n")
 			width = 0
 		default:
@@ -378,10 +373,10 @@ func wrap(items []string) string {
 	return b.String()
 }
 
-// shorten cuts off a line that is too wide.
-func shorten(s string) string {
-	if r := []rune(s); len(r) > maxLine {
-		return string(r[:maxLine-len("...")]) + "..."
+// Shorten cuts off a line that is too wide.
+func Shorten(s string) string {
+	if r := []rune(s); len(r) > MaxLine {
+		return string(r[:MaxLine-len("...")]) + "..."
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package report
+package words
 
 import (
 	"fmt"
@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// clean replaces characters that a terminal or an XML reader would interpret:
+// Clean replaces characters that a terminal or an XML reader would interpret:
 // control and format characters, and bytes that are not UTF-8. A tab becomes a
 // space.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
@@ -22,14 +22,14 @@ func clean(s string) string {
 	}, s)
 }
 
-// markup lists the characters that begin markup in Markdown or HTML within a
+// MarkupCharacters lists the characters that begin markup in Markdown or HTML within a
 // line, a list or a table cell.
-const markup = "\\`*{}[]|~#$"
+const MarkupCharacters = "\\`*{}[]|~#$"
 
-// escape escapes text from a guest for Markdown, so that it makes no markup, no
+// Markdown escapes text from a guest for Markdown, so that it makes no markup, no
 // link, and no mention of a person or an issue in a tracker.
-func escape(s string) string {
-	s = clean(s)
+func Markdown(s string) string {
+	s = Clean(s)
 	var b strings.Builder
 	word := false // the last character belongs to a word
 	for i, r := range s {
@@ -40,7 +40,7 @@ func escape(s string) string {
 			b.WriteString("&lt;")
 		case r == '>':
 			b.WriteString("&gt;")
-		case strings.ContainsRune(markup, r),
+		case strings.ContainsRune(MarkupCharacters, r),
 			r == '_' && !(word && startsWord(s[i+1:])), // within a word it is no markup
 			r == '@' && !word,
 			r == ':' && strings.HasPrefix(s[i:], "://"),
@@ -61,16 +61,16 @@ func startsWord(s string) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// code formats a text as code in Markdown. A backquote cannot be escaped there,
+// Code formats a text as code in Markdown. A backquote cannot be escaped there,
 // so it becomes an apostrophe, and a bar is escaped because it would end the
 // table cell.
-func code(s string) string {
-	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(clean(s)) + "`"
+func Code(s string) string {
+	return "`" + strings.NewReplacer("`", "'", "|", `\|`).Replace(Clean(s)) + "`"
 }
 
-// escapeJSON escapes characters that encoding/json keeps and a terminal would
+// JSON escapes characters that encoding/json keeps and a terminal would
 // interpret. In JSON they occur in strings only.
-func escapeJSON(s string) string {
+func JSON(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
