@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/findings"
@@ -93,12 +96,37 @@ func (o *reproOptions) do(c *cobra.Command, args []string) error {
 	if o.run.latest {
 		linkLatest(o.run.Out)
 	}
-	if err := report.Write(c.OutOrStdout(), view, report.Measurement{Findings: outcomes}); err != nil {
+	found := report.Measurement{Findings: outcomes}
+	if err := report.Write(c.OutOrStdout(), view, found); err != nil {
+		return err
+	}
+	if err := keepFindings(o.run.Out, found); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.run.Out)
 	if slices.ContainsFunc(outcomes, func(f findings.Outcome) bool { return !f.AsRecorded() }) {
 		return exitError(exitDiffers)
+	}
+	return nil
+}
+
+// keepFindings writes every view beside the results.
+func keepFindings(dir string, found report.Measurement) error {
+	for _, v := range report.Views() {
+		if v.Of != report.OfFindings {
+			continue
+		}
+		var b bytes.Buffer
+		err := v.Write(&b, found)
+		if err == nil {
+			err = os.MkdirAll(dir, 0o755)
+		}
+		if err == nil {
+			err = renameio.WriteFile(filepath.Join(dir, v.Golden), b.Bytes(), 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("write report %s: %w", v.Golden, err)
+		}
 	}
 	return nil
 }

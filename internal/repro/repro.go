@@ -3,6 +3,7 @@
 package repro
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,13 +44,15 @@ const (
 var errNotCached = errors.New("the kernel is not in the cache, and --cached builds none")
 
 // Run runs the findings and returns an outcome for each, in their order. A kernel
-// that cannot be built leaves its findings undecided. On engine.ErrInterrupted the
-// results until then are kept in Options.Out, and there are no outcomes.
+// that cannot be built leaves its findings undecided; if no kernel could be run, that
+// is the error. On engine.ErrInterrupted the results until then are kept in
+// Options.Out, and there are no outcomes.
 func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Outcome, error) {
 	if len(o.Series) > 0 {
 		list = onBare(list)
 	}
 	results := map[string][]findings.Result{}
+	ran, failed := false, error(nil)
 	for _, r := range findings.Runs(list, o.Arches) {
 		m, err := one(ctx, r, o)
 		if ctx.Err() != nil || errors.Is(err, engine.ErrInterrupted) {
@@ -58,18 +61,29 @@ func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Ou
 		if errors.Is(err, engine.ErrResultsThere) || errors.Is(err, engine.ErrOtherPlan) || errors.As(err, new(*plan.UsageError)) || errors.As(err, new(*kernels.InputError)) && r.Patch == "" {
 			return nil, err
 		}
-		if err != nil && o.Event != nil {
-			o.Event(engine.Event{Note: fmt.Sprintf("%s: %v", r.Name(), err)})
+		ran = ran || m != nil || errors.Is(err, errNotCached)
+		if err != nil {
+			failed = cmp.Or(failed, err)
+			o.note("%s: %v", r.Name(), err)
 		}
 		for _, f := range r.Findings {
 			results[f.ID] = append(results[f.ID], r.Judge(f, m, err))
 		}
+	}
+	if !ran && failed != nil {
+		return nil, failed
 	}
 	var all []findings.Outcome
 	for _, f := range list {
 		all = append(all, findings.Decide(f, results[f.ID]))
 	}
 	return all, nil
+}
+
+func (o Options) note(format string, args ...any) {
+	if o.Event != nil {
+		o.Event(engine.Event{Note: fmt.Sprintf(format, args...)})
+	}
 }
 
 // onBare has the claims about the posted series, on a kernel that gets it from the
