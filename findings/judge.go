@@ -121,7 +121,7 @@ func judgeProbe(s Step, set string, r Run, m *matrix.Matrix) Observed {
 	switch {
 	case slices.Contains(s.Verdict, c.Verdict):
 		o.status = Reproduced
-	case c.Verdict == matrix.Unavailable || c.Verdict == matrix.NotPlanned:
+	case c.Verdict == matrix.Unavailable:
 		o.status = NotApplicable
 	case c.Verdict.Measured():
 		o.status, o.Want = Refuted, verdicts(s.Verdict)
@@ -163,6 +163,10 @@ func judgeAct(s Step, set string, r Run, job string, n int, m *matrix.Matrix) Ob
 		return o
 	}
 	got := t.Jobs[col].Observed.Steps[n]
+	if got.Act() != s.Act.Act() || got.Times != s.Act.Times {
+		o.Text += ": the results have " + got.Act() + " in its place"
+		return o
+	}
 	if o.Text = got.String(); word(got) != "" {
 		o.Text += "; " + word(got)
 	}

@@ -39,6 +39,7 @@ func TestJudgeProbe(t *testing.T) {
 		{matrix.OpenGap, open, Reproduced},
 		{matrix.Enforced, open, Refuted},
 		{matrix.Unavailable, open, NotApplicable},
+		{matrix.NotPlanned, open, Undecided},
 		{matrix.Unproven, open, Undecided},
 		{matrix.Lost, open, Undecided},
 		{matrix.Open, Step{Probe: "msr/write", Verdict: open.Verdict}, Undecided},
@@ -111,13 +112,26 @@ func TestJudgeWithoutResult(t *testing.T) {
 	if got := run.Judge(f, nil, errors.New("build kernel: no space")); got.Status != Undecided || !strings.Contains(got.Why, "no space") {
 		t.Errorf("no matrix: %+v", got)
 	}
-	if got := run.Judge(f, ran(matrix.Open, scenarios.Step{Call: "open", Done: true}), nil); got.Status != Undecided || !strings.Contains(got.Why, "/y") {
+	if got := run.Judge(f, ran(matrix.Open, scenarios.Step{Call: "open", File: "/x", Done: true}), nil); got.Status != Undecided || !strings.Contains(got.Why, "/y") {
 		t.Errorf("one act of two: %+v", got)
 	}
 	m := ran(matrix.Open)
 	m.Tables[0].Jobs[0].End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "oops"}
 	if got := run.Judge(f, m, nil); got.Status != Undecided || !strings.Contains(got.Why, "panic: oops") {
 		t.Errorf("lost: %+v", got)
+	}
+}
+
+// TestJudgeOtherSteps: results of other steps decide nothing.
+func TestJudgeOtherSteps(t *testing.T) {
+	f := finding(Step{Act: scenarios.Step{Call: "open", File: "/x"}, Answer: Ok})
+	for _, other := range []scenarios.Step{{Call: "open", File: "/y", Done: true}, {Call: "open", File: "/x", Times: 2, Done: true}} {
+		if got := run.Judge(f, ran(matrix.Open, other), nil); got.Status != Undecided || !strings.Contains(got.Why, "the results have") {
+			t.Errorf("%s: %+v", other, got)
+		}
+	}
+	if got := run.Judge(f, ran(matrix.Open, scenarios.Step{Call: "open", File: "/x", Done: true}), nil); got.Status != Reproduced {
+		t.Errorf("the same step: %+v", got)
 	}
 }
 
@@ -192,7 +206,7 @@ func TestRuns(t *testing.T) {
 	for _, r := range runs {
 		names = append(names, r.Name())
 	}
-	want := []string{"stock-x86_64", "stock-arm64", "stock-x86_64-history-b", "stock-arm64-history-b", "stock-x86_64-mutants-d.patch-lockdown=x"}
+	want := []string{"stock-x86_64", "stock-arm64", "stock-arm64-history-b", "stock-x86_64-history-b", "stock-x86_64-mutants-d.patch-lockdown=x"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -36,7 +37,8 @@ func (r Run) Name() string {
 
 // Runs groups findings by what they are decided on: each group is one run. A
 // finding with a patch is in two, with the patch and without it. arches are those
-// to run on; empty: all that a finding names. The kernels as they are come first.
+// to run on; empty: all that a finding names. The kernels as they are come first, and
+// then those with a patch, kernel by kernel: a working tree is changed least.
 func Runs(list []Finding, arches []string) (runs []Run) {
 	add := func(r Run, f Finding) {
 		i := slices.IndexFunc(runs, func(o Run) bool {
@@ -60,7 +62,10 @@ func Runs(list []Finding, arches []string) (runs []Run) {
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b Run) int {
-		return one(a.Patch != "") - one(b.Patch != "")
+		if d := one(a.Patch != "") - one(b.Patch != ""); d != 0 || a.Patch == "" {
+			return d
+		}
+		return cmp.Or(cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Kernel, b.Kernel))
 	})
 	return runs
 }

@@ -25,6 +25,7 @@ type reproOptions struct {
 	repro  repro.Options
 	dir    string
 	isNew  string
+	from   string
 	kinds  []string
 	format string
 }
@@ -54,6 +55,7 @@ and need no Go. docs/repro.md explains the files.`,
 	f := c.Flags()
 	f.StringVar(&o.dir, "dir", "", "`directory` with findings of your own, in place of the lab's")
 	f.StringVar(&o.isNew, "new", "", "write a template for the finding `ID` into --dir, or to standard output, and run nothing")
+	f.StringVar(&o.from, "from", "", "run nothing: judge the results of an earlier repro, in its `directory`")
 	f.StringSliceVar(&o.kinds, "kind", nil, "only findings of this `kind`; may be repeated")
 	f.StringSliceVar(&o.repro.Arches, "arch", nil, "architecture (default all that a finding names); may be repeated")
 	f.StringSliceVar(&o.repro.Series, "series", nil, "your copy of the posted series: the claims about ours run against it, and no others do; may be repeated")
@@ -82,32 +84,50 @@ func (o *reproOptions) do(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	done, err := o.run.start(c)
+	outcomes, err := o.measure(c, list)
 	if err != nil {
 		return err
+	}
+	if err := report.Write(c.OutOrStdout(), view, report.Measurement{Findings: outcomes}); err != nil {
+		return err
+	}
+	if o.from == "" {
+		fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.run.Out)
+	}
+	if slices.ContainsFunc(outcomes, func(f findings.Outcome) bool { return !f.AsRecorded() }) {
+		return exitError(exitDiffers)
+	}
+	return nil
+}
+
+// measure runs the findings, or takes what an earlier run has of them.
+func (o *reproOptions) measure(c *cobra.Command, list []findings.Finding) ([]findings.Outcome, error) {
+	if o.from != "" {
+		if _, err := os.Stat(o.from); err != nil {
+			return nil, fileError{fmt.Errorf("read results: %w", err)}
+		}
+		o.repro.Out = o.from
+		outcomes, err := repro.Earlier(c.Context(), list, o.repro)
+		if err != nil {
+			return nil, fileError{err}
+		}
+		return outcomes, nil
+	}
+	done, err := o.run.start(c)
+	if err != nil {
+		return nil, err
 	}
 	defer done()
 	o.repro.Options, o.repro.Patches = o.run.Options, o.dir
 	outcomes, err := repro.Run(c.Context(), list, o.repro)
 	done()
 	if err != nil {
-		return o.run.interrupted("repro", err)
+		return nil, o.run.interrupted("repro", err)
 	}
 	if o.run.latest {
 		linkLatest(o.run.Out)
 	}
-	found := report.Measurement{Findings: outcomes}
-	if err := report.Write(c.OutOrStdout(), view, found); err != nil {
-		return err
-	}
-	if err := keepFindings(o.run.Out, found); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.run.Out)
-	if slices.ContainsFunc(outcomes, func(f findings.Outcome) bool { return !f.AsRecorded() }) {
-		return exitError(exitDiffers)
-	}
-	return nil
+	return outcomes, keepFindings(o.run.Out, report.Measurement{Findings: outcomes})
 }
 
 // keepFindings writes every view beside the results.
@@ -154,7 +174,8 @@ func (o *reproOptions) choose(args []string) ([]findings.Finding, error) {
 	}
 	list = slices.DeleteFunc(list, func(f findings.Finding) bool {
 		return len(args) > 0 && !slices.Contains(args, f.ID) || len(o.kinds) > 0 && !slices.Contains(o.kinds, string(f.Kind)) ||
-			len(o.repro.Series) > 0 && f.Kernel != repro.Posted
+			len(o.repro.Series) > 0 && f.Kernel != repro.Posted ||
+			len(o.repro.Arches) > 0 && !slices.ContainsFunc(o.repro.Arches, func(a string) bool { return slices.Contains(f.Arches, a) })
 	})
 	if len(list) == 0 {
 		return nil, &plan.UsageError{Text: "no finding is of that kind, and about that"}

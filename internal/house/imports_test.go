@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
 	"internal/sourcemutants":    {"internal/engine", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/explain":          {"findings", "kernels", "lockdown", "matrix", "scenarios"},
-	"internal/repro":            {"findings", "internal/engine", "internal/plan", "kernels", "lockdown", "matrix"},
+	"internal/repro":            {"findings", "internal/engine", "internal/plan", "internal/results", "kernels", "lockdown", "matrix"},
 	"internal/engine":           {"*"},
 	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/plan", "internal/proc", "kernels", "lockdown", "matrix"},
 	"cmd/ldlab":                 {"*"},

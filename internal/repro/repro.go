@@ -13,6 +13,7 @@ import (
 	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -48,13 +49,30 @@ var errNotCached = errors.New("the kernel is not in the cache, and --cached buil
 // is the error. On engine.ErrInterrupted the results until then are kept in
 // Options.Out, and there are no outcomes.
 func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Outcome, error) {
+	return decide(ctx, list, o, one)
+}
+
+// Earlier is Run without a run: it judges the results that an earlier one left in
+// Options.Out. A finding that was not run then, or has other steps now, is undecided.
+func Earlier(ctx context.Context, list []findings.Finding, o Options) ([]findings.Outcome, error) {
+	return decide(ctx, list, o, func(_ context.Context, r findings.Run, o Options) (*matrix.Matrix, error) {
+		set, err := results.Load(filepath.Join(o.Out, r.Name()))
+		if err != nil {
+			return nil, err
+		}
+		return set.Matrix()
+	})
+}
+
+// decide takes the matrix of each run from a function, and decides the findings.
+func decide(ctx context.Context, list []findings.Finding, o Options, measure func(context.Context, findings.Run, Options) (*matrix.Matrix, error)) ([]findings.Outcome, error) {
 	if len(o.Series) > 0 {
 		list = onBare(list)
 	}
-	results := map[string][]findings.Result{}
+	found := map[string][]findings.Result{}
 	ran, failed := false, error(nil)
 	for _, r := range findings.Runs(list, o.Arches) {
-		m, err := one(ctx, r, o)
+		m, err := measure(ctx, r, o)
 		if ctx.Err() != nil || errors.Is(err, engine.ErrInterrupted) {
 			return nil, engine.ErrInterrupted
 		}
@@ -67,7 +85,7 @@ func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Ou
 			o.note("%s: %v", r.Name(), err)
 		}
 		for _, f := range r.Findings {
-			results[f.ID] = append(results[f.ID], r.Judge(f, m, err))
+			found[f.ID] = append(found[f.ID], r.Judge(f, m, err))
 		}
 	}
 	if !ran && failed != nil {
@@ -75,7 +93,7 @@ func Run(ctx context.Context, list []findings.Finding, o Options) ([]findings.Ou
 	}
 	var all []findings.Outcome
 	for _, f := range list {
-		all = append(all, findings.Decide(f, results[f.ID]))
+		all = append(all, findings.Decide(f, found[f.ID]))
 	}
 	return all, nil
 }
