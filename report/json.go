@@ -1,8 +1,6 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
 	"io"
 	"strings"
 
@@ -49,13 +47,4 @@ func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
 
 // JSON writes a value as JSON that is safe on a terminal: control characters in
 // strings are escaped.
-func JSON(w io.Writer, value any) error {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(value); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, words.JSON(text.String()))
-	return err
-}
+func JSON(w io.Writer, value any) error { return words.WriteJSON(w, value) }

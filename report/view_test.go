@@ -204,7 +204,15 @@ func write(t testing.TB, v View, m Measurement) []byte {
 // -update" rewrites them.
 func TestGolden(t *testing.T) {
 	for _, v := range Views() {
-		got := write(t, v, measurement(t))
+		m := measurement(t)
+		if v.Name == "sarif" || v.Name == "kcidb" { // they have many lines a cell
+			part := &m.Matrix.Tables[0]
+			part.Columns = part.Columns[1:3]
+			for i := range part.Rows {
+				part.Rows[i].Cells = part.Rows[i].Cells[1:3]
+			}
+		}
+		got := write(t, v, m)
 		golden := filepath.Join("testdata", v.Golden)
 		if *update {
 			if err := os.WriteFile(golden, got, 0o644); err != nil {

@@ -1,7 +1,10 @@
 package words
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -84,4 +87,17 @@ func JSON(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// WriteJSON writes a value as JSON that is safe on a terminal: control characters in
+// strings are escaped.
+func WriteJSON(w io.Writer, value any) error {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, JSON(text.String()))
+	return err
 }

@@ -1,0 +1,198 @@
+package formats
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
+	"github.com/ldlab/ldlab/scenarios"
+)
+
+// kcidbOrigin names the system that reports. A site that submits results sets
+// its own with its own tools.
+const kcidbOrigin = "ldlab"
+
+// The parts of KCIDB's schema, version 5.3, that a matrix fills in (kcidb-io,
+// kcidb_io/schema/v05_03.py). No property may be null, no text may have a NUL, and
+// addresses of sources are https only; a matrix has none of them to give.
+type kcidb struct {
+	Version   kcidbVersion    `json:"version"`
+	Checkouts []kcidbCheckout `json:"checkouts"`
+	Builds    []kcidbBuild    `json:"builds"`
+	Tests     []kcidbTest     `json:"tests"`
+}
+
+type kcidbVersion struct {
+	Major int `json:"major"`
+	Minor int `json:"minor"`
+}
+
+type kcidbCheckout struct {
+	ID        string `json:"id"`
+	Origin    string `json:"origin"`
+	Tree      string `json:"tree_name,omitempty"`
+	Comment   string `json:"comment,omitempty"`
+	StartTime string `json:"start_time,omitempty"`
+	Valid     bool   `json:"valid"`
+}
+
+type kcidbBuild struct {
+	ID           string `json:"id"`
+	Checkout     string `json:"checkout_id"`
+	Origin       string `json:"origin"`
+	Comment      string `json:"comment,omitempty"`
+	Architecture string `json:"architecture"`
+	Compiler     string `json:"compiler,omitempty"`
+	ConfigName   string `json:"config_name"`
+	Status       status `json:"status"`
+}
+
+type kcidbTest struct {
+	ID          string            `json:"id"`
+	Build       string            `json:"build_id"`
+	Origin      string            `json:"origin"`
+	Environment kcidbEnvironment  `json:"environment"`
+	Path        string            `json:"path"`
+	Comment     string            `json:"comment"`
+	LogExcerpt  string            `json:"log_excerpt,omitempty"`
+	Status      status            `json:"status"`
+	StartTime   string            `json:"start_time,omitempty"`
+	Duration    *float64          `json:"duration,omitempty"` // seconds
+	Misc        map[string]string `json:"misc"`
+}
+
+type kcidbEnvironment struct {
+	Comment string `json:"comment"`
+}
+
+// KCIDB writes a matrix in the schema of the kernel community's common database of
+// test results: a checkout for each base and series, a build for each kernel and
+// architecture, a test for each planned cell. A probe's path is
+// lockdown.SETTING.SCENARIO.PROBE.
+func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
+	doc := kcidb{Version: kcidbVersion{5, 3}, Checkouts: []kcidbCheckout{}, Builds: []kcidbBuild{}, Tests: []kcidbTest{}}
+	started := kcidbTime(m.Header.Started)
+	seen := map[string]bool{}
+	for _, t := range m.Tables {
+		made := strings.Join(words.Booted(t), ", ")
+		checkout := kcidbCheckout{ID: kcidbID(t.Origin.Base, t.Origin.BaseVersion, t.Origin.BaseSHA256, strings.Join(t.Origin.Series, ",")), Origin: kcidbOrigin,
+			Tree: words.Clean(t.Origin.Base), Comment: words.Clean(made), StartTime: started, Valid: true}
+		if !seen[checkout.ID] {
+			seen[checkout.ID] = true
+			doc.Checkouts = append(doc.Checkouts, checkout)
+		}
+		build := kcidbBuild{ID: kcidbID("build", m.Header.Digest, t.Kernel, t.Arch, t.Origin.ImageSHA256), Checkout: checkout.ID, Origin: kcidbOrigin, Comment: words.Clean(t.Kernel + ": " + made),
+			Architecture: only(t.Arch, lowerWord, "_"), Compiler: words.Clean(t.Origin.Compiler), ConfigName: words.Clean(t.Kernel), Status: pass}
+		doc.Builds = append(doc.Builds, build)
+		for i, c := range t.Columns {
+			for _, r := range t.Rows {
+				if r.Cells[i].Verdict != matrix.NotPlanned {
+					doc.Tests = append(doc.Tests, kcidbCell(m, t, c, r, r.Cells[i], build.ID))
+				}
+			}
+			doc.Tests = append(doc.Tests, kcidbGuest(m, t, c, build.ID))
+		}
+	}
+	if list := notes(m); len(list) > 0 && len(doc.Checkouts) > 0 {
+		doc.Checkouts[0].Comment += "; " + strings.Join(list, "; ")
+	}
+	return words.WriteJSON(b, doc)
+}
+
+func kcidbCell(m *matrix.Matrix, t matrix.Table, c matrix.Column, r matrix.TableRow, cell matrix.Cell, build string) kcidbTest {
+	test := kcidbTest{ID: kcidbID("test", m.Header.Digest, m.Header.Started, guestName(t, c), r.Probe), Build: build, Origin: kcidbOrigin,
+		Environment: kcidbEnvironment{kcidbMachine(c)}, Path: kcidbPath("lockdown", c.Setting.String(), strings.ReplaceAll(r.Probe, "/", ".")),
+		Comment: message(cell), Status: statusOf(c, cell), Misc: map[string]string{"verdict": string(cell.Verdict), "probe": words.Clean(r.Probe), "setting": c.Setting.String()}}
+	if r.Reason != "" {
+		test.Misc["reason"] = words.Clean(string(r.Reason))
+	}
+	if cell.Observed != nil {
+		seconds := float64(cell.Observed.Duration) / float64(time.Second)
+		test.Duration = &seconds
+		test.LogExcerpt = kcidbExcerpt(cell.Observed)
+	}
+	return test
+}
+
+// kcidbExcerpt is what was observed of a probe: the call, the look, the kernel's
+// log.
+func kcidbExcerpt(o *scenarios.Observation) string {
+	lines := append([]string{o.Call}, words.SeenOf(o)...)
+	lines = append(lines, o.Log...)
+	for i := range lines {
+		lines[i] = words.Clean(lines[i])
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// kcidbGuest is the boot of a guest and its end: a test of its own, because a
+// kernel that reports bugs, or a guest that is lost, is more than its cells.
+func kcidbGuest(m *matrix.Matrix, t matrix.Table, c matrix.Column, build string) kcidbTest {
+	s := pass
+	switch {
+	case len(c.Splats) > 0:
+		s = fail
+	case c.End.Failed() || c.End.Lost():
+		s = fault
+	case c.Tries == 0:
+		s = miss
+	}
+	lines := append([]string{}, c.Splats...)
+	for i := range lines {
+		lines[i] = words.Clean(lines[i])
+	}
+	for _, line := range c.End.Console {
+		lines = append(lines, words.Clean(line))
+	}
+	misc := map[string]string{"setting": c.Setting.String()}
+	if c.Command != "" {
+		misc["command"] = words.Clean(c.Command)
+	}
+	return kcidbTest{ID: kcidbID("guest", m.Header.Digest, m.Header.Started, guestName(t, c)), Build: build, Origin: kcidbOrigin,
+		Environment: kcidbEnvironment{kcidbMachine(c)}, Path: kcidbPath("lockdown", c.Setting.String(), "guest"),
+		Comment: words.Clean(words.GuestNote(c)), LogExcerpt: strings.Join(lines, "\n"), Status: s, Misc: misc}
+}
+
+func kcidbMachine(c matrix.Column) string {
+	if c.Host == (matrix.Host{}) {
+		return "unknown"
+	}
+	return words.Machines([]matrix.Host{c.Host})
+}
+
+// kcidbID is an identifier that depends on the texts alone: a report that is sent
+// twice is one report.
+func kcidbID(texts ...string) string {
+	h := sha256.New()
+	for _, s := range texts {
+		fmt.Fprintf(h, "%d %s\n", len(s), s)
+	}
+	return kcidbOrigin + ":" + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// kcidbPath joins the parts of a path, whose words have letters, digits, _ and -.
+func kcidbPath(parts ...string) string {
+	var list []string
+	for _, p := range parts {
+		for _, word := range strings.Split(p, ".") {
+			if word = only(word, func(r rune) bool { return lowerWord(r) || r >= 'A' && r <= 'Z' || r == '-' }, "_"); word != "" {
+				list = append(list, word)
+			}
+		}
+	}
+	return strings.Join(list, ".")
+}
+
+func lowerWord(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' }
+
+// kcidbTime is a time as the schema wants it; empty if it is none.
+func kcidbTime(text string) string {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at.Format(time.RFC3339)
+	}
+	return ""
+}
