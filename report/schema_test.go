@@ -25,7 +25,7 @@ type schema struct{ defs map[string]any }
 // enums are the values of types whose values are a list.
 var enums = map[reflect.Type][]string{
 	reflect.TypeFor[matrix.Verdict]():    verdictNames(),
-	reflect.TypeFor[scenarios.Outcome](): {"allowed", "denied", "unavailable", "failed"},
+	reflect.TypeFor[scenarios.Outcome](): {string(scenarios.Allowed), string(scenarios.Denied), string(scenarios.Unavailable), string(scenarios.Failed), string(scenarios.Answered)},
 }
 
 func verdictNames() (list []string) {
