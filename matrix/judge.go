@@ -109,11 +109,16 @@ var rules = []rule{
 		func(e *evidence) string {
 			return e.orUnexplained("no control: the probe did not run with nothing locked on the same kernel and host")
 		}},
-	{"control-absent", Unavailable, "denied on the way to a target that the kernel's configuration leaves out",
+	{"control-absent", Unavailable, "denied on the way to a target that the kernel's configuration, or its version, leaves out",
 		func(e *evidence) bool {
-			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && e.unmet(e.control.Why) != ""
+			return e.denied() && e.control != nil && e.control.Outcome == scenarios.Unavailable && (e.unmet(e.control.Why) != "" || e.row.Absent != "")
 		},
-		func(e *evidence) string { return e.whyUnmet(e.control.Why) }},
+		func(e *evidence) string {
+			if e.row.Absent != "" {
+				return e.control.Why + ": " + e.row.Absent
+			}
+			return e.whyUnmet(e.control.Why)
+		}},
 	{"control-not-allowed", Unproven, "the control was not allowed, or was allowed and nothing happened",
 		func(e *evidence) bool {
 			return e.control != nil && (e.control.Outcome != scenarios.Allowed || e.control.Effect == scenarios.Nothing)

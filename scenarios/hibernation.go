@@ -18,7 +18,10 @@ func init() { register("hibernation", hibernationScenario) }
 // its own: kernel/power/{hibernate,main,user}.c, v6.12. nohibernate and memory
 // of memfd_secret(2) refuse alike, but without a line.
 func hibernationScenario() Scenario {
-	storedFirst := []Condition{{Until: "6.12", Then: ThenDeniedLater, Source: "kernel/power/hibernate.c:resume_store, v6.1: stores the number of the device; software_resume then refuses"}}
+	storedFirst := []Condition{
+		{Until: "6.5", Then: ThenAbsent, Source: "kernel/power/hibernate.c:resume_store, v6.1.187, refuses 0:0, so nobody could undo the act"},
+		{Until: "6.12", Then: ThenDeniedLater, Source: "kernel/power/hibernate.c:resume_store, v6.1: stores the number of the device; software_resume then refuses"},
+	}
 	const site = "kernel/power/hibernate.c:hibernation_available"
 	needs, snapshot := []string{"CONFIG_HIBERNATION"}, []string{"CONFIG_HIBERNATION_SNAPSHOT_DEV"}
 	s := Scenario{Name: "hibernation", Title: "write kernel memory to disk, or take it from there"}

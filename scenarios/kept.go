@@ -38,11 +38,11 @@ func keptScenario() Scenario {
 		before    func() (rest func() Report, r Report)
 	}{
 		{name: "devmem", act: `pread("/dev/mem", the process's own page)`, reason: "dev_mem", expect: Gap,
-			site: "drivers/char/mem.c:read_mem", needs: []string{"CONFIG_DEVMEM"},
+			site: "drivers/char/mem.c:read_mem", needs: []string{"CONFIG_DEVMEM", "CONFIG_STRICT_DEVMEM=n"},
 			source: "drivers/char/mem.c:open_port, v6.12, checks; read_mem does not",
 			before: physmem.ReadLater},
 		{name: "devmem-map", act: `load from a mapping of the process's own page of "/dev/mem"`, reason: "dev_mem", expect: Gap,
-			site: "drivers/char/mem.c:mmap_mem", needs: []string{"CONFIG_DEVMEM"},
+			site: "drivers/char/mem.c:mmap_mem", needs: []string{"CONFIG_DEVMEM", "CONFIG_STRICT_DEVMEM=n"},
 			moved:  []Moved{{Since: "7.2", Site: "drivers/char/mem.c:mmap_mem_prepare"}}, // 6.18.12 has the old name, 7.2.8 the new one
 			source: "drivers/char/mem.c:open_port, v6.12, checks; a mapping is not taken back",
 			before: physmem.MapLater},
@@ -79,7 +79,7 @@ func keptScenario() Scenario {
 				return ports.GrantForLater("iopl(3)", func() error { return ports.Iopl(3) })
 			}},
 		{name: "kexec", act: `read("/sys/kernel/kexec_crash_loaded") of an image of kexec_load(KEXEC_ON_CRASH)`, reason: "kexec", expect: Gap,
-			site: "kernel/crash_core.c:__crash_kexec", needs: []string{"CONFIG_KEXEC", "CONFIG_CRASH_DUMP"}, machine: Held,
+			site: "kernel/crash_core.c:__crash_kexec", needs: []string{"CONFIG_KEXEC", "CONFIG_KEXEC_FILE", "CONFIG_CRASH_DUMP"}, machine: Held,
 			moved:  []Moved{{Until: "6.9", Site: "kernel/kexec_core.c:__crash_kexec"}}, // 6.1.187 has it there, 6.12.107 in crash_core.c
 			source: "kernel/kexec.c:kexec_load_check, v6.12, checks when an image is loaded; kernel/crash_core.c:__crash_kexec and kernel/kexec_core.c:kernel_kexec start it without a check",
 			before: kexec.KeepForLater},

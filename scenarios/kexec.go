@@ -58,9 +58,9 @@ func kexecScenario() Scenario {
 			},
 			{
 				// An image that was loaded before the lock can be started, but
-				// not replaced.
+				// not replaced. Only kexec_file_load can unload it then.
 				Claim:    Claim{Name: "replace", Call: "kexec_load(one segment) over an image from before the lock", Reason: "kexec"},
-				Where:    Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC"}},
+				Where:    Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{"CONFIG_KEXEC", "CONFIG_KEXEC_FILE"}},
 				Schedule: Schedule{Machine: Held},
 				Act: Act{Setup: func(context.Context, Env) (func(context.Context) Report, Report) {
 					return later(kexec.ReplaceLater())

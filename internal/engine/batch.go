@@ -207,8 +207,12 @@ func (s *Stage) jobs() int {
 		}
 	}
 	jobs := per * runtime.GOMAXPROCS(0)
+	machines := int64(1) // of a guest at once
+	if per == waitingJobs {
+		machines = maxPortions
+	}
 	if free := hostmem.Available(); free > 0 {
-		jobs = min(jobs, int(free/s.guestCost()))
+		jobs = min(jobs, int(free/(machines*s.guestCost())))
 	}
 	return max(1, jobs)
 }

@@ -30,7 +30,7 @@ const specialWorkers = 4
 // booted guest gains nothing; a template starts them once for all of its forks.
 // All guests of a run that could share a template have the same number.
 func (s *Stage) workers(p part) int {
-	if p.name == "" {
+	if profile, _, _ := strings.Cut(p.name, " "); profile == "" {
 		return min(len(s.plan.Probes), guestproto.MaxWorkers)
 	}
 	return specialWorkers

@@ -47,7 +47,7 @@ func (j job) parts(k *kernel) (parts []part) {
 	return parts
 }
 
-// guest runs one guest: each of the machines that its probes need, in order.
+// guest runs one guest: each of the machines that its probes need; see machines.
 // Every error is part of the result.
 func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	k := s.of(j.guest)
@@ -62,13 +62,7 @@ func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	// One deadline for all of the guest's machines.
 	talking, cancel := context.WithTimeout(ctx, s.limit(k))
 	defer cancel()
-	for _, p := range parts {
-		run, end := s.runMachine(ctx, talking, k, j, p)
-		res.Machines = append(res.Machines, run)
-		if res.End = end; !end.Well() {
-			break
-		}
-	}
+	res.Machines, res.End = s.machines(ctx, talking, k, j, divided(k, j.guest, parts))
 	return res
 }
 

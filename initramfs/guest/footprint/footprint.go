@@ -28,12 +28,20 @@ type Footprint struct {
 	buf   []byte
 }
 
+// asksWhenRead is the file whose read logs a denial if hibernation is locked
+// (kernel/power/hibernate.c:disk_show calls hibernation_available, v6.12). PID 1 once
+// took half of the lines that a kernel logs with it. Nobody can change it then, so it
+// is as it was before the lock.
+const asksWhenRead = "/sys/power/disk"
+
 // A footPart is one thing that is looked at.
 type footPart struct {
-	look  func(buf []byte) (n int, err error) // its bytes
-	lines func(raw []byte) []string           // what they mean
-	raw   []byte                              // of the last look; nil: there was none, or it failed
-	known []string                            // the lines of raw
+	look     func(buf []byte) (n int, err error) // its bytes
+	lines    func(raw []byte) []string           // what they mean
+	lockdown bool                                // it is one of lockdown's own files
+	asks     bool                                // lockdown checks hibernation when it is read
+	raw      []byte                              // of the last look; nil: there was none, or it failed
+	known    []string                            // the lines of raw
 }
 
 // footTexts are the files of a footprint that hold text.
@@ -51,7 +59,7 @@ var footTexts = []struct {
 	{"/sys/kernel/kexec_loaded", nil},
 	{"/sys/kernel/kexec_crash_loaded", nil},
 	{"/sys/kernel/kexec_crash_size", nil},
-	{"/sys/power/disk", nil},
+	{asksWhenRead, nil},
 	{"/sys/power/resume", nil},
 	{"/sys/power/image_size", nil},
 	{"/sys/module/8250/parameters/share_irqs", nil},
@@ -62,12 +70,17 @@ var footTexts = []struct {
 func Open() *Footprint {
 	f := &Footprint{buf: make([]byte, 16<<10)}
 	for _, t := range footTexts {
+		n := len(f.parts)
 		f.addFile(t.path, 0, len(f.buf), func(raw []byte) []string {
 			if t.lines != nil {
 				return t.lines(t.path, string(raw))
 			}
 			return textLines(t.path, string(raw))
 		})
+		if len(f.parts) > n {
+			f.parts[n].asks = t.path == asksWhenRead
+			f.parts[n].lockdown = t.path == lockdown.LevelFile || t.path == lockdown.ReasonsFile
+		}
 	}
 	const pat = 0x277 // IA32_PAT: reading it is not refused (arch/x86/kernel/msr.c:msr_read, v6.12)
 	f.addFile("/dev/cpu/0/msr", pat, 8, func(raw []byte) []string {
@@ -156,6 +169,9 @@ func (f *Footprint) Read() []string {
 	same := true
 	for i := range f.parts {
 		p := &f.parts[i]
+		if p.asks && f.hibernationLocked() {
+			continue
+		}
 		n, err := p.look(f.buf)
 		switch {
 		case err != nil:
@@ -176,6 +192,23 @@ func (f *Footprint) Read() []string {
 	}
 	slices.Sort(f.all)
 	return f.all
+}
+
+// hibernationLocked reports whether hibernation may be locked, by the files of lockdown
+// that were read before. A level file without [none] in it is of a locked kernel, or of
+// one that shows its levels in another way.
+func (f *Footprint) hibernationLocked() bool {
+	return f.shows("[integrity]") || f.shows("[confidentiality]") || f.shows("hibernation locked") || !f.shows("[none]")
+}
+
+// shows reports whether lockdown's own files have a text.
+func (f *Footprint) shows(text string) bool {
+	for _, p := range f.parts {
+		if p.lockdown && bytes.Contains(p.raw, []byte(text)) {
+			return true
+		}
+	}
+	return false
 }
 
 // textLines are all lines of a text.

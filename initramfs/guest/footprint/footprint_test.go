@@ -79,3 +79,32 @@ func TestFootprintNoticesChanges(t *testing.T) {
 		}
 	}
 }
+
+// A file whose read logs a denial is not read while its reason is locked, and stands
+// for what it had before.
+func TestFootprintAsksNothing(t *testing.T) {
+	looks := 0
+	level := "[none] integrity confidentiality"
+	f := &Footprint{buf: make([]byte, 4096)}
+	text := func(get func() string) footPart {
+		return footPart{
+			look:  func(buf []byte) (int, error) { return copy(buf, get()), nil },
+			lines: func(raw []byte) []string { return []string{string(raw)} },
+		}
+	}
+	shown, disk := text(func() string { return level }), text(func() string { looks++; return "[shutdown]" })
+	shown.lockdown, disk.asks = true, true
+	f.parts = []footPart{shown, disk}
+	for _, c := range []struct {
+		level string
+		looks int
+	}{
+		{"[none] integrity confidentiality", 1}, {"none [integrity] confidentiality", 1}, {"none integrity [confidentiality]", 1},
+		{"none integrity confidentiality", 1}, {"[none] [integrity] confidentiality", 1}, {"[none] hibernation locked", 1}, {"[none] hibernation open", 2}, {"[none] integrity confidentiality", 3},
+	} {
+		level = c.level
+		if got := f.Read(); !slices.Contains(got, "[shutdown]") || looks != c.looks {
+			t.Errorf("%s: %q after %d looks, want %d", level, got, looks, c.looks)
+		}
+	}
+}

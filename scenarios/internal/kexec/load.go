@@ -111,6 +111,9 @@ func LoadOver(f File) observe.Report {
 // ReplaceLater loads an image with kexec_load and returns the act that loads
 // another one in its place.
 func ReplaceLater() (func() observe.Report, observe.Report) {
+	if r, ok := unloads(); !ok {
+		return nil, r
+	}
 	var s slot
 	r := s.fill()
 	if r.Outcome != observe.Allowed {
@@ -122,6 +125,9 @@ func ReplaceLater() (func() observe.Report, observe.Report) {
 // KeepForLater loads an image with kexec_load, which would run after a crash, and
 // returns the act that looks whether it is still there.
 func KeepForLater() (func() observe.Report, observe.Report) {
+	if r, ok := unloads(); !ok {
+		return nil, r
+	}
 	s := slot{crash: true}
 	r := s.fill()
 	if r.Outcome != observe.Allowed {
@@ -134,6 +140,14 @@ func KeepForLater() (func() observe.Report, observe.Report) {
 		}
 		return s.lookAndUnload(observe.Report{Outcome: observe.Allowed, Call: fmt.Sprintf("read(%q) = %q", s.file(), is)})
 	}, r
+}
+
+// unloads reports whether the kernel can unload an image after a lock, so that a probe
+// can undo what it does; see slot.unload.
+func unloads() (observe.Report, bool) {
+	err := unix.KexecFileLoad(-1, -1, "", fileUnload)
+	r := observe.UnavailableIf(observe.FromError("kexec_file_load(-1, KEXEC_FILE_UNLOAD)", err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
+	return r, r.Outcome != observe.Unavailable
 }
 
 // fill loads an image of one page into the empty slot.

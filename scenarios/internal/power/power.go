@@ -158,6 +158,9 @@ func WriteResume(device string) observe.Report {
 	if r.Outcome != observe.Allowed {
 		return observe.CannotRead(r)
 	}
+	if was == "0:0" && !takesNone() {
+		return observe.Report{Outcome: observe.Unavailable, Call: r.Call, Why: "a kernel that takes 0:0 back"}
+	}
 	r = observe.WriteText(ResumeFile, device)
 	is, look := observe.ReadText(ResumeFile)
 	if look.Outcome != observe.Allowed {
@@ -173,6 +176,18 @@ func WriteResume(device string) observe.Report {
 	shown := fmt.Sprintf("read(%q) = %q", ResumeFile, is)
 	r.Call += ", " + shown
 	return r.Saw(is != was, shown)
+}
+
+// takesNone reports whether the kernel takes 0:0 for the device, so that the act can be
+// undone: until v6.5, kernel/power/hibernate.c:resume_store refuses the number 0.
+func takesNone() bool {
+	var u unix.Utsname
+	var major, minor int
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return err == nil && (major > 6 || major == 6 && minor >= 5)
 }
 
 // SetNumber writes another number to a file that has one, reads it, and puts the

@@ -24,6 +24,7 @@ type Exception struct {
 var Exceptions = []Exception{
 	{"events/*/*/format", "kernel/trace/trace_events.c:trace_format_open"},
 	{"events/*/*/id", "kernel/trace/trace_events.c:ftrace_event_id_fops has no open function"},
+	{"events/*/*/btf_ids", "kernel/trace/trace_events.c:ftrace_event_btf_ids_fops, v7.3, has no open function"},
 	{"enabled_functions", "kernel/trace/ftrace.c:ftrace_enabled_open"},
 	{"touched_functions", "kernel/trace/ftrace.c:ftrace_touched_open"},
 	{"recursed_functions", "kernel/trace/trace_recursion_record.c:recursed_function_open"},

@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// Every probe runs in one portion, in order; no portion waits much longer than another.
+func TestPortions(t *testing.T) {
+	for _, text := range []string{"none", "integrity@boot", "integrity@runtime", "confidentiality@boot", "confidentiality@runtime", "msr@runtime"} {
+		s, err := lockdown.ParseSetting(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := matrix.Guest{Kernel: "k", Arch: "x86_64", Setting: s}
+		p := mustPlan(t, plan.Selection{Kernels: []string{"bare"}, Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}})
+		all := partsOf(p.Probes, arch.Get("x86_64"))
+		list := portions(g, all[0], 1)
+		var probes []string
+		most, total := 0, 0
+		for i, part := range list {
+			n := 0
+			for _, id := range part.probes {
+				n += weight(g, id)
+			}
+			most, total = max(most, n), total+n
+			probes = append(probes, part.probes...)
+			if (part.name == "") != (i == 0) || len(part.probes) == 0 {
+				t.Errorf("%s: portion %d is %q with %d probes", text, i, part.name, len(part.probes))
+			}
+		}
+		if !slices.Equal(probes, all[0].probes) {
+			t.Errorf("%s: the portions have %d probes, and the part %d", text, len(probes), len(all[0].probes))
+		}
+		if len(list) > 1 && most > 2*total/len(list) {
+			t.Errorf("%s: a portion weighs %d of %d, and there are %d portions", text, most, total, len(list))
+		}
+		if got := len(portions(g, all[0], 3)); got < 3 {
+			t.Errorf("%s: %d portions for three processors", text, got)
+		}
+		if locked := len(s.Reasons) == 0 && s.Level != lockdown.None; locked != (len(list) > 1) {
+			t.Errorf("%s: %d portions", text, len(list))
+		}
+	}
+}
+
+// On a kernel that does not count, machines run at once, and the result is the same as
+// one after the other; after a bad end no further machine begins on one that counts.
+func TestMachinesAtOnce(t *testing.T) {
+	k := &kernel{build: plan.Build{Arch: arch.Get("x86_64")}}
+	counting := &kernel{build: k.build, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}}
+	for _, c := range []struct {
+		name   string
+		k      *kernel
+		atOnce bool
+	}{{"it does not count", k, true}, {"it counts", counting, false}} {
+		var now, most atomic.Int32
+		s := &Stage{runMachine: func(_, _ context.Context, _ *kernel, _ job, p part) (matrix.MachineRun, matrix.End) {
+			most.Store(max(most.Load(), now.Add(1)))
+			defer now.Add(-1)
+			time.Sleep(10 * time.Millisecond)
+			run := matrix.MachineRun{Profile: p.name}
+			if p.name == "c" {
+				return run, matrix.End{Ending: matrix.LostByGuest, Cause: "panic"}
+			}
+			return run, matrix.End{}
+		}}
+		parts := []part{{name: ""}, {name: "a"}, {name: "b"}}
+		runs, end := s.machines(t.Context(), t.Context(), c.k, job{}, parts)
+		if len(runs) != 3 || runs[0].Profile != "" || runs[2].Profile != "b" || !end.Well() {
+			t.Errorf("%s: %+v, %v", c.name, runs, end)
+		}
+		if (most.Load() > 1) != c.atOnce {
+			t.Errorf("%s: %d machines at once", c.name, most.Load())
+		}
+		runs, end = s.machines(t.Context(), t.Context(), c.k, job{}, append([]part{{name: "c"}}, parts...))
+		if !end.Lost() || !c.atOnce && len(runs) != 1 {
+			t.Errorf("%s: after a lost machine: %d runs, %v", c.name, len(runs), end)
+		}
+	}
+}
