@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/template"
@@ -24,7 +25,8 @@ func TestDeadlineOfAGuest(t *testing.T) {
 		s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{"integrity@runtime"}}), Options{Timeout: limit})
 		defer s.Close()
 		build := s.plan.Builds[0]
-		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg}
+		// It counts, so that its machines run one after the other.
+		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}}
 		templates := 0
 		s.makeTemplate = func(context.Context, *kernel, part, vm.Config) *template.Template {
 			templates++
