@@ -19,7 +19,7 @@ func init() { register("hibernation", hibernationScenario) }
 // of memfd_secret(2) refuse alike, but without a line.
 func hibernationScenario() Scenario {
 	storedFirst := []Condition{
-		{Until: "6.5", Then: ThenAbsent, Source: "kernel/power/hibernate.c:resume_store, v6.1.187, refuses 0:0, so nobody could undo the act"},
+		{Until: "6.5", Then: ThenAbsent, Source: "resume_store, v6.1.187, takes 0:0 for an error, so nobody could undo the act"},
 		{Until: "6.12", Then: ThenDeniedLater, Source: "kernel/power/hibernate.c:resume_store, v6.1: stores the number of the device; software_resume then refuses"},
 	}
 	const site = "kernel/power/hibernate.c:hibernation_available"
