@@ -28,14 +28,15 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Inputs is what a user gives in addition to the tables or instead of them.
 // The zero value gives nothing.
 type Inputs struct {
-	Version int      // of each series: of several in a mailbox, the patches of this one ([PATCH v2]); 0: of the highest
-	Source  string   // text form of a source that replaces each kernel's base; see source.Parse
-	Series  []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
-	Image   string   // ready kernel image that replaces the tables' kernels
-	Config  string   // configuration that Image was built with; empty: not known
-	Sites   string   // file with the lockdown call sites of Image; empty: not known
-	Modules string   // directory or package (.deb, .rpm) with the modules of Image; empty: none
-	Arch    *arch.Arch
+	Version    int      // of each series: of several in a mailbox, the patches of this one ([PATCH v2]); 0: of the highest
+	Attachment string   // of a mail with several patches attached: the file that is meant
+	Source     string   // text form of a source that replaces each kernel's base; see source.Parse
+	Series     []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
+	Image      string   // ready kernel image that replaces the tables' kernels
+	Config     string   // configuration that Image was built with; empty: not known
+	Sites      string   // file with the lockdown call sites of Image; empty: not known
+	Modules    string   // directory or package (.deb, .rpm) with the modules of Image; empty: none
+	Arch       *arch.Arch
 }
 
 // Resolved is what Inputs name, read and checked. It is a plain value: using it
@@ -67,7 +68,7 @@ func resolve(ctx context.Context, in Inputs) (Resolved, error) {
 		r.Source = &s
 	}
 	for _, name := range in.Series {
-		s, err := readSeries(ctx, name, patchset.Reader{Version: in.Version})
+		s, err := readSeries(ctx, name, patchset.Reader{Version: in.Version, Attachment: in.Attachment})
 		if err != nil {
 			return Resolved{}, err
 		}

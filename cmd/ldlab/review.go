@@ -59,19 +59,27 @@ beside git range-diff. It exits with 1 if something got worse.`,
 			return reviewSeries(c, o, &ro, view)
 		},
 	}
+	reviewFlags(c, &o, &face, &format)
+	ro.flags(c)
+	return c
+}
+
+// reviewFlags are the flags of a review beside those of every run.
+func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f := c.Flags()
 	f.IntVar(&o.Version, "version", 0, "of several versions of a series in a mailbox, take this one (default the highest)")
+	f.StringVar(&o.Attachment, "attachment", "", "of a mail with several patches attached, take this file")
 	f.StringVar(&o.Base, "base", "", "base of the table to which the series is applied (default: the one that it is for)")
 	f.StringVar(&o.Source, "source", "", "kernel source to which it is applied: apt:PACKAGE, upstream:SERIES, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
 	f.StringVar(&o.Tree, "tree", "", "git repository in which the base-commit of the mails is looked for")
 	f.BoolVar(&o.Strict, "strict", false, "refuse hunks that apply with fuzz only")
 	f.BoolVar(&o.Each, "each", false, "find the patch that changed each verdict")
-	f.StringVar(&face, "interface", "", "interface of the kernel with the series: upstream, bitmap or bitmap-v1 (default upstream)")
+	f.StringVar(face, "interface", "", "interface of the kernel with the series: upstream, bitmap or bitmap-v1 (default upstream)")
 	f.StringSliceVar(&o.Arches, "arch", nil, "architecture (default all); may be repeated")
 	f.StringArrayVar(&o.Settings, "setting", nil, "setting (default: each level at boot and at run time); may be repeated")
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
 	f.StringSliceVar(&o.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
-	f.StringVar(&format, "format", "text", "text, markdown, json, or reply: plain text for a mailing list")
+	f.StringVar(format, "format", "text", "text, markdown, json, or reply: plain text for a mailing list")
 	complete(c, "format", func() []string { return []string{"text", "markdown", "reply", "json"} })
 	complete(c, "arch", arch.Names)
 	complete(c, "base", func() []string {
@@ -81,8 +89,6 @@ beside git range-diff. It exits with 1 if something got worse.`,
 		}
 		return t.Bases()
 	})
-	ro.flags(c)
-	return c
 }
 
 // reviewSeries reviews a series, and shows and keeps the review.

@@ -26,6 +26,8 @@ type Options struct {
 	Series  string // file, directory, git:PATH@A..B or - as for --series, or a kernel of the table, whose series are meant
 	Version int    // of several in a mailbox; 0: the highest
 
+	Attachment string // of a mail with several patches attached: the file that is meant
+
 	Base   string // of the table of bases; empty: it is looked for
 	Source string // text form of a source, in place of a base
 	Tree   string // git repository in which a base-commit is looked for
@@ -163,7 +165,7 @@ func (r *reviewer) read(ctx context.Context) (in input, err error) {
 	in.face = lockdown.Upstream
 	k, known := r.tables.Kernel(r.Series)
 	if _, statErr := os.Stat(r.Series); statErr == nil || !known || k.Ready != "" {
-		resolved, err := kernels.Resolve(ctx, kernels.Inputs{Series: []string{r.Series}, Version: r.Version})
+		resolved, err := kernels.Resolve(ctx, kernels.Inputs{Series: []string{r.Series}, Version: r.Version, Attachment: r.Attachment})
 		if err != nil {
 			return in, err
 		}

@@ -23,6 +23,7 @@ func FuzzRead(f *testing.F) {
 		strings.Replace(one, "Subject:", "Content-Transfer-Encoding: quoted-printable\nSubject:", 1),
 		strings.Replace(one, "Subject:", "Content-Transfer-Encoding: base64\nSubject:", 1),
 		strings.ReplaceAll(addPatch, "new.c", "../new.c"), strings.ReplaceAll(addPatch, "new.c", "build/new.c"),
+		"From: A\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: x/y; name=a.patch\n\n" + addPatch + "--b\nContent-Type: x/y; name=0001-b.diff\n\n" + change + "--b--\n",
 		"diff --git a/x b/y\nsimilarity index 100%\nrename from x\nrename to y\n", "Binary files a/x and b/x differ\n",
 	} {
 		f.Add([]byte(seed))

@@ -27,6 +27,8 @@ type mail struct {
 	total   int  // 7 of [PATCH 3/7]
 	title   string
 	tags    []string // the text in the brackets in front of the title
+
+	attached []attachment // files that are patches by their name
 }
 
 // parseMail decodes a message. What is no mail is taken as it stands.
@@ -43,7 +45,7 @@ func parseMail(data []byte) (mail, error) {
 	if err != nil && !message.IsUnknownCharset(err) { // text stays in its charset, as in git
 		return mail{}, err
 	}
-	if m.text, err = textOf(e, 0); err != nil {
+	if m.text, err = textOf(e, 0, &m.attached); err != nil {
 		return mail{}, err
 	}
 	encoded := e.Header.Get("Content-Transfer-Encoding") != "" || strings.HasPrefix(e.Header.Get("Content-Type"), "multipart/")
@@ -69,12 +71,17 @@ func isMail(h *message.Header) bool {
 // maxDepth is how deep parts may lie in parts.
 const maxDepth = 8
 
-// textOf returns the text of a message: all its parts that are text, including
-// attached patches.
-func textOf(e *message.Entity, depth int) ([]byte, error) {
+// textOf returns the text of a message: all its parts that are text, but for files that
+// are patches by their name, which go to attached.
+func textOf(e *message.Entity, depth int, attached *[]attachment) ([]byte, error) {
 	parts := e.MultipartReader()
 	if parts == nil {
-		kind, _, _ := e.Header.ContentType()
+		kind, params, _ := e.Header.ContentType()
+		if name := fileName(e, params); depth > 0 && isPatchFile(name) {
+			data, err := io.ReadAll(e.Body)
+			*attached = append(*attached, attachment{name, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))})
+			return nil, err
+		}
 		if depth > 0 && !strings.HasPrefix(kind, "text/") || kind == "text/html" {
 			return nil, nil
 		}
@@ -92,7 +99,7 @@ func textOf(e *message.Entity, depth int) ([]byte, error) {
 		if err != nil && !message.IsUnknownCharset(err) {
 			return nil, err
 		}
-		text, err := textOf(part, depth+1)
+		text, err := textOf(part, depth+1, attached)
 		if err != nil {
 			return nil, err
 		}

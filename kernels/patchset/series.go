@@ -99,7 +99,8 @@ const seriesTOML = "series.toml"
 
 // A Reader reads series. The zero value takes the highest version of each.
 type Reader struct {
-	Version int // takes the patches of this version ([PATCH v2]); 0: of the highest
+	Version    int    // takes the patches of this version ([PATCH v2]); 0: of the highest
+	Attachment string // takes this file of a mail that has several patches attached
 }
 
 // Read is Reader.Read of the zero value.
@@ -118,7 +119,7 @@ func (rd Reader) Read(name string, r io.Reader) (Series, error) {
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	all, err := parse(path.Base(name), data)
+	all, err := rd.parse(path.Base(name), data)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
@@ -185,7 +186,7 @@ func (rd Reader) readDir(fsys fs.FS, name string) (Series, error) {
 			return Series{}, err
 		}
 		left -= len(data)
-		more, err := parse(file, data)
+		more, err := rd.parse(file, data)
 		if err != nil && !(mails && errors.Is(err, errNoChange)) {
 			return Series{}, err
 		}
@@ -260,7 +261,7 @@ func readLimited(fsys fs.FS, name string, limit int) ([]byte, error) {
 
 // parse takes a patch file or a mailbox apart into its messages, and gives
 // those with a change, and cover letters; a file without any change is an error.
-func parse(name string, data []byte) ([]found, error) {
+func (rd Reader) parse(name string, data []byte) ([]found, error) {
 	var all []found
 	chunks := splitMailbox(data)
 	for i, c := range chunks {
@@ -273,6 +274,13 @@ func parse(name string, data []byte) ([]found, error) {
 			p.files, err = changes(m.text)
 		} else if err == nil && bytes.Contains(m.text, []byte("\n@@ -")) {
 			p.files = []*gitdiff.File{} // it may not be a good one, but nobody applies it
+		}
+		if err == nil && len(p.files) == 0 && !m.reply && len(m.attached) > 0 {
+			var more []found
+			if more, err = rd.attachments(p.Name, m, p.Data); len(more) > 0 {
+				all = append(all, more...)
+				continue
+			}
 		}
 		if err != nil {
 			return nil, strict.Error(fmt.Errorf("parse patch %s: %w", p.Name, err))

@@ -86,7 +86,7 @@ func readVariant(fsys fs.FS, row variantRow, left *int) (v variant, err error) {
 		return v, err
 	}
 	*left -= len(data)
-	all, err := parse(row.File, data)
+	all, err := Reader{}.parse(row.File, data)
 	if err != nil {
 		return v, err
 	}
