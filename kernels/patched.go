@@ -15,6 +15,7 @@ type (
 	Warnings      = build.Warnings
 	ApplyError    = patchset.ApplyError
 	MismatchError = patchset.MismatchError
+	RefusedError  = patchset.RefusedError
 	VersionError  = build.VersionError
 	ConfigError   = kconfig.CheckError
 )

@@ -61,6 +61,10 @@ func (r *reviewer) findBase(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return cause(ctx, err)
 		}
+		var refused *kernels.RefusedError
+		if errors.As(err, &refused) {
+			return &kernels.InputError{Err: err}
+		}
 		var apply *kernels.ApplyError
 		if fixed && i == 0 && !errors.As(err, &apply) {
 			return err // the user's source is none, or is not there

@@ -83,6 +83,11 @@ func (e *ApplyError) Error() string {
 
 func (e *ApplyError) Unwrap() error { return e.Err }
 
+// A RefusedError is a patch that is applied to no source.
+type RefusedError struct{ Text string }
+
+func (e *RefusedError) Error() string { return e.Text }
+
 // Apply applies a series. It is as strict as git apply: context must match to
 // the letter, though a hunk may have moved, unless the series has Fuzz. Every error
 // is an *ApplyError, which names the hunk and the file; if a hunk does not match, it
@@ -107,11 +112,11 @@ func (o *Overlay) applyFile(f *gitdiff.File, fuzz int) (fitted []string, err err
 	from, to := stripPrefix(f.OldName), stripPrefix(f.NewName)
 	for _, name := range []string{from, to} {
 		if name != "" && !o.inTree(name) {
-			return nil, fmt.Errorf("%s is outside the source tree", name)
+			return nil, &RefusedError{fmt.Sprintf("%s is outside the source tree", name)}
 		}
 	}
 	if f.IsBinary {
-		return nil, fmt.Errorf("%s is binary", cmp.Or(to, from))
+		return nil, &RefusedError{fmt.Sprintf("%s is binary", cmp.Or(to, from))}
 	}
 	var old File
 	if f.IsNew {
