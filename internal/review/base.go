@@ -195,7 +195,7 @@ func numbers(name string) (list []int) {
 
 // try applies the series to a source. If it applies, the source is that of the review.
 func (r *reviewer) try(ctx context.Context, c candidate) error {
-	r.base, r.source = c.base, c.source
+	r.base, r.source, r.bare = c.base, c.source, false
 	a := r.arches()[0]
 	// Without the lab's series first, so that an error is about the series under review.
 	bare := kernels.Spec{Kernel: r.kernel(true), Arch: a, Source: r.source, Series: r.input.series, Below: true}
@@ -211,10 +211,15 @@ func (r *reviewer) try(ctx context.Context, c candidate) error {
 	}
 	r.spec = r.specOf(a, patches, true)
 	q, err := r.builder.Patch(ctx, r.spec)
-	if err != nil {
-		return fmt.Errorf("the lab's own series does not apply on top of it: %w", err)
+	var apply *kernels.ApplyError
+	switch {
+	case errors.As(err, &apply):
+		r.withoutLab("the lab's own series does not apply on top of this one: " + apply.Error())
+	case err != nil:
+		return err
+	default:
+		q.Close()
 	}
-	q.Close()
 	r.result.Base = changes.Base{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: append(r.result.Base.Tried, fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version))}
 	r.result.Patches = nil
 	for _, patch := range patches {

@@ -117,3 +117,21 @@ func TestDifference(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Without the lab's own series, base and series differ in nothing but the series.
+func TestWithoutLab(t *testing.T) {
+	r, _ := newReviewer(t, Options{}, patchset.Hint{})
+	r.spec = r.specOf(r.arches()[0], []kernels.Patch{{Name: "x"}}, true)
+	if k := r.spec.Kernel; !slices.Equal(k.Series, []string{"lab"}) || !slices.Equal(k.Config, []string{"lab"}) {
+		t.Errorf("with the lab's series: %+v", k)
+	}
+	r.withoutLab("because")
+	for _, whole := range []bool{false, true} {
+		if k := r.kernel(whole); len(k.Series)+len(k.Config) != 0 {
+			t.Errorf("without it: %+v", k)
+		}
+	}
+	if len(r.spec.Kernel.Series) != 0 || len(r.spec.Series) != 1 || len(r.result.Notes) != 1 {
+		t.Errorf("%+v, notes %q", r.spec, r.result.Notes)
+	}
+}
