@@ -84,6 +84,7 @@ type Step struct {
 	Lacks   []string        `json:",omitempty"` // and not these
 	Names   lockdown.Reason `json:",omitempty"` // the kernel names it for the step's denial; Nobody: it names none
 	Lines   *int            `json:",omitempty"` // denial lines that it logs
+	Most    *int            `json:",omitempty"` // or at most so many
 	Logs    []string        `json:",omitempty"` // it logs a line with each of these texts
 	LogsNot []string        `json:",omitempty"` // and none with one of these
 }
@@ -97,7 +98,7 @@ const Nobody lockdown.Reason = "none"
 // Expects reports whether the claim depends on the step. Another step prepares
 // something, and must succeed.
 func (s Step) Expects() bool {
-	return s.Probe != "" || s.Answer != "" || s.Is != nil || len(s.Has) > 0 || len(s.Lacks) > 0 || s.Names != "" || s.Lines != nil || len(s.Logs) > 0 || len(s.LogsNot) > 0
+	return s.Probe != "" || s.Answer != "" || s.Is != nil || len(s.Has) > 0 || len(s.Lacks) > 0 || s.Names != "" || s.Lines != nil || s.Most != nil || len(s.Logs) > 0 || len(s.LogsNot) > 0
 }
 
 // setting is where a step is done.

@@ -205,6 +205,9 @@ func (s Step) differs(got scenarios.Step) string {
 	case s.Lines != nil && got.Lines != *s.Lines:
 		return fmt.Sprintf("%d denial lines, and not %d", *s.Lines, got.Lines)
 	}
+	if s.Most != nil && got.Lines > *s.Most {
+		return fmt.Sprintf("at most %d denial lines, and not %d", *s.Most, got.Lines)
+	}
 	for _, part := range s.Has {
 		if got.Err != "" || !strings.Contains(text, part) {
 			return fmt.Sprintf("a text with %q", part)
@@ -307,6 +310,11 @@ func decideHistory(results []Result) (Status, string) {
 	fixed, whyFixed := agree(without)
 	if fixed != Refuted {
 		return Undecided, fmt.Sprintf("without the fix it is reproduced, and with it %s: %s", fixed, whyFixed)
+	}
+	for _, r := range without { // what the kernel does, without what was claimed
+		if i := slices.IndexFunc(r.Steps, func(o Observed) bool { return o.status == Refuted }); i >= 0 {
+			whyFixed = r.Steps[i].Setting + ": " + r.Steps[i].Text
+		}
 	}
 	return Reproduced, fmt.Sprintf("without the fix, %s; with it, %s", why, whyFixed)
 }

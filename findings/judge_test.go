@@ -83,6 +83,8 @@ func TestJudgeAct(t *testing.T) {
 		{"lacks, and was not read", Step{Lacks: []string{"b"}}, scenarios.Step{Err: "EPERM"}, Refuted},
 		{"lines", Step{Lines: &n}, scenarios.Step{Lines: 2}, Reproduced},
 		{"other lines", Step{Lines: &n}, scenarios.Step{Lines: 3}, Refuted},
+		{"at most", Step{Most: &n}, scenarios.Step{Lines: 2}, Reproduced},
+		{"more", Step{Most: &n}, scenarios.Step{Lines: 3}, Refuted},
 		{"logs", Step{Logs: []string{"locked down"}}, scenarios.Step{Logged: []string{"a", "is locked down b"}}, Reproduced},
 		{"logs not", Step{Logs: []string{"locked down"}}, scenarios.Step{Logged: []string{"a"}}, Refuted},
 		{"does not log", Step{LogsNot: []string{"locked down"}}, scenarios.Step{Logged: []string{"a"}}, Reproduced},

@@ -58,6 +58,7 @@ type rawStep struct {
 	Lacks    texts   `yaml:"lacks"`
 	Lockdown string  `yaml:"lockdown"`
 	Lines    *int    `yaml:"lines"`
+	MaxLines *int    `yaml:"max_lines"`
 	Logs     texts   `yaml:"logs"`
 	LogsNot  texts   `yaml:"logs_not"`
 }
@@ -276,7 +277,7 @@ func (f file) whole(x Finding) error {
 
 // step checks one step.
 func (f file) step(where string, raw rawStep) (s Step, err error) {
-	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Logs: raw.Logs, LogsNot: raw.LogsNot}
+	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Most: raw.MaxLines, Logs: raw.Logs, LogsNot: raw.LogsNot}
 	if s.Setting != "" {
 		if _, err := lockdown.ParseSetting(s.Setting); err != nil {
 			return s, f.at(where+".setting", "%v", err)
@@ -318,7 +319,7 @@ func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
 		s.Verdict = append(s.Verdict, matrix.Verdict(v))
 	}
 	raw.Setting, raw.Probe, raw.Verdict = "", "", nil
-	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
+	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || s.Most != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
 		return s, f.at(where, "a probe has a verdict and nothing else")
 	}
 	return s, nil
@@ -359,6 +360,8 @@ func (f file) expected(where string, s Step) error {
 		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
 	case s.Lines != nil && *s.Lines < 0:
 		return f.at(where+".lines", "lines must not be negative")
+	case s.Most != nil && *s.Most < 0:
+		return f.at(where+".max_lines", "max_lines must not be negative")
 	}
 	if s.Names != "" && s.Names != Nobody {
 		if _, ok := lockdown.Info(s.Names); !ok {

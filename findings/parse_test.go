@@ -95,6 +95,7 @@ func TestParseErrors(t *testing.T) {
 		{"call", change("call: ioperm", "call: fork"), `x.yaml:18:11: a step cannot make the call "fork"`},
 		{"errno", change("answer: EPERM", "answer: EPREM"), `x.yaml:20:13: answer "EPREM"`},
 		{"reason", change("lockdown: ioport", "lockdown: io_port"), `x.yaml:21:15: there is no reason "io_port"`},
+		{"lines below 0", change("lines: 1", "max_lines: -1"), "x.yaml:22:16: max_lines must not be negative"},
 		{"content of a write", change("read: /sys", "write: /sys"), "only a read has a content"},
 		{"descriptor", change("-1,", "$nofile,"), "no step before it opened $nofile"},
 		{"relative path", change("/dev/mem", "dev/mem"), "the path is not absolute"},

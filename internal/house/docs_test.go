@@ -113,3 +113,22 @@ func TestTally(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestReadmeClaims holds the README's table of claims against the one that was
+// measured.
+func TestReadmeClaims(t *testing.T) {
+	var table []string
+	for _, line := range read(t, "docs/claims.md") {
+		if strings.HasPrefix(line, "|") {
+			table = append(table, line)
+		} else if len(table) > 0 {
+			break
+		}
+	}
+	if len(table) < 4 {
+		t.Fatalf("docs/claims.md begins with a table of %d lines", len(table))
+	}
+	if !strings.Contains(strings.Join(read(t, "README.md"), "\n"), strings.Join(table, "\n")) {
+		t.Errorf("README.md has not the table of docs/claims.md:\n%s", strings.Join(table, "\n"))
+	}
+}
