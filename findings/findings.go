@@ -77,16 +77,17 @@ type Step struct {
 	Probe   string           `json:",omitempty"` // scenario/probe
 	Verdict []matrix.Verdict `json:",omitempty"` // one of these
 
-	Act     scenarios.Step
-	Answer  string          `json:",omitempty"` // errno, or Ok; empty: see Expects
-	Is      *string         `json:",omitempty"` // what is read, to the letter
-	Has     []string        `json:",omitempty"` // what is read has these texts
-	Lacks   []string        `json:",omitempty"` // and not these
-	Names   lockdown.Reason `json:",omitempty"` // the kernel names it for the step's denial; Nobody: it names none
-	Lines   *int            `json:",omitempty"` // denial lines that it logs
-	Most    *int            `json:",omitempty"` // or at most so many
-	Logs    []string        `json:",omitempty"` // it logs a line with each of these texts
-	LogsNot []string        `json:",omitempty"` // and none with one of these
+	Act       scenarios.Step
+	Answer    string          `json:",omitempty"` // errno, or Ok; empty: see Expects
+	RefutedBy string          `json:",omitempty"` // an errno that refutes the claim, although a target that is not there gives it, too
+	Is        *string         `json:",omitempty"` // what is read, to the letter
+	Has       []string        `json:",omitempty"` // what is read has these texts
+	Lacks     []string        `json:",omitempty"` // and not these
+	Names     lockdown.Reason `json:",omitempty"` // the kernel names it for the step's denial; Nobody: it names none
+	Lines     *int            `json:",omitempty"` // denial lines that it logs
+	Most      *int            `json:",omitempty"` // or at most so many
+	Logs      []string        `json:",omitempty"` // it logs a line with each of these texts
+	LogsNot   []string        `json:",omitempty"` // and none with one of these
 }
 
 // Ok is the answer of an act that succeeds.

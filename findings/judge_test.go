@@ -70,6 +70,7 @@ func TestJudgeAct(t *testing.T) {
 		{"ok", Step{Answer: Ok}, scenarios.Step{}, Reproduced},
 		{"not ok", Step{Answer: Ok}, scenarios.Step{Err: "EPERM"}, Refuted},
 		{"not there", Step{Answer: Ok}, scenarios.Step{Err: "ENOENT"}, Undecided},
+		{"not there, which refutes", Step{Answer: Ok, RefutedBy: "ENOENT"}, scenarios.Step{Err: "ENOENT"}, Refuted},
 		{"not there, as claimed", Step{Answer: "ENOENT"}, scenarios.Step{Err: "ENOENT"}, Reproduced},
 		{"not there, claimed otherwise", Step{Answer: "ENOENT"}, scenarios.Step{}, Refuted},
 		{"nothing claimed", Step{}, scenarios.Step{}, Undecided}, // cannot be loaded

@@ -37,30 +37,31 @@ type document struct {
 
 // A rawStep is a step as its file has it.
 type rawStep struct {
-	Setting  string  `yaml:"setting"`
-	Probe    string  `yaml:"probe"`
-	Verdict  texts   `yaml:"verdict"`
-	Open     string  `yaml:"open"`
-	Read     string  `yaml:"read"`
-	Write    string  `yaml:"write"`
-	Call     string  `yaml:"call"`
-	Flags    string  `yaml:"flags"`
-	As       string  `yaml:"as"`
-	Data     string  `yaml:"data"`
-	Hex      string  `yaml:"hex"`
-	At       int64   `yaml:"at"`
-	Size     int     `yaml:"size"`
-	Args     []arg   `yaml:"args"`
-	Times    int     `yaml:"times"`
-	Answer   string  `yaml:"answer"`
-	Is       *string `yaml:"is"`
-	Has      texts   `yaml:"has"`
-	Lacks    texts   `yaml:"lacks"`
-	Lockdown string  `yaml:"lockdown"`
-	Lines    *int    `yaml:"lines"`
-	MaxLines *int    `yaml:"max_lines"`
-	Logs     texts   `yaml:"logs"`
-	LogsNot  texts   `yaml:"logs_not"`
+	Setting   string  `yaml:"setting"`
+	Probe     string  `yaml:"probe"`
+	Verdict   texts   `yaml:"verdict"`
+	Open      string  `yaml:"open"`
+	Read      string  `yaml:"read"`
+	Write     string  `yaml:"write"`
+	Call      string  `yaml:"call"`
+	Flags     string  `yaml:"flags"`
+	As        string  `yaml:"as"`
+	Data      string  `yaml:"data"`
+	Hex       string  `yaml:"hex"`
+	At        int64   `yaml:"at"`
+	Size      int     `yaml:"size"`
+	Args      []arg   `yaml:"args"`
+	Times     int     `yaml:"times"`
+	Answer    string  `yaml:"answer"`
+	RefutedBy string  `yaml:"refuted_by"`
+	Is        *string `yaml:"is"`
+	Has       texts   `yaml:"has"`
+	Lacks     texts   `yaml:"lacks"`
+	Lockdown  string  `yaml:"lockdown"`
+	Lines     *int    `yaml:"lines"`
+	MaxLines  *int    `yaml:"max_lines"`
+	Logs      texts   `yaml:"logs"`
+	LogsNot   texts   `yaml:"logs_not"`
 }
 
 // texts are one text or a list of them.
@@ -277,7 +278,7 @@ func (f file) whole(x Finding) error {
 
 // step checks one step.
 func (f file) step(where string, raw rawStep) (s Step, err error) {
-	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Most: raw.MaxLines, Logs: raw.Logs, LogsNot: raw.LogsNot}
+	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, RefutedBy: raw.RefutedBy, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Most: raw.MaxLines, Logs: raw.Logs, LogsNot: raw.LogsNot}
 	if s.Setting != "" {
 		if _, err := lockdown.ParseSetting(s.Setting); err != nil {
 			return s, f.at(where+".setting", "%v", err)
@@ -319,7 +320,7 @@ func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
 		s.Verdict = append(s.Verdict, matrix.Verdict(v))
 	}
 	raw.Setting, raw.Probe, raw.Verdict = "", "", nil
-	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || s.Most != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
+	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || s.Most != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex+s.RefutedBy != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
 		return s, f.at(where, "a probe has a verdict and nothing else")
 	}
 	return s, nil
@@ -358,6 +359,8 @@ func (f file) expected(where string, s Step) error {
 		return f.at(where, "only a read has a content: is, has, lacks")
 	case s.Answer != "" && s.Answer != Ok && !scenarios.IsErrno(s.Answer):
 		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
+	case s.RefutedBy != "" && (!scenarios.IsErrno(s.RefutedBy) || s.Answer == ""):
+		return f.at(where+".refuted_by", "refuted_by %q: an errno, beside an answer", s.RefutedBy)
 	case s.Lines != nil && *s.Lines < 0:
 		return f.at(where+".lines", "lines must not be negative")
 	case s.Most != nil && *s.Most < 0:

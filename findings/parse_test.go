@@ -94,6 +94,7 @@ func TestParseErrors(t *testing.T) {
 		{"flags", change("O_SYNC", "O_SINK"), "x.yaml:14:29: unknown flag"},
 		{"call", change("call: ioperm", "call: fork"), `x.yaml:18:11: a step cannot make the call "fork"`},
 		{"errno", change("answer: EPERM", "answer: EPREM"), `x.yaml:20:13: answer "EPREM"`},
+		{"refuted_by", change("lockdown: ioport", "refuted_by: ok"), `x.yaml:21:17: refuted_by "ok"`},
 		{"reason", change("lockdown: ioport", "lockdown: io_port"), `x.yaml:21:15: there is no reason "io_port"`},
 		{"lines below 0", change("lines: 1", "max_lines: -1"), "x.yaml:22:16: max_lines must not be negative"},
 		{"content of a write", change("read: /sys", "write: /sys"), "only a read has a content"},
