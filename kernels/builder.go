@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/payload"
 	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/kconfig"
 	"github.com/ldlab/ldlab/kernels/patchset"
 	"github.com/ldlab/ldlab/kernels/source"
 )
@@ -46,6 +47,7 @@ type Spec struct {
 	Source *Source  // in place of the base's own; nil: the base's own
 	Series []Series // users', on top of the kernel's own
 	Below  bool     // Series are applied before the lab's own series, as one of the kernel's
+	Config string   // a fragment (CONFIG_X=value  # reason, a line each) on top of the kernel's own; empty: none
 }
 
 // DefaultCache is where kernels are kept; see cache.DefaultDir.
@@ -144,6 +146,13 @@ func (t *Tables) recipe(spec Spec) (build.Recipe, error) {
 	}
 	for _, name := range append([]string{"common", spec.Arch.Name}, spec.Kernel.Config...) {
 		f, err := t.fragment(name)
+		if err != nil {
+			return build.Recipe{}, err
+		}
+		r.Fragments = append(r.Fragments, f)
+	}
+	if spec.Config != "" {
+		f, err := kconfig.ParseFragment("more.config", []byte(spec.Config))
 		if err != nil {
 			return build.Recipe{}, err
 		}

@@ -45,6 +45,7 @@ type Resolved struct {
 	Source *Source      // nil: each kernel's own base
 	Series []Series     // each has a digest (SHA256) and its patches
 	Below  bool         // Series are applied before the lab's own series
+	Config string       // a fragment on top of each kernel's own; see Spec.Config
 	Image  *image.Image // nil: kernels of the tables
 }
 

@@ -74,6 +74,7 @@ func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f.StringVar(&o.Tree, "tree", "", "git repository in which the base-commit of the mails is looked for")
 	f.BoolVar(&o.Strict, "strict", false, "refuse hunks that apply with fuzz only")
 	f.BoolVar(&o.Each, "each", false, "find the patch that changed each verdict")
+	f.BoolVar(&o.NoKUnit, "no-kunit", false, "do not run the KUnit suites that the series adds, which need a kernel of their own")
 	f.StringVar(face, "interface", "", "interface of the kernel with the series: upstream, bitmap or bitmap-v1 (default upstream)")
 	f.StringSliceVar(&o.Arches, "arch", nil, "architecture (default all); may be repeated")
 	f.StringArrayVar(&o.Settings, "setting", nil, "setting (default: each level at boot and at run time); may be repeated")

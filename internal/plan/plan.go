@@ -378,7 +378,7 @@ func imageBuild(sel Selection, in kernels.Resolved) ([]Build, error) {
 
 // Spec returns how one of the plan's kernels is built.
 func (p *Plan) Spec(b Build) kernels.Spec {
-	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series, Below: p.Inputs.Below}
+	return kernels.Spec{Kernel: b.Kernel, Arch: b.Arch, Source: p.Inputs.Source, Series: p.Inputs.Series, Below: p.Inputs.Below, Config: p.Inputs.Config}
 }
 
 // CheckShell reports why a plan does not have exactly one guest for a shell;

@@ -39,6 +39,7 @@ type Options struct {
 	Probes    []string
 	Interface lockdown.Interface // of the kernels with the series; empty: upstream, or that of the table's kernel
 	Each      bool               // find the patch that changed each cell
+	NoKUnit   bool               // leave out the KUnit suites that the series adds, which need a kernel of their own
 
 	Engine engine.Options // of the runs; results go to directories below Out
 
@@ -116,6 +117,9 @@ func review(ctx context.Context, o Options) (*reviewer, error) {
 		return nil, err
 	}
 	if err := r.measure(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.kunit(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -135,3 +135,16 @@ func TestWithoutLab(t *testing.T) {
 		t.Errorf("%+v, notes %q", r.spec, r.result.Notes)
 	}
 }
+
+// The symbols of suites are found in the Kconfig files of a series.
+func TestSuites(t *testing.T) {
+	text := "--- a/security/lockdown/Kconfig\n+++ b/security/lockdown/Kconfig\n@@ -1,1 +1,10 @@\n config SECURITY_LOCKDOWN_LSM\n+config OTHER\n+\tbool \"x\"\n+\n+config SECURITY_LOCKDOWN_LSM_TEST\n+\ttristate \"KUnit\" if !KUNIT_ALL_TESTS\n+\tdepends on SECURITY_LOCKDOWN_LSM && KUNIT\n+\thelp\n+\t  Text.\n+\n" +
+		"--- a/security/x.c\n+++ b/security/x.c\n@@ -1,1 +1,2 @@\n a\n+config KUNIT\n"
+	s, err := patchset.Read("x", strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := suites(s.Patches); !slices.Equal(got, []string{"CONFIG_SECURITY_LOCKDOWN_LSM_TEST"}) {
+		t.Errorf("%q", got)
+	}
+}

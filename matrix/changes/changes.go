@@ -5,6 +5,7 @@ package changes
 import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/ktap"
 )
 
 // A Review is what a series of patches changes: in the source, in the kernels that are
@@ -20,6 +21,7 @@ type Review struct {
 	Arches    []Arch            // what the kernels showed; empty if none could be built
 	Prototype *TextChange       `json:",omitempty"` // of security_locked_down(), if it changed
 	Mails     []string          `json:",omitempty"` // whom the change concerns, by the base's own get_maintainer.pl
+	KUnit     []KUnitRun        `json:",omitempty"` // of the suites that the series adds
 	Broken    string            `json:",omitempty"` // why no kernel with the series could be measured
 	Command   string            // that repeats the review
 	Settings  []string          `json:",omitempty"`
@@ -69,6 +71,13 @@ type Arch struct {
 	Image   [2]int64        // size of the kernel image, bytes: base, series
 	Boot    [2]int64        // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
 	Each    []EachChange    `json:",omitempty"` // which patch changed a cell, if it was asked for
+}
+
+// A KUnitRun is one run of the KUnit suites that a series adds.
+type KUnitRun struct {
+	Arch  string
+	When  string // at boot, again, at boot with a level locked
+	Tests []ktap.Test
 }
 
 // A TextChange is a text before and after a series.

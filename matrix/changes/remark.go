@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/ktap"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -30,6 +31,7 @@ func (r *Review) Remarks() (list []Remark) {
 	if r.Broken != "" {
 		list = append(list, Remark{Key: "broken", Grave: true, Text: r.Broken, Patch: -1, Hunk: -1})
 	}
+	list = append(list, r.kunit()...)
 	if c := r.Prototype; c != nil {
 		at, hunk := r.hunkOf("include/linux/security.h", "security_locked_down")
 		list = append(list, Remark{Key: "prototype", Grave: true, Text: "the prototype of security_locked_down() changes: every caller, and every LSM with the hook, must follow", Detail: []string{"- " + c.Before, "+ " + c.Now}, Patch: at, Hunk: hunk})
@@ -62,6 +64,30 @@ func boolToInt(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// kunit are the remarks about the suites that the series adds.
+func (r *Review) kunit() (list []Remark) {
+	for _, k := range r.KUnit {
+		at, hunk := -1, -1
+		for i, p := range r.Patches {
+			if slices.ContainsFunc(p.Files, func(f string) bool { return strings.Contains(f, "test") || strings.Contains(f, "kunit") }) {
+				at = i
+			}
+		}
+		bad := ktap.Bad(k.Tests)
+		n := ktap.Count(k.Tests)
+		switch {
+		case len(bad) > 0:
+			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Detail: bad,
+				Text: fmt.Sprintf("KUnit, %s: %d of %d cases passed", k.When, n[ktap.Passed], n[ktap.Passed]+n[ktap.Failed]+n[ktap.Truncated]+n[ktap.Skipped])})
+		case len(k.Tests) == 0:
+			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Text: "KUnit, " + k.When + ": there are no results"})
+		default:
+			list = append(list, Remark{Key: "kunit " + k.When, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Text: fmt.Sprintf("KUnit, %s: all %d cases passed, %d were skipped", k.When, n[ktap.Passed], n[ktap.Skipped])})
+		}
+	}
+	return list
 }
 
 // remarks are those about a patch itself.
