@@ -39,7 +39,7 @@ verdicts that changed, checks that came, went or moved, reasons and their values
 answers of lockdown's files, new warnings of the compiler and of the kernel, and
 patches after which the source does not build. SERIES is what --series takes: a
 mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for standard
-input; or a kernel of the table, whose series are then reviewed. Nothing is sent to
+input; or a kernel of the table, whose series are then reviewed (./NAME is a file). Nothing is sent to
 anybody. With OLD, both are reviewed, and what the new version repaired is told
 beside git range-diff. It exits with 1 if something got worse.`,
 		Example: `  ldlab review t.mbox.gz

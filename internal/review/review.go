@@ -169,7 +169,7 @@ func (r *reviewer) arches() (list []*arch.Arch) {
 func (r *reviewer) read(ctx context.Context) (in input, err error) {
 	in.face = lockdown.Upstream
 	k, known := r.tables.Kernel(r.Series)
-	if _, statErr := os.Stat(r.Series); statErr == nil || !known || k.Ready != "" {
+	if !known || k.Ready != "" { // ./NAME is a file or directory of a kernel's name
 		resolved, err := kernels.Resolve(ctx, kernels.Inputs{Series: []string{r.Series}, Version: r.Version, Attachment: r.Attachment})
 		if err != nil {
 			return in, err
