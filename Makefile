@@ -55,6 +55,7 @@ nightly: test docs claims bases distributions variants test-kvm ## everything: a
 	LDLAB_REQUIRE=all LDLAB_LEAKS=all $(GO) test -timeout 12h -v -run TestLeaksForReal ./internal/sourcemutants
 	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
 	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine
+	LDLAB_REQUIRE=all LDLAB_REVIEW=1 $(GO) test -timeout 6h -v -run TestReviewsForReal ./internal/review
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
 	scripts/fuzz $(FUZZTIME)

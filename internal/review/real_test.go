@@ -1,6 +1,7 @@
 package review
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -76,5 +77,55 @@ func TestReviewForReal(t *testing.T) {
 	}
 	if len(v.New.Mails) == 0 {
 		t.Error("get_maintainer.pl names nobody")
+	}
+}
+
+// TestReviewsForReal reviews what is known: a fix that is taken out again must be named
+// with its feature, its patch and both architectures; the posted series with what it
+// changes in the ABI and what its own tests do the second time; the lab's own series
+// without a grave remark. It builds many kernels, so only make nightly sets LDLAB_REVIEW.
+func TestReviewsForReal(t *testing.T) {
+	if os.Getenv("LDLAB_REVIEW") == "" {
+		t.Skip("LDLAB_REVIEW is not set; make nightly sets it")
+	}
+	mutant := func(name string) string { return filepath.Join("..", "..", "kernels", "mutants", name) }
+	for _, c := range []struct {
+		name   string
+		o      Options
+		graves []string // that must be there
+		only   bool     // and no others
+	}{
+		{"1da3f145ede4 taken out", Options{Series: mutant("tracefs-dynamic-events.patch"), Scenarios: []string{"tracefs"}},
+			[]string{"tracefs/dynamic-events: LEAK, before enforced", "kernel/trace/trace_dynevent.c:dyn_event_open checks tracefs at 0 call sites, before at 1"}, false},
+		{"the posted series", Options{Series: "posted", Arches: []string{"x86_64"}},
+			[]string{"securityfs/show: lockdown's files answer otherwise; that is an ABI", "securityfs/lower: lockdown's files answer otherwise; that is an ABI"}, false},
+		{"the lab's series", Options{Series: "bitmap", Arches: []string{"x86_64"}}, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := forReal(t)
+			c.o.Base, c.o.Engine = o.Base, o.Engine
+			r, err := Review(t.Context(), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var graves []string
+			for _, m := range r.Remarks() {
+				t.Logf("%+v", m)
+				if m.Grave {
+					graves = append(graves, m.Text)
+				}
+				if slices.Contains(c.graves, m.Text) && len(c.o.Arches) == 0 && len(m.Arches) != len(arch.All()) {
+					t.Errorf("%s: on %q only", m.Text, m.Arches)
+				}
+			}
+			for _, want := range c.graves {
+				if !slices.Contains(graves, want) {
+					t.Errorf("no remark %q: %q", want, graves)
+				}
+			}
+			if c.only && len(graves) != len(c.graves) {
+				t.Errorf("grave remarks: %q", graves)
+			}
+		})
 	}
 }
