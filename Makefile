@@ -9,6 +9,8 @@ ARGS ?=
 FUZZTIME ?= 1m
 # How many rounds of each race "make nightly" runs on the kernels that must lose none.
 RACES ?= 200000
+# The version of axe-core, which looks at the HTML page.
+AXE := 4.14.1
 # The kernels of "make bases" and of "make distributions", and their settings.
 BASES := stock@6.1 stock bitmap stock@7.2 bitmap@7.2 stock@debian-7.3 bitmap@debian-7.3
 DISTRIBUTIONS := debian:6.1-cloud debian:6.12-cloud debian:7.3-cloud
@@ -58,6 +60,8 @@ nightly: test docs claims bases distributions variants test-kvm ## everything: a
 	LDLAB_REQUIRE=all LDLAB_REVIEW=1 $(GO) test -timeout 6h -v -run TestReviewsForReal ./internal/review
 	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
 	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
+	cd out && npm pack --silent axe-core@$(AXE) && tar xf axe-core-$(AXE).tgz package/axe.min.js
+	LDLAB_REQUIRE=all LDLAB_AXE=$(CURDIR)/out/package/axe.min.js $(GO) test -count=1 -v -run TestPage ./report
 	scripts/fuzz $(FUZZTIME)
 
 test-kvm: build testdeps ## run the lab under KVM, in an emulated machine whose processor has what KVM needs (minutes)

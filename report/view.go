@@ -53,6 +53,7 @@ type View struct {
 var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
+	{"html", OfMatrix, true, "report.html", "page.json", whole(html)},
 	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
 	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},
@@ -75,6 +76,8 @@ var views = []View{
 	{"findings-json", OfFindings, false, "", "findings.json", findingsJSON},
 }
 
+var errNoMatrix = errors.New("no matrix")
+
 // whole buffers a view, so that it is written completely or not at all.
 func whole(write func(*strings.Builder, Measurement) error) func(io.Writer, Measurement) error {
 	return func(w io.Writer, m Measurement) error {
@@ -90,7 +93,7 @@ func whole(write func(*strings.Builder, Measurement) error) func(io.Writer, Meas
 func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer, Measurement) error {
 	return whole(func(b *strings.Builder, m Measurement) error {
 		if m.Matrix == nil {
-			return errors.New("no matrix")
+			return errNoMatrix
 		}
 		return write(b, m.Matrix)
 	})

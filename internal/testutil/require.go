@@ -19,6 +19,7 @@ const requireEnv = "LDLAB_REQUIRE"
 // words are what a test may need, and where it comes from.
 var words = map[string]string{
 	"apt-get":       "Debian package apt",
+	"chromium":      "Debian package chromium",
 	"bzip2":         "Debian package bzip2",
 	"dpkg-deb":      "Debian package dpkg",
 	"gcc":           "Debian package gcc",
