@@ -54,12 +54,11 @@ type Warnings struct {
 var (
 	warningLine = regexp.MustCompile(`(?i)\b(warning|error):`)
 	lineNumbers = regexp.MustCompile(`:\d+(:\d+)?`)
-	noRule      = regexp.MustCompile(`No rule to make target|Nothing to be done`)
 )
 
 // Warn compiles files in C of the patched source with W=1, in the tree in which the
-// recipe's kernel is built. Numbers of lines are left out, because they differ with
-// every patch.
+// recipe's kernel is built, which was built before. Numbers of lines are left out, because
+// they differ with every patch.
 func (b *Builder) Warn(ctx context.Context, r Recipe, files []string) (found Warnings, err error) {
 	j, err := b.prepare(ctx, r, true)
 	if err != nil {
@@ -116,7 +115,7 @@ func (j *job) warn(ctx context.Context, w *source.WorkTree, o *patchset.Overlay,
 	if err != nil && !errors.As(err, &failed) {
 		return err
 	}
-	if err != nil && noRule.Match(log.Bytes()) {
+	if err != nil { // the kernel was built, so this is no object of it: another file includes it
 		found.NotCompiled = append(found.NotCompiled, file)
 		return nil
 	}

@@ -108,7 +108,7 @@ func (p Patch) remarks(at int) (list []Remark) {
 		add("checkpatch", false, "checkpatch.pl --strict reports", p.Checkpatch)
 	}
 	if len(p.NotCompiled) > 0 {
-		add("not compiled", false, "no configuration of the lab compiles "+strings.Join(p.NotCompiled, ", "), nil)
+		add("not compiled", false, "no object of the lab's kernels comes from "+strings.Join(p.NotCompiled, ", "), nil)
 	}
 	return list
 }
