@@ -141,3 +141,21 @@ func TestCompareCallers(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// An act that is checked once less in one of two settings is no change; in both it is.
+func TestUnaskedInAllSettings(t *testing.T) {
+	two := func(kernel string, first, second int) *matrix.Matrix {
+		m := reviewSide(kernel, matrix.Open, sawChecks(first))
+		s, _ := lockdown.ParseSetting("integrity@runtime")
+		t := &m.Tables[0]
+		t.Columns = append(t.Columns, matrix.Column{Setting: s})
+		t.Rows[0].Cells = append(t.Rows[0].Cells, matrix.Cell{Judgment: matrix.Judgment{Verdict: matrix.Open}, Observed: sawChecks(second)})
+		return m
+	}
+	for _, c := range []struct{ first, second, want int }{{2, 3, 0}, {3, 2, 0}, {2, 2, 1}, {0, 3, 1}, {3, 3, 0}} {
+		arches, err := CompareSeries(two("base", 3, 3), two("series", c.first, c.second), "base", "series")
+		if err != nil || len(arches) != 1 || len(arches[0].Unasked) != c.want {
+			t.Errorf("%d and %d checks: %+v, %v", c.first, c.second, arches, err)
+		}
+	}
+}

@@ -23,10 +23,16 @@ func CompareSeries(before, now *matrix.Matrix, from, to string) ([]Arch, error) 
 		b, n := tableOf(before, from, d.Arch), tableOf(now, to, d.Arch)
 		a := Arch{Arch: d.Arch, Diff: d}
 		a.Reasons = shifts(before.Header.Kernel(from, d.Arch).Reasons, now.Header.Kernel(to, d.Arch).Reasons)
+		compared := map[string]int{} // settings, by probe
 		forCells(b, n, func(probe, setting string, x, y matrix.Cell) {
 			a.answers(probe, setting, x.Observed, y.Observed)
-			a.unasked(probe, setting, x.Observed, y.Observed)
+			if a.unasked(probe, setting, x.Observed, y.Observed) {
+				compared[probe]++
+			}
 		})
+		// Some acts read until something comes, and are checked once more or less in one
+		// guest or another. What a series changes shows in all of them.
+		a.Unasked = slices.DeleteFunc(a.Unasked, func(u Unasked) bool { return u.Now > 0 && len(u.Settings) < compared[u.Probe] })
 		a.splats(b, n)
 		a.New = unexpectedIn(b, n)
 		list = append(list, a)
@@ -117,10 +123,11 @@ func askedOf(op lockdown.Op) string {
 	return fmt.Sprintf("write %q to %s", op.Data, op.File)
 }
 
-// unasked compares which reasons the kernel checked during the same act.
-func (a *Arch) unasked(probe, setting string, before, now *scenarios.Observation) {
+// unasked compares which reasons the kernel checked during the same act. It reports
+// whether it could.
+func (a *Arch) unasked(probe, setting string, before, now *scenarios.Observation) bool {
 	if before == nil || now == nil || before.Runs != now.Runs {
-		return
+		return false
 	}
 	x, y := checksOf(before), checksOf(now)
 	for _, label := range sortedKeys(x) {
@@ -134,6 +141,7 @@ func (a *Arch) unasked(probe, setting string, before, now *scenarios.Observation
 		}
 		a.Unasked[j].Settings = append(a.Unasked[j].Settings, setting)
 	}
+	return true
 }
 
 // checksOf counts the checks that a probe's own process met, by the text of the reason.
