@@ -78,6 +78,8 @@ type KUnitRun struct {
 	Arch  string
 	When  string // at boot, again, at boot with a level locked
 	Tests []ktap.Test
+
+	Refused bool `json:",omitempty"` // a suite could not be started: the ones before it left lockdown on
 }
 
 // A TextChange is a text before and after a series.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/ktap"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -156,6 +157,28 @@ func TestUnaskedInAllSettings(t *testing.T) {
 		arches, err := CompareSeries(two("base", 3, 3), two("series", c.first, c.second), "base", "series")
 		if err != nil || len(arches) != 1 || len(arches[0].Unasked) != c.want {
 			t.Errorf("%d and %d checks: %+v, %v", c.first, c.second, arches, err)
+		}
+	}
+}
+
+// The results of suites are remarks: what failed, and suites that leave lockdown on.
+func TestKUnit(t *testing.T) {
+	passed := []ktap.Test{{Name: "s", Status: ktap.Passed, Tests: []ktap.Test{{Name: "a", Status: ktap.Passed}, {Name: "b", Status: ktap.Skipped}}}}
+	failed := []ktap.Test{{Name: "s", Status: ktap.Failed, Tests: []ktap.Test{{Name: "a", Status: ktap.Failed, Why: "why"}}}}
+	for _, c := range []struct {
+		run   KUnitRun
+		want  string
+		grave bool
+	}{
+		{KUnitRun{When: "at boot", Tests: passed}, "KUnit, at boot: all 1 cases passed, 1 were skipped", false},
+		{KUnitRun{When: "at boot", Tests: failed}, "KUnit, at boot: 0 of 1 cases passed", true},
+		{KUnitRun{When: "at boot"}, "KUnit, at boot: there are no results", true},
+		{KUnitRun{When: "again", Tests: passed, Refused: true}, "KUnit, again: the suites cannot be started", true},
+	} {
+		r := &Review{KUnit: []KUnitRun{c.run}, Patches: []Patch{{Name: "1", Files: []string{"a.c"}}, {Name: "2", Files: []string{"a_test.c"}}}}
+		list := r.Remarks()
+		if len(list) != 1 || !strings.HasPrefix(list[0].Text, c.want) || list[0].Grave != c.grave || list[0].Patch != 1 {
+			t.Errorf("%s: %+v", c.want, list)
 		}
 	}
 }

@@ -78,6 +78,9 @@ func (r *Review) kunit() (list []Remark) {
 		bad := ktap.Bad(k.Tests)
 		n := ktap.Count(k.Tests)
 		switch {
+		case k.Refused:
+			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk,
+				Text: "KUnit, " + k.When + ": the suites cannot be started, because they left lockdown on: the machine that ran them stays locked until it boots"})
 		case len(bad) > 0:
 			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Detail: bad,
 				Text: fmt.Sprintf("KUnit, %s: %d of %d cases passed", k.When, n[ktap.Passed], n[ktap.Passed]+n[ktap.Failed]+n[ktap.Truncated]+n[ktap.Skipped])})
