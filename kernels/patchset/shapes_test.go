@@ -101,7 +101,7 @@ func TestShapes(t *testing.T) {
 		{"an archive's order", box(loreFrom, many("[PATCH V40 %02d/%d]", 29, append([]int{2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 1, 3, 4, 6, 7}, 9, 10, 12, 13, 15, 16, 18, 19, 21, 22, 24, 25, 27, 28)...)...), names(29), "", ""},
 		{"two numberings in one series", box(loreFrom, append(many("[RFC PATCH v5 %02d/%d]", 34, upTo(22)...), many("[RFC PATCH v5 %02d/%d]", 11, upTo(11)...)...)...), names(22) + " " + names(11), "no single series", ""},
 		{"a tag with versions, and a text with marks", box(loreFrom, letter{subject: "[PATCH AUTOSEL 6.16-5.10] tracing: check", id: "s", file: "p1",
-			text: "From: B <b@example.org>\n\nUpstream text.\n\n---\n\nLLM says:\n\n```\n+ not a diff\n- nor this\n```\n"}), "p1", "", ""},
+			text: "From: B <b@example.org>\n\nUpstream text.\n\n---\n\nA long text:\n\n```\n+ not a diff\n- nor this\n```\n"}), "p1", "", ""},
 		{"two versions of other lengths", box(loreFrom, append(many("[PATCH v5 %02d/%d]", 23, upTo(23)...), many("[PATCH v7 %02d/%d]", 24, upTo(24)...)...)...), names(24), "v7 of the series is taken and v5 (23 mails)", ""},
 		{"a tag for a tree", box(loreFrom, letter{subject: "[PATCH -next] lockdown: break", id: "n", file: "p1"}), "p1", "", ""},
 		{"a bot's block behind the text", box(loreFrom, letter{subject: "[tip: efi/urgent] efi/efi_test: lock it", id: "tip", file: "p1", text: "The following commit has been merged:\n\nCommit-ID:     0123456789ab\nGitweb:        https://example.org/\n"}), "p1", "", ""},
