@@ -10,7 +10,7 @@ var modulesOf = map[string][]string{
 	"CONFIG_EFIVAR_FS":       {"efivarfs"},
 	"CONFIG_EFI_TEST":        {"efi_test"},
 	"CONFIG_ACPI_CONFIGFS":   {"configfs", "acpi_configfs"},
-	"CONFIG_INET_ESP":        {"esp4", "authenc", "echainiv", "cbc", "hmac", "sha256_generic", "aes_generic", "crypto_null", "jitterentropy_rng", "drbg"},
+	"CONFIG_INET_ESP":        {"esp4", "authenc", "echainiv", "cbc", "hmac", "sha256_generic", "aes_generic", "crypto_null", "ctr", "sha512_generic", "jitterentropy_rng", "drbg"},
 	"CONFIG_INET_TCP_DIAG":   {"inet_diag", "tcp_diag"},
 	"CONFIG_NET_KEY":         {"af_key"},
 	"CONFIG_SERIAL_8250_PCI": {"8250_pci"},
@@ -18,7 +18,7 @@ var modulesOf = map[string][]string{
 	"CONFIG_VIRTIO_INPUT":    {"virtio_input"},
 	"CONFIG_WIREGUARD":       {"wireguard"},
 	"CONFIG_X86_MSR":         {"msr"},
-	"CONFIG_XFRM_USER":       {"xfrm_user", "seqiv", "gcm", "ccm", "ctr", "ghash_generic", "chacha20poly1305", "cmac", "authenc", "crypto_null", "jitterentropy_rng", "drbg"},
+	"CONFIG_XFRM_USER":       {"xfrm_user", "seqiv", "gcm", "ccm", "ctr", "ghash_generic", "chacha20poly1305", "cmac", "authenc", "crypto_null", "sha512_generic", "jitterentropy_rng", "drbg"},
 }
 
 // ModulesOf lists the modules that provide what a symbol (CONFIG_X) switches on, in
