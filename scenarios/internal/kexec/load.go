@@ -142,11 +142,14 @@ func KeepForLater() (func() observe.Report, observe.Report) {
 	}, r
 }
 
-// unloads reports whether the kernel can unload an image after a lock, so that a probe
-// can undo what it does; see slot.unload.
+// unloads reports whether the kernel has kexec_file_load, which alone can unload an image
+// after a lock, so that a probe can undo what it does; see slot.unload. A flag that does
+// not exist is refused before anything else happens; to unload something would take the
+// image of another probe.
 func unloads() (observe.Report, bool) {
-	err := unix.KexecFileLoad(-1, -1, "", fileUnload)
-	r := observe.UnavailableIf(observe.FromError("kexec_file_load(-1, KEXEC_FILE_UNLOAD)", err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
+	const noFlag = 1 << 20
+	err := unix.KexecFileLoad(-1, -1, "", noFlag)
+	r := observe.UnavailableIf(observe.FromError("kexec_file_load(-1, a flag that does not exist)", err), "CONFIG_KEXEC_FILE", unix.ENOSYS)
 	return r, r.Outcome != observe.Unavailable
 }
 
