@@ -19,7 +19,7 @@ type Run struct {
 	Findings []Finding `json:"-"`
 }
 
-// Name is the run's, for a directory: words, and no separators of paths.
+// Name names the directory of the run's results. It has no slash.
 func (r Run) Name() string {
 	name := r.Kernel + "-" + r.Arch
 	for _, part := range []string{r.Patch, r.Append} {

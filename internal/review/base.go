@@ -56,6 +56,7 @@ func (r *reviewer) findBase(ctx context.Context) error {
 			if i > 0 && fixed {
 				return r.refused(&none, c)
 			}
+			r.result.Base.Tried = append(none.Tried, r.result.Base.Tried...)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -220,7 +221,7 @@ func (r *reviewer) try(ctx context.Context, c candidate) error {
 	default:
 		q.Close()
 	}
-	r.result.Base = changes.Base{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: append(r.result.Base.Tried, fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version))}
+	r.result.Base = changes.Base{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: []string{fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version)}}
 	r.result.Patches = nil
 	for _, patch := range patches {
 		rp := changes.Patch{Name: patch.Name, Subject: patch.Subject, Files: patch.Files()}

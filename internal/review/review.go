@@ -60,7 +60,7 @@ type reviewer struct {
 
 	input  input
 	source *kernels.Source // of all kernels; nil: that of base
-	base   string          // name of a base, for its configuration
+	base   string          // names the base whose row in the table the kernels take
 	bare   bool            // the lab's own series is left out: it does not fit on top of this one
 	spec   kernels.Spec    // of the whole series; Arch is the first one
 	result changes.Review

@@ -95,7 +95,7 @@ const (
 	ttyAlone   = "tiocsserial-compat: compat: integrity@boot"
 )
 
-// TestRun: what runs again alone, and what is said of the mutants. The probe
+// TestRun checks which mutants run again alone, and which status each gets. The probe
 // compat/iopl runs with the third patch, and no row explains it.
 func TestRun(t *testing.T) {
 	in := func(names ...string) func([]string) bool {
@@ -177,7 +177,7 @@ func TestRun(t *testing.T) {
 				if !slices.ContainsFunc(found, func(x matrix.Mutant) bool {
 					return x.Status != matrix.Killed && (x.Site == key || key == "" && strings.Contains(x.Site, ","))
 				}) {
-					t.Errorf("nothing is said of %q: %+v", key, found)
+					t.Errorf("there is no mutant %q: %+v", key, found)
 				}
 			}
 			slices.Sort(lab.out)

@@ -11,7 +11,7 @@ func TestFuzz(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		fuzz       int
-		want       string // what is said of the hunks that needed fuzz
+		want       string // the text about the hunks that need fuzz
 		mismatch   string // the error
 	}{
 		{"it is not needed", lines(1, 40), 2, "", ""},
