@@ -103,8 +103,12 @@ func readSeries(ctx context.Context, name string, rd patchset.Reader) (Series, e
 		if err != nil {
 			return Series{}, err
 		}
+		at, err := r.At(base)
+		if err != nil {
+			return Series{}, err
+		}
 		s, err := rd.Read(name, bytes.NewReader(mailbox))
-		s.Hint.Commit = base
+		s.Hint.Source = at.String()
 		return s, err
 	}
 	info, err := os.Stat(name)

@@ -260,28 +260,27 @@ func compareCalls(b, n Kernel) (list []CallChange) {
 	return moved(list)
 }
 
-// moved joins a call that is gone and one of the same reason that is new, if they have
-// the function or the file in common: code that moves to another file or into a
-// helper takes its calls along.
+// moved joins a call that is gone and one of the same reason and number that is new in
+// a function of the same name in another file: code that moves takes its calls along.
+// Whether a call moved into a helper depends on who calls that; see package changes.
 func moved(list []CallChange) []CallChange {
-	gone := func(c CallChange) bool { return c.Now == 0 && c.Before > 0 }
 	for i := range list {
 		n := &list[i]
-		if n.Before > 0 || n.Now == 0 || n.From != "" {
+		if n.Before > 0 || n.Now == 0 || n.Reason == "" {
 			continue
 		}
-		for _, same := range []func(string) string{functionOf, fileOf} {
-			j := slices.IndexFunc(list, func(c CallChange) bool {
-				return gone(c) && c.Reason == n.Reason && c.Reason != "" && c.Before == n.Now && same(c.Call) == same(n.Call)
-			})
-			if j >= 0 && n.From == "" {
-				n.From, n.Before = list[j].Call, list[j].Before
-				list[j].Before = 0 // it is told with the new one
-			}
+		j := slices.IndexFunc(list, func(c CallChange) bool {
+			return c.Gone() && c.Reason == n.Reason && c.Before == n.Now && functionOf(c.Call) == functionOf(n.Call)
+		})
+		if j >= 0 {
+			n.From, n.Before = list[j].Call, list[j].Before
+			list[j].Before = 0 // it is told with the new one
 		}
 	}
 	return slices.DeleteFunc(list, func(c CallChange) bool { return c.Before == 0 && c.Now == 0 })
 }
 
-func fileOf(call string) string     { file, _, _ := strings.Cut(call, ":"); return file }
+// Gone reports whether a function does not check the reason any more.
+func (c CallChange) Gone() bool { return c.Now == 0 && c.Before > 0 }
+
 func functionOf(call string) string { _, function, _ := strings.Cut(call, ":"); return function }

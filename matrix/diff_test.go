@@ -108,11 +108,11 @@ func TestMovedCalls(t *testing.T) {
 		want string
 	}{
 		{"to another file", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:f", "kexec", 0, 1)}, "b.c:f from a.c:f"},
-		{"into a helper", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1)}, "a.c:g from a.c:f"},
+		{"another function of the file", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1)}, "a.c:f 1 0, a.c:g 0 1"},
 		{"another reason", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:f", "msr", 0, 1)}, "a.c:f 1 0, b.c:f 0 1"},
 		{"another number", []CallChange{call("a.c:f", "kexec", 2, 0), call("b.c:f", "kexec", 0, 1)}, "a.c:f 2 0, b.c:f 0 1"},
 		{"neither file nor function", []CallChange{call("a.c:f", "kexec", 1, 0), call("b.c:g", "kexec", 0, 1)}, "a.c:f 1 0, b.c:g 0 1"},
-		{"the same function first", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1), call("b.c:f", "kexec", 0, 1)}, "a.c:g from a.c:f, b.c:f 0 1"},
+		{"the same function first", []CallChange{call("a.c:f", "kexec", 1, 0), call("a.c:g", "kexec", 0, 1), call("b.c:f", "kexec", 0, 1)}, "a.c:g 0 1, b.c:f from a.c:f"},
 		{"one goes, one of two comes", []CallChange{call("a.c:f", "", 1, 0), call("b.c:f", "", 0, 1)}, "a.c:f 1 0, b.c:f 0 1"},
 	} {
 		var got []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -87,13 +88,13 @@ func (s *Stage) machines(ctx, talking context.Context, k *kernel, j job, parts [
 		atOnce = maxPortions
 	}
 	var mu sync.Mutex
-	all := make([]*matrix.MachineRun, len(parts))
+	all, ends := make([]*matrix.MachineRun, len(parts)), make([]matrix.End, len(parts))
 	gate := make(chan struct{}, atOnce)
 	var wait sync.WaitGroup
 	for i, p := range parts {
 		gate <- struct{}{}
 		mu.Lock()
-		stop := !end.Well()
+		stop := slices.ContainsFunc(ends, func(e matrix.End) bool { return !e.Well() })
 		mu.Unlock()
 		if stop {
 			break
@@ -103,15 +104,16 @@ func (s *Stage) machines(ctx, talking context.Context, k *kernel, j job, parts [
 			run, e := s.runMachine(ctx, talking, k, j, p)
 			mu.Lock()
 			defer mu.Unlock()
-			if all[i] = &run; end.Well() {
-				end = e
-			}
+			all[i], ends[i] = &run, e
 		})
 	}
 	wait.Wait()
-	for _, run := range all {
+	for i, run := range all {
 		if run != nil {
 			runs = append(runs, *run)
+		}
+		if end.Well() { // the first one in order, whichever came first in time
+			end = ends[i]
 		}
 	}
 	return runs, end

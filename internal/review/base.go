@@ -47,41 +47,82 @@ func (r *reviewer) findBase(ctx context.Context) error {
 	}
 	var none NoBaseError
 	fixed := r.Base != "" || r.Source != ""
-	for i, c := range list {
-		if i > 0 && fixed && !r.fetched(ctx, c) {
-			continue // it would only be named
-		}
-		err := r.try(ctx, c)
-		if err == nil {
-			if i > 0 && fixed {
+	var fault error // of the host, at a source that may be left out
+	for _, fuzz := range r.rounds() {
+		none = NoBaseError{}
+		for i, c := range list {
+			if i > 0 && fixed && !r.fetched(ctx, c) {
+				continue // it would only be named
+			}
+			err := r.try(ctx, c, fuzz)
+			if err == nil && i > 0 && fixed {
 				return r.refused(&none, c)
 			}
-			r.result.Base.Tried = append(none.Tried, r.result.Base.Tried...)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return cause(ctx, err)
-		}
-		var refused *kernels.RefusedError
-		if errors.As(err, &refused) {
-			return &kernels.InputError{Err: err}
-		}
-		var apply *kernels.ApplyError
-		if fixed && i == 0 && !errors.As(err, &apply) {
-			return err // the user's source is none, or is not there
-		}
-		text := fmt.Sprintf("%s (%s): %v", c.name(), c.why, err)
-		r.note("%s", text)
-		none.Tried = append(none.Tried, text)
-		var m *kernels.MismatchError
-		if errors.As(err, &m) && none.Lines == nil {
-			none.Lines = difference(m)
+			if err == nil {
+				r.result.Base.Tried = append(none.Tried, r.result.Base.Tried...)
+				return nil
+			}
+			switch r.kindOf(ctx, err, i == 0) {
+			case final:
+				return err
+			case hostFault:
+				fault = err
+			}
+			r.missed(&none, c, err)
 		}
 	}
-	for _, line := range none.Lines {
-		r.note("%s", line)
+	for _, text := range append(none.Tried, none.Lines...) {
+		r.note("%s", text)
+	}
+	if fault != nil {
+		return fmt.Errorf("find the base: not every source could be tried: %w", fault)
 	}
 	return &kernels.InputError{Err: &none}
+}
+
+// rounds are the lines of fuzz with which the sources are tried, one after the other: a
+// source to which the series applies exactly comes before one to which it nearly does.
+func (r *reviewer) rounds() []int {
+	if r.Strict {
+		return []int{0}
+	}
+	return []int{0, maxFuzz}
+}
+
+// maxFuzz is what patch(1) allows.
+const maxFuzz = 2
+
+// Kinds of errors of a try.
+const (
+	mismatch  = iota // the series is not for the source
+	hostFault        // nothing is known of the source
+	final            // no other source would do better
+)
+
+// kindOf tells what an error of a try means. The first source is the one that the user
+// gave or the lab's own, which must be there.
+func (r *reviewer) kindOf(ctx context.Context, err error, first bool) int {
+	var refused *kernels.RefusedError
+	var apply *kernels.ApplyError
+	var version *kernels.VersionError
+	switch {
+	case ctx.Err() != nil, errors.As(err, &refused):
+		return final
+	case errors.As(err, &apply), errors.As(err, &version):
+		return mismatch
+	case first:
+		return final
+	}
+	return hostFault
+}
+
+// missed notes a source to which the series does not apply.
+func (r *reviewer) missed(none *NoBaseError, c candidate, err error) {
+	none.Tried = append(none.Tried, fmt.Sprintf("%s (%s): %v", c.name(), c.why, err))
+	var m *kernels.MismatchError
+	if errors.As(err, &m) && none.Lines == nil {
+		none.Lines = difference(m)
+	}
 }
 
 // fetched reports whether a source is in the cache.
@@ -129,9 +170,8 @@ func (r *reviewer) candidates() (list []candidate, err error) {
 		err = given(r.Source, "--source")
 	case r.Base != "":
 		add(candidate{r.Base, nil, "--base"})
-	case strings.HasPrefix(r.Series, "git:"):
-		path, _, _ := strings.Cut(strings.TrimPrefix(r.Series, "git:"), "@")
-		err = given("git:"+path+"@"+hint.Commit, "the parent of the first commit")
+	case hint.Source != "":
+		err = given(hint.Source, "the parent of the first commit")
 	default:
 		if hint.Commit != "" && r.Tree == "" {
 			r.note("the mails name base-commit %.12s; --tree PATH names a git repository that has it", hint.Commit)
@@ -195,8 +235,11 @@ func numbers(name string) (list []int) {
 }
 
 // try applies the series to a source. If it applies, the source is that of the review.
-func (r *reviewer) try(ctx context.Context, c candidate) error {
+func (r *reviewer) try(ctx context.Context, c candidate, fuzz int) error {
 	r.base, r.source, r.bare = c.base, c.source, false
+	for i := range r.input.series {
+		r.input.series[i].Fuzz = fuzz
+	}
 	a := r.arches()[0]
 	// Without the lab's series first, so that an error is about the series under review.
 	bare := kernels.Spec{Kernel: r.kernel(true), Arch: a, Source: r.source, Series: r.input.series, Below: true}
@@ -224,7 +267,7 @@ func (r *reviewer) try(ctx context.Context, c candidate) error {
 	r.result.Base = changes.Base{Name: c.name(), Version: p.Origin.Version, Detail: p.Origin.Detail, Tried: []string{fmt.Sprintf("%s (%s): it applies to Linux %s", c.name(), c.why, p.Origin.Version)}}
 	r.result.Patches = nil
 	for _, patch := range patches {
-		rp := changes.Patch{Name: patch.Name, Subject: patch.Subject, Files: patch.Files()}
+		rp := changes.Patch{Name: patch.Name, Subject: patch.Subject, Title: patch.Title(), Files: patch.Files()}
 		for _, h := range patch.Hunks() {
 			rp.Hunks = append(rp.Hunks, changes.Hunk{File: h.File, Head: h.Head, Lines: h.Lines})
 		}

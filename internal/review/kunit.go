@@ -48,9 +48,10 @@ func suites(patches []kernels.Patch) (list []string) {
 // Commands of the guest's shell. The results of a suite can be read after a lock, because
 // their files may only be read; to run it again, a file is written, which lockdown refuses.
 const (
-	showSuites = `cd /sys/kernel/debug/kunit && for s in *; do cat "$s/results"; done`
+	showSuites = `cd /sys/kernel/debug/kunit && for s in *; do cat "$s/results" || echo ` + unread + `; done`
 	runSuites  = `cd /sys/kernel/debug/kunit && for s in *; do echo 1 >"$s/run" || echo ` + refused + `; done`
 	refused    = "ldlab-cannot-run-it-again"
+	unread     = "ldlab-cannot-read-it"
 )
 
 // kunit builds the series with the suites that it adds, on the first architecture, and
@@ -77,11 +78,16 @@ func (r *reviewer) kunit(ctx context.Context) error {
 			r.result.Notes = append(r.result.Notes, fmt.Sprintf("the suites of the series do not build (%s): %v", strings.Join(symbols, ", "), err))
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("run KUnit: %w", err)
+		if ctx.Err() != nil {
+			return cause(ctx, err)
 		}
-		tests, _ := ktap.Parse(text)
-		r.result.KUnit = append(r.result.KUnit, changes.KUnitRun{Arch: r.arches()[0].Name, When: run.when, Tests: tests, Refused: strings.Contains(text, refused)})
+		k := changes.KUnitRun{Arch: r.arches()[0].Name, When: run.when, Locked: run.setting != "none", Refused: strings.Contains(text, refused)}
+		if err != nil { // what was measured before stays
+			k.Lost = err.Error()
+		} else if !strings.Contains(text, unread) {
+			k.Tests, _ = ktap.Parse(text)
+		}
+		r.result.KUnit = append(r.result.KUnit, k)
 	}
 	return nil
 }

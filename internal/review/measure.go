@@ -21,17 +21,20 @@ import (
 // measure boots base and series, and compares them. If the series does not build, there
 // is nothing to boot.
 func (r *reviewer) measure(ctx context.Context) error {
-	for _, p := range r.result.Patches {
-		if len(p.Build) > 0 && p.Name == r.result.Patches[len(r.result.Patches)-1].Name {
-			r.result.Broken = "the source does not build with the whole series"
-			return nil
-		}
+	if last := r.result.Patches[len(r.result.Patches)-1]; len(last.Build) > 0 {
+		r.result.Broken = "the source does not build with the whole series"
+		return nil
 	}
 	before, err := r.runBase(ctx)
 	if err != nil {
 		return err
 	}
 	now, err := r.run(ctx, seriesName, r.kernel(true), r.spec.Series, r.selection())
+	var none *engine.NoLockdownError
+	if errors.As(err, &none) {
+		r.result.Broken = "the kernel with the series has no lockdown LSM: " + none.Why
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -82,6 +85,14 @@ func (r *reviewer) run(ctx context.Context, dir string, k kernels.Kernel, series
 	return engine.Run(ctx, p, r.out(dir))
 }
 
+// runTimed is run without forks, which do not boot.
+func (r *reviewer) runTimed(ctx context.Context, dir string, k kernels.Kernel, series []kernels.Series, sel plan.Selection) (*matrix.Matrix, error) {
+	own := r.Engine
+	defer func() { r.Engine = own }()
+	r.Engine.Boot = true
+	return r.run(ctx, dir, k, series, sel)
+}
+
 // runBase runs the base, or takes the results that another version's review left of it.
 func (r *reviewer) runBase(ctx context.Context) (*matrix.Matrix, error) {
 	own := r.Engine
@@ -113,6 +124,7 @@ func (r *reviewer) compareBuilds(ctx context.Context, a *changes.Arch) error {
 		}
 	}
 	if len(callers[0]) > 0 && len(callers[1]) > 0 {
+		a.Diff.Calls = changes.IntoHelpers(a.Diff.Calls, callers[0], callers[1])
 		a.Callers = changes.CompareCallers(callers[0], callers[1], a.Diff.Calls)
 	}
 	return nil
@@ -130,7 +142,7 @@ func (r *reviewer) time(ctx context.Context, a *changes.Arch) error {
 		if n%2 == 0 {
 			series = nil
 		}
-		m, err := r.run(ctx, fmt.Sprintf("time/%s-%s-%d", k.Name, a.Arch, n/2+1), k, series, sel)
+		m, err := r.runTimed(ctx, fmt.Sprintf("time/%s-%s-%d", k.Name, a.Arch, n/2+1), k, series, sel)
 		if err != nil {
 			return err
 		}
@@ -167,7 +179,6 @@ func (r *reviewer) each(ctx context.Context) error {
 		if len(sel.Probes) == 0 {
 			continue
 		}
-		found := map[string]bool{}
 		for n := 1; n < len(patches); n++ {
 			if len(r.result.Patches[n-1].Build) > 0 {
 				continue // this step does not build
@@ -176,9 +187,9 @@ func (r *reviewer) each(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			a.Attribute(m, patches[n-1].Name, found)
+			a.Attribute(m, patches[n-1].Name)
 		}
-		a.AttributeRest(patches[len(patches)-1].Name, found)
+		a.AttributeRest(patches[len(patches)-1].Name)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/kernels"
@@ -13,7 +14,7 @@ import (
 // buildPatches builds the base and, after each patch, the kernel as it then is: on the
 // first architecture all of them, because a series must build at every step, and on the
 // others the base and the whole. A patch after which the source does not build is noted
-// in the review. It also notes what the compiler says with W=1 and did not say before.
+// in the review. It also notes new warnings of the compiler with W=1.
 func (r *reviewer) buildPatches(ctx context.Context) error {
 	arches := r.arches()
 	patches := r.spec.Series[0].Patches
@@ -25,9 +26,13 @@ func (r *reviewer) buildPatches(ctx context.Context) error {
 			return err
 		}
 	}
-	known, err := r.warnings(ctx, arches[0], nil, nil)
+	known := map[string]bool{}
+	lines, _, err := r.warnings(ctx, nil, r.files())
 	if err != nil {
 		return err
+	}
+	for _, line := range lines {
+		known[line] = true
 	}
 	for i := range r.result.Patches {
 		p := &r.result.Patches[i]
@@ -47,15 +52,15 @@ func (r *reviewer) buildPatches(ctx context.Context) error {
 		if len(p.Build) > 0 {
 			continue
 		}
-		w, err := r.warnings(ctx, arches[0], patches[:i+1], p.Files)
+		lines, missing, err := r.warnings(ctx, patches[:i+1], p.Files)
 		if err != nil {
 			return err
 		}
-		p.NotCompiled = w.NotCompiled
-		for _, line := range w.Lines {
-			if !slices.Contains(known.Lines, line) {
+		p.NotCompiled = missing
+		for _, line := range lines {
+			if !known[line] {
 				p.Warnings = append(p.Warnings, line)
-				known.Lines = append(known.Lines, line)
+				known[line] = true
 			}
 		}
 	}
@@ -78,20 +83,49 @@ func (r *reviewer) build(ctx context.Context, a *arch.Arch, patches []kernels.Pa
 	return "", nil
 }
 
-// warnings compiles files with W=1; files nil: all that the series changes.
-func (r *reviewer) warnings(ctx context.Context, a *arch.Arch, patches []kernels.Patch, files []string) (kernels.Warnings, error) {
-	if files == nil {
-		for _, p := range r.result.Patches {
-			for _, f := range p.Files {
-				if !slices.Contains(files, f) {
-					files = append(files, f)
-				}
+// files are all that the series changes.
+func (r *reviewer) files() (list []string) {
+	for _, p := range r.result.Patches {
+		list = append(list, p.Files...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// warnings compiles files with W=1, each on the architecture that it is for, and all
+// others on the first one. notCompiled are those that no object comes from.
+func (r *reviewer) warnings(ctx context.Context, patches []kernels.Patch, files []string) (lines, notCompiled []string, err error) {
+	whole := len(patches) == len(r.result.Patches)
+	for i, a := range r.arches() {
+		var own []string
+		for _, f := range files {
+			if dir, in := strings.CutPrefix(f, "arch/"); in && strings.HasPrefix(dir, sourceDir(a)+"/") || !in && i == 0 {
+				own = append(own, f)
 			}
 		}
+		if len(own) == 0 {
+			continue
+		}
+		w, err := r.builder.Warn(ctx, r.specOf(a, patches, whole), own)
+		if err != nil {
+			return nil, nil, fmt.Errorf("compile with W=1: %w", cause(ctx, err))
+		}
+		lines, notCompiled = append(lines, w.Lines...), append(notCompiled, w.NotCompiled...)
 	}
-	w, err := r.builder.Warn(ctx, r.specOf(a, patches, len(patches) == len(r.result.Patches)), files)
-	if err != nil {
-		return w, fmt.Errorf("compile with W=1: %w", cause(ctx, err))
+	for _, f := range files {
+		dir, in := strings.CutPrefix(f, "arch/")
+		reviewed := slices.ContainsFunc(r.arches(), func(a *arch.Arch) bool { return strings.HasPrefix(dir, sourceDir(a)+"/") })
+		if in && !reviewed && strings.HasSuffix(f, ".c") {
+			notCompiled = append(notCompiled, f)
+		}
 	}
-	return w, nil
+	return lines, notCompiled, nil
+}
+
+// sourceDir is the directory of an architecture below arch/ in the kernel's source.
+func sourceDir(a *arch.Arch) string {
+	if strings.HasPrefix(a.Make, "x86") {
+		return "x86"
+	}
+	return a.Make
 }

@@ -75,6 +75,11 @@ func TestReviewForReal(t *testing.T) {
 	if !strings.Contains(v.RangeDiff, "1:") {
 		t.Errorf("git range-diff: %q", v.RangeDiff)
 	}
+	for _, a := range v.New.Arches {
+		if a.Boot[0] <= 0 || a.Boot[1] <= 0 {
+			t.Errorf("boots were not timed: %v ms", a.Boot)
+		}
+	}
 	if len(v.New.Mails) == 0 {
 		t.Error("get_maintainer.pl names nobody")
 	}

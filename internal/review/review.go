@@ -194,11 +194,6 @@ func (r *reviewer) read(ctx context.Context) (in input, err error) {
 	if r.Interface != "" {
 		in.face = r.Interface
 	}
-	if !r.Strict {
-		for i := range in.series {
-			in.series[i].Fuzz = 2 // as patch(1) has it
-		}
-	}
 	return in, nil
 }
 
@@ -227,9 +222,26 @@ func (r *reviewer) specOf(a *arch.Arch, patches []kernels.Patch, all bool) kerne
 }
 
 var (
-	prototype = regexp.MustCompile(`(?s)\b(?:static inline |extern )*int security_locked_down\([^)]*\)`)
+	prototype = regexp.MustCompile(`(?s)\bint\s+(?:__\w+\s+)*security_locked_down\(([^)]*)\)`)
 	blanks    = regexp.MustCompile(`\s+`)
+	// A parameter: its type, and its name, which may be missing.
+	parameter = regexp.MustCompile(`^((?:const )?(?:(?:enum|struct|unsigned) )?\w+(?: ?\*+)?)(?: ?\w+)?$`)
 )
+
+// prototypeOf is the prototype of security_locked_down() in a header, without attributes
+// and the names of parameters, which nobody depends on.
+func prototypeOf(header []byte) string {
+	m := prototype.FindSubmatch(header)
+	if m == nil {
+		return ""
+	}
+	var types []string
+	for _, p := range strings.Split(string(m[1]), ",") {
+		p = strings.TrimSpace(blanks.ReplaceAllString(p, " "))
+		types = append(types, strings.TrimSpace(parameter.ReplaceAllString(p, "$1")))
+	}
+	return "int security_locked_down(" + strings.Join(types, ", ") + ")"
+}
 
 // readSource compares what can be read without a build: the patches, and the prototype
 // of security_locked_down().
@@ -250,16 +262,15 @@ func (r *reviewer) readSource(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		texts[i] = blanks.ReplaceAllString(string(prototype.Find(f.Data)), " ")
+		texts[i] = prototypeOf(f.Data)
 	}
 	if texts[0] != texts[1] {
 		r.result.Prototype = &changes.TextChange{Before: texts[0], Now: texts[1]}
 		r.withoutLab("the series changes the prototype of security_locked_down(), which the lab's own series calls")
 	}
 	fuzz := map[string][]string{}
-	for _, text := range now.Overlay.Fuzz {
-		name, what, _ := strings.Cut(text, ": ")
-		fuzz[name] = append(fuzz[name], what)
+	for _, f := range now.Overlay.Fuzz {
+		fuzz[f.Patch] = append(fuzz[f.Patch], f.Text)
 	}
 	var files []string
 	for i := range r.result.Patches {
@@ -268,8 +279,8 @@ func (r *reviewer) readSource(ctx context.Context) error {
 		files = append(files, p.Files...)
 		lines, ok := before.Checkpatch(ctx, r.spec.Series[0].Patches[i])
 		p.Checkpatch = lines
-		if !ok && i == 0 {
-			r.note("checkpatch was not run: the source has no scripts/checkpatch.pl, or this machine no perl")
+		if !ok {
+			r.result.Notes = append(r.result.Notes, "checkpatch did not run over "+p.Name+": the source has no such script, or this machine no perl")
 		}
 	}
 	r.result.Mails = before.Maintainers(ctx, files)

@@ -38,7 +38,7 @@ func TestCandidates(t *testing.T) {
 		{"the subject", Options{}, patchset.Hint{Versions: []string{"9.9", "6.1"}}, "6.1: the subject names 6.1", ""},
 		{"base-commit and no tree", Options{}, patchset.Hint{Commit: commit}, "6.12: a base of the table", "base-commit 012345678901"},
 		{"base-commit", Options{Tree: "/x"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": base-commit", ""},
-		{"commits", Options{Series: "git:/x@a..b"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": the parent of the first commit", ""},
+		{"commits", Options{Series: "git:/x@a..b"}, patchset.Hint{Source: "git:/x@y@" + commit}, "git:/x@y@" + commit + ": the parent of the first commit", ""},
 	} {
 		r, notes := newReviewer(t, c.o, c.hint)
 		list, err := r.candidates()
@@ -146,5 +146,45 @@ func TestSuites(t *testing.T) {
 	}
 	if got := suites(s.Patches); !slices.Equal(got, []string{"CONFIG_SECURITY_LOCKDOWN_LSM_TEST"}) {
 		t.Errorf("%q", got)
+	}
+}
+
+// Only what a caller depends on is the prototype.
+func TestPrototypeOf(t *testing.T) {
+	const want = "int security_locked_down(enum lockdown_reason)"
+	for _, text := range []string{
+		"int security_locked_down(enum lockdown_reason what);", "int security_locked_down(enum lockdown_reason reason);", "int security_locked_down(enum lockdown_reason);",
+		"int __must_check security_locked_down(enum lockdown_reason\n\t\t\twhat);", "static inline int security_locked_down(enum lockdown_reason what)",
+	} {
+		if got := prototypeOf([]byte("x;\n" + text)); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+	if got := prototypeOf([]byte("int security_locked_down(const struct cred *cred, enum lockdown_reason what);")); got != "int security_locked_down(const struct cred *, enum lockdown_reason)" {
+		t.Errorf("two parameters: %s", got)
+	}
+}
+
+// What a try failed of decides whether another source is tried.
+func TestKindOf(t *testing.T) {
+	r, _ := newReviewer(t, Options{}, patchset.Hint{})
+	for _, c := range []struct {
+		name  string
+		err   error
+		first bool
+		want  int
+	}{
+		{"a hunk", &kernels.ApplyError{Err: &kernels.MismatchError{}}, true, mismatch},
+		{"a version", &kernels.VersionError{}, true, mismatch},
+		{"outside of the tree", &kernels.ApplyError{Err: &kernels.RefusedError{}}, false, final},
+		{"the mirror, at the lab's own base", errors.New("no route to host"), true, final},
+		{"the mirror, at another one", errors.New("no route to host"), false, hostFault},
+	} {
+		if got := r.kindOf(t.Context(), c.err, c.first); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	if r.Strict = true; len(r.rounds()) != 1 {
+		t.Error("fuzz is tried with --strict")
 	}
 }

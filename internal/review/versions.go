@@ -38,7 +38,7 @@ func Versions(ctx context.Context, old string, o Options) (*changes.Versions, er
 	return v, ctx.Err()
 }
 
-// rangeDiff is what git range-diff says of two versions, in a repository of the files
+// rangeDiff runs git range-diff on two versions, in a repository of the files
 // that they change.
 func rangeDiff(ctx context.Context, x, y *reviewer) (string, error) {
 	dir, err := os.MkdirTemp("", "ldlab-range-diff-")

@@ -45,7 +45,7 @@ func (b *Builder) Patch(ctx context.Context, r Recipe) (Patched, error) {
 	return Patched{}, err
 }
 
-// Warnings are what a compiler says of some files with W=1.
+// Warnings are those of a compiler for some files with W=1.
 type Warnings struct {
 	Lines       []string // warnings and errors, without the numbers of lines, in order
 	NotCompiled []string // files that no object of this configuration comes from
@@ -142,7 +142,7 @@ func (p Patched) Checkpatch(ctx context.Context, patch patchset.Patch) (lines []
 	return lines, ran
 }
 
-// Maintainers asks the source's own get_maintainer.pl whom a change of the files
+// Maintainers runs the source's own get_maintainer.pl, which names whom a change of the files
 // concerns. A new file counts as its directory.
 func (p Patched) Maintainers(ctx context.Context, files []string) (list []string) {
 	args := []string{"--no-git", "--no-git-fallback", "--no-rolestats", "--no-n", "-f"}
@@ -170,7 +170,7 @@ func (p Patched) Maintainers(ctx context.Context, files []string) (list []string
 }
 
 // script runs a script of the source in its tree. An exit status other than 0 is how
-// checkpatch says that it found something.
+// checkpatch reports that it found something.
 func (p Patched) script(ctx context.Context, input []byte, name string, args ...string) (out string, ok bool) {
 	file := filepath.Join("scripts", name)
 	if _, err := os.Stat(filepath.Join(p.Origin.Root, file)); err != nil {

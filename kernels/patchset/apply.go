@@ -19,12 +19,15 @@ import (
 // it, by their slash-separated path. It lives in memory: a series touches a
 // handful of files.
 type Overlay struct {
-	Fuzz []string // hunks that apply with other context than theirs, a sentence each; see Series.Fuzz
+	Fuzz []Fuzz // hunks that apply with other context than theirs; see Series.Fuzz
 
 	tree  fs.FS
 	out   string // a directory of the tree that no patch may touch
 	files map[string]File
 }
+
+// A Fuzz is a hunk of a patch that applies with other context than its own.
+type Fuzz struct{ Patch, Text string }
 
 // A File is a file as patches left it.
 type File struct {
@@ -100,7 +103,7 @@ func (o *Overlay) Apply(s Series) error {
 				return &ApplyError{s.Name, p.Name, strict.Error(err)}
 			}
 			for _, text := range fitted {
-				o.Fuzz = append(o.Fuzz, p.Name+": "+text)
+				o.Fuzz = append(o.Fuzz, Fuzz{p.Name, text})
 			}
 		}
 	}

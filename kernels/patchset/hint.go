@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// A Hint is what the mails of a series say of the source that it is for.
+// A Hint tells for which source a series is, by its mails.
 type Hint struct {
+	Source   string   // text form of the source; empty: not known; only commits of a repository have it
 	Commit   string   // base-commit of git format-patch --base; empty: none is named
 	Versions []string // in the tag of a subject, as [PATCH 6.12.y 1/3] has it, without the y
 }

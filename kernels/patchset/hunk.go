@@ -38,7 +38,9 @@ func applyHunks(name string, data []byte, hunks []*gitdiff.TextFragment, fuzz in
 			}
 			cut = sidesOf(h, n)
 			want = cut.position + shift
-			at = cut.find(lines, want, done)
+			if at = cut.find(lines, want, done); n > 0 && at >= 0 && !cut.only(lines, at, done) {
+				at = -1 // it fits in several places, or anywhere
+			}
 			if at >= 0 && n > 0 {
 				fitted = append(fitted, fmt.Sprintf("hunk %d of %s applies at line %d with fuzz %d", i+1, name, at+1, n))
 			}
@@ -103,6 +105,20 @@ func (s hunkSides) find(lines []string, want, from int) int {
 		}
 	}
 	return -1
+}
+
+// only reports whether the old side is nowhere else in lines, at or after from. A side
+// without lines is everywhere.
+func (s hunkSides) only(lines []string, at, from int) bool {
+	if len(s.old) == 0 {
+		return false
+	}
+	for i := from; i+len(s.old) <= len(lines); i++ {
+		if i != at && slices.Equal(lines[i:i+len(s.old)], s.old) {
+			return false
+		}
+	}
+	return true
 }
 
 // mismatch describes a hunk that is nowhere in lines: the place that is most like it.

@@ -42,12 +42,33 @@ func TestFuzz(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		if got := strings.Join(o.Fuzz, "; "); got != c.want {
+		var got []string
+		for _, f := range o.Fuzz {
+			got = append(got, f.Patch+": "+f.Text)
+		}
+		if got := strings.Join(got, "; "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 		want := strings.NewReplacer("\n10\n", "\nten\n", "\n30\n", "\nthirty\nand a bit\n").Replace(c.text)
 		if got := string(o.files["f"].Data); got != want {
 			t.Errorf("%s: got %q", c.name, got)
+		}
+	}
+}
+
+// Fuzz never puts lines where nothing, or several places, look like the rest of a hunk.
+func TestFuzzIsSure(t *testing.T) {
+	for name, c := range map[string]struct{ text, patch string }{
+		"nothing is left to compare": {lines(1, 40), "--- a/f\n+++ b/f\n@@ -9,2 +9,3 @@\n nine\n+new\n ten\n"},
+		"two places":                 {"a\nx\nb\nc\nx\nd\n", "--- a/f\n+++ b/f\n@@ -4,3 +4,3 @@\n C\n-x\n+y\n D\n"},
+	} {
+		s, err := Read("1.patch", strings.NewReader(c.patch))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Fuzz = 2
+		if err := NewOverlay(os.DirFS(tree(t, map[string]string{"f": c.text})), "build").Apply(s); err == nil {
+			t.Errorf("%s: it applies", name)
 		}
 	}
 }

@@ -34,7 +34,6 @@ func (p Patch) Files() (list []string) {
 type Hunk struct {
 	File  string
 	Head  string   // what stands behind the second @@: the function, mostly
-	Line  int      // of the file after the patch
 	Lines []string // with their first character, and without line ends
 }
 
@@ -46,7 +45,7 @@ func (p Patch) Hunks() (list []Hunk) {
 			name = stripPrefix(f.OldName)
 		}
 		for _, t := range f.TextFragments {
-			h := Hunk{File: name, Head: t.Comment, Line: int(t.NewPosition)}
+			h := Hunk{File: name, Head: t.Comment}
 			for _, l := range t.Lines {
 				h.Lines = append(h.Lines, strings.TrimRight(l.Op.String()+l.Line, "\r\n"))
 			}

@@ -26,7 +26,7 @@ type Series struct {
 	Versions Versions
 	Patches  []Patch
 	Notes    []string             // what was left out, and what is strange in it, a sentence each
-	Hint     Hint                 // what its mails say of the source that it is for
+	Hint     Hint                 // for which source it is, by its mails
 	Fuzz     int                  // lines of context that may differ at either end of a hunk; 0: none, as in git apply
 	variants map[string][]variant // by name of the patch; the first one that has the version takes its place
 }

@@ -40,6 +40,7 @@ type Base struct {
 type Patch struct {
 	Name    string // of the file or mail
 	Subject string
+	Title   string // the subject without the tags in front of it: the same in two versions
 	Files   []string
 	Hunks   []Hunk `json:",omitempty"`
 
@@ -59,18 +60,18 @@ type Hunk struct {
 
 // An Arch is the difference on one architecture.
 type Arch struct {
-	Arch    string
-	Diff    matrix.Diff
-	New     []matrix.Change `json:",omitempty"` // unexpected verdicts in settings that the base does not have
-	Reasons []ReasonShift   `json:",omitempty"` // what changed in enum lockdown_reason and its texts
-	Answers []AnswerChange  `json:",omitempty"` // of the securityfs files
-	Unasked []Unasked       `json:",omitempty"` // checks that the same acts met before, and do not meet now
-	Callers []CallerChange  `json:",omitempty"` // ways into call sites that came or went
-	Splats  []string        `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
-	Boots   []string        `json:",omitempty"` // guests of the series that did not end well
-	Image   [2]int64        // size of the kernel image, bytes: base, series
-	Boot    [2]int64        // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
-	Each    []EachChange    `json:",omitempty"` // which patch changed a cell, if it was asked for
+	Arch      string
+	Diff      matrix.Diff
+	New       []matrix.Change `json:",omitempty"` // unexpected verdicts in settings that the base does not have
+	Reasons   []ReasonShift   `json:",omitempty"` // what changed in enum lockdown_reason and its texts
+	Answers   []AnswerChange  `json:",omitempty"` // of the securityfs files
+	Unchecked []Unchecked     `json:",omitempty"` // checks that the same acts met before, and do not meet now
+	Callers   []CallerChange  `json:",omitempty"` // ways into call sites that came or went
+	Splats    []string        `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
+	Boots     []string        `json:",omitempty"` // guests of the series that did not end well
+	Image     [2]int64        // size of the kernel image, bytes: base, series
+	Boot      [2]int64        // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
+	Each      []EachChange    `json:",omitempty"` // which patch changed a cell, if it was asked for
 }
 
 // A KUnitRun is one run of the KUnit suites that a series adds.
@@ -79,7 +80,9 @@ type KUnitRun struct {
 	When  string // at boot, again, at boot with a level locked
 	Tests []ktap.Test
 
-	Refused bool `json:",omitempty"` // a suite could not be started: the ones before it left lockdown on
+	Locked  bool   `json:",omitempty"` // a level was locked
+	Refused bool   `json:",omitempty"` // a suite could not be started: the ones before it left lockdown on
+	Lost    string `json:",omitempty"` // how the guest ended; empty: well
 }
 
 // A TextChange is a text before and after a series.
@@ -102,12 +105,12 @@ type AnswerChange struct {
 	Settings []string
 }
 
-// An Unasked is a reason that the kernel checked during an act of the base, and does not
+// An Unchecked is a reason that the kernel checked during an act of the base, and does not
 // check, or less often, during the same act with the series.
-type Unasked struct {
+type Unchecked struct {
 	Probe       string
-	Label       string   // the reason, as the kernel's log names it
-	Before, Now int      // checks, in the first setting
+	Reason      string   // of the kernel's own table, or the text of its log line
+	Before, Now int      // checks, in the setting in which most of them went
 	Settings    []string // in which that is so
 }
 

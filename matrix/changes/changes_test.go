@@ -81,8 +81,8 @@ func TestCompareSeries(t *testing.T) {
 		{"the same", reviewSide("base", matrix.Enforced, sawChecks(3)), reviewSide("series", matrix.Enforced, sawChecks(3)), nil},
 		{"a leak", reviewSide("base", matrix.Enforced, sawChecks(3)), reviewSide("series", matrix.Leak, sawChecks(3)), []string{"*msr/write: LEAK, before enforced"}},
 		{"a gap is closed", reviewSide("base", matrix.OpenGap, sawChecks(3)), reviewSide("series", matrix.GapClosed, sawChecks(3)), []string{"msr/write: gap closed, before gap"}},
-		{"it is not checked any more", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(0)), []string{`*msr/write: the kernel checks "raw MSR access" 0 times, before 3 times`}},
-		{"it is checked less often", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(2)), []string{`msr/write: the kernel checks "raw MSR access" 2 times, before 3 times`}},
+		{"it is not checked any more", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(0)), []string{`*msr/write: the kernel checks msr 0 times, before 3 times`}},
+		{"it is checked less often", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(2)), []string{`msr/write: the kernel checks msr 2 times, before 3 times`}},
 		{"it is checked more often", reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(4)), nil},
 		{"another answer", reviewSide("base", matrix.Conforms, sawChecks(0, read("[none]"), read("x"))), reviewSide("series", matrix.Conforms, sawChecks(0, read("none"), read("x"))), []string{"*msr/write: lockdown's files answer otherwise; that is an ABI"}},
 		{"a new warning of the kernel", reviewSide("base", matrix.Enforced, sawChecks(1), "WARNING: old"), reviewSide("series", matrix.Enforced, sawChecks(1), "WARNING: old", "WARNING: new"), []string{"*the kernel reports a bug of its own"}},
@@ -144,7 +144,7 @@ func TestCompareCallers(t *testing.T) {
 }
 
 // An act that is checked once less in one of two settings is no change; in both it is.
-func TestUnaskedInAllSettings(t *testing.T) {
+func TestUncheckedInAllSettings(t *testing.T) {
 	two := func(kernel string, first, second int) *matrix.Matrix {
 		m := reviewSide(kernel, matrix.Open, sawChecks(first))
 		s, _ := lockdown.ParseSetting("integrity@runtime")
@@ -153,9 +153,9 @@ func TestUnaskedInAllSettings(t *testing.T) {
 		t.Rows[0].Cells = append(t.Rows[0].Cells, matrix.Cell{Judgment: matrix.Judgment{Verdict: matrix.Open}, Observed: sawChecks(second)})
 		return m
 	}
-	for _, c := range []struct{ first, second, want int }{{2, 3, 0}, {3, 2, 0}, {2, 2, 1}, {0, 3, 1}, {3, 3, 0}} {
+	for _, c := range []struct{ first, second, want int }{{2, 3, 0}, {3, 2, 0}, {2, 2, 1}, {0, 3, 1}, {3, 0, 1}, {3, 3, 0}} {
 		arches, err := CompareSeries(two("base", 3, 3), two("series", c.first, c.second), "base", "series")
-		if err != nil || len(arches) != 1 || len(arches[0].Unasked) != c.want {
+		if err != nil || len(arches) != 1 || len(arches[0].Unchecked) != c.want {
 			t.Errorf("%d and %d checks: %+v, %v", c.first, c.second, arches, err)
 		}
 	}
@@ -174,11 +174,100 @@ func TestKUnit(t *testing.T) {
 		{KUnitRun{When: "at boot", Tests: failed}, "KUnit, at boot: 0 of 1 cases passed", true},
 		{KUnitRun{When: "at boot"}, "KUnit, at boot: there are no results", true},
 		{KUnitRun{When: "again", Tests: passed, Refused: true}, "KUnit, again: the suites cannot be started", true},
+		{KUnitRun{When: "locked", Tests: failed, Locked: true}, "KUnit, locked: 0 of 1 cases passed", false},
+		{KUnitRun{When: "at boot", Lost: "panic"}, "KUnit, at boot: a guest did not survive the suites", true},
 	} {
 		r := &Review{KUnit: []KUnitRun{c.run}, Patches: []Patch{{Name: "1", Files: []string{"a.c"}}, {Name: "2", Files: []string{"a_test.c"}}}}
 		list := r.Remarks()
 		if len(list) != 1 || !strings.HasPrefix(list[0].Text, c.want) || list[0].Grave != c.grave || list[0].Patch != 1 {
 			t.Errorf("%s: %+v", c.want, list)
 		}
+	}
+}
+
+// A remark is the same in two versions if it is about the same patch, by its title, and
+// as grave; a leak in another setting, or an answer that differs, is another.
+func TestCompareVersions(t *testing.T) {
+	leak := func(settings ...string) Arch {
+		return Arch{Arch: "x86_64", Diff: matrix.Diff{Changes: []matrix.Change{{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: settings}}}}
+	}
+	answer := func(now string) Arch {
+		return Arch{Arch: "x86_64", Answers: []AnswerChange{{Probe: "securityfs/show", Op: "read x", Before: "a", Now: now, Settings: []string{"none"}}}}
+	}
+	suite := func(s ktap.Status) *Review {
+		return &Review{KUnit: []KUnitRun{{When: "at boot", Tests: []ktap.Test{{Name: "s", Status: s}}}}}
+	}
+	patch := func(tag string) *Review {
+		return &Review{Patches: []Patch{{Subject: "[" + tag + "] x", Title: "x", Build: []string{"x86_64: error"}}}}
+	}
+	for _, c := range []struct {
+		name                      string
+		old, new                  *Review
+		repaired, remaining, came int
+	}{
+		{"the same patch", patch("PATCH 1/2"), patch("PATCH v2 1/2"), 0, 1, 0},
+		{"the same leak", &Review{Arches: []Arch{leak("a")}}, &Review{Arches: []Arch{leak("a")}}, 0, 1, 0},
+		{"a leak elsewhere", &Review{Arches: []Arch{leak("a")}}, &Review{Arches: []Arch{leak("a", "b")}}, 1, 0, 1},
+		{"another answer", &Review{Arches: []Arch{answer("b")}}, &Review{Arches: []Arch{answer("c")}}, 1, 0, 1},
+		{"a suite that fails now", suite(ktap.Passed), suite(ktap.Failed), 1, 0, 1},
+	} {
+		v := CompareVersions(c.old, c.new)
+		if len(v.Repaired) != c.repaired || len(v.Remaining) != c.remaining || len(v.Came) != c.came {
+			t.Errorf("%s: %d repaired, %d remaining, %d new", c.name, len(v.Repaired), len(v.Remaining), len(v.Came))
+		}
+	}
+}
+
+// Leaks in different settings of two architectures are two remarks.
+func TestRemarksOfArches(t *testing.T) {
+	arch := func(name, setting string) Arch {
+		return Arch{Arch: name, Diff: matrix.Diff{Changes: []matrix.Change{{Kind: matrix.NewlyLeaking, Probe: "msr/write", Now: matrix.Leak, Settings: []string{setting}}}}}
+	}
+	if list := (&Review{Arches: []Arch{arch("x86_64", "a"), arch("arm64", "b")}}).Remarks(); len(list) != 2 {
+		t.Errorf("%+v", list)
+	}
+}
+
+// A check moved into a helper if its callers lead there; otherwise it is gone.
+func TestIntoHelpers(t *testing.T) {
+	call := func(name string, before, now int) matrix.CallChange {
+		return matrix.CallChange{Call: name, Reason: "msr", Before: before, Now: now}
+	}
+	before := []lockdown.Caller{{Site: "a.c:f", Name: "sys_f"}, {Site: "a.c:g", Name: "sys_g"}}
+	calls := []matrix.CallChange{call("a.c:f", 1, 0), call("a.c:g", 1, 0), call("a.c:help", 0, 1)}
+	for _, c := range []struct {
+		name string
+		now  []lockdown.Caller
+		want string
+	}{
+		{"both", []lockdown.Caller{{Site: "a.c:help", Name: "sys_f"}, {Site: "a.c:help", Name: "sys_g"}}, "a.c:f > a.c:help, a.c:g > a.c:help"},
+		{"one", []lockdown.Caller{{Site: "a.c:help", Name: "sys_f"}}, "a.c:f > a.c:help, a.c:g gone"},
+		{"none", []lockdown.Caller{{Site: "a.c:help", Name: "sys_other"}}, "a.c:f gone, a.c:g gone, a.c:help"},
+	} {
+		var got []string
+		for _, x := range IntoHelpers(calls, before, c.now) {
+			switch {
+			case x.From != "":
+				got = append(got, x.From+" > "+x.Call)
+			case x.Gone():
+				got = append(got, x.Call+" gone")
+			default:
+				got = append(got, x.Call)
+			}
+		}
+		if text := strings.Join(got, ", "); text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
+		}
+	}
+}
+
+// A reason whose text changes is still the reason that is checked.
+func TestCheckedByAnotherText(t *testing.T) {
+	before, now := reviewSide("base", matrix.Open, sawChecks(3)), reviewSide("series", matrix.Open, sawChecks(3))
+	now.Tables[0].Rows[0].Cells[0].Observed.Checks[0].Label = "MSRs"
+	now.Header.Kernels[0].Reasons = lockdown.KernelReasons{{Reason: "msr", Level: lockdown.Integrity, Label: "MSRs"}}
+	arches, err := CompareSeries(before, now, "base", "series")
+	if err != nil || len(arches[0].Unchecked) != 0 {
+		t.Errorf("%+v, %v", arches, err)
 	}
 }

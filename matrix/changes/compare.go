@@ -26,13 +26,13 @@ func CompareSeries(before, now *matrix.Matrix, from, to string) ([]Arch, error) 
 		compared := map[string]int{} // settings, by probe
 		forCells(b, n, func(probe, setting string, x, y matrix.Cell) {
 			a.answers(probe, setting, x.Observed, y.Observed)
-			if a.unasked(probe, setting, x.Observed, y.Observed) {
+			if a.unchecked(probe, setting, checksOf(x.Observed, before.Header.Kernel(from, d.Arch).Reasons), checksOf(y.Observed, now.Header.Kernel(to, d.Arch).Reasons)) {
 				compared[probe]++
 			}
 		})
 		// Some acts read until something comes, and are checked once more or less in one
 		// guest or another. What a series changes shows in all of them.
-		a.Unasked = slices.DeleteFunc(a.Unasked, func(u Unasked) bool { return u.Now > 0 && len(u.Settings) < compared[u.Probe] })
+		a.Unchecked = slices.DeleteFunc(a.Unchecked, func(u Unchecked) bool { return u.Now > 0 && len(u.Settings) < compared[u.Probe] })
 		a.splats(b, n)
 		a.New = unexpectedIn(b, n)
 		list = append(list, a)
@@ -88,25 +88,25 @@ func forCells(b, n matrix.Table, do func(probe, setting string, before, now matr
 	}
 }
 
-// answers compares the answers of lockdown's files, operation by operation. Once one
-// differs, the files are in another state, and so may all that follow.
+// answers compares the answers of lockdown's files, operation by operation. After one
+// that differs, the files may be in another state, so that others differ, too.
 func (a *Arch) answers(probe, setting string, before, now *scenarios.Observation) {
 	if before == nil || now == nil {
 		return
 	}
 	for i := 0; i < min(len(before.Ops), len(now.Ops)); i++ {
 		x, y := before.Ops[i], now.Ops[i]
-		if askedOf(x) != askedOf(y) {
+		if withoutAnswer(x) != withoutAnswer(y) {
 			return // the two kernels were asked different things
 		}
 		if x.Returned() == y.Returned() {
 			continue
 		}
 		j := slices.IndexFunc(a.Answers, func(c AnswerChange) bool {
-			return c.Probe == probe && c.Op == askedOf(y) && c.Before == x.Returned() && c.Now == y.Returned()
+			return c.Probe == probe && c.Op == withoutAnswer(y) && c.Before == x.Returned() && c.Now == y.Returned()
 		})
 		if j < 0 {
-			a.Answers = append(a.Answers, AnswerChange{Probe: probe, Op: askedOf(y), Before: x.Returned(), Now: y.Returned()})
+			a.Answers = append(a.Answers, AnswerChange{Probe: probe, Op: withoutAnswer(y), Before: x.Returned(), Now: y.Returned()})
 			j = len(a.Answers) - 1
 		}
 		if !slices.Contains(a.Answers[j].Settings, setting) {
@@ -115,42 +115,65 @@ func (a *Arch) answers(probe, setting string, before, now *scenarios.Observation
 	}
 }
 
-// askedOf is an operation without its answer.
-func askedOf(op lockdown.Op) string {
+// withoutAnswer is an operation without its answer.
+func withoutAnswer(op lockdown.Op) string {
 	if op.Call == "read" {
 		return fmt.Sprintf("read %s", op.File)
 	}
 	return fmt.Sprintf("write %q to %s", op.Data, op.File)
 }
 
-// unasked compares which reasons the kernel checked during the same act. It reports
-// whether it could.
-func (a *Arch) unasked(probe, setting string, before, now *scenarios.Observation) bool {
-	if before == nil || now == nil || before.Runs != now.Runs {
+// unchecked compares which reasons the kernel checked during the same act, if both ran
+// it as often. It reports whether it could.
+func (a *Arch) unchecked(probe, setting string, x, y *checked) bool {
+	if x == nil || y == nil || x.runs != y.runs {
 		return false
 	}
-	x, y := checksOf(before), checksOf(now)
-	for _, label := range sortedKeys(x) {
-		if y[label] >= x[label] {
+	for _, reason := range sortedKeys(x.reasons) {
+		was, is := x.reasons[reason], y.reasons[reason]
+		if is >= was {
 			continue
 		}
-		j := slices.IndexFunc(a.Unasked, func(u Unasked) bool { return u.Probe == probe && u.Label == label })
+		j := slices.IndexFunc(a.Unchecked, func(u Unchecked) bool { return u.Probe == probe && u.Reason == reason })
 		if j < 0 {
-			a.Unasked = append(a.Unasked, Unasked{Probe: probe, Label: label, Before: x[label], Now: y[label]})
-			j = len(a.Unasked) - 1
+			a.Unchecked = append(a.Unchecked, Unchecked{Probe: probe, Reason: reason, Before: was, Now: is})
+			j = len(a.Unchecked) - 1
 		}
-		a.Unasked[j].Settings = append(a.Unasked[j].Settings, setting)
+		u := &a.Unchecked[j]
+		if is < u.Now {
+			u.Before, u.Now = was, is
+		}
+		u.Settings = append(u.Settings, setting)
 	}
 	return true
 }
 
-// checksOf counts the checks that a probe's own process met, by the text of the reason.
-func checksOf(o *scenarios.Observation) map[string]int {
-	n := map[string]int{}
+// A checked is what a probe's own process met.
+type checked struct {
+	runs    int
+	reasons map[string]int // checks
+}
+
+// checksOf counts the checks that a probe's own process met, by reason. The kernel
+// counts by the text of the reason, which differs between kernels; nil if the probe was
+// not observed.
+func checksOf(o *scenarios.Observation, has lockdown.KernelReasons) *checked {
+	if o == nil {
+		return nil
+	}
+	if has == nil {
+		has = lockdown.Reasons()
+	}
+	n := &checked{o.Runs, map[string]int{}}
 	for _, c := range o.Checks {
-		if c.Comm == o.Comm {
-			n[c.Label] += c.Checks
+		if c.Comm != o.Comm {
+			continue
 		}
+		name := c.Label
+		if i := slices.IndexFunc(has, func(r lockdown.ReasonInfo) bool { return r.Label == c.Label && c.Label != "" }); i >= 0 {
+			name = string(has[i].Reason)
+		}
+		n.reasons[name] += c.Checks
 	}
 	return n
 }
@@ -242,6 +265,42 @@ func newReason(b, n lockdown.KernelReasons, at int) ReasonShift {
 	return s
 }
 
+// IntoHelpers joins calls that are gone with a new one of the same reason in another
+// function of the file, if every way to the old call leads to the new one now: the check
+// moved into a helper. Several calls may have moved into one.
+func IntoHelpers(calls []matrix.CallChange, before, now []lockdown.Caller) (list []matrix.CallChange) {
+	joined := map[string]bool{} // new calls that are told with the old ones
+	for _, c := range calls {
+		i := slices.IndexFunc(calls, func(n matrix.CallChange) bool {
+			return c.Gone() && c.Reason != "" && n.Before == 0 && n.Now > 0 && n.Reason == c.Reason && fileOf(n.Call) == fileOf(c.Call) && leads(c.Call, before, n.Call, now)
+		})
+		if i >= 0 {
+			joined[calls[i].Call] = true
+			c.From, c.Call, c.Now = c.Call, calls[i].Call, calls[i].Now
+		}
+		list = append(list, c)
+	}
+	return slices.DeleteFunc(list, func(c matrix.CallChange) bool { return c.From == "" && c.Before == 0 && joined[c.Call] })
+}
+
+// leads reports whether every caller of one site is a caller of the other; false if
+// there is none.
+func leads(from string, before []lockdown.Caller, to string, now []lockdown.Caller) bool {
+	n := 0
+	for _, b := range before {
+		if b.Site != from {
+			continue
+		}
+		n++
+		if !slices.ContainsFunc(now, func(c lockdown.Caller) bool { return c.Site == to && c.Name == b.Name }) {
+			return false
+		}
+	}
+	return n > 0
+}
+
+func fileOf(call string) string { file, _, _ := strings.Cut(call, ":"); return file }
+
 // CompareCallers lists the ways into call sites that one of two kernels has. A caller of
 // a call that moved goes with it.
 func CompareCallers(b, n []lockdown.Caller, calls []matrix.CallChange) (list []CallerChange) {
@@ -276,8 +335,8 @@ func CompareCallers(b, n []lockdown.Caller, calls []matrix.CallChange) (list []C
 }
 
 // Attribute notes, for each cell that changed, that it has its final verdict after a
-// patch; m has the kernel until that patch. found keeps what is attributed already.
-func (a *Arch) Attribute(m *matrix.Matrix, patch string, found map[string]bool) {
+// patch; m has the kernel until that patch. What an earlier patch changed stays that one's.
+func (a *Arch) Attribute(m *matrix.Matrix, patch string) {
 	for _, t := range m.Tables {
 		if t.Arch != a.Arch {
 			continue
@@ -287,7 +346,7 @@ func (a *Arch) Attribute(m *matrix.Matrix, patch string, found map[string]bool) 
 			for j, col := range t.Columns {
 				setting := col.Setting.String()
 				if i >= 0 && slices.Contains(c.Settings, setting) && t.Rows[i].Cells[j].Verdict == c.Now {
-					a.attribute(c, setting, patch, found)
+					a.attribute(c, setting, patch)
 				}
 			}
 		}
@@ -295,17 +354,16 @@ func (a *Arch) Attribute(m *matrix.Matrix, patch string, found map[string]bool) 
 }
 
 // AttributeRest attributes the cells that are left to the last patch.
-func (a *Arch) AttributeRest(patch string, found map[string]bool) {
+func (a *Arch) AttributeRest(patch string) {
 	for _, c := range a.Diff.Changes {
 		for _, setting := range c.Settings {
-			a.attribute(c, setting, patch, found)
+			a.attribute(c, setting, patch)
 		}
 	}
 }
 
-func (a *Arch) attribute(c matrix.Change, setting, patch string, found map[string]bool) {
-	if id := c.Probe + " " + setting; !found[id] {
-		found[id] = true
+func (a *Arch) attribute(c matrix.Change, setting, patch string) {
+	if !slices.ContainsFunc(a.Each, func(e EachChange) bool { return e.Probe == c.Probe && e.Setting == setting }) {
 		a.Each = append(a.Each, EachChange{c.Probe, setting, patch, c.Now})
 	}
 }

@@ -38,7 +38,7 @@ func (r *Review) Remarks() (list []Remark) {
 	}
 	for _, a := range r.Arches {
 		for _, m := range r.ofArch(a) {
-			i := slices.IndexFunc(list, func(x Remark) bool { return x.Key == m.Key && x.Text == m.Text })
+			i := slices.IndexFunc(list, m.same)
 			if i < 0 {
 				list = append(list, m)
 				i = len(list) - 1
@@ -53,6 +53,10 @@ func (r *Review) Remarks() (list []Remark) {
 	})
 	return list
 }
+
+// same reports whether two remarks are one: the same thing, equally grave, in the same
+// settings.
+func (m Remark) same(o Remark) bool { return m.Key == o.Key && m.Grave == o.Grave && m.Text == o.Text }
 
 // Grave reports whether a remark is one for which a maintainer would refuse a series.
 func (r *Review) Grave() bool {
@@ -69,7 +73,7 @@ func boolToInt(b bool) int {
 // kunit are the remarks about the suites that the series adds.
 func (r *Review) kunit() (list []Remark) {
 	for _, k := range r.KUnit {
-		at, hunk := -1, -1
+		at := -1
 		for i, p := range r.Patches {
 			if slices.ContainsFunc(p.Files, func(f string) bool { return strings.Contains(f, "test") || strings.Contains(f, "kunit") }) {
 				at = i
@@ -77,18 +81,22 @@ func (r *Review) kunit() (list []Remark) {
 		}
 		bad := ktap.Bad(k.Tests)
 		n := ktap.Count(k.Tests)
+		m := Remark{Key: "kunit " + k.When + " " + strings.Join(bad, "; "), Arches: []string{k.Arch}, Patch: at, Hunk: -1, Detail: bad}
 		switch {
+		case k.Lost != "":
+			m.Grave, m.Text, m.Detail = true, "a guest did not survive the suites", []string{k.Lost}
 		case k.Refused:
-			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk,
-				Text: "KUnit, " + k.When + ": the suites cannot be started, because they left lockdown on: the machine that ran them stays locked until it boots"})
-		case len(bad) > 0:
-			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Detail: bad,
-				Text: fmt.Sprintf("KUnit, %s: %d of %d cases passed", k.When, n[ktap.Passed], n[ktap.Passed]+n[ktap.Failed]+n[ktap.Truncated]+n[ktap.Skipped])})
+			m.Grave, m.Text = true, "the suites cannot be started, because they left lockdown on: the machine that ran them stays locked until it boots"
 		case len(k.Tests) == 0:
-			list = append(list, Remark{Key: "kunit " + k.When, Grave: true, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Text: "KUnit, " + k.When + ": there are no results"})
+			m.Grave, m.Text = true, "there are no results"
+		case len(bad) > 0:
+			// A suite may need a kernel on which nothing is locked.
+			m.Grave, m.Text = !k.Locked, fmt.Sprintf("%d of %d cases passed", n[ktap.Passed], n[ktap.Passed]+n[ktap.Failed]+n[ktap.Truncated]+n[ktap.Skipped])
 		default:
-			list = append(list, Remark{Key: "kunit " + k.When, Arches: []string{k.Arch}, Patch: at, Hunk: hunk, Text: fmt.Sprintf("KUnit, %s: all %d cases passed, %d were skipped", k.When, n[ktap.Passed], n[ktap.Skipped])})
+			m.Text = fmt.Sprintf("all %d cases passed, %d were skipped", n[ktap.Passed], n[ktap.Skipped])
 		}
+		m.Text = "KUnit, " + k.When + ": " + m.Text
+		list = append(list, m)
 	}
 	return list
 }
@@ -96,7 +104,7 @@ func (r *Review) kunit() (list []Remark) {
 // remarks are those about a patch itself.
 func (p Patch) remarks(at int) (list []Remark) {
 	add := func(key string, grave bool, text string, detail []string) {
-		list = append(list, Remark{Key: key + " " + p.Subject, Grave: grave, Text: text, Detail: detail, Patch: at, Hunk: -1})
+		list = append(list, Remark{Key: key + " " + p.Title, Grave: grave, Text: text, Detail: detail, Patch: at, Hunk: -1})
 	}
 	if len(p.Build) > 0 {
 		add("build", true, "the source does not build after this patch: git bisect stops here", p.Build)
@@ -141,7 +149,7 @@ func (r *Review) ofArch(a Arch) (list []Remark) {
 		if e := a.patchOf(c); e != "" {
 			detail = append(detail, "since "+e)
 		}
-		add(fmt.Sprintf("cell %s %s", c.Probe, c.Now), grave, r.hunkOfProbe(c.Probe), text, detail...)
+		add(fmt.Sprintf("cell %s %s in %s", c.Probe, c.Now, strings.Join(c.Settings, ", ")), grave, r.hunkOfProbe(c.Probe), text, detail...)
 	}
 	for _, c := range a.Diff.Calls {
 		where := r.hunkOfCall(c.Call)
@@ -158,9 +166,9 @@ func (r *Review) ofArch(a Arch) (list []Remark) {
 		at, hunk := r.hunkOf("include/linux/security.h", strings.ToUpper(string(s.Reason)))
 		add("reason "+string(s.Reason), s.Grave, [2]int{at, hunk}, s.Text)
 	}
-	for _, u := range a.Unasked {
-		add("unasked "+u.Probe+" "+u.Label, u.Now == 0, r.hunkOfProbe(u.Probe),
-			fmt.Sprintf("%s: the kernel checks %q %d times, before %d times", u.Probe, u.Label, u.Now, u.Before), "in "+few(u.Settings))
+	for _, u := range a.Unchecked {
+		add(fmt.Sprintf("unchecked %s %s in %s", u.Probe, u.Reason, strings.Join(u.Settings, ", ")), u.Now == 0, r.hunkOfProbe(u.Probe),
+			fmt.Sprintf("%s: the kernel checks %s %d times, before %d times", u.Probe, u.Reason, u.Now, u.Before), "in "+few(u.Settings))
 	}
 	for _, c := range a.Callers {
 		what := "is no way to the check of %s any more"
@@ -193,7 +201,9 @@ func (r *Review) answers(a Arch) (list []Remark) {
 			i = len(list) - 1
 			byProbe[c.Probe] = i
 		}
-		list[i].Detail = append(list[i].Detail, fmt.Sprintf("%s: %s, before %s (%s)", c.Op, c.Now, c.Before, few(c.Settings)))
+		answer := fmt.Sprintf("%s: %s, before %s", c.Op, c.Now, c.Before)
+		list[i].Key += "; " + answer + " in " + strings.Join(c.Settings, ", ")
+		list[i].Detail = append(list[i].Detail, fmt.Sprintf("%s (%s)", answer, few(c.Settings)))
 	}
 	return list
 }
@@ -208,7 +218,7 @@ func (r *Review) grave(c matrix.Change) bool {
 	return false
 }
 
-// patchOf names the patch that changed the cells, if all changed with one.
+// patchOf names the patches that changed the cells; empty if that was not asked for.
 func (a Arch) patchOf(c matrix.Change) string {
 	var names []string
 	for _, e := range a.Each {

@@ -11,21 +11,18 @@ type Versions struct {
 	RangeDiff string   `json:",omitempty"` // of git range-diff
 }
 
-// CompareVersions compares two versions of a series by their remarks. A remark of
-// fewer architectures is the same remark.
+// CompareVersions compares two versions of a series by their remarks. A remark on fewer
+// architectures is the same remark, and one in other settings is another.
 func CompareVersions(before, now *Review) *Versions {
 	v := &Versions{Old: before, New: now}
 	old, new := before.Remarks(), now.Remarks()
-	has := func(list []Remark, key string) bool {
-		return slices.ContainsFunc(list, func(m Remark) bool { return m.Key == key })
-	}
 	for _, m := range old {
-		if !has(new, m.Key) {
+		if !slices.ContainsFunc(new, m.same) {
 			v.Repaired = append(v.Repaired, m)
 		}
 	}
 	for _, m := range new {
-		if has(old, m.Key) {
+		if slices.ContainsFunc(old, m.same) {
 			v.Remaining = append(v.Remaining, m)
 		} else {
 			v.Came = append(v.Came, m)

@@ -26,7 +26,7 @@ type Test struct {
 	Status Status
 	Why    string   `json:",omitempty"` // of a skip; of a failure: its diagnostic lines, joined
 	Tests  []Test   `json:",omitempty"` // below it
-	Notes  []string `json:",omitempty"` // what is wrong with its results: another number of tests than its plan says
+	Notes  []string `json:",omitempty"` // what is wrong with its results: another number of tests than its plan has
 }
 
 // Limits of what is read. More is cut, and noted.
@@ -47,8 +47,8 @@ var (
 
 // A level is the tests of one indentation that wait for the result of the test above.
 type level struct {
-	name  string // of the subtest; empty: not said
-	plan  int    // -1: not said
+	name  string // of the subtest; empty: not known
+	plan  int    // -1: not known
 	tests []Test
 	lines []string // diagnostics since the last result
 	begun bool     // something of it was seen
@@ -169,10 +169,10 @@ func (p *parser) end(depth int, m []string) {
 	p.count++
 }
 
-// notes says whether the number of tests is the planned one.
+// notes reports a number of tests that is not the planned one.
 func (l level) notes() []string {
 	if l.plan >= 0 && l.plan != len(l.tests) {
-		return []string{fmt.Sprintf("%d tests, and its plan says %d", len(l.tests), l.plan)}
+		return []string{fmt.Sprintf("%d tests, and its plan has %d", len(l.tests), l.plan)}
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func TestParse(t *testing.T) {
 		{"a suite", suite, []Test{{Name: "lockdown", Status: Failed, Why: "lockdown: pass:1 fail:1 skip:1 total:3", Tests: cases}}},
 		{"without times, CRLF", strings.ReplaceAll(timestampless(suite), "\n", "\r\n"), []Test{{Name: "lockdown", Status: Failed, Why: "lockdown: pass:1 fail:1 skip:1 total:3", Tests: cases}}},
 		{"cut before the suite's result", suite[:strings.Index(suite, "[    1.000010]")], []Test{{Name: "lockdown", Status: Truncated, Tests: cases}}},
-		{"cut within", suite[:strings.Index(suite, "[    1.000009]")], []Test{{Name: "lockdown", Status: Truncated, Tests: cases[:2], Notes: []string{"2 tests, and its plan says 3"}}}},
+		{"cut within", suite[:strings.Index(suite, "[    1.000009]")], []Test{{Name: "lockdown", Status: Truncated, Tests: cases[:2], Notes: []string{"2 tests, and its plan has 3"}}}},
 		{"parameters", "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: s\n    1..1\n        KTAP version 1\n        # Subtest: c\n        1..2\n        ok 1 a\n        ok 2 b\n    ok 1 c\nok 1 s\n",
 			[]Test{{Name: "s", Status: Passed, Tests: []Test{{Name: "c", Status: Passed, Tests: []Test{{Name: "a", Status: Passed}, {Name: "b", Status: Passed}}}}}}},
 		{"two suites", "KTAP version 1\n1..2\n    # Subtest: a\n    1..1\n    ok 1 x\nok 1 a\n    # Subtest: b\n    1..1\n    ok 1 y\nok 2 b\n",
