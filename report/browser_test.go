@@ -150,7 +150,7 @@ func TestPageInBrowser(t *testing.T) {
 		t.Errorf("looks first at %q", got)
 	}
 	views := eval[[]string](b, `[...document.querySelectorAll("nav a")].map((a) => a.textContent)`)
-	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps Machines Coverage Mutation Review" {
+	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps Machines" {
 		t.Errorf("views: %s", got)
 	}
 	for _, view := range views {
@@ -197,12 +197,12 @@ func (b *browser) filters() {
 	b.t.Helper()
 	for name, want := range map[string]string{
 		"q=KEXEC/": "kexec/load", "v=LEAK": "kexec/load", "v=unproven": "kprobes/tracefs", "r=msr": "msr/write", "s=none&odd=1": "kexec/load kprobes/tracefs", "q=nothing": "",
-		"s=integrity%40runtime&odd=1": "kexec/load securityfs/lower", "by=reason": "", "k=bitmap+x86_64&q=devmem": "devmem/open kept/devmem",
+		"s=integrity%40runtime&odd=1": "kexec/load securityfs/lower", "by=reason": "dev_mem kexec msr", "k=bitmap+x86_64&q=devmem": "devmem/open kept/devmem",
 	} {
 		eval[bool](b, `(() => { location.hash = "#overview"; location.hash = "#matrix?`+name+`"; return true; })()`)
 		b.do(chromedp.WaitReady(`#found`), chromedp.Poll(`document.getElementById("found").textContent !== ""`, nil))
 		got := eval[string](b, `[...document.querySelectorAll(".grid tbody tr:not([hidden]) th")].map((x) => x.textContent).join(" ")`)
-		if got != want && name != "by=reason" {
+		if got != want {
 			b.t.Errorf("#matrix?%s shows %q, want %q", name, got, want)
 		}
 	}
@@ -238,7 +238,7 @@ func TestPageShowsTextOnly(t *testing.T) {
 	v, _ := Find("html")
 	evil := `</script><script>alert(1)</script><img src=x onerror=alert(2)><b>bold</b><!-- <script>` + hostile + `"'&amp;${alert(3)}`
 	m := poisoned(t, evil)
-	for _, view := range []string{"overview", "matrix", "reasons", "isolation", "gaps", "machines", "coverage", "mutation", "review", "cell"} {
+	for _, view := range []string{"overview", "matrix", "reasons", "isolation", "gaps", "machines", "cell"} {
 		b.open(write(t, v, m), "#"+view)
 		if view == "cell" {
 			eval[bool](b, `(() => { location.hash = "#matrix"; return true; })()`)

@@ -35,14 +35,14 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 				suite.AddTestcase(junit.Testcase{Name: "kernel", Classname: suite.Name, Time: "0",
 					Failure: &junit.Result{Message: message, Type: "the kernel reported a bug of its own"}})
 			}
+			if !c.End.Well() { // it may have been lost after its last probe
+				suite.AddTestcase(junit.Testcase{Name: "guest", Classname: suite.Name, Time: "0",
+					Error: &junit.Result{Message: words.Clean(words.GuestNote(c)), Type: string(c.End.Ending), Data: console(c)}})
+			}
 			suites.AddSuite(suite)
 		}
 	}
-	list := words.Notes(m)
-	for _, u := range m.Untested() {
-		list = append(list, "not tested: "+u)
-	}
-	if len(list) > 0 {
+	if list := words.AllNotes(m); len(list) > 0 {
 		suites.AddSuite(junitNotes(list, m.Measured()))
 	}
 	if err := suites.WriteXML(b); err != nil {
@@ -81,17 +81,24 @@ func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cel
 		tc.Skipped = result
 	case cell.Verdict.Expected():
 		tc.SystemOut = &junit.Output{Data: result.Message}
+	case words.AgainstKernel(cell.Judgment):
+		tc.Failure = result
 	case c.End.Failed() || cell.Verdict == matrix.Lost || cell.Verdict == matrix.NotRun:
 		tc.Error = result
 		if c.End.Lost() {
-			var console []string
-			for _, line := range c.End.Console {
-				console = append(console, words.Clean(line))
-			}
-			result.Data = strings.Join(console, "\n")
+			result.Data = console(c)
 		}
 	default:
 		tc.Failure = result
 	}
 	return tc
+}
+
+// console is the last lines of a guest.
+func console(c matrix.Column) string {
+	lines := make([]string, len(c.End.Console))
+	for i, line := range c.End.Console {
+		lines[i] = words.Clean(line)
+	}
+	return strings.Join(lines, "\n")
 }

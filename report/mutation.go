@@ -126,7 +126,7 @@ func name(x matrix.Mutant) string {
 	return fmt.Sprintf("%s (%s)", words.Code(x.Call), words.Code(x.Site))
 }
 
-// kind is a mutant's kind, with the reason that its call asks for instead.
+// kind is a mutant's kind, with the reason that its call checks instead.
 func kind(x matrix.Mutant) string {
 	if x.Reason == "" || x.Kind.OfReason() {
 		return string(x.Kind)

@@ -142,7 +142,7 @@ func reviewMarkdown(b *strings.Builder, r *changes.Review) error {
 const replyWidth = 72
 
 // reviewReply writes a review as a reply for the list: it quotes the hunk that each
-// remark is about, and says how to repeat what it claims.
+// remark is about, and ends with the command that repeats what it claims.
 func reviewReply(b *strings.Builder, r *changes.Review) error {
 	fold(b, "", fmt.Sprintf("I ran this series (%s) on %s with ldlab, which boots kernels with and without it under each lockdown setting and compares what root can do. %s.", words.Count(len(r.Patches), "patch"), baseOf(r), strings.ToUpper(conclusion(r)[:1])+conclusion(r)[1:]))
 	remarks := r.Remarks()

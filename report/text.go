@@ -8,7 +8,7 @@ import (
 	"github.com/ldlab/ldlab/report/words"
 )
 
-// cellWidth is the widest of short, in characters.
+// cellWidth is the widest of words.Short, in characters.
 const cellWidth = 5
 
 // text writes a matrix for a terminal.

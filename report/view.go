@@ -1,5 +1,5 @@
 // Package report writes measurements: one table of views. The same measurement
-// gives the same bytes. All text from guests is escaped: see escape.go.
+// gives the same bytes. All text from guests is escaped: see words/escape.go.
 package report
 
 import (
@@ -53,7 +53,7 @@ type View struct {
 var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
-	{"html", OfMatrix, true, "report.html", "page.json", whole(html)},
+	{"html", OfMatrix, true, "report.html", "page.json", ofMatrix(html)},
 	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
 	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},

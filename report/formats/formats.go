@@ -5,7 +5,6 @@ package formats
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -24,7 +23,8 @@ const (
 )
 
 // statusOf gives the status of a cell. The words and their order of gravity are
-// those of KCIDB. A guest that was lost is an error and not a failure, because
+// those of KCIDB. What the kernel was seen to do stays its failure, even if the lab
+// failed later. A guest that was lost is an error and not a failure, because
 // it does not show that lockdown let something through.
 func statusOf(c matrix.Column, cell matrix.Cell) status {
 	switch {
@@ -32,6 +32,8 @@ func statusOf(c matrix.Column, cell matrix.Cell) status {
 		return skip
 	case cell.Verdict.Expected():
 		return pass
+	case words.AgainstKernel(cell.Judgment):
+		return fail
 	case c.End.Failed(), cell.Verdict == matrix.Lost, cell.Verdict == matrix.Unproven:
 		return fault
 	case cell.Verdict == matrix.NotRun:
@@ -49,16 +51,10 @@ func message(cell matrix.Cell) string {
 	return words.Clean(s)
 }
 
-// notes are the statements about the whole matrix: what is remarkable, which
-// reasons were not tested, and which guests failed in the lab.
-func notes(m *matrix.Matrix) []string {
-	list := words.Notes(m)
-	for _, u := range m.Untested() {
-		list = append(list, "not tested: "+u)
-	}
-	for _, e := range m.Errors() {
-		list = append(list, "the lab failed: "+e)
-	}
+// notes are the statements about the whole matrix.
+func notes(m *matrix.Matrix) []string { return clean(words.AllNotes(m)) }
+
+func clean(list []string) []string {
 	for i := range list {
 		list[i] = words.Clean(list[i])
 	}
@@ -67,10 +63,19 @@ func notes(m *matrix.Matrix) []string {
 
 // guestNotes are the guests that were lost, failed, did not run or ran again, a
 // line each.
-func guestNotes(m *matrix.Matrix) (list []string) {
+func guestNotes(m *matrix.Matrix) []string {
+	return notesOf(m, words.Remarkable)
+}
+
+// otherGuests are those of which words.Grave says nothing.
+func otherGuests(m *matrix.Matrix) []string {
+	return notesOf(m, func(c matrix.Column) bool { return c.End.Lost() || c.End.Well() && c.Tries != 1 })
+}
+
+func notesOf(m *matrix.Matrix, of func(matrix.Column) bool) (list []string) {
 	for _, t := range m.Tables {
 		for _, c := range t.Columns {
-			if words.Remarkable(c) {
+			if of(c) {
 				list = append(list, words.Clean(guestName(t, c)+": "+words.GuestNote(c)))
 			}
 		}
@@ -78,13 +83,9 @@ func guestNotes(m *matrix.Matrix) (list []string) {
 	return list
 }
 
-// guestName names a guest: kernel, architecture, setting and, if it has one, job.
+// guestName names a guest: kernel, architecture and setting.
 func guestName(t matrix.Table, c matrix.Column) string {
-	name := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting)
-	if c.Job != "" {
-		name += " " + c.Job
-	}
-	return name
+	return fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting)
 }
 
 // absences are the reasons why probes are unavailable, a line each.
@@ -94,17 +95,6 @@ func absences(m *matrix.Matrix) (list []string) {
 			list = append(list, words.Clean(fmt.Sprintf("%s %s: %s: %s", t.Kernel, t.Arch, a.Why, words.ProbeList(a.Probes))))
 		}
 	}
-	return list
-}
-
-// gravest lists the unexpected cells, the gravest verdict first; the order of
-// the matrix decides among equals.
-func gravest(m *matrix.Matrix) []words.Unexpected {
-	list := words.AllUnexpected(m)
-	order := matrix.Verdicts()
-	slices.SortStableFunc(list, func(a, b words.Unexpected) int {
-		return slices.Index(order, a.Verdict) - slices.Index(order, b.Verdict)
-	})
 	return list
 }
 

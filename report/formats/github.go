@@ -13,22 +13,21 @@ import (
 const maxAnnotations = 10
 
 // Annotations writes a matrix as workflow commands of GitHub Actions: an error for
-// what is not as expected, the gravest first, a warning for what is remarkable, a
-// notice for what is unavailable. GitHub takes them from the output of a step.
+// what is not as expected, a warning for what else is remarkable, a notice for what is
+// unavailable. What makes the whole run worthless or its kernel unsound is the first
+// error, and then the gravest cell. GitHub takes them from the output of a step.
 func Annotations(b *strings.Builder, m *matrix.Matrix) error {
 	var errs []annotation
-	for _, u := range gravest(m) {
+	for _, s := range words.Grave(m) {
+		title, text, _ := strings.Cut(s, ": ")
+		errs = append(errs, annotation{title, text})
+	}
+	for _, u := range words.Gravest(m) {
 		errs = append(errs, annotation{fmt.Sprintf("%s: %s", u.Verdict, words.ProbeList(u.Probes)), u.String()})
-	}
-	for _, s := range m.Splats() {
-		errs = append(errs, annotation{"the kernel reported a bug of its own", s})
-	}
-	if !m.Measured() {
-		errs = append(errs, annotation{"nothing was measured", "no cell shows what a kernel did"})
 	}
 	annotate(b, "error", errs)
 	var warnings, notices []annotation
-	for _, n := range append(notes(m), guestNotes(m)...) {
+	for _, n := range append(words.Mild(m), otherGuests(m)...) {
 		warnings = append(warnings, annotation{"ldlab", n})
 	}
 	annotate(b, "warning", warnings)
@@ -68,9 +67,9 @@ const maxSummary = 50
 // Summary writes the page that GitHub shows of a job: append it to the file that
 // $GITHUB_STEP_SUMMARY names. It is Markdown, and starts with what matters.
 func Summary(b *strings.Builder, m *matrix.Matrix) error {
-	list := gravest(m)
+	list := words.Gravest(m)
 	head := "as expected"
-	if !m.AsExpected() {
+	if !words.AsExpected(m) {
 		head = "**not as expected**"
 	}
 	fmt.Fprintf(b, "## Lockdown: %s\n\n", head)

@@ -97,6 +97,9 @@ func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
 			doc.Tests = append(doc.Tests, kcidbGuest(m, t, c, build.ID))
 		}
 	}
+	if len(doc.Builds) > 0 {
+		doc.Tests = append(doc.Tests, kcidbMeasured(m, doc.Builds[0].ID))
+	}
 	if list := notes(m); len(list) > 0 && len(doc.Checkouts) > 0 {
 		doc.Checkouts[0].Comment += "; " + strings.Join(list, "; ")
 	}
@@ -118,6 +121,15 @@ func kcidbCell(m *matrix.Matrix, t matrix.Table, c matrix.Column, r matrix.Table
 	return test
 }
 
+// maxExcerpt is the most that the schema allows of a log, in characters.
+const maxExcerpt = 16384
+
+// kcidbEnd is the end of a log, which says why a guest died.
+func kcidbEnd(log string) string {
+	r := []rune(log)
+	return string(r[max(0, len(r)-maxExcerpt):])
+}
+
 // kcidbExcerpt is what was observed of a probe: the call, the look, the kernel's
 // log.
 func kcidbExcerpt(o *scenarios.Observation) string {
@@ -126,7 +138,30 @@ func kcidbExcerpt(o *scenarios.Observation) string {
 	for i := range lines {
 		lines[i] = words.Clean(lines[i])
 	}
-	return strings.TrimSpace(strings.Join(lines, "\n"))
+	return kcidbEnd(strings.TrimSpace(strings.Join(lines, "\n")))
+}
+
+// kcidbMeasured is a test of the whole run, as KTAP has it: without it a run in which
+// all is skipped, or whose kernel reported a bug, would look well. It belongs to a
+// build, because each test does.
+func kcidbMeasured(m *matrix.Matrix, build string) kcidbTest {
+	s := pass
+	switch {
+	case len(m.Splats()) > 0:
+		s = fail
+	case !m.Measured():
+		s = fault
+	}
+	comment := "at least one cell shows what a kernel did"
+	if list := clean(words.Grave(m)); len(list) > 0 {
+		comment = strings.Join(list, "; ")
+	}
+	machine := "unknown"
+	if hosts := m.Hosts(); len(hosts) > 0 {
+		machine = strings.ReplaceAll(words.Machines(hosts), "\n", "; ")
+	}
+	return kcidbTest{ID: kcidbID("measured", m.Header.Digest, m.Header.Started), Build: build, Origin: kcidbOrigin, Environment: kcidbEnvironment{machine},
+		Path: kcidbPath("lockdown", "measured"), Comment: comment, Status: s, Misc: map[string]string{}}
 }
 
 // kcidbGuest is the boot of a guest and its end: a test of its own, because a
@@ -154,7 +189,7 @@ func kcidbGuest(m *matrix.Matrix, t matrix.Table, c matrix.Column, build string)
 	}
 	return kcidbTest{ID: kcidbID("guest", m.Header.Digest, m.Header.Started, guestName(t, c)), Build: build, Origin: kcidbOrigin,
 		Environment: kcidbEnvironment{kcidbMachine(c)}, Path: kcidbPath("lockdown", c.Setting.String(), "guest"),
-		Comment: words.Clean(words.GuestNote(c)), LogExcerpt: strings.Join(lines, "\n"), Status: s, Misc: misc}
+		Comment: words.Clean(words.GuestNote(c)), LogExcerpt: kcidbEnd(strings.Join(lines, "\n")), Status: s, Misc: misc}
 }
 
 func kcidbMachine(c matrix.Column) string {

@@ -80,19 +80,19 @@ type sarifLogical struct {
 	Kind string `json:"kind"`
 }
 
-// sarifRules are the verdicts that no sound kernel gets, and what each means.
+// sarifRules are the verdicts that no sound kernel gets.
 var sarifRules = []struct {
-	verdict     matrix.Verdict
-	id, meaning string
+	verdict matrix.Verdict
+	id      string
 }{
-	{matrix.Leak, "leak", "Lockdown was expected to deny the act, and the kernel allowed it."},
-	{matrix.Overblocked, "overblocked", "The act was expected to be allowed, and the kernel denied it."},
-	{matrix.Deviates, "deviates", "An answer of lockdown's own files is not the expected one."},
-	{matrix.NotLocked, "not-locked", "Lockdown's own files show that the setting is not in force."},
-	{matrix.Unattributed, "unattributed", "The act was denied, and the kernel did not name lockdown's reason."},
-	{matrix.Unproven, "unproven", "Nothing follows: the same act was not allowed with nothing locked."},
-	{matrix.Lost, "lost", "The guest died, hung or went silent."},
-	{matrix.NotRun, "not-run", "The cell was planned and has no result."},
+	{matrix.Leak, "leak"},
+	{matrix.Overblocked, "overblocked"},
+	{matrix.Deviates, "deviates"},
+	{matrix.NotLocked, "not-locked"},
+	{matrix.Unattributed, "unattributed"},
+	{matrix.Unproven, "unproven"},
+	{matrix.Lost, "lost"},
+	{matrix.NotRun, "not-run"},
 }
 
 // SARIF writes the cells of a matrix that are not as expected, for services that
@@ -101,10 +101,13 @@ var sarifRules = []struct {
 func SARIF(b *strings.Builder, m *matrix.Matrix) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ldlab", Version: words.Clean(m.Header.Lab), URI: "https://github.com/ldlab/ldlab", Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	for _, r := range sarifRules {
-		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{r.id, sarifText{r.meaning}})
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{r.id, sarifText{words.Meaning[r.verdict]}})
 	}
-	invocation := sarifInvocation{Successful: len(m.Errors()) == 0, Notifications: []sarifNotification{}}
-	for _, n := range append(notes(m), guestNotes(m)...) {
+	invocation := sarifInvocation{Successful: m.Measured() && len(m.Errors()) == 0, Notifications: []sarifNotification{}}
+	for _, n := range clean(words.Grave(m)) {
+		invocation.Notifications = append(invocation.Notifications, sarifNotification{"error", sarifText{n}})
+	}
+	for _, n := range append(clean(words.Mild(m)), guestNotes(m)...) {
 		invocation.Notifications = append(invocation.Notifications, sarifNotification{"warning", sarifText{n}})
 	}
 	for _, a := range absences(m) {

@@ -26,9 +26,6 @@ type document struct {
 	Probes       []probe
 	Tables       []table
 	Isolation    []isolation
-	Coverage     []coverage
-	Mutation     []mutation
-	Review       []section
 	Strings      []string
 }
 
@@ -47,13 +44,14 @@ type first struct {
 }
 
 type probe struct {
-	ID, Call, Reason, Expect, Site, Source, Class text
+	ID, Call, Reason, Expect, Source, Class text
 }
 
 type table struct {
 	Kernel, Arch text
 	Made         []text
 	Columns      []column
+	Sites        []text    // by row, because the call site of a probe depends on the kernel
 	Cells        [][][]int // [row][column]: see cell
 	ByReason     []reasonRow
 	Enforced     []text
@@ -69,7 +67,6 @@ type column struct {
 	Setting, Shown, Note, Host, Command, End text
 	Console, Splats                          []text
 	Control                                  int // the column of the control; -1: none
-	Job                                      text
 }
 
 type reasonRow struct {
@@ -124,31 +121,23 @@ func texts[S ~string](c *collector, list []S) []text {
 // maxFirst bounds the list of what to look at first.
 const maxFirst = 30
 
-func collect(in Input) document {
+func collect(m *matrix.Matrix) document {
 	c := &collector{seen: map[string]text{}}
 	c.whole("")
-	m := in.Matrix
 	c.doc.Lab, c.doc.Started = c.text(m.Header.Lab), c.text(m.Header.Started)
-	c.doc.AsExpected, c.doc.Measured = m.AsExpected(), m.Measured()
+	c.doc.AsExpected, c.doc.Measured = words.AsExpected(m), m.Measured()
 	for _, v := range matrix.Verdicts() {
 		l := looks[v]
-		c.doc.Verdicts = append(c.doc.Verdicts, verdict{string(v), words.Short[v], l.sign, l.kind, l.meaning, v.Expected()})
+		c.doc.Verdicts = append(c.doc.Verdicts, verdict{string(v), words.Short[v], l.sign, l.kind, words.Meaning[v], v.Expected()})
 	}
-	notes := words.Notes(m)
-	for _, u := range m.Untested() {
-		notes = append(notes, "not tested: "+u)
-	}
-	for _, e := range m.Errors() {
-		notes = append(notes, "the lab failed: "+e)
-	}
-	c.doc.Notes, c.doc.Tally = texts(c, notes), texts(c, words.Tally(m.Tally()))
+	c.doc.Notes, c.doc.Tally = texts(c, words.AllNotes(m)), texts(c, words.Tally(m.Tally()))
 	c.doc.Machines = []text{}
 	for _, h := range m.Hosts() {
 		c.doc.Machines = append(c.doc.Machines, c.text(fmt.Sprintf("%s: %s, %s, CPU %s: %s", h.Arch, h.QEMU, h.Accel, h.CPU, h.Why)))
 	}
 	if len(m.Tables) > 0 { // the tables of a matrix have the same rows
 		for _, r := range m.Tables[0].Rows {
-			c.doc.Probes = append(c.doc.Probes, c.probe(m.Tables[0], r))
+			c.doc.Probes = append(c.doc.Probes, c.probe(r))
 		}
 	}
 	c.doc.Tables = []table{}
@@ -159,16 +148,13 @@ func collect(in Input) document {
 		}
 	}
 	c.first(m)
-	c.coverage(in.Coverage)
-	c.mutation(in.Mutation)
-	c.review(in.Review)
 	return c.doc
 }
 
-func (c *collector) probe(t matrix.Table, r matrix.TableRow) probe {
+func (c *collector) probe(r matrix.TableRow) probe {
 	p := probe{ID: c.text(r.Probe), Call: c.text(r.Call), Reason: c.text(string(r.Reason)), Expect: c.text(r.Expect)}
 	if row, ok := scenarios.Find(r.Probe); ok {
-		p.Site, p.Source, p.Class = c.text(row.SiteIn(t.Origin.BaseVersion)), c.text(row.Source), c.text(fmt.Sprint(row.Class))
+		p.Source, p.Class = c.text(row.Source), c.text(fmt.Sprint(row.Class))
 	}
 	return p
 }
@@ -185,14 +171,19 @@ func (c *collector) table(t matrix.Table) table {
 	}
 	for _, col := range t.Columns {
 		x := column{Setting: c.text(col.Setting.String()), Shown: c.text(col.Shown), Note: c.text(words.GuestNote(col)), Command: c.text(col.Command), End: c.text(col.End.String()),
-			Console: texts(c, col.End.Console), Splats: texts(c, col.Splats), Job: c.text(col.Job)}
+			Console: texts(c, col.End.Console), Splats: texts(c, col.Splats)}
 		if col.Host != (matrix.Host{}) {
 			x.Host = c.text(words.Machines([]matrix.Host{col.Host}))
 		}
-		x.Control = slices.IndexFunc(t.Columns, func(o matrix.Column) bool { return !o.Setting.Locked() && o.Job == "" })
+		x.Control = slices.IndexFunc(t.Columns, func(o matrix.Column) bool { return !o.Setting.Locked() })
 		d.Columns = append(d.Columns, x)
 	}
 	for _, r := range t.Rows {
+		site := ""
+		if row, ok := scenarios.Find(r.Probe); ok {
+			site = row.SiteIn(t.Origin.BaseVersion)
+		}
+		d.Sites = append(d.Sites, c.text(site))
 		cells := [][]int{}
 		for _, cell := range r.Cells {
 			cells = append(cells, c.cell(cell))
@@ -242,14 +233,13 @@ func variants(o *scenarios.Observation) string {
 }
 
 func (c *collector) first(m *matrix.Matrix) {
-	order := matrix.Verdicts()
 	type place struct{ t, c, r, v int }
 	var list []place
 	for i, t := range m.Tables {
 		for k, r := range t.Rows {
 			for j, cell := range r.Cells {
 				if !cell.Verdict.Expected() {
-					list = append(list, place{i, j, k, slices.Index(order, cell.Verdict)})
+					list = append(list, place{i, j, k, words.Gravity(cell.Judgment)})
 				}
 			}
 		}

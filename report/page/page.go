@@ -1,5 +1,5 @@
 // Package page writes a matrix as one HTML file that needs nothing else: no
-// network, no other file. All that a guest or a mail may have written is JSON in a
+// network, no other file. All that a guest may have written is JSON in a
 // data block, and the script puts it into the document as text only. The file
 // forbids every other script and every load (Content-Security-Policy).
 package page
@@ -14,18 +14,8 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/matrix/changes"
 	"github.com/ldlab/ldlab/report/words"
 )
-
-// An Input is what a page shows. Only the matrix is required; the other fields have
-// a view each.
-type Input struct {
-	Matrix   *matrix.Matrix
-	Coverage []matrix.Coverage
-	Mutation []matrix.Mutation
-	Review   *changes.Review
-}
 
 var (
 	//go:embed page.html
@@ -37,8 +27,8 @@ var (
 )
 
 // Write writes the page.
-func Write(w io.Writer, in Input) error {
-	data, err := Data(in)
+func Write(w io.Writer, m *matrix.Matrix) error {
+	data, err := data(m)
 	if err != nil {
 		return err
 	}
@@ -62,12 +52,12 @@ func hash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// Data is what the page shows, as JSON in one line. It has no <, > or &, so that
+// data is what the page shows, as JSON in one line. It has no <, > or &, so that
 // nothing in it can end the element that it is in.
-func Data(in Input) (string, error) {
+func data(m *matrix.Matrix) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b) // it writes <, > and & as escapes
-	if err := enc.Encode(collect(in)); err != nil {
+	if err := enc.Encode(collect(m)); err != nil {
 		return "", err
 	}
 	return words.JSON(strings.TrimSuffix(b.String(), "\n")), nil

@@ -24,7 +24,7 @@
   const label = (v) => /\w/.test(v.Short) ? v.Sign + " " + v.Short : v.Sign;
   const breakable = (name) => name.replace(/[_@,]/g, "\u200b$&"); // a heading may break there
 
-  // Addresses: #VIEW?filter=..., and #cell?t=KERNEL ARCH&s=SETTING&j=JOB&p=PROBE.
+  // Addresses: #VIEW?filter=..., and #cell?t=KERNEL ARCH&s=SETTING&p=PROBE.
   function address(view, params) {
     const q = new URLSearchParams();
     for (const [k, v] of Object.entries(params || {})) if (v) q.set(k, v);
@@ -37,12 +37,12 @@
   }
   const cellAddress = (t, c, r) => {
     const table = D.Tables[t], col = table.Columns[c];
-    return address("cell", { t: tableName(table), s: S(col.Setting), j: S(col.Job), p: probeName(r) });
+    return address("cell", { t: tableName(table), s: S(col.Setting), p: probeName(r) });
   };
   function findCell(params) {
     const t = D.Tables.findIndex((x) => tableName(x) === params.get("t"));
     if (t < 0) return null;
-    const c = D.Tables[t].Columns.findIndex((x) => S(x.Setting) === params.get("s") && S(x.Job) === (params.get("j") || ""));
+    const c = D.Tables[t].Columns.findIndex((x) => S(x.Setting) === params.get("s"));
     const r = D.Probes.findIndex((x) => S(x.ID) === params.get("p"));
     return c < 0 || r < 0 ? null : { t, c, r };
   }
@@ -212,7 +212,7 @@
     g.table = el("table", { class: "grid", role: "grid", "aria-label": tableName(t) },
       el("colgroup", {}, el("col", { class: "name" }), columns.map(() => el("col", { class: "cell" }))),
       el("thead", {}, el("tr", { "aria-rowindex": "1" }, el("th", { scope: "col" }, byReason ? "reason, all its probes" : "probe"),
-        columns.map((c) => el("th", { scope: "col", title: S(t.Columns[c].Note) }, breakable(S(t.Columns[c].Setting)) + (S(t.Columns[c].Job) ? " " + S(t.Columns[c].Job) : ""))))), g.body);
+        columns.map((c) => el("th", { scope: "col", title: S(t.Columns[c].Note) }, breakable(S(t.Columns[c].Setting)))))), g.body);
     g.scroll = el("div", { class: "scroll" }, g.above, g.table, g.below);
     g.scroll.addEventListener("scroll", () => draw(g), { passive: true });
     g.table.addEventListener("click", (e) => { const td = e.target.closest("td"); if (td) opened(g, td); });
@@ -257,12 +257,12 @@
   }
   // matching lists the rows that match the search, the reason, and a verdict in a column
   // that is shown.
-  const haystack = list(D.Probes).map((p) => (S(p.ID) + "\n" + S(p.Call) + "\n" + S(p.Reason) + "\n" + S(p.Site)).toLowerCase());
+  const haystack = list(D.Probes).map((p) => (S(p.ID) + "\n" + S(p.Call) + "\n" + S(p.Reason)).toLowerCase());
   function matching(g) {
     const q = filters.q.toLowerCase(), out = [];
     for (let r = 0; r < g.count; r++) {
       const reason = S((g.byReason ? g.t.ByReason[r] : D.Probes[r]).Reason);
-      if (q && !(g.byReason ? reason.toLowerCase() : haystack[r]).includes(q) || filters.r && reason !== filters.r) continue;
+      if (q && !(g.byReason ? reason.toLowerCase() : haystack[r] + "\n" + S(list(g.t.Sites)[r]).toLowerCase()).includes(q) || filters.r && reason !== filters.r) continue;
       if ((filters.v || filters.odd) && !g.columns.some((c) => {
         const v = D.Verdicts[g.byReason ? g.t.ByReason[r].Cells[c] : g.t.Cells[r][c][0]];
         return (!filters.v || v.Name === filters.v) && (!filters.odd || !v.Expected);
@@ -288,7 +288,7 @@
     }
     const time = (x) => x && x[14] ? (x[14] / 1000).toFixed(1) + " ms" : "";
     if (time(cell) || time(control)) rows.push(["time", time(control), time(cell)]);
-    const facts = [["reason", S(p.Reason)], ["expectation", S(p.Expect)], ["call", S(p.Call)], ["call site", S(p.Site)], ["class of the gap", S(p.Class)], ["source", S(p.Source)],
+    const facts = [["reason", S(p.Reason)], ["expectation", S(p.Expect)], ["call", S(p.Call)], ["call site", S(list(table.Sites)[r])], ["class of the gap", S(p.Class)], ["source", S(p.Source)],
       ["explanation", S(cell[1])], ["rule that gave the verdict", S(cell[2])], ["counted at the call site", cell[3] ? "yes" : ""],
       ["level file", S(col.Shown)], ["guest", S(col.Note)], ["end of the guest", S(col.End)], ["machine", S(col.Host)]].filter((x) => x[1]);
     dialog.replaceChildren(...[
@@ -356,18 +356,13 @@
     const out = [el("h2", {}, "Machines and guests"), lines(D.Machines)];
     for (const t of D.Tables) {
       out.push(el("h3", {}, tableName(t)), plainTable("Guests of " + tableName(t), ["setting", "what its level file shows, or how it ended", "bugs of its own kernel"],
-        t.Columns.map((c) => [S(c.Setting) + (S(c.Job) ? " " + S(c.Job) : ""), S(c.Note), list(c.Splats).map(S).join("\n")])));
+        t.Columns.map((c) => [S(c.Setting), S(c.Note), list(c.Splats).map(S).join("\n")])));
     }
     return out;
   }
-  const tabular = (head, items, heads) => () => [el("h2", {}, head), ...items.flatMap((x) => [el("h3", {}, S(x.Name)), el("p", {}, S(x.Sum)), plainTable(head + " of " + S(x.Name), heads, list(x.Lines).map((l) => l.map(S)))])];
-  const review = () => [el("h2", {}, "Review"), ...list(D.Review).flatMap((s) => [el("h3", {}, S(s.Head)), lines(s.Lines)])];
 
   const views = [["overview", "Overview", overview, true], ["matrix", "Matrix", matrix, true], ["reasons", "Reasons", reasons, true], ["isolation", "Isolation", isolation, list(D.Isolation).length],
-    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ["machines", "Machines", machines, true],
-    ["coverage", "Coverage", tabular("Coverage", list(D.Coverage), ["call site", "reach", "denials", "probes, or why there is none"]), list(D.Coverage).length],
-    ["mutation", "Mutation", tabular("Mutation", list(D.Mutation), ["mutant", "kind", "status", "detected by, or why not"]), list(D.Mutation).length],
-    ["review", "Review", review, list(D.Review).length]].filter((v) => v[3]);
+    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ["machines", "Machines", machines, true]].filter((v) => v[3]);
   const nav = document.getElementById("nav");
   for (const [name, title] of views) nav.append(el("a", { href: "#" + name, "data-view": name }, title));
 

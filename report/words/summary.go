@@ -102,23 +102,6 @@ func Counts(m *matrix.Matrix) string {
 	return Wrap(parts)
 }
 
-// Notes are important statements about the whole matrix.
-func Notes(m *matrix.Matrix) (list []string) {
-	if !m.Measured() {
-		list = append(list, "nothing was measured: no cell shows what a kernel did")
-	}
-	for _, s := range m.Splats() {
-		list = append(list, "the kernel reported a bug of its own: "+s)
-	}
-	if gaps := m.ClosedGaps(); len(gaps) > 0 {
-		list = append(list, "the table of gaps is outdated, because these known gaps are closed: "+strings.Join(gaps, ", "))
-	}
-	if again := m.Retried(); len(again) > 0 {
-		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %s: %s", Count(len(again), "guest"), ProbeList(again)))
-	}
-	return list
-}
-
 // GuestNote describes the state or the end of a guest in one line.
 func GuestNote(c matrix.Column) string {
 	note := "shows " + c.Shown
@@ -187,16 +170,6 @@ func Absences(t matrix.Table) (list []Absence) {
 	return list
 }
 
-// An Unexpected lists the probes of one guest that got the same unexpected
-// verdict for the same reason.
-type Unexpected struct {
-	Guest  string // kernel, architecture and setting
-	Probes []string
-	matrix.Judgment
-	Column matrix.Column
-	Seen   []string // what the first of them saw, and its variants; see SeenOf
-}
-
 // SeenOf describes the look of a probe at its act, and those of its variants that
 // were not denied.
 func SeenOf(o *scenarios.Observation) (lines []string) {
@@ -222,28 +195,6 @@ func SeenOf(o *scenarios.Observation) (lines []string) {
 	return append(lines, line)
 }
 
-func AllUnexpected(m *matrix.Matrix) []Unexpected {
-	var list []Unexpected
-	for _, t := range m.Tables {
-		for i, c := range t.Columns {
-			guest, first := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting), len(list)
-			for _, r := range t.Rows {
-				j := r.Cells[i].Judgment
-				if j.Verdict.Expected() {
-					continue
-				}
-				same := slices.IndexFunc(list[first:], func(u Unexpected) bool { return u.Judgment == j })
-				if same < 0 {
-					list = append(list, Unexpected{guest, []string{r.Probe}, j, c, SeenOf(r.Cells[i].Observed)})
-				} else {
-					list[first+same].Probes = append(list[first+same].Probes, r.Probe)
-				}
-			}
-		}
-	}
-	return list
-}
-
 // MaxNamed is the maximum number of probes to name.
 const MaxNamed = 3
 
@@ -253,14 +204,6 @@ func ProbeList(probes []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(probes[:MaxNamed], ", "), n)
 	}
 	return strings.Join(probes, ", ")
-}
-
-func (u Unexpected) String() string {
-	s := fmt.Sprintf("%s %s: %s", u.Guest, ProbeList(u.Probes), u.Verdict)
-	if u.Why != "" {
-		s += ": " + u.Why
-	}
-	return Clean(s)
 }
 
 // ReasonLines sum up by reason: enforced, leaking, not as expected, not tested,
