@@ -52,22 +52,31 @@ func (r Run) Judge(f Finding, m *matrix.Matrix, failure error) Result {
 		}
 		return res
 	}
-	next := map[string]int{} // of the acts of a setting
+	next := map[string]int{}      // of the acts of a setting
+	failed := map[string]string{} // settings in which a preparation failed: what follows there shows nothing
 	for _, s := range f.Steps {
 		set := f.setting(s)
 		if s.Probe != "" {
 			res.Steps = append(res.Steps, judgeProbe(s, set, r, m))
 			continue
 		}
-		res.Steps = append(res.Steps, judgeAct(s, set, r, f.job(set), next[set], m))
+		o := judgeAct(s, set, r, f.job(set), next[set], m)
 		next[set]++
+		if why := failed[set]; why != "" {
+			o.status, o.Want = Undecided, ""
+			o.Text += "; before it, " + why
+		} else if !s.Expects() && o.status != Reproduced {
+			failed[set] = o.Text
+		}
+		res.Steps = append(res.Steps, o)
 	}
 	res.Status, res.Why = sum(res.Steps, f.Setting)
 	return res
 }
 
 // sum is the status of all steps, and the step that decides. A claim is refuted if
-// one step shows something else. It is reproduced if all show what it says; the last
+// one step shows something else, which no step after a failed preparation does. It is
+// reproduced if all show what is claimed; the last
 // one in the finding's own setting then stands for them.
 func sum(steps []Observed, setting string) (Status, string) {
 	for _, status := range []Status{Refuted, Undecided, NotApplicable} {

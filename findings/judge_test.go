@@ -138,7 +138,37 @@ func TestJudgeOtherSteps(t *testing.T) {
 	}
 }
 
-// TestSum: one step that shows something else refutes, whatever the others show.
+// TestJudgeAfterFailedPreparation: what follows a preparation that failed is undecided,
+// but not what is done in another setting.
+func TestJudgeAfterFailedPreparation(t *testing.T) {
+	prepare := Step{Act: scenarios.Step{Call: "write", File: "/lock", Data: "x"}}
+	claim := Step{Act: scenarios.Step{Call: "open", File: "/x"}, Answer: "EPERM"}
+	done := func(s Step, err string) scenarios.Step {
+		got := s.Act
+		got.Done, got.Err = true, err
+		return got
+	}
+	elsewhere := Step{Probe: "msr/read", Verdict: []matrix.Verdict{matrix.Open}}
+	for _, tc := range []struct {
+		name    string
+		steps   []Step
+		answers []scenarios.Step
+		want    Status
+	}{
+		{"it succeeded", []Step{prepare, claim}, []scenarios.Step{done(prepare, ""), done(claim, "")}, Refuted},
+		{"it failed", []Step{prepare, claim}, []scenarios.Step{done(prepare, "EPERM"), done(claim, "")}, Undecided},
+		{"it failed, and the claim holds", []Step{prepare, claim}, []scenarios.Step{done(prepare, "EPERM"), done(claim, "EPERM")}, Undecided},
+		{"it failed later", []Step{claim, prepare}, []scenarios.Step{done(claim, ""), done(prepare, "EPERM")}, Refuted},
+		{"a probe has its own guest", []Step{prepare, claim, elsewhere}, []scenarios.Step{done(prepare, "EPERM"), done(claim, "")}, Refuted},
+	} {
+		m := ran(matrix.Enforced, tc.answers...)
+		if got := run.Judge(finding(tc.steps...), m, nil); got.Status != tc.want {
+			t.Errorf("%s: %s (%s), want %s", tc.name, got.Status, got.Why, tc.want)
+		}
+	}
+}
+
+// TestSum: one step that shows something else refutes, whatever those elsewhere show.
 func TestSum(t *testing.T) {
 	step := func(s Status, setting string) Observed {
 		return Observed{Setting: setting, Text: string(s), status: s, decides: true}
@@ -148,7 +178,7 @@ func TestSum(t *testing.T) {
 		want  Status
 		why   string
 	}{
-		{[]Observed{step(Reproduced, "a"), step(Undecided, "a"), step(Refuted, "a"), step(NotApplicable, "a")}, Refuted, "a: refuted"},
+		{[]Observed{step(Reproduced, "a"), step(Undecided, "b"), step(Refuted, "a"), step(NotApplicable, "a")}, Refuted, "a: refuted"},
 		{[]Observed{step(Reproduced, "a"), step(NotApplicable, "a"), step(Undecided, "a")}, Undecided, "a: undecided"},
 		{[]Observed{step(Reproduced, "a"), step(NotApplicable, "a")}, NotApplicable, "a: not applicable"},
 		{[]Observed{step(Reproduced, "b"), step(Reproduced, "a"), step(Reproduced, "b")}, Reproduced, "a: reproduced"},
