@@ -170,6 +170,9 @@ func judgeAct(s Step, set string, r Run, job string, n int, m *matrix.Matrix) Ob
 			o.Text += ": " + got.Why
 		}
 		return o
+	case t.Jobs[col].NotLocked != "":
+		o.Text = s.Act.Act() + ": the setting was not in force: " + t.Jobs[col].NotLocked
+		return o
 	}
 	got := t.Jobs[col].Observed.Steps[n]
 	if got.Act() != s.Act.Act() || got.Times != s.Act.Times {

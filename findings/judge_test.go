@@ -123,6 +123,11 @@ func TestJudgeWithoutResult(t *testing.T) {
 	if got := run.Judge(f, m, nil); got.Status != Undecided || !strings.Contains(got.Why, "panic: oops") {
 		t.Errorf("lost: %+v", got)
 	}
+	m = ran(matrix.Open, scenarios.Step{Call: "open", File: "/x", Done: true}, scenarios.Step{Call: "open", File: "/y", Done: true})
+	m.Tables[0].Jobs[0].NotLocked = "nothing is marked"
+	if got := run.Judge(f, m, nil); got.Status != Undecided || !strings.Contains(got.Why, "not in force: nothing is marked") {
+		t.Errorf("not locked: %+v", got)
+	}
 }
 
 // TestJudgeOtherSteps: results of other steps decide nothing.

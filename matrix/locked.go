@@ -18,13 +18,8 @@ import (
 // while the probe ran; empty if they do not.
 func (m *MachineRun) notLocked(g Guest, has lockdown.KernelReasons, probe string) string {
 	model := has.NewModel(g.Interface, g.Setting)
-	if s := m.State(guestproto.WhenLocked); s != nil {
-		if text := notInForce(g, s); text != "" {
-			return text
-		}
-		if text := differs(model, s); text != "" {
-			return "after the lock, " + text
-		}
+	if text := m.neverLocked(g, model); text != "" {
+		return text
 	}
 	at := slices.IndexFunc(m.Observations, func(o scenarios.Observation) bool { return o.Probe == probe })
 	lost := slices.IndexFunc(m.Observations, func(o scenarios.Observation) bool { return lostLevel(&o) != "" })
@@ -38,6 +33,22 @@ func (m *MachineRun) notLocked(g Guest, has lockdown.KernelReasons, probe string
 		if text := differs(model, s); text != "" {
 			return "after the probes, " + text
 		}
+	}
+	return ""
+}
+
+// neverLocked describes how lockdown's files of a machine differed from the setting
+// right after the lock; empty if they did not.
+func (m *MachineRun) neverLocked(g Guest, model *lockdown.Model) string {
+	s := m.State(guestproto.WhenLocked)
+	if s == nil {
+		return ""
+	}
+	if text := notInForce(g, s); text != "" {
+		return text
+	}
+	if text := differs(model, s); text != "" {
+		return "after the lock, " + text
 	}
 	return ""
 }

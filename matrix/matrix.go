@@ -41,8 +41,9 @@ type Column struct {
 	Timing  []Phase  `json:",omitempty"`
 	Splats  []string `json:",omitempty"` // what its kernel reported of its own bugs
 
-	Job      string                 `json:",omitempty"` // the guest's, if it did the steps of a finding
-	Observed *scenarios.Observation `json:",omitempty"` // the steps with their answers; nil: it did not report them
+	Job       string                 `json:",omitempty"` // the guest's, if it did the steps of a finding
+	Observed  *scenarios.Observation `json:",omitempty"` // the steps with their answers; nil: it did not report them
+	NotLocked string                 `json:",omitempty"` // how lockdown's files differed from the setting before these steps; empty: they did not, or the setting locks nothing
 }
 
 // A TableRow is one probe in every setting.
@@ -90,7 +91,11 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		col := Column{Setting: g.Setting, Job: g.Job}
 		if r != nil {
 			if len(g.Steps) > 0 {
-				col.Observed, _ = r.observation(scenarios.StepsOn(g.Machine))
+				var on *MachineRun
+				col.Observed, on = r.observation(scenarios.StepsOn(g.Machine))
+				if on != nil && g.Setting.Locked() {
+					col.NotLocked = on.neverLocked(g, h.Kernel(g.Kernel, g.Arch).Reasons.NewModel(g.Interface, g.Setting))
+				}
 			}
 			t.Origin = r.Origin
 			col.Splats = r.splats()
