@@ -73,6 +73,8 @@ func TestJudgeAct(t *testing.T) {
 		{"not there, which refutes", Step{Answer: Ok, RefutedBy: "ENOENT"}, scenarios.Step{Err: "ENOENT"}, Refuted},
 		{"not there, as claimed", Step{Answer: "ENOENT"}, scenarios.Step{Err: "ENOENT"}, Reproduced},
 		{"not there, claimed otherwise", Step{Answer: "ENOENT"}, scenarios.Step{}, Refuted},
+		{"not there, and names nobody", Step{Names: Nobody}, scenarios.Step{Err: "ENOENT"}, Undecided},
+		{"not there, and logs nothing", Step{LogsNot: []string{"a"}}, scenarios.Step{Err: "ENOENT"}, Undecided},
 		{"nothing claimed", Step{}, scenarios.Step{}, Undecided}, // cannot be loaded
 		{"preparation failed", Step{}, scenarios.Step{Err: "EPERM"}, Undecided},
 		{"content", Step{Is: &text}, scenarios.Step{Read: text}, Reproduced},

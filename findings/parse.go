@@ -359,6 +359,8 @@ func (f file) expected(where string, s Step) error {
 		return f.at(where, "only a read has a content: is, has, lacks")
 	case s.Answer != "" && s.Answer != Ok && !scenarios.IsErrno(s.Answer):
 		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
+	case s.Answer == "" && !read && (s.Names == Nobody || s.Lines != nil || s.Most != nil || len(s.LogsNot) > 0):
+		return f.at(where, "what a step does not log shows nothing without its answer: lockdown: none, lines, max_lines and logs_not need one")
 	case s.RefutedBy != "" && (!scenarios.IsErrno(s.RefutedBy) || s.Answer == ""):
 		return f.at(where+".refuted_by", "refuted_by %q: an errno, beside an answer", s.RefutedBy)
 	case s.Lines != nil && *s.Lines < 0:

@@ -95,6 +95,8 @@ func TestParseErrors(t *testing.T) {
 		{"call", change("call: ioperm", "call: fork"), `x.yaml:18:11: a step cannot make the call "fork"`},
 		{"errno", change("answer: EPERM", "answer: EPREM"), `x.yaml:20:13: answer "EPREM"`},
 		{"refuted_by", change("lockdown: ioport", "refuted_by: ok"), `x.yaml:21:17: refuted_by "ok"`},
+		{"no reason without an answer", change("answer: EPERM\n    lockdown: ioport\n    lines: 1", "lockdown: none"), "lockdown: none, lines, max_lines and logs_not need one"},
+		{"no line without an answer", change("answer: EPERM\n    lockdown: ioport\n    lines: 1", "logs_not: x"), "logs_not need one"},
 		{"reason", change("lockdown: ioport", "lockdown: io_port"), `x.yaml:21:15: there is no reason "io_port"`},
 		{"lines below 0", change("lines: 1", "max_lines: -1"), "x.yaml:22:16: max_lines must not be negative"},
 		{"content of a write", change("read: /sys", "write: /sys"), "only a read has a content"},
