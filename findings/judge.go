@@ -186,6 +186,9 @@ func judgeAct(s Step, set string, r Run, job string, n int, m *matrix.Matrix) Ob
 	switch {
 	case s.Expects() && s.absent(got): // whatever it did not log then
 		o.status = Undecided
+	case s.reads() && got.Err == "" && got.Cut():
+		o.status, o.Want = Undecided, ""
+		o.Text += "; the rest of the file was not read"
 	case o.Want == "":
 		o.status = Reproduced
 	case !s.Expects():
@@ -208,19 +211,26 @@ func (s Step) absent(got scenarios.Step) bool {
 // differs is what the claim says of the step if the kernel shows something else;
 // empty if it shows that.
 func (s Step) differs(got scenarios.Step) string {
-	text := got.Read
 	switch {
 	case !s.Expects() && got.Err != "":
 		return Ok + ", because a later step needs it"
 	case s.Answer == Ok && got.Err != "", s.Answer != "" && s.Answer != Ok && got.Err != s.Answer:
 		return s.Answer
-	case s.Is != nil && (got.Err != "" || text != *s.Is):
-		return fmt.Sprintf("%q", *s.Is)
-	case s.Lines != nil && got.Lines != *s.Lines:
-		return fmt.Sprintf("%d denial lines, and not %d", *s.Lines, got.Lines)
 	}
-	if s.Most != nil && got.Lines > *s.Most {
-		return fmt.Sprintf("at most %d denial lines, and not %d", *s.Most, got.Lines)
+	if want := s.readsOther(got); want != "" {
+		return want
+	}
+	return s.logsOther(got)
+}
+
+// reads reports whether the claim is about what is read.
+func (s Step) reads() bool { return s.Is != nil || len(s.Has) > 0 || len(s.Lacks) > 0 }
+
+// readsOther is the claimed content if the step read another one, or nothing.
+func (s Step) readsOther(got scenarios.Step) string {
+	text := got.Content()
+	if s.Is != nil && (got.Err != "" || text != *s.Is) {
+		return fmt.Sprintf("%q", *s.Is)
 	}
 	for _, part := range s.Has {
 		if got.Err != "" || !strings.Contains(text, part) {
@@ -231,6 +241,17 @@ func (s Step) differs(got scenarios.Step) string {
 		if got.Err != "" || strings.Contains(text, part) {
 			return fmt.Sprintf("a text without %q", part)
 		}
+	}
+	return ""
+}
+
+// logsOther is what the claim has of the log if the kernel logged something else.
+func (s Step) logsOther(got scenarios.Step) string {
+	switch {
+	case s.Lines != nil && got.Lines != *s.Lines:
+		return fmt.Sprintf("%d denial lines, and not %d", *s.Lines, got.Lines)
+	case s.Most != nil && got.Lines > *s.Most:
+		return fmt.Sprintf("at most %d denial lines, and not %d", *s.Most, got.Lines)
 	}
 	for _, part := range s.Logs {
 		if !logged(got, part) {

@@ -56,6 +56,7 @@ func TestJudgeProbe(t *testing.T) {
 // TestJudgeAct has one act, what is claimed of it, and an answer.
 func TestJudgeAct(t *testing.T) {
 	text, n := "a b\n", 2
+	empty, long := "", strings.Repeat("a", 4096)
 	read := scenarios.Step{Call: "read", File: "/x"}
 	line := "Lockdown: ldp-0001: raw io port access is restricted; see man kernel_lockdown.7"
 	for _, tc := range []struct {
@@ -83,6 +84,11 @@ func TestJudgeAct(t *testing.T) {
 		{"has not", Step{Has: []string{"a", "c"}}, scenarios.Step{Read: text}, Refuted},
 		{"lacks", Step{Lacks: []string{"c"}}, scenarios.Step{Read: text}, Reproduced},
 		{"lacks not", Step{Lacks: []string{"b"}}, scenarios.Step{Read: text}, Refuted},
+		{"lacks not, in bytes that are no text", Step{Lacks: []string{"b"}}, scenarios.Step{ReadHex: "ff62"}, Refuted},
+		{"not empty, in bytes that are no text", Step{Is: &empty}, scenarios.Step{ReadHex: "ff62"}, Refuted},
+		{"has, in bytes that are no text", Step{Has: []string{"b"}}, scenarios.Step{ReadHex: "ff62"}, Reproduced},
+		{"lacks, as far as it was read", Step{Lacks: []string{"b"}}, scenarios.Step{Read: long}, Undecided},
+		{"has not, as far as it was read", Step{Has: []string{"b"}}, scenarios.Step{Read: long}, Undecided},
 		{"lacks, and was not read", Step{Lacks: []string{"b"}}, scenarios.Step{Err: "EPERM"}, Refuted},
 		{"lines", Step{Lines: &n}, scenarios.Step{Lines: 2}, Reproduced},
 		{"other lines", Step{Lines: &n}, scenarios.Step{Lines: 3}, Refuted},

@@ -149,6 +149,19 @@ func (s Step) check(names map[string]bool, known func(string) bool) error {
 	return nil
 }
 
+// Content is what a read returned, text or not.
+func (s Step) Content() string {
+	if s.ReadHex != "" {
+		b, _ := hex.DecodeString(s.ReadHex) // of a guest: if it is no hex, it is no content
+		return string(b)
+	}
+	return s.Read
+}
+
+// Cut reports whether a file may have more than its content, because a read to its end
+// stops at MaxAnswer.
+func (s Step) Cut() bool { return s.Call == "read" && s.Size == 0 && len(s.Content()) >= MaxAnswer }
+
 // Bytes are what a write writes.
 func (s Step) Bytes() []byte {
 	if s.Hex != "" {
