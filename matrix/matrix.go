@@ -91,9 +91,8 @@ func Build(h Header, results []Result) (*Matrix, error) {
 		col := Column{Setting: g.Setting, Job: g.Job}
 		if r != nil {
 			if len(g.Steps) > 0 {
-				var on *MachineRun
-				col.Observed, on = r.observation(scenarios.StepsOn(g.Machine))
-				if on != nil && g.Setting.Locked() {
+				o, on := r.observation(scenarios.StepsOn(g.Machine))
+				if col.Observed = o; on != nil && g.Setting.Locked() {
 					col.NotLocked = on.neverLocked(g, h.Kernel(g.Kernel, g.Arch).Reasons.NewModel(g.Interface, g.Setting))
 				}
 			}

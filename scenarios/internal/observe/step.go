@@ -35,6 +35,7 @@ type Step struct {
 	Lines   int      `json:",omitempty"` // denial lines that the kernel logged for this task
 	Log     string   `json:",omitempty"` // the first of them
 	Logged  []string `json:",omitempty"` // the first lines that the kernel logged, of whatever kind
+	LogLost bool     `json:",omitempty"` // it may have logged more for this step than Lines, Log and Logged have
 	Denials []Count  `json:",omitempty"` // what the kernel counted for this task
 }
 

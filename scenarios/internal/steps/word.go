@@ -18,15 +18,21 @@ const sitesFile = "/sys/kernel/security/ldlab/sites"
 // maxSites bounds what is read of it, in bytes.
 const maxSites = 256 << 10
 
-// A word is what the kernel says of this task's denials: its log, and, if it counts
+// A word is what the kernel shows of this task's denials: its log, and, if it counts
 // them, its counts. Both files are opened before the first step, which may give up
 // the right to open them.
 type word struct {
-	comm string
-	log  int // below 0: there is none
-	fd   int // of the counts; below 0: this kernel does not count
-	seen map[observe.Count]int
+	comm    string
+	log     int                       // below 0: there is none
+	next    func([]byte) (int, error) // reads a record of the log
+	fd      int                       // of the counts; below 0: this kernel does not count
+	seen    map[observe.Count]int
+	denials int // denial lines of all tasks that the log has had
 }
+
+// limitBurst is how many denial lines the kernel logs before it suppresses some:
+// DEFAULT_RATELIMIT_BURST, include/linux/ratelimit_types.h, v6.12.
+const limitBurst = 10
 
 func newWord() *word {
 	w := &word{log: -1, fd: -1, seen: map[observe.Count]int{}}
@@ -35,13 +41,12 @@ func newWord() *word {
 		w.comm = strings.TrimSuffix(string(name), "\n")
 	}
 	if fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0); err == nil {
-		_, _ = unix.Seek(fd, 0, unix.SEEK_END)
-		w.log = fd
+		w.log, w.next = fd, func(b []byte) (int, error) { return unix.Read(fd, b) }
 	}
 	if fd, err := unix.Open(sitesFile, unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		w.fd = fd
 	}
-	w.counts() // what was counted before
+	w.of(&observe.Step{}) // what was logged and counted before
 	return w
 }
 
@@ -55,10 +60,19 @@ func (w *word) close() {
 
 // of adds to a step what the kernel logged and counted since the step before.
 func (w *word) of(s *observe.Step) {
-	for _, line := range w.lines() {
-		line = strings.ToValidUTF8(line[:min(len(line), maxLine)], "?")
+	lines, whole := w.lines()
+	for _, line := range lines {
+		if len(line) > maxLine {
+			line, whole = line[:maxLine], false
+		}
+		line = strings.ToValidUTF8(line, "?")
 		if len(s.Logged) < maxLines {
 			s.Logged = append(s.Logged, line)
+		} else {
+			whole = false
+		}
+		if strings.HasPrefix(line, "Lockdown: ") {
+			w.denials++
 		}
 		if !strings.HasPrefix(line, "Lockdown: "+w.comm+": ") {
 			continue
@@ -67,7 +81,11 @@ func (w *word) of(s *observe.Step) {
 			s.Log = line
 		}
 	}
-	s.Denials = w.counts()
+	var counted bool
+	s.Denials, counted = w.counts()
+	// Without counts, a line that the kernel suppressed leaves no trace. Lines that are
+	// older than the limit's interval make this too careful, and never wrong.
+	s.LogLost = !whole || w.comm == "" || !counted && w.denials >= limitBurst
 }
 
 // Bounds of what a step keeps of the log.
@@ -76,18 +94,25 @@ const (
 	maxLine  = 200 // bytes
 )
 
-// lines are what the kernel itself logged since the last call.
-func (w *word) lines() (lines []string) {
+// lines are what the kernel itself logged since the last call, and whether these are
+// all.
+func (w *word) lines() (lines []string, whole bool) {
 	if w.log < 0 {
-		return nil
+		return nil, false
 	}
+	whole = true
 	for b := make([]byte, 8<<10); ; { // PRINTKRB_RECORD_MAX: include/linux/printk.h
-		n, err := unix.Read(w.log, b)
-		if err == unix.EPIPE || err == unix.EINTR { // records were overwritten
+		n, err := w.next(b)
+		switch {
+		case err == unix.EINTR:
 			continue
-		}
-		if err != nil || n == 0 {
-			return lines
+		case err == unix.EPIPE: // records were overwritten
+			whole = false
+			continue
+		case err == unix.EAGAIN:
+			return lines, whole
+		case err != nil || n == 0:
+			return lines, false
 		}
 		// Documentation/ABI/testing/dev-kmsg: priority and facility, and more;text
 		head, record, _ := strings.Cut(string(b[:n]), ";")
@@ -100,20 +125,24 @@ func (w *word) lines() (lines []string) {
 	}
 }
 
-// counts are the denials of this task that were counted since the last call.
-func (w *word) counts() (list []observe.Count) {
+// counts are the denials of this task that were counted since the last call, and
+// whether these are all.
+func (w *word) counts() (list []observe.Count, all bool) {
 	if w.fd < 0 {
-		return nil
+		return nil, false
 	}
+	all = true
 	b := make([]byte, maxSites)
 	n := 0
 	for n < len(b) {
 		m, err := unix.Pread(w.fd, b[n:], int64(n))
 		if err != nil || m <= 0 {
+			all = err == nil
 			break
 		}
 		n += m
 	}
+	all = all && n < len(b)
 	for line := range strings.Lines(string(b[:n])) {
 		f := strings.Split(strings.TrimSuffix(line, "\n"), "\t") // site, label, task, checks, denials
 		if len(f) != 5 || f[2] != w.comm {
@@ -127,5 +156,5 @@ func (w *word) counts() (list []observe.Count) {
 		}
 	}
 	slices.SortFunc(list, func(a, b observe.Count) int { return strings.Compare(a.Label+a.Site, b.Label+b.Site) })
-	return list
+	return list, all
 }
