@@ -3,6 +3,7 @@ package findings
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -293,16 +294,55 @@ func (f file) step(where string, raw rawStep) (s Step, err error) {
 	if len(acts) != 1 {
 		return s, f.at(where, "a step is one of probe, open, read, write and call, and not %d of them", len(acts))
 	}
+	if err := f.keys(where, acts[0], raw); err != nil {
+		return s, err
+	}
 	if s.Probe != "" {
 		return f.probeStep(where, s, raw)
-	}
-	if len(raw.Verdict) > 0 {
-		return s, f.at(where+".verdict", "only a probe has a verdict")
 	}
 	if s.Act, err = f.act(where, acts[0], raw); err != nil {
 		return s, err
 	}
 	return s, f.expected(where, s)
+}
+
+// ofAct are the keys that a step may have beside its act. Another one would do nothing.
+var ofAct = map[string][]string{
+	"probe": {"setting", "verdict"},
+	"open":  append([]string{"flags", "as"}, ofEach...),
+	"read":  append([]string{"flags", "at", "size", "is", "has", "lacks"}, ofEach...),
+	"write": append([]string{"flags", "at", "data", "hex"}, ofEach...),
+	"call":  append([]string{"args", "as"}, ofEach...),
+}
+
+// ofEach are those of every act but a probe.
+var ofEach = []string{"setting", "times", "answer", "refuted_by", "lockdown", "lines", "max_lines", "logs", "logs_not"}
+
+// keys checks that a step has no key of another act, and those that its own needs.
+func (f file) keys(where, act string, raw rawStep) error {
+	v := reflect.ValueOf(raw)
+	for i := range v.NumField() {
+		key := v.Type().Field(i).Tag.Get("yaml")
+		if v.Field(i).IsZero() || key == act || slices.Contains(ofAct[act], key) {
+			continue
+		}
+		switch {
+		case act == "probe":
+			return f.at(where, "a probe has a verdict and nothing else, and not %s", key)
+		case key == "verdict":
+			return f.at(where+".verdict", "only a probe has a verdict")
+		case key == "is" || key == "has" || key == "lacks":
+			return f.at(where, "only a read has a content: is, has, lacks")
+		}
+		return f.at(where+"."+key, "the key %s means nothing beside %s, which has: %s", key, act, strings.Join(ofAct[act], " "))
+	}
+	switch {
+	case act == "write" && raw.Data == "" && raw.Hex == "":
+		return f.at(where, "a write needs data or hex")
+	case raw.Flags != "" && strings.HasPrefix(raw.Open+raw.Read+raw.Write, "$"):
+		return f.at(where+".flags", "flags mean nothing for a file that is open")
+	}
+	return nil
 }
 
 // probeStep checks a step that is a probe.
@@ -318,10 +358,6 @@ func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
 			return s, f.at(fmt.Sprintf("%s.verdict[%d]", where, i), "there is no verdict %q: \"ldlab list rules\"", v)
 		}
 		s.Verdict = append(s.Verdict, matrix.Verdict(v))
-	}
-	raw.Setting, raw.Probe, raw.Verdict = "", "", nil
-	if s.Answer != "" || s.Is != nil || s.Names != "" || s.Lines != nil || s.Most != nil || len(s.Has)+len(s.Lacks)+len(s.Logs)+len(s.LogsNot)+len(raw.Args) > 0 || raw.Flags+raw.As+raw.Data+raw.Hex+s.RefutedBy != "" || raw.At != 0 || raw.Size+raw.Times != 0 {
-		return s, f.at(where, "a probe has a verdict and nothing else")
 	}
 	return s, nil
 }
@@ -353,13 +389,10 @@ func (f file) act(where, key string, raw rawStep) (a scenarios.Step, err error) 
 
 // expected checks what a step shows.
 func (f file) expected(where string, s Step) error {
-	read := s.Is != nil || len(s.Has) > 0 || len(s.Lacks) > 0
 	switch {
-	case read && s.Act.Call != "read":
-		return f.at(where, "only a read has a content: is, has, lacks")
 	case s.Answer != "" && s.Answer != Ok && !scenarios.IsErrno(s.Answer):
 		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
-	case s.Answer == "" && !read && (s.Names == Nobody || s.Lines != nil || s.Most != nil || len(s.LogsNot) > 0):
+	case s.Answer == "" && !s.reads() && (s.Names == Nobody || s.Lines != nil || s.Most != nil || len(s.LogsNot) > 0):
 		return f.at(where, "what a step does not log shows nothing without its answer: lockdown: none, lines, max_lines and logs_not need one")
 	case s.RefutedBy != "" && (!scenarios.IsErrno(s.RefutedBy) || s.Answer == ""):
 		return f.at(where+".refuted_by", "refuted_by %q: an errno, beside an answer", s.RefutedBy)
