@@ -124,8 +124,13 @@ func (f file) at(where, format string, args ...any) error {
 	return e
 }
 
-// maxDepth bounds how deep a file is nested, because the parser is recursive.
-const maxDepth = 64
+// Bounds of how deep a file is nested, because the parser is recursive. In a block, each
+// level is indented or has an indicator on its line; elsewhere it has a bracket.
+const (
+	maxBrackets   = 512 // of a file
+	maxIndent     = 64  // spaces before a line
+	maxIndicators = 64  // of a line: "- ", "? " and ": "
+)
 
 // Parse reads one finding. name is the name of its file. The error is an *Error.
 func Parse(name string, text []byte) (f Finding, err error) {
@@ -141,8 +146,8 @@ func Parse(name string, text []byte) (f Finding, err error) {
 func decode(name string, text []byte) (doc document, in file, err error) {
 	in = file{name: name}
 	wrong := func(text string) error { return &Error{File: name, Line: 1, Column: 1, Text: text} }
-	if n := strings.Count(string(text), "[") + strings.Count(string(text), "{"); n > maxDepth*8 {
-		return doc, in, wrong(fmt.Sprintf("%d brackets, at most %d", n, maxDepth*8))
+	if err := in.nested(string(text)); err != nil {
+		return doc, in, err
 	}
 	if in.root, err = parser.ParseBytes(text, 0); err != nil {
 		return doc, in, in.of(err)
@@ -163,6 +168,24 @@ func decode(name string, text []byte) (doc document, in file, err error) {
 		return doc, in, in.of(err)
 	}
 	return doc, in, nil
+}
+
+// nested refuses what may be nested too deep for the parser.
+func (f file) nested(text string) error {
+	if n := strings.Count(text, "[") + strings.Count(text, "{"); n > maxBrackets {
+		return &Error{File: f.name, Line: 1, Column: 1, Text: fmt.Sprintf("%d brackets, at most %d", n, maxBrackets)}
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(text)
+	for i, line := range strings.Split(text, "\n") {
+		if n := len(line) - len(strings.TrimLeft(line, " ")); n > maxIndent {
+			return &Error{File: f.name, Line: i + 1, Column: 1, Text: fmt.Sprintf("%d spaces before the line, at most %d", n, maxIndent)}
+		}
+		line += " " // an indicator may end the line
+		if n := strings.Count(line, "- ") + strings.Count(line, "? ") + strings.Count(line, ": "); n > maxIndicators {
+			return &Error{File: f.name, Line: i + 1, Column: 1, Text: fmt.Sprintf("%d times \"- \", \"? \" or \": \", at most %d", n, maxIndicators)}
+		}
+	}
+	return nil
 }
 
 // of is an error of the library with its place.
@@ -244,9 +267,12 @@ func (f file) head(x Finding) error {
 	case x.Expect != Reproduced && x.Expect != Refuted && x.Expect != NotApplicable:
 		return f.at("$.expect", "expect %q: %s, %s or %s", x.Expect, Reproduced, Refuted, NotApplicable)
 	}
-	for _, a := range x.Arches {
+	for i, a := range x.Arches {
 		if a != "x86_64" && a != "arm64" {
 			return f.at("$.arch", "arch %q: x86_64 or arm64", a)
+		}
+		if slices.Contains(x.Arches[:i], a) {
+			return f.at("$.arch", "arch %q is there twice", a)
 		}
 	}
 	if _, err := lockdown.ParseSetting(x.Setting); err != nil {

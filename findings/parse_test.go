@@ -58,6 +58,14 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// deep is a key in a key in a key, n deep.
+func deep(n int) (text string) {
+	for i := range n {
+		text += strings.Repeat(" ", i+1) + "a:\n"
+	}
+	return text
+}
+
 // TestParseErrors: each error is at the line and column of what is wrong.
 func TestParseErrors(t *testing.T) {
 	change := func(old, new string) string {
@@ -83,6 +91,9 @@ func TestParseErrors(t *testing.T) {
 		{"kind", change("kind: review", "kind: rumour"), `x.yaml:2:7: kind "rumour"`},
 		{"claim", change("claim: >\n  A claim\n  in two lines.\n", ""), "x.yaml:1:3: claim is missing"},
 		{"arch", change("arm64", "mips"), `x.yaml:8:7: arch "mips"`},
+		{"arch twice", change("arm64", "x86_64"), `x.yaml:8:7: arch "x86_64" is there twice`},
+		{"nested lists", "id: x\nsource:\n" + strings.Repeat("- ", 1000) + "a\n", `x.yaml:3:1: 1000 times "- "`},
+		{"nested keys", "id: x\nnote:\n" + deep(65), "x.yaml:67:1: 65 spaces"},
 		{"setting", change("integrity@boot", "integrity@night"), "x.yaml:9:10: "},
 		{"expect", change("expect: refuted", "expect: true"), `x.yaml:10:9: expect "true"`},
 		{"probe", change("msr/read", "msr/raed"), `x.yaml:12:12: there is no probe "msr/raed"`},

@@ -72,7 +72,9 @@ func ParseArg(text string) (a Arg, err error) {
 	case kind == "text":
 		a.Bytes = append([]byte(rest), 0)
 	case kind == "hex":
-		a.Bytes, err = hex.DecodeString(rest)
+		if a.Bytes, err = hex.DecodeString(rest); err == nil && len(a.Bytes) == 0 {
+			err = errors.New("no bytes to point to") // 0 is the argument for no pointer
+		}
 	case kind == "zeros":
 		var n int
 		if n, err = strconv.Atoi(rest); err == nil && (n < 1 || n > maxZeros) {

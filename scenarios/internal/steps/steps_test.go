@@ -101,6 +101,7 @@ func TestCheckSteps(t *testing.T) {
 		{"arguments", []observe.Step{{Call: "ioctl", Args: make([]string, 7)}}, "out of range"},
 		{"hex", []observe.Step{{Call: "write", File: "/x", Hex: "0"}}, "odd length"},
 		{"both", []observe.Step{{Call: "write", File: "/x", Hex: "00", Data: "a"}}, "text and bytes"},
+		{"no bytes", []observe.Step{{Call: "ioctl", Args: []string{"hex:"}}}, "no bytes to point to"},
 		{"zeros", []observe.Step{{Call: "ioctl", Args: []string{"zeros:1000000"}}}, "1000000 zeros"},
 		{"number", []observe.Step{{Call: "ioctl", Args: []string{"1x"}}}, "invalid syntax"},
 		{"data", []observe.Step{{Call: "write", File: "/x", Data: strings.Repeat("x", observe.MaxStepData)}}, "bytes, at most"},
