@@ -65,6 +65,22 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestShellTexts: the text of an errno is found although another text is a part of it,
+// and although it looks like a path.
+func TestShellTexts(t *testing.T) {
+	for i, x := range shellTexts {
+		if i > 0 && len(x.text) > len(shellTexts[i-1].text) {
+			t.Errorf("%q comes after %q, which is shorter", x.text, shellTexts[i-1].text)
+		}
+		if in := parse("open: " + strings.ToUpper(x.text)); !slices.Equal(in.errnos, []string{x.errno}) || len(in.paths) > 0 {
+			t.Errorf("%q is %q on %q, want %s", x.text, in.errnos, in.paths, x.errno)
+		}
+	}
+	if in := parse("KDADDIO: No such device or address"); !slices.Equal(in.errnos, []string{"ENXIO"}) {
+		t.Errorf("no such device or address: %q", in.errnos)
+	}
+}
+
 func TestUnknown(t *testing.T) {
 	for _, words := range []string{"", "banana", "/etc/passwd", "please help me", strings.Repeat("x", maxWords+1)} {
 		if a, err := Explain([]string{words}); !errors.As(err, new(*UnknownError)) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {

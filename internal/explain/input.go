@@ -35,6 +35,7 @@ var (
 // paste a whole message of a program.
 func parse(text string) input {
 	in := input{mode: -1}
+	text, errno := cutErrno(text)
 	for _, p := range pathWord.FindAllString(text, -1) {
 		p = strings.TrimRight(p, ".:")
 		if len(p) > 1 && !slices.Contains(in.paths, p) {
@@ -61,12 +62,32 @@ func parse(text string) input {
 			in.calls = append(in.calls, word)
 		}
 	}
-	for text, e := range shellTexts { // in words, as programs print it
-		if len(in.errnos) == 0 && strings.Contains(strings.ToLower(rest), text) {
-			in.errnos = append(in.errnos, e)
-		}
+	if len(in.errnos) == 0 && errno != "" {
+		in.errnos = append(in.errnos, errno)
 	}
 	return in
+}
+
+// cutErrno takes the text of an errno, as programs print it, out of the words, because
+// it may look like a path: input/output error.
+func cutErrno(text string) (rest, errno string) {
+	for _, t := range shellTexts {
+		if at := strings.Index(lower(text), t.text); at >= 0 {
+			return text[:at] + " " + text[at+len(t.text):], t.errno
+		}
+	}
+	return text, ""
+}
+
+// lower is the text with the letters of ASCII in lower case; it has the same length.
+func lower(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }
 
 // isReason reports whether a word is the name of a reason. A few are also words of
@@ -76,28 +97,29 @@ func isReason(word string) bool {
 	return ok
 }
 
-// shellTexts are the texts of errno that programs print (strerror(3)).
-var shellTexts = map[string]string{
-	"operation not permitted":        "EPERM",
-	"permission denied":              "EACCES",
-	"key was rejected by service":    "EKEYREJECTED",
-	"required key not available":     "ENOKEY",
-	"input/output error":             "EIO",
-	"exec format error":              "ENOEXEC",
-	"bad message":                    "EBADMSG",
-	"no such device or address":      "ENXIO",
-	"package not installed":          "ENOPKG",
-	"invalid argument":               "EINVAL",
-	"no such file or directory":      "ENOENT",
-	"inappropriate ioctl for device": "ENOTTY",
-	"function not implemented":       "ENOSYS",
-	"operation not supported":        "EOPNOTSUPP",
-	"device or resource busy":        "EBUSY",
-	"read-only file system":          "EROFS",
-	"text file busy":                 "ETXTBSY",
-	"required key has been revoked":  "EKEYREVOKED",
-	"key has expired":                "EKEYEXPIRED",
-	"no such device":                 "ENODEV",
+// shellTexts are the texts of errno that programs print (strerror(3)), the longest
+// first, because one may be a part of another.
+var shellTexts = []struct{ text, errno string }{
+	{"inappropriate ioctl for device", "ENOTTY"},
+	{"required key has been revoked", "EKEYREVOKED"},
+	{"key was rejected by service", "EKEYREJECTED"},
+	{"required key not available", "ENOKEY"},
+	{"no such device or address", "ENXIO"},
+	{"no such file or directory", "ENOENT"},
+	{"function not implemented", "ENOSYS"},
+	{"device or resource busy", "EBUSY"},
+	{"operation not permitted", "EPERM"},
+	{"operation not supported", "EOPNOTSUPP"},
+	{"package not installed", "ENOPKG"},
+	{"read-only file system", "EROFS"},
+	{"input/output error", "EIO"},
+	{"exec format error", "ENOEXEC"},
+	{"permission denied", "EACCES"},
+	{"invalid argument", "EINVAL"},
+	{"key has expired", "EKEYEXPIRED"},
+	{"no such device", "ENODEV"},
+	{"text file busy", "ETXTBSY"},
+	{"bad message", "EBADMSG"},
 }
 
 // callWays are the ways through a system call: the rows whose act begins with it.

@@ -68,22 +68,26 @@ const (
 
 func one(r lockdown.Reason) []lockdown.Reason { return []lockdown.Reason{r} }
 
-// debugfsModes are the modes of files of debugfs that tools use, of v6.12.
-var debugfsModes = map[string]int{
-	"ec/ec*/io":              0o600, // drivers/acpi/ec_sys.c:acpi_ec_add_debugfs, with write_support; else 0400
-	"ec/ec*/gpe":             0o444, // the same
-	"ec/ec*/use_global_lock": 0o444,
-	"kprobes/blacklist":      0o400, // kernel/kprobes.c:debugfs_kprobe_init
-	"kprobes/list":           0o400, // the same
-	"kprobes/enabled":        0o600, // the same
-	"clear_warn_once":        0o200, // kernel/panic.c:register_warn_debugfs
-	"sched/features":         0o644, // kernel/sched/debug.c:sched_init_debug
-	"sched/preempt":          0o644, // the same
-	"sched/verbose":          0o644, // the same
-	"sched/debug":            0o444, // the same
-	"sched/base_slice_ns":    0o644, // the same
-	"sched/*_ns":             0o644, // the same, older kernels
-	"dynamic_debug/control":  0o644, // lib/dynamic_debug.c:dynamic_debug_init_control
+// debugfsModes are the modes of files of debugfs that tools use, of v6.12. The
+// first pattern that matches counts.
+var debugfsModes = []struct {
+	pattern string
+	mode    int
+}{
+	{"ec/ec*/io", 0o600},  // drivers/acpi/ec_sys.c:acpi_ec_add_debugfs, with write_support; else 0400
+	{"ec/ec*/gpe", 0o444}, // the same
+	{"ec/ec*/use_global_lock", 0o444},
+	{"kprobes/blacklist", 0o400},     // kernel/kprobes.c:debugfs_kprobe_init
+	{"kprobes/list", 0o400},          // the same
+	{"kprobes/enabled", 0o600},       // the same
+	{"clear_warn_once", 0o200},       // kernel/panic.c:register_warn_debugfs
+	{"sched/features", 0o644},        // kernel/sched/debug.c:sched_init_debug
+	{"sched/preempt", 0o644},         // the same
+	{"sched/verbose", 0o644},         // the same
+	{"sched/debug", 0o444},           // the same
+	{"sched/base_slice_ns", 0o644},   // the same
+	{"sched/*_ns", 0o644},            // the same, older kernels
+	{"dynamic_debug/control", 0o644}, // lib/dynamic_debug.c:dynamic_debug_init_control
 }
 
 // modeOf is the mode of a file of debugfs: what the user gave, or what the table has;
@@ -92,9 +96,9 @@ func modeOf(file string, in input) int {
 	if in.mode >= 0 {
 		return in.mode
 	}
-	for pattern, mode := range debugfsModes {
-		if ok, _ := path.Match("/sys/kernel/debug/"+pattern, file); ok {
-			return mode
+	for _, m := range debugfsModes {
+		if ok, _ := path.Match("/sys/kernel/debug/"+m.pattern, file); ok {
+			return m.mode
 		}
 	}
 	return -1
