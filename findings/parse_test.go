@@ -209,6 +209,9 @@ func TestTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(text, "Message-ID") {
+		t.Error("the template has the id in the word Message-ID")
+	}
 	f, err := Parse("my-claim.yaml", []byte(text))
 	if err != nil || len(f.Steps) < 4 {
 		t.Errorf("%+v, %v", f, err)

@@ -7,7 +7,7 @@ import (
 
 // Template is a finding to fill in. It can be read as it is.
 func Template(id string) (string, error) {
-	text := strings.ReplaceAll(template, "ID", id)
+	text := strings.Replace(template, "id: ID\n", "id: "+id+"\n", 1)
 	if _, err := Parse(id+".yaml", []byte(text)); err != nil {
 		return "", fmt.Errorf("make template: %w", err)
 	}
