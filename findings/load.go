@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 //go:embed library
@@ -75,6 +76,11 @@ func Load(dir fs.FS) (list []Finding, err error) {
 			return &Error{File: name, Line: 1, Column: 1, Text: fmt.Sprintf("id %s is also that of %s", f.ID, other)}
 		}
 		ids[f.ID] = name
+		for _, patch := range []*string{&f.Patch, &f.OnTop} {
+			if *patch, err = beside(dir, name, *patch); err != nil {
+				return err
+			}
+		}
 		list = append(list, f)
 		return nil
 	})
@@ -88,6 +94,23 @@ func Load(dir fs.FS) (list []Finding, err error) {
 		return strings.Compare(a.ID, b.ID)
 	})
 	return list, nil
+}
+
+// beside is the path of a finding's patch from the directory of all findings, if it is
+// below that, and the patch's own name if not: it is then one of the lab's.
+func beside(dir fs.FS, name, patch string) (string, error) {
+	own := path.Join(path.Dir(name), patch)
+	if patch == "" || path.IsAbs(patch) || !fs.ValidPath(own) {
+		return patch, nil
+	}
+	info, err := fs.Stat(dir, own)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || err == nil && info.IsDir():
+		return patch, nil
+	case err != nil:
+		return "", fmt.Errorf("find patch: %w", err)
+	}
+	return own, nil
 }
 
 func readFile(dir fs.FS, name string) ([]byte, error) {

@@ -3,6 +3,7 @@ package findings
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -148,6 +149,31 @@ func TestLoad(t *testing.T) {
 	dir["c/x.yaml"] = &fstest.MapFile{Data: []byte(good)}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "c/x.yaml:1:1: id x is also that of a/x.yaml") {
 		t.Errorf("an id twice: %v", err)
+	}
+}
+
+// TestLoadPatch: a patch beside a finding in a subdirectory has its path from the
+// directory of all findings, and a patch of the lab its name.
+func TestLoadPatch(t *testing.T) {
+	with := func(id, patch string) *fstest.MapFile {
+		return &fstest.MapFile{Data: []byte(strings.Replace(good, "id: x", "id: "+id, 1) + patch + "\n")}
+	}
+	list, err := Load(fstest.MapFS{
+		"a/x.yaml":  with("x", "patch: p.patch"),
+		"a/p.patch": {Data: []byte("p")},
+		"b/y.yaml":  with("y", "on_top: ../a/p.patch"),
+		"b/z.yaml":  with("z", "patch: history/kdb"),
+		"w.yaml":    with("w", "patch: a/p.patch"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range list {
+		got = append(got, f.ID+" "+f.Patch+f.OnTop)
+	}
+	if want := []string{"w a/p.patch", "x a/p.patch", "y a/p.patch", "z history/kdb"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

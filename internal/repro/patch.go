@@ -1,10 +1,13 @@
 package repro
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/ldlab/ldlab/kernels"
 )
@@ -14,8 +17,12 @@ import (
 func patchFiles(name, own, out string) ([]string, error) {
 	if own != "" {
 		if path := filepath.Join(own, filepath.FromSlash(name)); filepath.IsLocal(name) {
-			if _, err := os.Stat(path); err == nil {
+			info, err := os.Stat(path)
+			switch {
+			case err == nil && !info.IsDir():
 				return []string{path}, nil
+			case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+				return nil, fmt.Errorf("find patch: %w", err)
 			}
 		}
 	}

@@ -1,9 +1,11 @@
 package repro
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ldlab/ldlab/findings"
@@ -62,6 +64,12 @@ func TestPatchFiles(t *testing.T) {
 		if text, err := os.ReadFile(got[0]); err != nil || len(text) == 0 {
 			t.Errorf("%s: %v", got[0], err)
 		}
+	}
+	if err := os.Symlink("loop.patch", filepath.Join(own, "loop.patch")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := patchFiles("loop.patch", own, out); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("a patch that cannot be looked at: %v", err)
 	}
 	for _, name := range []string{"history/none", "../mine.patch", "/etc/passwd", "mutants/none.patch", "mutants/../mutants.go", "history/../posted"} {
 		if got, err := patchFiles(name, own, out); err == nil {
