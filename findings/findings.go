@@ -15,8 +15,8 @@ import (
 type Kind string
 
 const (
-	Review   Kind = "review"     // said of a patch series
-	History  Kind = "history"    // a hole that a fix closed
+	Review   Kind = "review"     // of a patch series
+	History  Kind = "history"    // a hole that a fix closed, or what a change left of one
 	Report   Kind = "bug report" // of a user or a tool
 	Impostor Kind = "impostor"   // a refusal that looks like lockdown's
 	Gap      Kind = "gap"        // a way that lockdown does not check
@@ -29,7 +29,7 @@ func Kinds() []Kind { return []Kind{Review, History, Report, Impostor, Gap} }
 type Status string
 
 const (
-	Reproduced    Status = "reproduced"     // the kernel does what the claim says
+	Reproduced    Status = "reproduced"     // the kernel does what is claimed
 	Refuted       Status = "refuted"        // it does something else
 	NotApplicable Status = "not applicable" // the kernel or the machine lacks what the claim is about
 	Undecided     Status = "undecided"      // the run proves nothing: a guest was lost, a kernel was not built

@@ -35,7 +35,7 @@ type Result struct {
 type Observed struct {
 	Setting string
 	Text    string         // the act with its answer, and the kernel's word
-	Want    string         `json:",omitempty"` // what the claim says instead; empty: it says this, or nothing
+	Want    string         `json:",omitempty"` // what is claimed instead; empty: this, or nothing
 	Verdict matrix.Verdict `json:",omitempty"`
 	status  Status
 	decides bool
@@ -211,7 +211,7 @@ func (s Step) absent(got scenarios.Step) bool {
 	return slices.Contains(gone, got.Err) && !slices.Contains(gone, s.Answer) && got.Err != s.RefutedBy
 }
 
-// differs is what the claim says of the step if the kernel shows something else;
+// differs is what is claimed of the step if the kernel shows something else;
 // empty if it shows that.
 func (s Step) differs(got scenarios.Step) string {
 	switch {

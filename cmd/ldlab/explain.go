@@ -17,7 +17,7 @@ func newExplain() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "explain WORD...",
-		Short: "Say what lockdown has to do with a path, a system call, an errno or a log line",
+		Short: "Show what lockdown has to do with a path, a system call, an errno or a log line",
 		Long: `Explain looks words up in the lab's tables: a path, a system call, a reason, an
 errno or its text, a line of the kernel's log, and, beside a path, a mode such as
 0600 and O_WRONLY or O_RDWR. It prints the reason, the level that locks it, where

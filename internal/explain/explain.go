@@ -1,4 +1,4 @@
-// Package explain says what lockdown has to do with what a user saw: a path, a system
+// Package explain finds what lockdown has to do with what a user saw: a path, a system
 // call, a line of the log, an errno. All of it comes from the lab's tables. It is
 // pure.
 package explain
@@ -105,7 +105,7 @@ func (in input) answer(text string) (*Answer, error) {
 	return a, a.fill(ways)
 }
 
-// summary is the first line: what was asked, the reasons and the notes.
+// summary is the first line: the words, the reasons and the notes.
 func summary(in input, kinds, notes []string) string {
 	head := strings.Join(in.errnos, " and ")
 	if what := slices.Concat(in.paths, in.calls); len(what) > 0 {

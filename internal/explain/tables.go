@@ -140,7 +140,7 @@ func (p place) matches(file string) bool {
 	return ok
 }
 
-// debugfsRule says why a file of debugfs is refused, or that it is not
+// debugfsRule is why a file of debugfs is refused, or that it is not
 // (debugfs_locked_down() in fs/debugfs/file.c, v6.12).
 func debugfsRule(file string, in input) string {
 	mode := modeOf(file, in)
@@ -172,7 +172,7 @@ const moduleNote = "EPERM with a line of lockdown in the log is lockdown's; EKEY
 // lockdowns are the errnos that lockdown itself causes, of v6.12.
 var lockdowns = []string{"EPERM", "EINVAL", "ENXIO", "ENOENT"}
 
-// errnos says of each errno whether it is lockdown's.
+// errnos are the errnos that are known, each with whether it is lockdown's.
 var errnos = map[string]string{
 	"EPERM":        "lockdown's usual answer, and also that of capabilities, sysctls and other security modules; it is lockdown's if the kernel logs \"Lockdown: TASK: ... is restricted\"",
 	"EACCES":       "not lockdown's: a file's mode, perf_event_paranoid, or another security module",

@@ -28,18 +28,18 @@ type Footprint struct {
 	buf   []byte
 }
 
-// asksWhenRead is the file whose read logs a denial if hibernation is locked
+// checkedWhenRead is the file whose read logs a denial if hibernation is locked
 // (kernel/power/hibernate.c:disk_show calls hibernation_available, v6.12). PID 1 once
 // took half of the lines that a kernel logs with it. Nobody can change it then, so it
 // is as it was before the lock.
-const asksWhenRead = "/sys/power/disk"
+const checkedWhenRead = "/sys/power/disk"
 
 // A footPart is one thing that is looked at.
 type footPart struct {
 	look     func(buf []byte) (n int, err error) // its bytes
 	lines    func(raw []byte) []string           // what they mean
 	lockdown bool                                // it is one of lockdown's own files
-	asks     bool                                // lockdown checks hibernation when it is read
+	checked  bool                                // lockdown checks hibernation when it is read
 	raw      []byte                              // of the last look; nil: there was none, or it failed
 	known    []string                            // the lines of raw
 }
@@ -59,7 +59,7 @@ var footTexts = []struct {
 	{"/sys/kernel/kexec_loaded", nil},
 	{"/sys/kernel/kexec_crash_loaded", nil},
 	{"/sys/kernel/kexec_crash_size", nil},
-	{asksWhenRead, nil},
+	{checkedWhenRead, nil},
 	{"/sys/power/resume", nil},
 	{"/sys/power/image_size", nil},
 	{"/sys/module/8250/parameters/share_irqs", nil},
@@ -78,7 +78,7 @@ func Open() *Footprint {
 			return textLines(t.path, string(raw))
 		})
 		if len(f.parts) > n {
-			f.parts[n].asks = t.path == asksWhenRead
+			f.parts[n].checked = t.path == checkedWhenRead
 			f.parts[n].lockdown = t.path == lockdown.LevelFile || t.path == lockdown.ReasonsFile
 		}
 	}
@@ -169,7 +169,7 @@ func (f *Footprint) Read() []string {
 	same := true
 	for i := range f.parts {
 		p := &f.parts[i]
-		if p.asks && f.hibernationLocked() {
+		if p.checked && f.hibernationLocked() {
 			continue
 		}
 		n, err := p.look(f.buf)

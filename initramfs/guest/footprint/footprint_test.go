@@ -93,7 +93,7 @@ func TestFootprintAsksNothing(t *testing.T) {
 		}
 	}
 	shown, disk := text(func() string { return level }), text(func() string { looks++; return "[shutdown]" })
-	shown.lockdown, disk.asks = true, true
+	shown.lockdown, disk.checked = true, true
 	f.parts = []footPart{shown, disk}
 	for _, c := range []struct {
 		level string

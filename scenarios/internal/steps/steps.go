@@ -1,5 +1,5 @@
 // Package steps does the steps of findings: it opens, reads and writes files, makes
-// system calls by name, and keeps what the kernel said of each.
+// system calls by name, and keeps what the kernel logged and counted for each.
 package steps
 
 import (
