@@ -153,10 +153,14 @@ func TestJudgeWithoutResult(t *testing.T) {
 // TestJudgeOtherSteps: results of other steps decide nothing.
 func TestJudgeOtherSteps(t *testing.T) {
 	f := finding(Step{Act: scenarios.Step{Call: "open", File: "/x"}, Answer: Ok})
-	for _, other := range []scenarios.Step{{Call: "open", File: "/y", Done: true}, {Call: "open", File: "/x", Times: 2, Done: true}} {
+	for _, other := range []scenarios.Step{{Call: "open", File: "/y", Done: true}, {Call: "open", File: "/x", Times: 2, Done: true}, {Call: "open", File: "/x", As: "a", Done: true}} {
 		if got := run.Judge(f, ran(matrix.Open, other), nil); got.Status != Undecided || !strings.Contains(got.Why, "the results have") {
 			t.Errorf("%s: %+v", other, got)
 		}
+	}
+	long := finding(Step{Act: scenarios.Step{Call: "write", File: "/x", Data: strings.Repeat("a", 100) + "b"}, Answer: Ok})
+	if got := run.Judge(long, ran(matrix.Open, scenarios.Step{Call: "write", File: "/x", Data: strings.Repeat("a", 100) + "c", Done: true}), nil); got.Status != Undecided {
+		t.Errorf("other data that is printed alike: %+v", got)
 	}
 	if got := run.Judge(f, ran(matrix.Open, scenarios.Step{Call: "open", File: "/x", Done: true}), nil); got.Status != Reproduced {
 		t.Errorf("the same step: %+v", got)
