@@ -82,6 +82,7 @@ func step(c *vport.Codec, s *scenarios.Step) {
 	vport.Number(c, &s.At)
 	vport.Number(c, &s.Ret)
 	vport.Bool(c, &s.Done)
+	vport.Bool(c, &s.LogLost)
 	vport.List(c, &s.Args, vport.Text[string])
 	vport.List(c, &s.Logged, vport.Text[string])
 	vport.List(c, &s.Denials, count)
