@@ -67,14 +67,18 @@ func cells(m *matrix.Matrix) func(func(place, matrix.Cell) bool) {
 
 func unmeasured(v matrix.Verdict) bool { return v == matrix.Lost || v == matrix.NotRun }
 
-// doubt says why nothing follows from the run of a batch; empty if its mutants can be
-// judged.
+// doubt is the reason why nothing follows from the run of a batch of several patches;
+// empty if its mutants can be judged. Which of them a bug that the kernel reports of
+// itself belongs to is not known: each patch runs alone then.
 func doubt(m *matrix.Matrix, err error) string {
 	if err != nil {
 		return err.Error()
 	}
 	if failed := m.Errors(); len(failed) > 0 {
 		return failed[0]
+	}
+	if bugs := m.Splats(); len(bugs) > 0 {
+		return "the kernel reported a bug of its own: " + bugs[0]
 	}
 	for p := range cells(m) {
 		if unmeasured(p.verdict) {
@@ -124,11 +128,18 @@ func (b batch) errors(strays []stray) (list []matrix.Mutant) {
 	for _, s := range strays {
 		why := strings.Join(s.saw, ", ") + ", and no patch of this kernel names the probe; "
 		if len(s.alone) > 0 {
-			why += "so it is with " + strings.Join(s.alone, ", ") + " alone: name the probe in mutants.toml (also)"
+			why += strings.Join(s.alone, ", ") + " " + cause(len(s.alone)) + " it alone: name the probe in mutants.toml (also)"
 		} else {
-			why += "with none of them alone it is so"
+			why += "no patch causes it alone"
 		}
 		list = append(list, matrix.Mutant{Kind: matrix.Source, Site: b.names(), Status: matrix.MutantError, Why: why})
 	}
 	return list
+}
+
+func cause(n int) string {
+	if n == 1 {
+		return "causes"
+	}
+	return "cause"
 }

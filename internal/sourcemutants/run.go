@@ -52,7 +52,11 @@ func Run(ctx context.Context, p *plan.Plan, o engine.Options, choice engine.Muta
 		list = append(list, m)
 	}
 	if len(list) == 0 {
-		return nil, &plan.UsageError{Text: "no mutant of the source is for these kernels and architectures"}
+		text := "no mutant of the source is for these kernels and architectures"
+		if choice.Match != "" {
+			text += fmt.Sprintf(" and has %q in the name of its patch (--match)", choice.Match)
+		}
+		return nil, &plan.UsageError{Text: text}
 	}
 	return list, nil
 }

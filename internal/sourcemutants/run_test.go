@@ -32,6 +32,7 @@ type fakeLab struct {
 	hides  map[string]string   // by patches: a probe that does not leak
 	broken func(patches []string) error
 	lost   func(patches []string) bool
+	bug    func(patches []string) bool
 	ran    []string // the patches, scenarios and settings of each kernel
 	out    []string
 }
@@ -62,7 +63,11 @@ func (f *fakeLab) measure(_ context.Context, sel plan.Selection, o engine.Option
 	}
 	t := matrix.Table{Kernel: sel.Kernels[0], Arch: sel.Arches[0]}
 	for _, s := range append([]string{"none"}, sel.Settings...) {
-		t.Columns = append(t.Columns, matrix.Column{Setting: setting(s)})
+		c := matrix.Column{Setting: setting(s)}
+		if f.bug != nil && f.bug(patches) {
+			c.Splats = []string{"WARNING: at f"}
+		}
+		t.Columns = append(t.Columns, c)
 	}
 	for _, r := range scenarios.Rows() {
 		scenario, _, _ := strings.Cut(r.ID, "/")
@@ -129,11 +134,12 @@ func TestRun(t *testing.T) {
 		"none builds":             {lab: fakeLab{broken: broken(several)}, ran: alone},
 		"one does not build":      {lab: fakeLab{broken: broken(in("msr-late"))}, ran: alone, want: map[string]string{"msr-late": "error: build: x.c:1"}},
 		"a guest is lost":         {lab: fakeLab{lost: several}, ran: alone},
+		"a bug of its own":        {lab: fakeLab{bug: several}, ran: alone},
 		"one loses its guest":     {lab: fakeLab{lost: in("msr-late")}, ran: alone, want: map[string]string{"msr-late": "error: msr/write under integrity@boot: lost"}},
-		"a foreign leak":          {more: map[string][]string{"msr-late": {"compat/iopl"}}, ran: asAll, want: map[string]string{"": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; so it is with msr-late alone: name the probe in mutants.toml (also)"}},
-		"a foreign leak together": {more: map[string][]string{three: {"compat/iopl"}}, ran: asAll, want: map[string]string{"": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; with none of them alone it is so"}},
+		"a foreign leak":          {more: map[string][]string{"msr-late": {"compat/iopl"}}, ran: asAll, want: map[string]string{"": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; msr-late causes it alone: name the probe in mutants.toml (also)"}},
+		"a foreign leak together": {more: map[string][]string{three: {"compat/iopl"}}, ran: asAll, want: map[string]string{"": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; no patch causes it alone"}},
 		"one is killed by another": {lab: fakeLab{leaks: map[string][]string{"kexec-late": nil, "msr-late": {"msr/write", "kexec/load", "compat/iopl"}}}, ran: asAll,
-			want: map[string]string{"kexec-late": "survived: kexec/load under confidentiality@runtime: enforced", "": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; so it is with msr-late alone: name the probe in mutants.toml (also)"}},
+			want: map[string]string{"kexec-late": "survived: kexec/load under confidentiality@runtime: enforced", "": "error: compat/iopl under confidentiality@runtime: LEAK, compat/iopl under integrity@boot: LEAK, and no patch of this kernel names the probe; msr-late causes it alone: name the probe in mutants.toml (also)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab := tc.lab
@@ -203,6 +209,16 @@ func TestDirectories(t *testing.T) {
 	}
 	if lab.out[0] != lab.out[1] || len(slices.Compact(slices.Clone(lab.out))) != 4 {
 		t.Errorf("%q", lab.out)
+	}
+}
+
+// TestNoMutant: the error names the flag that left none.
+func TestNoMutant(t *testing.T) {
+	for match, named := range map[string]bool{"": false, "nosuch": true} {
+		_, err := Run(t.Context(), &plan.Plan{}, engine.Options{}, engine.MutantChoice{Match: match})
+		if err == nil || strings.Contains(err.Error(), "(--match)") != named || named && !strings.Contains(err.Error(), match) {
+			t.Errorf("%q: %v", match, err)
+		}
 	}
 }
 

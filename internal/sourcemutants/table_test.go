@@ -138,7 +138,9 @@ func TestLeaksForReal(t *testing.T) {
 	}
 	for _, m := range found {
 		var b strings.Builder
-		report.Write(&b, "mutation", report.Measurement{Mutation: []matrix.Mutation{m}})
+		if err := report.Write(&b, "mutation", report.Measurement{Mutation: []matrix.Mutation{m}}); err != nil {
+			t.Error(err)
+		}
 		t.Log(b.String())
 		if !m.Sound() {
 			t.Errorf("%s %s: %d mutants survived, %d with an error", m.Kernel, m.Arch, m.Count(matrix.Survived), m.Count(matrix.MutantError))
