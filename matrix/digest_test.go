@@ -11,7 +11,7 @@ import (
 )
 
 // notJudged lists the fields of a row that no verdict depends on.
-var notJudged = []string{"Name", "Lines", "AltersLock", "Do", "More", "Class", "ClosedBy", "Absent", "DeniedLater"}
+var notJudged = []string{"Name", "Lines", "AltersLock", "Do", "Apart", "More", "Class", "ClosedBy", "Absent", "DeniedLater"}
 
 // TestRowsDigest changes one field of a row at a time. A new field must be put
 // into judgedRow or into notJudged.

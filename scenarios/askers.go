@@ -24,7 +24,7 @@ type asker struct {
 	thread      bool // not the first thread of the process
 	batch       bool // the policy SCHED_BATCH
 	root        bool // in another root directory; only elsewhere
-	traced      bool // by ptrace; only elsewhere, where one tracer serves all probes
+	traced      bool // by ptrace, unless the act is Apart; only elsewhere, where one tracer serves all probes
 }
 
 // A persona is a value of personality(2) other than 0.
@@ -174,7 +174,7 @@ func (a asker) name(r Row, processor int) string {
 	if a.thread {
 		add("in another thread")
 	}
-	if a.traced {
+	if a.traced && !r.Apart {
 		add("traced by ptrace")
 	}
 	if processor > 0 {
@@ -214,7 +214,7 @@ func (r Row) askedBy(ctx context.Context, env Env, a asker, processor int) (v Va
 		return Report{Outcome: Failed, Call: "become another asker", Why: err.Error()}.Vary(name)
 	}
 	do := func() { v = r.Do(ctx, env).Vary(name) }
-	if a.traced {
+	if a.traced && !r.Apart {
 		if err := identity.StartTracer(); err != nil { // while every capability is there
 			return failed(err)
 		}

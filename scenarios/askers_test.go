@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 )
 
 // differences are what an asker differs in from the act's own process.
@@ -69,12 +71,27 @@ func TestAskersHaveNames(t *testing.T) {
 			if names[name] || strings.Contains(name, ", ,") || strings.Contains(name, "with  ") || !strings.HasSuffix(name, ", on processor 1") {
 				t.Errorf("%s: %q", row.ID, name)
 			}
+			if traced := strings.Contains(name, "traced by ptrace"); traced != (a.traced && !row.Apart) {
+				t.Errorf("%s, apart %v: %q", row.ID, row.Apart, name)
+			}
 			names[name] = true
 			for _, c := range a.caps(row) {
 				if capNames[c] == "" {
 					t.Errorf("%s: capability %d has no name", row.ID, c)
 				}
 			}
+		}
+	}
+}
+
+// TestApart: the rows whose calls another thread or process makes, which the tracer
+// does not trace.
+func TestApart(t *testing.T) {
+	for _, row := range Rows() {
+		scenario, _, _ := strings.Cut(row.ID, "/")
+		want := scenario == "uring" || scenario == "compat" && !compat.Native || row.ID == "secrets/wireguard" || row.ID == "secrets/ktls" || row.ID == "hibernation/reboot"
+		if row.Apart != want {
+			t.Errorf("%s: apart is %v", row.ID, row.Apart)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ldlab/ldlab/scenarios/internal/compat"
 	"github.com/ldlab/ldlab/scenarios/internal/kexec"
 	"github.com/ldlab/ldlab/scenarios/internal/module"
 	"github.com/ldlab/ldlab/scenarios/internal/pci"
@@ -19,14 +20,14 @@ func init() { register("compat", compatScenario) }
 // program. Some of these check by themselves (kexec_load), take another way to the
 // check (TIOCSSERIAL), or exist for such programs only (pciconfig_write).
 func compatScenario() Scenario {
-	const compat = "CONFIG_COMPAT"
+	const symbol = "CONFIG_COMPAT"
 	junk := module.Junk{What: "128 zero bytes", Size: module.JunkSize}
 	x86 := []string{"x86_64"}
 	s := Scenario{Name: "compat", Title: "the same acts by the system calls of a 32-bit program"}
 	s.Probes = []Probe{
 		{
 			Claim: Claim{Name: "kexec-load", Call: "32-bit kexec_load(one segment)", Reason: "kexec"},
-			Where: Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{compat, "CONFIG_KEXEC"}},
+			Where: Where{Site: "kernel/kexec.c:kexec_load_check", Needs: []string{symbol, "CONFIG_KEXEC"}},
 			Act: Act{
 				Do: func(context.Context, Env) Report { return kexec.LoadCompat(0, 1) },
 				More: func(context.Context, Env) []Variant {
@@ -39,29 +40,29 @@ func compatScenario() Scenario {
 		},
 		{
 			Claim: Claim{Name: "init-module", Call: "32-bit init_module(128 zero bytes)", Reason: "module_signature"},
-			Where: Where{Site: "kernel/module/signing.c:module_sig_check", Needs: []string{compat, "CONFIG_MODULES", "CONFIG_MODULE_SIG"}},
+			Where: Where{Site: "kernel/module/signing.c:module_sig_check", Needs: []string{symbol, "CONFIG_MODULES", "CONFIG_MODULE_SIG"}},
 			Act:   Act{Do: func(context.Context, Env) Report { return junk.InitCompat() }},
 		},
 		{
 			Claim: Claim{Name: "finit-module", Call: "32-bit finit_module(128 zero bytes)", Reason: "module_signature"},
-			Where: Where{Site: "kernel/module/signing.c:module_sig_check", Needs: []string{compat, "CONFIG_MODULES", "CONFIG_MODULE_SIG"}},
+			Where: Where{Site: "kernel/module/signing.c:module_sig_check", Needs: []string{symbol, "CONFIG_MODULES", "CONFIG_MODULE_SIG"}},
 			Act:   Act{Do: func(context.Context, Env) Report { return junk.FinitCompat(0) }},
 		},
 		{
 			Claim: Claim{Name: "ioperm", Call: "32-bit ioperm(0x80, 1, 1)", Reason: "ioport"},
-			Where: Where{Site: "arch/x86/kernel/ioport.c:ksys_ioperm", Needs: []string{compat, "CONFIG_X86_IOPL_IOPERM"}, Only: x86},
+			Where: Where{Site: "arch/x86/kernel/ioport.c:ksys_ioperm", Needs: []string{symbol, "CONFIG_X86_IOPL_IOPERM"}, Only: x86},
 			Act: Act{Do: func(context.Context, Env) Report {
 				return ports.RangeCompat(ports.POSTPort, 1, 1, ports.POSTPort)
 			}},
 		},
 		{
 			Claim: Claim{Name: "iopl", Call: "32-bit iopl(3)", Reason: "ioport"},
-			Where: Where{Site: "arch/x86/kernel/ioport.c:__do_sys_iopl", Needs: []string{compat, "CONFIG_X86_IOPL_IOPERM"}, Only: x86},
+			Where: Where{Site: "arch/x86/kernel/ioport.c:__do_sys_iopl", Needs: []string{symbol, "CONFIG_X86_IOPL_IOPERM"}, Only: x86},
 			Act:   Act{Do: func(context.Context, Env) Report { return ports.LevelCompat(3) }},
 		},
 		{
 			Claim: Claim{Name: "pciconfig-write", Call: "32-bit pciconfig_write(another byte, 0x3c)", Reason: "pci_access"},
-			Where: Where{Site: "drivers/pci/syscall.c:__do_sys_pciconfig_write", Needs: []string{compat, "CONFIG_PCI_SYSCALL"}, Only: []string{"arm64"}},
+			Where: Where{Site: "drivers/pci/syscall.c:__do_sys_pciconfig_write", Needs: []string{symbol, "CONFIG_PCI_SYSCALL"}, Only: []string{"arm64"}},
 			Act: Act{
 				Do: pci.OnTestdev(func(d pci.Device) Report { return pci.WriteCompat(d, pci.InterruptLine, 1) }),
 				More: func(ctx context.Context, env Env) (list []Variant) {
@@ -74,7 +75,11 @@ func compatScenario() Scenario {
 			},
 		},
 	}
-	return Scenario{s.Name, s.Title, append(s.Probes, compatSerial()...)}
+	s.Probes = append(s.Probes, compatSerial()...)
+	for i := range s.Probes {
+		s.Probes[i].Apart = !compat.Native // a program of 32 bits makes the calls
+	}
+	return s
 }
 
 // compatSerial changes a serial port.

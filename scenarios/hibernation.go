@@ -85,7 +85,7 @@ func hibernationScenario() Scenario {
 		Claim:    Claim{Name: "reboot", Call: "reboot(LINUX_REBOOT_CMD_SW_SUSPEND)", Reason: "hibernation"},
 		Where:    Where{Site: site, Needs: []string{"CONFIG_HIBERNATION", "CONFIG_KALLSYMS"}},
 		Schedule: Schedule{Machine: Held, Exclusive: true},
-		Act:      Act{Do: func(ctx context.Context, _ Env) Report { return power.Reboot(ctx) }},
+		Act:      Act{Do: func(ctx context.Context, _ Env) Report { return power.Reboot(ctx) }, Apart: true},
 	})
 	return s
 }

@@ -114,6 +114,10 @@ type Act struct {
 	// named for the probe, and is killed at its deadline.
 	Do func(context.Context, Env) Report
 
+	// Apart is set if Do has another thread or process make the calls. Who does the
+	// act is then not traced; see Row.VaryElsewhere.
+	Apart bool
+
 	// More does the act with other arguments and undoes it each time. It runs
 	// in another child than Do, after every probe of the guest has run; see
 	// Row.Vary.

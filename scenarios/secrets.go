@@ -22,15 +22,16 @@ func secretsScenario() Scenario {
 		name, call, site, source string
 		needs                    []string
 		read                     func() Report
+		apart                    bool
 	}{
 		{"wireguard", secrets.WireGuardCall, "drivers/net/wireguard/netlink.c:wg_get_device_dump",
-			"puts WGDEVICE_A_PRIVATE_KEY, for wg(8) showconf", []string{"CONFIG_WIREGUARD", "CONFIG_NET_NS"}, secrets.WireGuard},
+			"puts WGDEVICE_A_PRIVATE_KEY, for wg(8) showconf", []string{"CONFIG_WIREGUARD", "CONFIG_NET_NS"}, secrets.WireGuard, true},
 		{"tcp-md5", secrets.MD5Call, "net/ipv4/tcp_diag.c:tcp_diag_put_md5sig",
-			"puts each key of the socket if the task has CAP_NET_ADMIN", []string{"CONFIG_TCP_MD5SIG", "CONFIG_INET_TCP_DIAG"}, secrets.MD5},
+			"puts each key of the socket if the task has CAP_NET_ADMIN", []string{"CONFIG_TCP_MD5SIG", "CONFIG_INET_TCP_DIAG"}, secrets.MD5, false},
 		{"ktls", secrets.TLSCall, "net/tls/tls_main.c:do_tls_getsockopt_conf",
-			"copies the key of the connection to its owner", []string{"CONFIG_TLS", "CONFIG_NET_NS"}, secrets.TLS},
+			"copies the key of the connection to its owner", []string{"CONFIG_TLS", "CONFIG_NET_NS"}, secrets.TLS, true},
 		{"dm-crypt", secrets.DMCryptCall, "drivers/md/dm-crypt.c:crypt_status",
-			"prints the key in the table, unless it is in a keyring", []string{"CONFIG_BLK_DEV_DM", "CONFIG_DM_CRYPT"}, secrets.DMCrypt},
+			"prints the key in the table, unless it is in a keyring", []string{"CONFIG_BLK_DEV_DM", "CONFIG_DM_CRYPT"}, secrets.DMCrypt, false},
 	} {
 		s.Probes = append(s.Probes, Probe{
 			Claim: Claim{
@@ -38,7 +39,7 @@ func secretsScenario() Scenario {
 				Source: p.site + " " + p.source + ", v6.12",
 			},
 			Where: Where{Site: p.site, Moved: movedSecrets[p.name], Needs: p.needs},
-			Act:   Act{Do: func(context.Context, Env) Report { return p.read() }},
+			Act:   Act{Do: func(context.Context, Env) Report { return p.read() }, Apart: p.apart},
 		})
 	}
 	return s

@@ -26,7 +26,7 @@ func uringScenario() Scenario {
 	add := func(name, call string, claim Claim, where Where, needs []string, act func(observe.Calls, Env) Report) {
 		claim.Name, claim.Call = name, uring.Plain.Name+": "+call
 		where.Needs = append([]string{"CONFIG_IO_URING"}, needs...)
-		p := Probe{Claim: claim, Where: where, Act: Act{Do: func(_ context.Context, e Env) Report {
+		p := Probe{Claim: claim, Where: where, Act: Act{Apart: true, Do: func(_ context.Context, e Env) Report {
 			return uring.Plain.Act(func(c observe.Calls) Report { return act(c, e) })
 		}}}
 		if claim.Expect == Checked {

@@ -30,6 +30,7 @@ var words = map[string]string{
 	"lz4":           "Debian package lz4",
 	"make":          "Debian package make",
 	"openssl":       "Debian package openssl",
+	"ptrace":        "a process may trace another thread of itself: kernel.yama.ptrace_scope is below 3",
 	"python3":       "Debian package python3",
 	"qemu":          "ldlab doctor --packages lists the Debian packages; make test sets LDLAB_TEST_KERNEL_*",
 	"sbverify":      "Debian package sbsigntool",

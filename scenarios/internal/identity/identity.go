@@ -1,4 +1,4 @@
-// Package identity turns a process into another one that asks the kernel: of
+// Package identity turns a process into another one that makes the calls: of
 // another user and group, with other capabilities, another personality, policy and
 // root directory, on another processor, in another thread, traced by another process.
 package identity

@@ -1,26 +1,62 @@
 package identity
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 // tracedBy is who traces the calling thread; "0": nobody.
-func tracedBy(t *testing.T) string {
+func tracedBy() (string, error) {
 	text, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		return "", err
+	}
+	_, rest, ok := strings.Cut(string(text), "TracerPid:\t")
+	who, _, end := strings.Cut(rest, "\n")
+	if !ok || !end {
+		return "", fmt.Errorf("no tracer in %q", text)
+	}
+	return who, nil
+}
+
+// mayTrace ends the test if err is that this process may not trace, or another one.
+func mayTrace(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, syscall.EPERM) {
+		testutil.Require(t, "ptrace", err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), "TracerPid:\t")
-	who, _, _ := strings.Cut(rest, "\n")
-	return who
+}
+
+// TestRefusedIsEPERM: what the tracer answers is found in the error that attach makes
+// of it.
+func TestRefusedIsEPERM(t *testing.T) {
+	var to, from [2]int
+	for _, p := range []*[2]int{&to, &from} {
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(p[0])
+		defer unix.Close(p[1])
+	}
+	if _, err := unix.Write(from[1], []byte{byte(syscall.EPERM)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&tracer{requests: to[1], answers: from[0]}).attach(1); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("%v is not EPERM", err)
+	}
 }
 
 // TestTraced: the act's thread is traced meanwhile, by the same process each time,
@@ -33,41 +69,55 @@ func TestTraced(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	first := ""
 	for n := range 200 {
-		ran := false
-		act := func() {
-			ran = true
-			who := tracedBy(t)
-			if first == "" {
-				first = who
-			}
-			if who == "0" || who != first {
-				t.Errorf("round %d: traced by %s, and at first by %s", n, who, first)
-			}
-			if n%10 == 0 { // a signal to each thread
-				if err := all("getppid", unix.SYS_GETPPID, 0, 0, 0); err != nil {
-					t.Log(err)
-				}
-			}
-		}
-		in := func() {
-			if err := Traced(act); err == syscall.EPERM {
-				t.Skip("this process may not trace")
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			if who := tracedBy(t); who != "0" {
-				t.Errorf("round %d: afterwards traced by %s", n, who)
-			}
-		}
-		if n%2 == 0 {
+		var err error
+		if in := func() { err = traceOnce(n, &first) }; n%2 == 0 {
 			in()
 		} else {
 			InThread(in)
 		}
-		if !ran {
-			t.Fatalf("round %d: the act did not run", n)
+		if err != nil {
+			err = fmt.Errorf("round %d: %w", n, err)
 		}
+		mayTrace(t, err)
 	}
+}
+
+// traceOnce runs an act that is traced by the first tracer, or else by any, whose
+// number it keeps.
+func traceOnce(n int, first *string) (err error) {
+	ran := false
+	failed := Traced(func() {
+		ran = true
+		var who string
+		if who, err = tracedBy(); err != nil {
+			return
+		}
+		if *first == "" {
+			*first = who
+		}
+		if who == "0" || who != *first {
+			err = fmt.Errorf("traced by %s, and at first by %s", who, *first)
+			return
+		}
+		if n%10 == 0 { // a signal to each thread
+			if err = all("getppid", unix.SYS_GETPPID, 0, 0, 0); errors.Is(err, syscall.ENOTSUP) {
+				err = nil // a program with cgo, such as this test, cannot
+			}
+		}
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return err
+	case !ran:
+		return errors.New("the act did not run")
+	}
+	who, err := tracedBy()
+	if err == nil && who != "0" {
+		err = fmt.Errorf("afterwards traced by %s", who)
+	}
+	return err
 }
 
 // TestTracedThreadEnds: the tracer serves the next thread after one that ended while
@@ -76,8 +126,7 @@ func TestTracedThreadEnds(t *testing.T) {
 	if err := StartTracer(); err != nil {
 		t.Fatal(err)
 	}
-	var attached atomic.Bool
-	done := make(chan struct{})
+	attached := make(chan error, 1)
 	var attach func()
 	attach = func() {
 		runtime.LockOSThread() // and is never unlocked, so the thread ends with the goroutine
@@ -85,14 +134,10 @@ func TestTracedThreadEnds(t *testing.T) {
 			go attach() // the first thread would not end
 			select {}
 		}
-		attached.Store(theTracer.attach(int32(unix.Gettid())) == nil)
-		close(done)
+		attached <- theTracer.attach(int32(unix.Gettid()))
 	}
 	go attach()
-	<-done
-	if !attached.Load() {
-		t.Skip("this process may not trace")
-	}
+	mayTrace(t, <-attached)
 	ended := make(chan error, 1)
 	go func() { ended <- Traced(func() {}) }()
 	select {
