@@ -9,6 +9,7 @@ type Row struct {
 	Target float64 `json:",omitempty"` // maximum of the ratio; 0: none
 	Below  bool    `json:",omitempty"` // the ratio should be below the target, not at it
 	Aim    float64 `json:",omitempty"` // long-term target
+	Limit  float64 `json:",omitempty"` // maximum of the measure itself, in its unit, where it is compared with no other
 
 	// Derived from the measures.
 	Ratio   float64 `json:",omitempty"`
@@ -50,6 +51,11 @@ func comparisons() []Row {
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/vmtest", Than: "hugelgupf/vmtest", Target: 1, Below: true},
 		Row{What: "boot of the peers' kernel", Ours: "peers/ldlab", Other: "peers/virtme-ng", Than: "virtme-ng", Target: 1, Below: true},
 		Row{What: "one-line patch to its verdict, x86_64", Ours: "patch/verdict", Other: "patch/cold", Than: "cold kernel build", Target: 0.25, Aim: 0.1},
+		Row{What: "review of three patches of lockdown, x86_64", Ours: "review/one", Limit: 360},
+		Row{What: "the same, patch by patch", Ours: "review/each", Other: "review/one", Than: "at once", Target: 1.5},
+		Row{What: "the same, both architectures", Ours: "review/both", Limit: 900},
+		Row{What: "reading 1,000 mails", Ours: "review/mails", Limit: 1},
+		Row{What: "three settings of a kernel of Debian, x86_64", Ours: "debian/settings", Limit: 60},
 		Row{What: "default run", Ours: "run/default"},
 		Row{What: "guests of the default run", Ours: "run/guests"},
 	)
@@ -69,11 +75,12 @@ func judge(rows []Row, r *Results) []Row {
 		case why(ours) != "":
 			row.Why = why(ours)
 		case row.Other == "":
+			row.Outcome = outcome(row, ours.Median, row.Limit)
 		case why(other) != "":
 			row.Why = why(other)
 		default:
 			row.Ratio = ours.Median / other.Median
-			row.Outcome = outcome(row)
+			row.Outcome = outcome(row, row.Ratio, row.Target)
 		}
 		if row.Why != "" {
 			row.Outcome = NotMeasured
@@ -83,12 +90,12 @@ func judge(rows []Row, r *Results) []Row {
 	return judged
 }
 
-// outcome compares a ratio with its target.
-func outcome(row Row) Outcome {
+// outcome compares a ratio with its target, or a measure with its limit.
+func outcome(row Row, value, most float64) Outcome {
 	switch {
-	case row.Target == 0:
+	case most == 0:
 		return ""
-	case row.Ratio < row.Target, row.Ratio == row.Target && !row.Below:
+	case value < most, value == most && !row.Below:
 		return Met
 	}
 	return NotMet

@@ -22,7 +22,7 @@ func writeTable(w io.Writer, r *Results) error {
 	fmt.Fprintln(t, "measure\tours\tother\tsamples\tratio\ttarget\t")
 	for _, row := range r.Rows {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			row.What, value(r.Measure(row.Ours)), other(row, r), counts(row, r), ratio(row), target(row), row.Outcome)
+			row.What, value(r.Measure(row.Ours)), other(row, r), counts(row, r), ratio(row), target(row, r), row.Outcome)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -86,8 +86,11 @@ func ratio(row Row) string {
 	return strconv.FormatFloat(row.Ratio, 'f', 3, 64)
 }
 
-func target(row Row) string {
+func target(row Row, r *Results) string {
+	m := r.Measure(row.Ours)
 	switch {
+	case row.Limit > 0 && m != nil:
+		return "<= " + strconv.FormatFloat(row.Limit, 'f', -1, 64) + " " + m.Unit
 	case row.Target == 0:
 		return ""
 	case row.Below:

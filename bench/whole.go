@@ -23,6 +23,11 @@ func runSubjects() []subject {
 		{id: "run/default", title: "the default run, kernels built", unit: "s", phase: whole, open: defaultRun},
 		{id: "run/guests", title: "guests of the default run", unit: "guests", phase: whole, most: 1, open: defaultGuests},
 		{id: "patch/verdict", title: "a one-line patch to its verdict, x86_64", unit: "s", phase: whole, open: openPatch},
+		{id: "review/one", title: "a review of three patches of lockdown, base built, x86_64", unit: "s", phase: whole, most: 1, open: reviewed("x86_64", false)},
+		{id: "review/each", title: "the same, patch by patch", unit: "s", phase: whole, most: 1, open: reviewed("x86_64", true)},
+		{id: "review/both", title: "the same, both architectures", unit: "s", phase: whole, most: 1, open: reviewed("", false)},
+		{id: "review/mails", title: "reading a mailbox of 1,000 mails", unit: "s", phase: short, open: mails},
+		{id: "debian/settings", title: "three settings of debian:6.12-cloud, x86_64, fetched", unit: "s", phase: whole, open: distribution},
 		{id: coldID, title: "a cold kernel build without compiler cache, x86_64", unit: "s", phase: last, most: 1, open: openCold},
 	}
 }
