@@ -32,7 +32,7 @@ type Host struct {
 	Modules []modules.Module  // in the order in which they are loaded
 	Program string            // host/main.go, built for the architecture
 	Lab     string            // ldlab, static
-	Files   map[string]string // further files: path in the guest, path here
+	Files   map[string]string // further files: path in the guest, path here; /bin and /lib are those of /usr
 	Args    []string          // of ldlab; its results go to Out
 	GoEnv   string            // what "go env GOVERSION GOROOT" answers
 	MiB     int               // memory
@@ -122,6 +122,9 @@ func (h Host) pack(to string) error {
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	a := archive{w: cpio.Newc.Writer(w), made: map[string]bool{".": true}}
+	for _, name := range merged {
+		a.add(cpio.Symlink(name, "usr/"+name))
+	}
 	a.add(cpio.Directory("dev", 0o755))
 	a.add(cpio.CharDev("dev/console", 0o600, 5, 1))
 	for name, file := range h.Files {
@@ -129,7 +132,7 @@ func (h Host) pack(to string) error {
 	}
 	a.file("init", h.Program)
 	a.file("bin/ldlab", h.Lab)
-	a.add(cpio.Symlink("bin/go", "/init"))
+	a.add(cpio.Symlink("usr/bin/go", "/init"))
 	var order []string
 	for _, m := range h.Modules {
 		order = append(order, m.Name)
@@ -142,6 +145,19 @@ func (h Host) pack(to string) error {
 		a.err = cpio.WriteTrailer(a.w)
 	}
 	return errors.Join(a.err, w.Flush())
+}
+
+// merged are directories that have been links into /usr since Debian 12. Packages differ
+// in which of the two names they use.
+var merged = []string{"bin", "lib", "lib64", "sbin"}
+
+// inUsr is where a file is once these directories are links.
+func inUsr(name string) string {
+	name = strings.TrimPrefix(name, "/")
+	if top, _, _ := strings.Cut(name, "/"); slices.Contains(merged, top) {
+		return "usr/" + name
+	}
+	return name
 }
 
 // An archive makes the directories of what is added to it.
@@ -177,5 +193,5 @@ func (a *archive) file(name, from string) {
 		a.err = errors.Join(a.err, err)
 		return
 	}
-	a.add(cpio.StaticFile(strings.TrimPrefix(name, "/"), string(data), 0o755))
+	a.add(cpio.StaticFile(inUsr(name), string(data), 0o755))
 }

@@ -7,9 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/results"
@@ -36,48 +38,77 @@ func shape(call string) string {
 	return regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`).ReplaceAllString(call, "#")
 }
 
-// TestKVMForReal runs the lab under KVM: in an emulated machine whose processor has AMD's
-// virtualization. Verdicts and calls are those of TCG. LDLAB_KVM is set by make test-kvm.
+// TestKVMForReal runs the lab under KVM: in an emulated machine whose processor has the
+// virtualization that KVM uses, with the machine's own QEMU and with newer ones of Debian.
+// Verdicts and calls are those of TCG. LDLAB_KVM is set by make test-kvm.
 func TestKVMForReal(t *testing.T) {
 	if os.Getenv("LDLAB_KVM") == "" {
 		t.Skip("LDLAB_KVM is not set; make test-kvm sets it")
 	}
-	a := arch.Get("x86_64")
-	lab, host := program(t, a, "./cmd/ldlab"), program(t, a, "./internal/nested/host")
-	stock := lookup(t, "stock", a)
-	cache := t.TempDir()
-	args := []string{"run", "--allow-untested", "--arch", a.Name, "--image", stock.Image, "--config", stock.Config, "--sites", filepath.Join(filepath.Dir(stock.Image), "sites.json"),
+	for _, tc := range []struct {
+		name, arch string
+		qemu       func(h *Host, t *testing.T) // that runs under KVM
+		module     string
+		more       []string // arguments of ldlab
+	}{
 		// The emulated virtualization gives the guest sizes of its XSAVE areas that
 		// contradict each other, which the kernel warns of (fpu__init_system_xstate, v6.12).
-		"--append", "noxsave"}
-	for _, s := range tried {
-		args = append(args, "--scenario", s)
+		{"x86_64", "x86_64", (*Host).addOwnQEMU, "kvm_amd", []string{"--append", "noxsave"}},
+		{"x86_64 with the newest QEMU", "x86_64", newest("amd64", "qemu-system-x86"), "kvm_amd", []string{"--append", "noxsave"}},
+		{"arm64 with the newest QEMU", "arm64", newest("arm64", "qemu-system-arm"), "", nil}, // has KVM built in
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := arch.Get(tc.arch)
+			stock := lookup(t, "stock", a)
+			sites := filepath.Join(filepath.Dir(stock.Image), "sites.json")
+			args := append([]string{"run", "--allow-untested", "--arch", a.Name, "--image", stock.Image, "--config", stock.Config, "--sites", sites}, tc.more...)
+			for _, s := range tried {
+				args = append(args, "--scenario", s)
+			}
+			for _, s := range settings {
+				args = append(args, "--setting", s)
+			}
+			cache := t.TempDir()
+			tcg := underTCG(t, args, cache)
+			h := Host{
+				Arch: a, Kernel: lookup(t, outer, a).Image, Program: program(t, a, "./internal/nested/host"), Lab: program(t, a, "./cmd/ldlab"),
+				MiB: 6144, GoEnv: goEnv(t), Files: map[string]string{},
+				Args: append(slices.Clone(args), "--accel", "kvm", "--jobs", "1", "--out", Out),
+			}
+			if tc.module != "" {
+				h.Modules = kvmModules(t, a, tc.module)
+			}
+			for _, file := range []string{stock.Image, stock.Config, sites} {
+				h.Files[file] = file
+			}
+			tc.qemu(&h, t)
+			h.addCache(t, cache)
+			compare(t, tcg, underKVM(t, h))
+		})
 	}
-	for _, s := range settings {
-		args = append(args, "--setting", s)
-	}
-	tcg := t.TempDir() + "/results"
-	cmd := exec.Command(lab, append(slices.Clone(args), "--accel", "tcg", "--out", tcg)...)
+}
+
+// underTCG runs the lab on this machine, and keeps in cache what it builds for its guests.
+func underTCG(t *testing.T, args []string, cache string) *matrix.Matrix {
+	t.Helper()
+	out := t.TempDir() + "/results"
+	cmd := exec.Command(program(t, arch.Get(runtime.GOARCH), "./cmd/ldlab"), append(slices.Clone(args), "--accel", "tcg", "--out", out)...)
 	cmd.Env = append(os.Environ(), "LDLAB_CACHE="+cache)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("under TCG: %v\n%s", err, tail(string(out)))
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("under TCG: %v\n%s", err, tail(string(text)))
 	}
-	h := Host{
-		Arch: a, Kernel: lookup(t, outer, a).Image, Program: host, Lab: lab, MiB: 6144, GoEnv: goEnv(t),
-		Modules: kvmModules(t, a), Files: map[string]string{},
-		Args: append(slices.Clone(args), "--accel", "kvm", "--jobs", "1", "--out", Out),
-	}
-	for _, file := range []string{stock.Image, stock.Config, filepath.Join(filepath.Dir(stock.Image), "sites.json")} {
-		h.Files[file] = file
-	}
-	h.addProgram(t, a.QEMU)
-	h.addProgram(t, "sh") // ldlab runs the go command beside a shell that ends what it started
-	h.addTree(t, "/usr/share/qemu", "/usr/share/seabios")
-	h.addCache(t, cache)
+	return load(t, out)
+}
+
+// underKVM runs the lab in a guest that is a host.
+func underKVM(t *testing.T, h Host) *matrix.Matrix {
+	t.Helper()
+	start := time.Now()
 	r, err := h.Run(t.Context(), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("the outer guest ran for %s", time.Since(start).Round(time.Second))
 	if !strings.HasPrefix(r.Status, "0 ") {
 		t.Errorf("ldlab ended with status %s", r.Status)
 	}
@@ -85,7 +116,7 @@ func TestKVMForReal(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, results.File), r.Results, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	compare(t, load(t, tcg), load(t, dir))
+	return load(t, dir)
 }
 
 // compare holds the verdicts and calls under KVM against those under TCG.
@@ -168,7 +199,7 @@ func lookup(t *testing.T, name string, a *arch.Arch) kernels.Built {
 }
 
 // kvmModules are what the outer kernel needs for /dev/kvm.
-func kvmModules(t *testing.T, a *arch.Arch) []modules.Module {
+func kvmModules(t *testing.T, a *arch.Arch, name string) []modules.Module {
 	t.Helper()
 	dir, err := modules.Unpack(t.Context(), lookup(t, outer, a).Modules, t.TempDir())
 	if err != nil {
@@ -178,11 +209,64 @@ func kvmModules(t *testing.T, a *arch.Arch) []modules.Module {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := tree.Order("kvm_amd")
+	list, err := tree.Order(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// addOwnQEMU adds this machine's QEMU.
+func (h *Host) addOwnQEMU(t *testing.T) {
+	h.addProgram(t, h.Arch.QEMU)
+	h.addProgram(t, "sh") // ldlab runs the go command beside a shell that ends what it started
+	h.addTree(t, "", "/usr/share/qemu", "/usr/share/seabios")
+}
+
+// newest adds the QEMU of Debian's newest suite, for a machine of that architecture.
+func newest(debian, pkg string) func(h *Host, t *testing.T) {
+	return func(h *Host, t *testing.T) {
+		root := t.TempDir()
+		if text, err := exec.Command("../../scripts/debs", debian, "unstable", root, pkg, "dash").CombinedOutput(); err != nil {
+			t.Fatalf("scripts/debs: %v\n%s", err, tail(string(text)))
+		}
+		for _, dir := range []string{"bin", "usr/bin"} {
+			for _, name := range []string{h.Arch.QEMU, "dash"} {
+				if file := filepath.Join(root, dir, name); exists(file) {
+					h.Files["/usr/bin/"+strings.Replace(name, "dash", "sh", 1)] = file
+				}
+			}
+		}
+		h.addTree(t, root, "/usr/share/qemu", "/usr/share/seabios")
+		h.addLibraries(t, root, "lib", "lib64", "usr/lib", "usr/lib64")
+	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// addLibraries adds the shared libraries in directories of a root file system.
+func (h *Host) addLibraries(t *testing.T, root string, dirs ...string) {
+	t.Helper()
+	for _, dir := range dirs {
+		if !exists(filepath.Join(root, dir)) {
+			continue
+		}
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".so") {
+				return err
+			}
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() { // links to the file, too
+				h.Files[strings.TrimPrefix(path, root)] = path
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // addProgram adds a program and the libraries that it is linked with.
@@ -204,16 +288,19 @@ func (h *Host) addProgram(t *testing.T, name string) {
 	}
 }
 
-// addTree adds the files of directories.
-func (h *Host) addTree(t *testing.T, dirs ...string) {
+// addTree adds the small files of directories of a root file system.
+func (h *Host) addTree(t *testing.T, root string, dirs ...string) {
 	t.Helper()
 	for _, dir := range dirs {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if !exists(root + dir) { // another architecture's QEMU comes without SeaBIOS
+			continue
+		}
+		err := filepath.WalkDir(root+dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() < 1<<20 {
-				h.Files[path] = path
+				h.Files[strings.TrimPrefix(path, root)] = path
 			}
 			return nil
 		})
