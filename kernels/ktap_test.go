@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/testutil"
-	"github.com/ldlab/ldlab/matrix/ktap"
+	"github.com/ldlab/ldlab/internal/ktap"
 )
 
 // The kernel's own parser counts the same tests as the lab's.

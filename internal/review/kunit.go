@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/matrix/changes"
-	"github.com/ldlab/ldlab/matrix/ktap"
 )
 
 // maxSuites bounds the output of all suites in a guest, in bytes.

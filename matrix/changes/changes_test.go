@@ -7,7 +7,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/matrix/ktap"
+	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
