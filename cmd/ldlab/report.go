@@ -20,7 +20,7 @@ type fileError struct{ error }
 func (e fileError) Unwrap() error { return e.error }
 
 func newReport() *cobra.Command {
-	var format string
+	var format, color string
 	var allowUntested bool
 	var names []string
 	for _, f := range report.Formats() {
@@ -34,18 +34,27 @@ func newReport() *cobra.Command {
 			if !slices.Contains(names, format) {
 				return plan.UnknownWord("format", format, names)
 			}
+			if err := checkColor(color); err != nil {
+				return err
+			}
 			m, err := loadMatrix(c, args[0])
 			if err != nil {
 				return err
 			}
-			f, _ := report.Find(format)
-			if err := f.Write(c.OutOrStdout(), report.Measurement{Matrix: m}); err != nil {
+			if format == "text" {
+				err = writeText(c, m, color, nil)
+			} else {
+				f, _ := report.Find(format)
+				err = f.Write(c.OutOrStdout(), report.Measurement{Matrix: m})
+			}
+			if err != nil {
 				return err
 			}
 			return verdict(c, m, allowUntested)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", strings.Join(names, ", "))
+	colorFlag(c, &color)
 	untestedFlag(c, &allowUntested)
 	complete(c, "format", func() []string { return names })
 	return c

@@ -16,6 +16,7 @@ func newRun() *cobra.Command {
 		sel    plan.Selection
 		o      runOptions
 		asJSON bool
+		color  string
 
 		allowUntested bool
 	)
@@ -28,6 +29,9 @@ Reports in every format, and the consoles of guests that failed, are written
 beside it.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkColor(color); err != nil {
+				return err
+			}
 			p, err := engine.Resolve(c.Context(), sel, "")
 			if err != nil {
 				return err
@@ -43,13 +47,8 @@ beside it.`,
 				if o.latest {
 					linkLatest(o.Out)
 				}
-				if werr := writeMatrix(c, m, asJSON); werr != nil {
+				if werr := writeMatrix(c, m, asJSON, color, o.Timing); werr != nil {
 					return werr
-				}
-				if o.Timing && !asJSON {
-					if werr := report.Write(c.OutOrStdout(), "timing", report.Measurement{Matrix: m}); werr != nil {
-						return werr
-					}
 				}
 				fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 			}
@@ -67,16 +66,19 @@ beside it.`,
 	f.Uint64Var(&sel.Shuffle, "shuffle", 0, "run each guest's probes in another order, which follows from this seed")
 	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
+	colorFlag(c, &color)
 	untestedFlag(c, &allowUntested)
 	return c
 }
 
-func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool) error {
-	view := "text"
+func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool, color string, timing bool) error {
 	if asJSON {
-		view = "json"
+		return report.Write(c.OutOrStdout(), "json", report.Measurement{Matrix: m})
 	}
-	return report.Write(c.OutOrStdout(), view, report.Measurement{Matrix: m})
+	if err := writeText(c, m, color, kernelFlagsGiven(c.Flags())); err != nil || !timing {
+		return err
+	}
+	return report.Write(c.OutOrStdout(), "timing", report.Measurement{Matrix: m})
 }
 
 // untestedFlag adds the flag that accepts reasons that were not tested.

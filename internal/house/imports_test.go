@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 	"report":                    {"findings", "lockdown", "matrix", "report/formats", "report/page", "report/words", "scenarios"},
 	"report/formats":            {"lockdown", "matrix", "report/words", "scenarios"},
 	"report/page":               {"lockdown", "matrix", "report/words", "scenarios"},
+	"report/terminal":           {"matrix", "report/words"},
 	"report/words":              {"matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
