@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/internal/ktap"
+	"github.com/ldlab/ldlab/internal/testutil"
 )
 
 // The kernel's own parser counts the same tests as the lab's.

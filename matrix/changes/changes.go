@@ -3,9 +3,9 @@
 package changes
 
 import (
+	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/internal/ktap"
 )
 
 // A Review is what a series of patches changes: in the source, in the kernels that are

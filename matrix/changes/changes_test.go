@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/scenarios"
 )
 

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/internal/ktap"
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
