@@ -9,5 +9,5 @@ import "embed"
 // does.
 //
 //go:embed go.mod go.sum
-//go:embed initramfs/guest/*.go initramfs/guest/footprint/*.go initramfs/guest/klog/*.go internal/debugger/*.go internal/guestproto/*.go internal/guestproto/vport/*.go lockdown/*.go scenarios/*.go scenarios/internal
+//go:embed initramfs/guest/*.go initramfs/guest/footprint/*.go initramfs/guest/klog/*.go internal/debugger/*.go internal/guestproto/*.go internal/guestproto/vport/*.go internal/ktap/*.go lockdown/*.go scenarios/*.go scenarios/internal
 var GuestSource embed.FS
