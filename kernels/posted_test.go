@@ -11,7 +11,7 @@ import (
 // .kunitconfig.
 var postedConfig = []string{
 	"CONFIG_KUNIT=y", "CONFIG_SECURITY=y", "CONFIG_SECURITYFS=y", "CONFIG_SECURITY_LOCKDOWN_LSM=y",
-	"CONFIG_SECURITY_LOCKDOWN_LSM_EARLY=y", "CONFIG_SECURITY_LOCKDOWN_LSM_TEST=y",
+	"CONFIG_SECURITY_LOCKDOWN_LSM_TEST=y", "CONFIG_SECURITY_LOCKDOWN_LSM_EARLY=y", // the last one is the early one
 }
 
 // postedCases are the cases of the posted series' suite.
@@ -38,8 +38,6 @@ func TestPostedSuiteForReal(t *testing.T) {
 	u.postedFails("once", u.run("kunit_shutdown=halt"))
 	u.postedFails("in integrity", u.run("kunit_shutdown=halt", "lockdown=integrity"))
 	u.postedFails("in confidentiality", u.run("kunit_shutdown=halt", "lockdown=confidentiality"), "lockdown_test_individual_level")
-	u.postedFails("without the hook", u.run("kunit_shutdown=halt", "lsm=yama"),
-		"lockdown_test_depth_locking", "lockdown_test_individual_level", "lockdown_test_no_downgrade")
 	// What the suite locks stays locked, and so nothing can start it again.
 	u.sub("not twice", func() {
 		console := u.again("lockdown test", "lockdown=")
@@ -51,15 +49,31 @@ func TestPostedSuiteForReal(t *testing.T) {
 		}
 	})
 
-	// The same tests on mainline's lockdown.
+	// An early LSM is there whatever lsm= has; another one can be left out, and then
+	// nothing enforces what the tests lock.
+	u.configure(append(slices.Clone(postedConfig[:len(postedConfig)-1]), "# CONFIG_SECURITY_LOCKDOWN_LSM_EARLY is not set"))
+	u.makeLinux()
+	u.postedFails("without the hook", u.run("kunit_shutdown=halt", "lsm=yama"),
+		"lockdown_test_depth_locking", "lockdown_test_individual_level", "lockdown_test_no_downgrade")
+
+	// The same tests on mainline's lockdown. The patch that adds them does not fit on it,
+	// because an earlier one of the series changes the lines around.
 	tests := newTree(t)
-	tests.applyOnly("posted", "0002-")
+	for _, f := range []string{"lockdown_test.c", "lockdown_test.h", "Kconfig", "Makefile"} {
+		tests.write("security/lockdown/"+f, u.read("security/lockdown/"+f))
+	}
+	hidden := "static int lock_kernel_down("
+	mainline := tests.read(lockdownSource)
+	if strings.Count(mainline, hidden) != 1 {
+		t.Fatalf("%s has no %s", lockdownSource, hidden)
+	}
+	tests.write(lockdownSource, strings.Replace(mainline, hidden, strings.TrimPrefix(hidden, "static "), 1))
 	tests.configure(postedConfig)
 	tests.makeLinux()
 	tests.postedFails("on mainline's lockdown", tests.run("kunit_shutdown=halt"), postedCases...)
 }
 
-// build builds the kernel, or ends the test.
+// makeLinux builds the kernel, or ends the test.
 func (u *uml) makeLinux() {
 	u.t.Helper()
 	if err := u.make("linux"); err != nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,10 +78,7 @@ func newTree(t *testing.T, series ...string) *uml {
 }
 
 // apply patches the tree.
-func (u *uml) apply(series string) { u.t.Helper(); u.applyOnly(series, "") }
-
-// applyOnly patches the tree with those patches of a series whose names begin so.
-func (u *uml) applyOnly(series, prefix string) {
+func (u *uml) apply(series string) {
 	u.t.Helper()
 	tables, err := Load()
 	if err != nil {
@@ -92,7 +88,6 @@ func (u *uml) applyOnly(series, prefix string) {
 	if err != nil {
 		u.t.Fatal(err)
 	}
-	s.Patches = slices.DeleteFunc(s.Patches, func(p patchset.Patch) bool { return !strings.HasPrefix(p.Name, prefix) })
 	o := patchset.NewOverlay(withFiles{os.DirFS(u.tree), u.tree}, "out")
 	if err := o.Apply(s); err != nil {
 		u.t.Fatal(err)
