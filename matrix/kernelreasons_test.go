@@ -55,15 +55,3 @@ func TestReasonsOfKernel(t *testing.T) {
 		t.Errorf("reasons that are not known: %+v", rs)
 	}
 }
-
-func TestCompareReasons(t *testing.T) {
-	old := lockdown.KernelReasons{has[0], {Reason: "kcore"}}
-	got := compareReasons(old, has)
-	want := []ReasonChange{{"kcore", false}, {"killswitch", true}, {"tracefs", true}}
-	if !slices.Equal(got, want) {
-		t.Errorf("%+v", got)
-	}
-	if got := compareReasons(nil, has); got != nil {
-		t.Errorf("reasons that are not known: %+v", got)
-	}
-}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/words"
 )
 
@@ -14,12 +14,12 @@ func diffs(b *strings.Builder, m Measurement) error {
 		if i > 0 {
 			fmt.Fprintln(b)
 		}
-		diff(b, d)
+		oneDiff(b, d)
 	}
 	return nil
 }
 
-func diff(b *strings.Builder, d matrix.Diff) {
+func oneDiff(b *strings.Builder, d diff.Diff) {
 	fmt.Fprintf(b, "%s: from %s to %s\n", words.Clean(d.Arch), words.Clean(d.From), words.Clean(d.To))
 	if len(d.Reasons) > 0 {
 		fmt.Fprintf(b, "\n  reasons that came or went\n")
@@ -51,7 +51,7 @@ func diff(b *strings.Builder, d matrix.Diff) {
 		}
 		fmt.Fprintf(b, "  %s: %s (%s)\n", what, call, words.Clean(reason))
 	}
-	var kind matrix.ChangeKind
+	var kind diff.ChangeKind
 	for _, c := range d.Changes {
 		if c.Kind != kind {
 			kind = c.Kind

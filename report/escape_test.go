@@ -15,6 +15,7 @@ import (
 	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -48,7 +49,7 @@ func poison(v reflect.Value, text string) {
 			return // a field of the lab's own
 		}
 		switch v.Interface().(type) {
-		case matrix.Verdict, matrix.Ending, matrix.Reach, matrix.Status, matrix.Detection, lockdown.Reason, lockdown.Level, lockdown.Delivery, scenarios.Outcome, matrix.ChangeKind, findings.Kind, findings.Status:
+		case matrix.Verdict, matrix.Ending, matrix.Reach, matrix.Status, matrix.Detection, lockdown.Reason, lockdown.Level, lockdown.Delivery, scenarios.Outcome, diff.ChangeKind, findings.Kind, findings.Status:
 		default:
 			v.SetString(text)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/ldlab/ldlab/findings"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/formats"
 )
 
@@ -20,7 +21,7 @@ type Measurement struct {
 	Matrix   *matrix.Matrix
 	Coverage []matrix.Coverage
 	Mutation []matrix.Mutation
-	Diff     []matrix.Diff
+	Diff     []diff.Diff
 	Review   *changes.Review
 	Versions *changes.Versions
 	Findings []findings.Outcome

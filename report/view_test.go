@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -134,10 +135,10 @@ func TestScoreOfSource(t *testing.T) {
 }
 
 func handMadeReview() *changes.Review {
-	d := matrix.Diff{Arch: "x86_64", Same: 7, Changes: []matrix.Change{
-		{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}, Why: "pwrite() = EPERM, and yet it was done\x1b[2J"},
-		{Kind: matrix.GapClosing, Probe: "pci/vpd", Before: matrix.OpenGap, Now: matrix.GapClosed, Settings: []string{"integrity@boot"}},
-	}, Calls: []matrix.CallChange{{Call: "b.c:f", From: "a.c:f", Reason: "kexec", Before: 1, Now: 1}}}
+	d := diff.Diff{Arch: "x86_64", Same: 7, Changes: []diff.Change{
+		{Kind: diff.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}, Why: "pwrite() = EPERM, and yet it was done\x1b[2J"},
+		{Kind: diff.GapClosing, Probe: "pci/vpd", Before: matrix.OpenGap, Now: matrix.GapClosed, Settings: []string{"integrity@boot"}},
+	}, Calls: []diff.CallChange{{Call: "b.c:f", From: "a.c:f", Reason: "kexec", Before: 1, Now: 1}}}
 	return &changes.Review{
 		Series: "t.mbox", Notes: []string{"v2 of the series is taken and v1 (2 mails) left out"}, Lab: "v1", Command: "ldlab review t.mbox",
 		Base: changes.Base{Name: "6.12", Version: "6.12.117", Tried: []string{"6.12 (a base of the table): it applies"}},
@@ -146,7 +147,7 @@ func handMadeReview() *changes.Review {
 				Hunks: []changes.Hunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{" \tint err = 0;", "-\terr = security_locked_down(LOCKDOWN_MSR);", "-\tif (err)", "-\t\treturn err;"}}}},
 			{Name: "t.mbox#2", Subject: "[PATCH v2 2/2] <b>", Files: []string{"b.c"}, Build: []string{"x86_64: b.c:1:1: error: x"}},
 		},
-		Arches:   []changes.Arch{{Arch: "x86_64", Diff: d, Image: [2]int64{1000, 1024}, Boot: [2]int64{900, 910}, Splats: []string{"integrity@boot: WARNING: at f"}}, {Arch: "arm64", Diff: matrix.Diff{Arch: "arm64"}}},
+		Arches:   []changes.Arch{{Arch: "x86_64", Diff: d, Image: [2]int64{1000, 1024}, Boot: [2]int64{900, 910}, Splats: []string{"integrity@boot: WARNING: at f"}}, {Arch: "arm64", Diff: diff.Diff{Arch: "arm64"}}},
 		Machines: map[string]string{"x86_64": "QEMU emulator version 7.2.22, TCG"},
 		Mails:    []string{"linux-kernel@vger.kernel.org"},
 	}
@@ -162,14 +163,14 @@ func handMadeVersions() *changes.Versions {
 	return v
 }
 
-func handMadeDiff() []matrix.Diff {
-	d := matrix.Diff{From: "stock@6.1 6.1.187", To: "stock@7.3 7.3.4", Arch: "x86_64", Same: 7, Missing: []string{"probe new/probe\x1b"}, Reasons: []matrix.ReasonChange{{Reason: "xen_user_actions", Came: true}, {Reason: "old\x1b"}}, Calls: []matrix.CallChange{
+func handMadeDiff() []diff.Diff {
+	d := diff.Diff{From: "stock@6.1 6.1.187", To: "stock@7.3 7.3.4", Arch: "x86_64", Same: 7, Missing: []string{"probe new/probe\x1b"}, Reasons: []diff.ReasonChange{{Reason: "xen_user_actions", Came: true}, {Reason: "old\x1b"}}, Calls: []diff.CallChange{
 		{Call: "a.c:came", Reason: "dev_mem", Now: 1}, {Call: "b.c:went", Before: 2}, {Call: "c.c:more", Reason: "tracefs", Before: 1, Now: 3},
 	}}
-	for _, kind := range matrix.ChangeKinds() {
-		d.Changes = append(d.Changes, matrix.Change{Kind: kind, Probe: "devmem/open", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"dev_mem@boot"}, Why: "why\x1b[2J"})
+	for _, kind := range diff.ChangeKinds() {
+		d.Changes = append(d.Changes, diff.Change{Kind: kind, Probe: "devmem/open", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"dev_mem@boot"}, Why: "why\x1b[2J"})
 	}
-	return []matrix.Diff{d, {From: "a", To: "a", Arch: "arm64"}}
+	return []diff.Diff{d, {From: "a", To: "a", Arch: "arm64"}}
 }
 
 func handMadeMutation() []matrix.Mutation {

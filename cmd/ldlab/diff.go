@@ -5,6 +5,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report"
 )
 
@@ -62,7 +63,7 @@ func checkDiff(args, names []string) error {
 	return nil
 }
 
-func compareFiles(c *cobra.Command, args, names []string) ([]matrix.Diff, error) {
+func compareFiles(c *cobra.Command, args, names []string) ([]diff.Diff, error) {
 	var ms []*matrix.Matrix
 	for _, file := range args {
 		m, err := loadMatrix(c, file)
@@ -75,7 +76,7 @@ func compareFiles(c *cobra.Command, args, names []string) ([]matrix.Diff, error)
 	if len(names) == 2 {
 		from, to = names[0], names[1]
 	}
-	list, err := matrix.Compare(ms[0], ms[len(ms)-1], from, to)
+	list, err := diff.Compare(ms[0], ms[len(ms)-1], from, to)
 	if err != nil {
 		return nil, &plan.UsageError{Text: err.Error()}
 	}

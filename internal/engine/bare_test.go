@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -27,7 +28,7 @@ func TestBareForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := matrix.Compare(m, m, stock, bare)
+	list, err := diff.Compare(m, m, stock, bare)
 	if err != nil {
 		t.Fatal(err)
 	}

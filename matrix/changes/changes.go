@@ -6,6 +6,7 @@ import (
 	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 )
 
 // A Review is what a series of patches changes: in the source, in the kernels that are
@@ -61,17 +62,17 @@ type Hunk struct {
 // An Arch is the difference on one architecture.
 type Arch struct {
 	Arch      string
-	Diff      matrix.Diff
-	New       []matrix.Change `json:",omitempty"` // unexpected verdicts in settings that the base does not have
-	Reasons   []ReasonShift   `json:",omitempty"` // what changed in enum lockdown_reason and its texts
-	Answers   []AnswerChange  `json:",omitempty"` // of the securityfs files
-	Unchecked []Unchecked     `json:",omitempty"` // checks that the same acts met before, and do not meet now
-	Callers   []CallerChange  `json:",omitempty"` // ways into call sites that came or went
-	Splats    []string        `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
-	Boots     []string        `json:",omitempty"` // guests of the series that did not end well
-	Image     [2]int64        // size of the kernel image, bytes: base, series
-	Boot      [2]int64        // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
-	Each      []EachChange    `json:",omitempty"` // which patch changed a cell, if it was asked for
+	Diff      diff.Diff
+	New       []diff.Change  `json:",omitempty"` // unexpected verdicts in settings that the base does not have
+	Reasons   []ReasonShift  `json:",omitempty"` // what changed in enum lockdown_reason and its texts
+	Answers   []AnswerChange `json:",omitempty"` // of the securityfs files
+	Unchecked []Unchecked    `json:",omitempty"` // checks that the same acts met before, and do not meet now
+	Callers   []CallerChange `json:",omitempty"` // ways into call sites that came or went
+	Splats    []string       `json:",omitempty"` // what the kernel with the series reported of its own bugs, and the base did not
+	Boots     []string       `json:",omitempty"` // guests of the series that did not end well
+	Image     [2]int64       // size of the kernel image, bytes: base, series
+	Boot      [2]int64       // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
+	Each      []EachChange   `json:",omitempty"` // which patch changed a cell, if it was asked for
 }
 
 // A KUnitRun is one run of the KUnit suites that a series adds.

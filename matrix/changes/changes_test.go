@@ -8,6 +8,7 @@ import (
 	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -108,15 +109,15 @@ func TestCompareSeries(t *testing.T) {
 
 // A remark is told once, with both architectures, and with the hunk that it is about.
 func TestRemarks(t *testing.T) {
-	change := matrix.Change{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}}
+	change := diff.Change{Kind: diff.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"integrity@boot"}}
 	r := &Review{
 		Patches: []Patch{
 			{Name: "1", Subject: "one", Hunks: []Hunk{{File: "a.c", Head: "int f(void)", Lines: []string{"+x"}}}},
 			{Name: "2", Subject: "two", Checkpatch: []string{"ERROR"}, Hunks: []Hunk{{File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_read()", Lines: []string{"-y"}}, {File: "arch/x86/kernel/msr.c", Head: "static ssize_t msr_write(struct file *file)", Lines: []string{"-\terr = security_locked_down(LOCKDOWN_MSR);"}}}},
 		},
 		Arches: []Arch{
-			{Arch: "x86_64", Diff: matrix.Diff{Changes: []matrix.Change{change}}, Each: []EachChange{{"msr/write", "integrity@boot", "2", matrix.Leak}}},
-			{Arch: "arm64", Diff: matrix.Diff{Changes: []matrix.Change{change}}},
+			{Arch: "x86_64", Diff: diff.Diff{Changes: []diff.Change{change}}, Each: []EachChange{{"msr/write", "integrity@boot", "2", matrix.Leak}}},
+			{Arch: "arm64", Diff: diff.Diff{Changes: []diff.Change{change}}},
 		},
 	}
 	list := r.Remarks()
@@ -136,7 +137,7 @@ func TestCompareCallers(t *testing.T) {
 	caller := func(site, name string) lockdown.Caller { return lockdown.Caller{Site: site, Name: name} }
 	b := []lockdown.Caller{caller("a.c:f", "sys_x"), caller("a.c:f", "sys_y"), caller("a.c:g", "sys_z")}
 	n := []lockdown.Caller{caller("b.c:f", "sys_x"), caller("a.c:g", "sys_z"), caller("a.c:g", "sys_new")}
-	got := CompareCallers(b, n, []matrix.CallChange{{Call: "b.c:f", From: "a.c:f", Before: 1, Now: 1}})
+	got := CompareCallers(b, n, []diff.CallChange{{Call: "b.c:f", From: "a.c:f", Before: 1, Now: 1}})
 	want := []CallerChange{{"a.c:f", "sys_y", false}, {"a.c:g", "sys_new", true}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
@@ -189,7 +190,7 @@ func TestKUnit(t *testing.T) {
 // as grave; a leak in another setting, or an answer that differs, is another.
 func TestCompareVersions(t *testing.T) {
 	leak := func(settings ...string) Arch {
-		return Arch{Arch: "x86_64", Diff: matrix.Diff{Changes: []matrix.Change{{Kind: matrix.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: settings}}}}
+		return Arch{Arch: "x86_64", Diff: diff.Diff{Changes: []diff.Change{{Kind: diff.NewlyLeaking, Probe: "msr/write", Before: matrix.Enforced, Now: matrix.Leak, Settings: settings}}}}
 	}
 	answer := func(now string) Arch {
 		return Arch{Arch: "x86_64", Answers: []AnswerChange{{Probe: "securityfs/show", Op: "read x", Before: "a", Now: now, Settings: []string{"none"}}}}
@@ -221,7 +222,7 @@ func TestCompareVersions(t *testing.T) {
 // Leaks in different settings of two architectures are two remarks.
 func TestRemarksOfArches(t *testing.T) {
 	arch := func(name, setting string) Arch {
-		return Arch{Arch: name, Diff: matrix.Diff{Changes: []matrix.Change{{Kind: matrix.NewlyLeaking, Probe: "msr/write", Now: matrix.Leak, Settings: []string{setting}}}}}
+		return Arch{Arch: name, Diff: diff.Diff{Changes: []diff.Change{{Kind: diff.NewlyLeaking, Probe: "msr/write", Now: matrix.Leak, Settings: []string{setting}}}}}
 	}
 	if list := (&Review{Arches: []Arch{arch("x86_64", "a"), arch("arm64", "b")}}).Remarks(); len(list) != 2 {
 		t.Errorf("%+v", list)
@@ -230,11 +231,11 @@ func TestRemarksOfArches(t *testing.T) {
 
 // A check moved into a helper if its callers lead there; otherwise it is gone.
 func TestIntoHelpers(t *testing.T) {
-	call := func(name string, before, now int) matrix.CallChange {
-		return matrix.CallChange{Call: name, Reason: "msr", Before: before, Now: now}
+	call := func(name string, before, now int) diff.CallChange {
+		return diff.CallChange{Call: name, Reason: "msr", Before: before, Now: now}
 	}
 	before := []lockdown.Caller{{Site: "a.c:f", Name: "sys_f"}, {Site: "a.c:g", Name: "sys_g"}}
-	calls := []matrix.CallChange{call("a.c:f", 1, 0), call("a.c:g", 1, 0), call("a.c:help", 0, 1)}
+	calls := []diff.CallChange{call("a.c:f", 1, 0), call("a.c:g", 1, 0), call("a.c:help", 0, 1)}
 	for _, c := range []struct {
 		name string
 		now  []lockdown.Caller

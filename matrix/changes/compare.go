@@ -7,6 +7,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -14,7 +15,7 @@ import (
 // which are kernels of two names. There is one entry for each architecture that both
 // have.
 func CompareSeries(before, now *matrix.Matrix, from, to string) ([]Arch, error) {
-	diffs, err := matrix.Compare(before, now, from, to)
+	diffs, err := diff.Compare(before, now, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func CompareSeries(before, now *matrix.Matrix, from, to string) ([]Arch, error) 
 
 // unexpectedIn lists the cells with an unexpected verdict in settings that only the
 // kernel with the series has: single reasons, mostly.
-func unexpectedIn(b, n matrix.Table) (list []matrix.Change) {
+func unexpectedIn(b, n matrix.Table) (list []diff.Change) {
 	for i, c := range n.Columns {
 		if slices.ContainsFunc(b.Columns, func(x matrix.Column) bool { return x.Setting.String() == c.Setting.String() }) {
 			continue
@@ -52,11 +53,11 @@ func unexpectedIn(b, n matrix.Table) (list []matrix.Change) {
 			if v.Verdict.Expected() {
 				continue
 			}
-			j := slices.IndexFunc(list, func(x matrix.Change) bool { return x.Probe == row.Probe && x.Now == v.Verdict })
+			j := slices.IndexFunc(list, func(x diff.Change) bool { return x.Probe == row.Probe && x.Now == v.Verdict })
 			if j >= 0 {
 				list[j].Settings = append(list[j].Settings, c.Setting.String())
 			} else {
-				list = append(list, matrix.Change{Kind: matrix.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
+				list = append(list, diff.Change{Kind: diff.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
 			}
 		}
 	}
@@ -268,10 +269,10 @@ func newReason(b, n lockdown.KernelReasons, at int) ReasonShift {
 // IntoHelpers joins calls that are gone with a new one of the same reason in another
 // function of the file, if every way to the old call leads to the new one now: the check
 // moved into a helper. Several calls may have moved into one.
-func IntoHelpers(calls []matrix.CallChange, before, now []lockdown.Caller) (list []matrix.CallChange) {
+func IntoHelpers(calls []diff.CallChange, before, now []lockdown.Caller) (list []diff.CallChange) {
 	joined := map[string]bool{} // new calls that are told with the old ones
 	for _, c := range calls {
-		i := slices.IndexFunc(calls, func(n matrix.CallChange) bool {
+		i := slices.IndexFunc(calls, func(n diff.CallChange) bool {
 			return c.Gone() && c.Reason != "" && n.Before == 0 && n.Now > 0 && n.Reason == c.Reason && fileOf(n.Call) == fileOf(c.Call) && leads(c.Call, before, n.Call, now)
 		})
 		if i >= 0 {
@@ -280,7 +281,7 @@ func IntoHelpers(calls []matrix.CallChange, before, now []lockdown.Caller) (list
 		}
 		list = append(list, c)
 	}
-	return slices.DeleteFunc(list, func(c matrix.CallChange) bool { return c.From == "" && c.Before == 0 && joined[c.Call] })
+	return slices.DeleteFunc(list, func(c diff.CallChange) bool { return c.From == "" && c.Before == 0 && joined[c.Call] })
 }
 
 // leads reports whether every caller of one site is a caller of the other; false if
@@ -303,7 +304,7 @@ func fileOf(call string) string { file, _, _ := strings.Cut(call, ":"); return f
 
 // CompareCallers lists the ways into call sites that one of two kernels has. A caller of
 // a call that moved goes with it.
-func CompareCallers(b, n []lockdown.Caller, calls []matrix.CallChange) (list []CallerChange) {
+func CompareCallers(b, n []lockdown.Caller, calls []diff.CallChange) (list []CallerChange) {
 	was := map[string]string{}
 	for _, c := range calls {
 		if c.From != "" {
@@ -362,7 +363,7 @@ func (a *Arch) AttributeRest(patch string) {
 	}
 }
 
-func (a *Arch) attribute(c matrix.Change, setting, patch string) {
+func (a *Arch) attribute(c diff.Change, setting, patch string) {
 	if !slices.ContainsFunc(a.Each, func(e EachChange) bool { return e.Probe == c.Probe && e.Setting == setting }) {
 		a.Each = append(a.Each, EachChange{c.Probe, setting, patch, c.Now})
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/ktap"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -210,16 +211,16 @@ func (r *Review) answers(a Arch) (list []Remark) {
 
 // grave reports whether a change is one for the worse. A verdict that deviates only
 // because the files have another interface is told with their answers, and is grave, too.
-func (r *Review) grave(c matrix.Change) bool {
+func (r *Review) grave(c diff.Change) bool {
 	switch c.Kind {
-	case matrix.NewlyLeaking, matrix.NewlyUnexpected, matrix.NewlyLost, matrix.GapOpened, matrix.NewlyAllowed:
+	case diff.NewlyLeaking, diff.NewlyUnexpected, diff.NewlyLost, diff.GapOpened, diff.NewlyAllowed:
 		return true
 	}
 	return false
 }
 
 // patchOf names the patches that changed the cells; empty if that was not asked for.
-func (a Arch) patchOf(c matrix.Change) string {
+func (a Arch) patchOf(c diff.Change) string {
 	var names []string
 	for _, e := range a.Each {
 		if e.Probe == c.Probe && slices.Contains(c.Settings, e.Setting) && !slices.Contains(names, e.Patch) {

@@ -1,4 +1,4 @@
-package matrix
+package diff
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 )
 
 // A Diff is what changed from one kernel, or one run, to another, on one
@@ -81,7 +82,7 @@ func ChangeKinds() []ChangeKind {
 type Change struct {
 	Kind        ChangeKind
 	Probe       string
-	Before, Now Verdict
+	Before, Now matrix.Verdict
 	Settings    []string
 	Why         string `json:",omitempty"` // of the first setting's verdict now
 }
@@ -95,7 +96,7 @@ func (d Diff) Regressed() bool {
 // Compare compares the tables of two matrices that have the same architecture:
 // those of the kernels from and to, or, if these are empty, those of kernels with
 // the same name. It is an error if there is nothing to compare.
-func Compare(before, now *Matrix, from, to string) ([]Diff, error) {
+func Compare(before, now *matrix.Matrix, from, to string) ([]Diff, error) {
 	var list []Diff
 	for _, b := range before.Tables {
 		for _, n := range now.Tables {
@@ -117,7 +118,7 @@ func Compare(before, now *Matrix, from, to string) ([]Diff, error) {
 	return list, nil
 }
 
-func tableNames(m *Matrix) string {
+func tableNames(m *matrix.Matrix) string {
 	var names []string
 	for _, t := range m.Tables {
 		names = append(names, t.Kernel+" "+t.Arch)
@@ -125,9 +126,9 @@ func tableNames(m *Matrix) string {
 	return strings.Join(names, ", ")
 }
 
-func compareTables(b, n Table, bk, nk Kernel) Diff {
+func compareTables(b, n matrix.Table, bk, nk matrix.Kernel) Diff {
 	d := Diff{From: titleOf(bk), To: titleOf(nk), Arch: b.Arch, Reasons: compareReasons(bk.Reasons, nk.Reasons), Calls: compareCalls(bk, nk)}
-	columns, rows := map[string]int{}, map[string]TableRow{}
+	columns, rows := map[string]int{}, map[string]matrix.TableRow{}
 	for i, c := range b.Columns {
 		columns[c.Setting.String()] = i
 	}
@@ -152,8 +153,8 @@ func compareTables(b, n Table, bk, nk Kernel) Diff {
 }
 
 // missing lists the settings and probes that only one of two tables has.
-func missing(b, n Table) (list []string) {
-	names := func(t Table) (all []string) {
+func missing(b, n matrix.Table) (list []string) {
+	names := func(t matrix.Table) (all []string) {
 		for _, c := range t.Columns {
 			all = append(all, "setting "+c.Setting.String())
 		}
@@ -177,17 +178,17 @@ func missing(b, n Table) (list []string) {
 }
 
 // titleOf names a kernel with the version of its base.
-func titleOf(k Kernel) string {
+func titleOf(k matrix.Kernel) string {
 	return strings.TrimSpace(k.Name + " " + k.Origin.BaseVersion)
 }
 
 // cell adds one cell to the diff.
-func (d *Diff) cell(probe, setting string, before, now Cell) {
+func (d *Diff) cell(probe, setting string, before, now matrix.Cell) {
 	switch {
 	case before.Verdict == now.Verdict:
 		d.Same++
 		return
-	case before.Verdict == NotPlanned || now.Verdict == NotPlanned:
+	case before.Verdict == matrix.NotPlanned || now.Verdict == matrix.NotPlanned:
 		return // one of both was asked for less
 	}
 	for i := range d.Changes {
@@ -199,26 +200,28 @@ func (d *Diff) cell(probe, setting string, before, now Cell) {
 	d.Changes = append(d.Changes, Change{changeKind(before.Verdict, now.Verdict), probe, before.Verdict, now.Verdict, []string{setting}, now.Why})
 }
 
-func changeKind(before, now Verdict) ChangeKind {
-	denied := func(v Verdict) bool { return v == Enforced || v == Shadowed || v == GapClosed }
+func changeKind(before, now matrix.Verdict) ChangeKind {
+	denied := func(v matrix.Verdict) bool {
+		return v == matrix.Enforced || v == matrix.Shadowed || v == matrix.GapClosed
+	}
 	switch {
-	case now == Leak:
+	case now == matrix.Leak:
 		return NewlyLeaking
-	case now == Lost || now == NotRun:
+	case now == matrix.Lost || now == matrix.NotRun:
 		return NewlyLost
 	case !now.Expected():
 		return NewlyUnexpected
-	case now == OpenGap && denied(before):
+	case now == matrix.OpenGap && denied(before):
 		return GapOpened
-	case now == Open && denied(before):
+	case now == matrix.Open && denied(before):
 		return NewlyAllowed
-	case now == Unavailable:
+	case now == matrix.Unavailable:
 		return NewlyUnavailable
-	case denied(now) && before == OpenGap:
+	case denied(now) && before == matrix.OpenGap:
 		return GapClosing
 	case denied(now) && !denied(before):
 		return NewlyEnforced
-	case now == Open || now == OpenGap || now == Conforms:
+	case now == matrix.Open || now == matrix.OpenGap || now == matrix.Conforms:
 		return NewlyOpen
 	}
 	return OtherChange
@@ -226,12 +229,12 @@ func changeKind(before, now Verdict) ChangeKind {
 
 // compareCalls compares which functions check which reason, and at how many call
 // sites.
-func compareCalls(b, n Kernel) (list []CallChange) {
+func compareCalls(b, n matrix.Kernel) (list []CallChange) {
 	type call struct {
 		where  string
 		reason lockdown.Reason
 	}
-	count := func(k Kernel) map[call]int {
+	count := func(k matrix.Kernel) map[call]int {
 		calls := map[call]int{}
 		for site, where := range k.Calls {
 			calls[call{where, k.Asks[site]}]++

@@ -1,4 +1,4 @@
-package matrix
+package diff
 
 import (
 	"slices"
@@ -6,42 +6,43 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
 )
 
 // side makes a matrix of one kernel with the verdicts of one probe in two settings.
-func side(kernel string, calls map[string]string, verdicts ...Verdict) *Matrix {
-	t := Table{Kernel: kernel, Arch: "x86_64", Rows: []TableRow{{Probe: "a/b"}}}
+func side(kernel string, calls map[string]string, verdicts ...matrix.Verdict) *matrix.Matrix {
+	t := matrix.Table{Kernel: kernel, Arch: "x86_64", Rows: []matrix.TableRow{{Probe: "a/b"}}}
 	for i, v := range verdicts {
-		t.Columns = append(t.Columns, Column{Setting: lockdown.Setting{Level: []lockdown.Level{lockdown.Integrity, lockdown.Confidentiality}[i]}})
-		t.Rows[0].Cells = append(t.Rows[0].Cells, Cell{Judgment: Judgment{Verdict: v}})
+		t.Columns = append(t.Columns, matrix.Column{Setting: lockdown.Setting{Level: []lockdown.Level{lockdown.Integrity, lockdown.Confidentiality}[i]}})
+		t.Rows[0].Cells = append(t.Rows[0].Cells, matrix.Cell{Judgment: matrix.Judgment{Verdict: v}})
 	}
-	return &Matrix{Header: Header{Kernels: []Kernel{{Name: kernel, Arch: "x86_64", Calls: calls, Asks: map[string]lockdown.Reason{"s1": "kexec", "s2": "kexec"}}}}, Tables: []Table{t}}
+	return &matrix.Matrix{Header: matrix.Header{Kernels: []matrix.Kernel{{Name: kernel, Arch: "x86_64", Calls: calls, Asks: map[string]lockdown.Reason{"s1": "kexec", "s2": "kexec"}}}}, Tables: []matrix.Table{t}}
 }
 
 // Each change of a verdict has the kind that a reader looks for, and only those that
 // were expected and are not any more are a regression.
 func TestCompareKinds(t *testing.T) {
 	for _, c := range []struct {
-		before, now Verdict
+		before, now matrix.Verdict
 		kind        ChangeKind
 		regressed   bool
 	}{
-		{Enforced, Leak, NewlyLeaking, true},
-		{Unproven, Leak, NewlyLeaking, false},
-		{Open, Overblocked, NewlyUnexpected, true},
-		{Enforced, Lost, NewlyLost, true},
-		{Enforced, NotRun, NewlyLost, true},
-		{Enforced, OpenGap, GapOpened, false},
-		{Shadowed, Open, NewlyAllowed, false},
-		{Open, Unavailable, NewlyUnavailable, false},
-		{OpenGap, GapClosed, GapClosing, false},
-		{OpenGap, Enforced, GapClosing, false},
-		{Leak, Enforced, NewlyEnforced, false},
-		{Unavailable, Enforced, NewlyEnforced, false},
-		{Lost, Open, NewlyOpen, false},
-		{Shadowed, Enforced, OtherChange, false},
+		{matrix.Enforced, matrix.Leak, NewlyLeaking, true},
+		{matrix.Unproven, matrix.Leak, NewlyLeaking, false},
+		{matrix.Open, matrix.Overblocked, NewlyUnexpected, true},
+		{matrix.Enforced, matrix.Lost, NewlyLost, true},
+		{matrix.Enforced, matrix.NotRun, NewlyLost, true},
+		{matrix.Enforced, matrix.OpenGap, GapOpened, false},
+		{matrix.Shadowed, matrix.Open, NewlyAllowed, false},
+		{matrix.Open, matrix.Unavailable, NewlyUnavailable, false},
+		{matrix.OpenGap, matrix.GapClosed, GapClosing, false},
+		{matrix.OpenGap, matrix.Enforced, GapClosing, false},
+		{matrix.Leak, matrix.Enforced, NewlyEnforced, false},
+		{matrix.Unavailable, matrix.Enforced, NewlyEnforced, false},
+		{matrix.Lost, matrix.Open, NewlyOpen, false},
+		{matrix.Shadowed, matrix.Enforced, OtherChange, false},
 	} {
-		list, err := Compare(side("k", nil, c.before, Open), side("k", nil, c.now, Open), "", "")
+		list, err := Compare(side("k", nil, c.before, matrix.Open), side("k", nil, c.now, matrix.Open), "", "")
 		if err != nil || len(list) != 1 || len(list[0].Changes) != 1 || list[0].Same != 1 {
 			t.Fatalf("%s to %s: %v, %+v", c.before, c.now, err, list)
 		}
@@ -52,15 +53,15 @@ func TestCompareKinds(t *testing.T) {
 			t.Errorf("%s is not in ChangeKinds", c.kind)
 		}
 	}
-	list, err := Compare(side("k", nil, Open, Open), side("k", nil, NotPlanned, Open), "", "")
+	list, err := Compare(side("k", nil, matrix.Open, matrix.Open), side("k", nil, matrix.NotPlanned, matrix.Open), "", "")
 	if err != nil || len(list[0].Changes) != 0 || list[0].Same != 1 {
 		t.Errorf("a cell that is not planned: %v, %+v", err, list)
 	}
 }
 
 func TestCompareCalls(t *testing.T) {
-	before := side("old", map[string]string{"s1": "a.c:f", "s2": "a.c:g"}, Enforced)
-	now := side("new", map[string]string{"s1": "a.c:f", "s2": "a.c:f"}, Enforced)
+	before := side("old", map[string]string{"s1": "a.c:f", "s2": "a.c:g"}, matrix.Enforced)
+	now := side("new", map[string]string{"s1": "a.c:f", "s2": "a.c:f"}, matrix.Enforced)
 	list, err := Compare(before, now, "old", "new")
 	if err != nil || len(list) != 1 {
 		t.Fatalf("%v: %+v", err, list)
@@ -69,7 +70,7 @@ func TestCompareCalls(t *testing.T) {
 	if !slices.Equal(list[0].Calls, want) || len(list[0].Changes) != 0 {
 		t.Errorf("%+v, want %+v", list[0], want)
 	}
-	unknown := side("new", nil, Enforced)
+	unknown := side("new", nil, matrix.Enforced)
 	if list, err := Compare(before, unknown, "old", "new"); err != nil || len(list[0].Calls) != 0 {
 		t.Errorf("call sites that are not known: %v, %+v", err, list)
 	}
@@ -82,10 +83,10 @@ func TestCompareCalls(t *testing.T) {
 
 // What only one of both has is named, whichever it is: nothing is known of it.
 func TestCompareMissing(t *testing.T) {
-	two, one := side("k", nil, Open, Enforced), side("k", nil, Open)
-	one.Tables[0].Rows = append(one.Tables[0].Rows, TableRow{Probe: "a/c", Cells: []Cell{{}}})
+	two, one := side("k", nil, matrix.Open, matrix.Enforced), side("k", nil, matrix.Open)
+	one.Tables[0].Rows = append(one.Tables[0].Rows, matrix.TableRow{Probe: "a/c", Cells: []matrix.Cell{{}}})
 	for _, c := range []struct {
-		before, now *Matrix
+		before, now *matrix.Matrix
 		want        []string
 	}{
 		{two, one, []string{"setting confidentiality@boot (gone)", "probe a/c (new)"}},
@@ -126,5 +127,18 @@ func TestMovedCalls(t *testing.T) {
 		if text := strings.Join(got, ", "); text != c.want {
 			t.Errorf("%s: %s, want %s", c.name, text, c.want)
 		}
+	}
+}
+
+func TestCompareReasons(t *testing.T) {
+	has := lockdown.KernelReasons{{Reason: "dev_mem"}, {Reason: "killswitch"}, {Reason: "tracefs"}}
+	old := lockdown.KernelReasons{has[0], {Reason: "kcore"}}
+	got := compareReasons(old, has)
+	want := []ReasonChange{{"kcore", false}, {"killswitch", true}, {"tracefs", true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
+	}
+	if got := compareReasons(nil, has); got != nil {
+		t.Errorf("reasons that are not known: %+v", got)
 	}
 }
