@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/ldlab/ldlab/internal/strictyaml"
 )
 
 //go:embed library
@@ -132,10 +134,4 @@ func readFile(dir fs.FS, name string) ([]byte, error) {
 }
 
 // An Error is a file that is no finding.
-type Error struct {
-	File         string
-	Line, Column int // count from 1
-	Text         string
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text) }
+type Error = strictyaml.Error

@@ -1,17 +1,13 @@
 package findings
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-
+	"github.com/ldlab/ldlab/internal/strictyaml"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -103,124 +99,22 @@ func (a *arg) UnmarshalYAML(decode func(any) error) error {
 }
 
 // A file is a document with the places of its parts.
-type file struct {
-	name string
-	root *ast.File
-}
-
-// at is the error for a part of the file, such as "$.steps[0].verdict"; that of the
-// part around it if it is not there.
-func (f file) at(where, format string, args ...any) error {
-	e := &Error{File: f.name, Line: 1, Column: 1, Text: fmt.Sprintf(format, args...)}
-	for where != "" {
-		if p, err := yaml.PathString(where); err == nil {
-			if node, err := p.FilterFile(f.root); err == nil && node != nil && node.GetToken() != nil {
-				e.Line, e.Column = node.GetToken().Position.Line, node.GetToken().Position.Column
-				return e
-			}
-		}
-		where = where[:max(strings.LastIndexAny(where, ".["), 0)]
-	}
-	return e
-}
-
-// Bounds of how deep a file is nested, because the parser is recursive. In a block, each
-// level is indented or has an indicator on its line; elsewhere it has a bracket.
-const (
-	maxBrackets   = 512 // of a file
-	maxIndent     = 64  // spaces before a line
-	maxIndicators = 64  // of a line: "- ", "? " and ": "
-)
+type file struct{ strictyaml.File }
 
 // Parse reads one finding. name is the name of its file. The error is an *Error.
 func Parse(name string, text []byte) (f Finding, err error) {
-	doc, in, err := decode(name, text)
+	var doc document
+	in, err := strictyaml.Decode(name, "finding", text, &doc)
 	if err != nil {
 		return f, err
 	}
-	return in.finding(doc)
-}
-
-// decode reads the YAML: one document, no unknown key, no key twice, and no anchors,
-// which would let a small file be a large value.
-func decode(name string, text []byte) (doc document, in file, err error) {
-	in = file{name: name}
-	wrong := func(text string) error { return &Error{File: name, Line: 1, Column: 1, Text: text} }
-	if err := in.nested(string(text)); err != nil {
-		return doc, in, err
-	}
-	if in.root, err = parser.ParseBytes(text, 0); err != nil {
-		return doc, in, in.of(err)
-	}
-	if len(in.root.Docs) != 1 || in.root.Docs[0].Body == nil {
-		return doc, in, wrong("a finding is one document of YAML")
-	}
-	if _, ok := in.root.Docs[0].Body.(*ast.MappingNode); !ok {
-		return doc, in, wrong("a finding is a list of keys with values")
-	}
-	var anchor refused
-	ast.Walk(&anchor, in.root.Docs[0].Body)
-	if anchor.node != nil {
-		at := anchor.node.GetToken().Position
-		return doc, in, &Error{File: name, Line: at.Line, Column: at.Column, Text: "anchors, aliases, merges and tags are not allowed"}
-	}
-	if err := yaml.NodeToValue(in.root.Docs[0].Body, &doc, yaml.Strict()); err != nil {
-		return doc, in, in.of(err)
-	}
-	return doc, in, nil
-}
-
-// nested refuses what may be nested too deep for the parser.
-func (f file) nested(text string) error {
-	if n := strings.Count(text, "[") + strings.Count(text, "{"); n > maxBrackets {
-		return &Error{File: f.name, Line: 1, Column: 1, Text: fmt.Sprintf("%d brackets, at most %d", n, maxBrackets)}
-	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", " ").Replace(text)
-	for i, line := range strings.Split(text, "\n") {
-		if n := len(line) - len(strings.TrimLeft(line, " ")); n > maxIndent {
-			return &Error{File: f.name, Line: i + 1, Column: 1, Text: fmt.Sprintf("%d spaces before the line, at most %d", n, maxIndent)}
-		}
-		line += " " // an indicator may end the line
-		if n := strings.Count(line, "- ") + strings.Count(line, "? ") + strings.Count(line, ": "); n > maxIndicators {
-			return &Error{File: f.name, Line: i + 1, Column: 1, Text: fmt.Sprintf("%d times \"- \", \"? \" or \": \", at most %d", n, maxIndicators)}
-		}
-	}
-	return nil
-}
-
-// of is an error of the library with its place.
-func (f file) of(err error) error {
-	e := &Error{File: f.name, Line: 1, Column: 1, Text: err.Error()}
-	var placed yaml.Error
-	if errors.As(err, &placed) {
-		e.Text = placed.GetMessage()
-		if t := placed.GetToken(); t != nil && t.Position != nil {
-			e.Line, e.Column = t.Position.Line, t.Position.Column
-		}
-	}
-	e.Text, _, _ = strings.Cut(e.Text, "\n")
-	return e
-}
-
-// refused finds what a finding must not have.
-type refused struct{ node ast.Node }
-
-// Visit implements ast.Visitor.
-func (r *refused) Visit(n ast.Node) ast.Visitor {
-	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
-		if r.node == nil {
-			r.node = n
-		}
-		return nil
-	}
-	return r
+	return file{in}.finding(doc)
 }
 
 // finding checks a document.
 func (f file) finding(d document) (Finding, error) {
 	x := Finding{
-		ID: d.ID, File: f.name, Kind: Kind(d.Kind), Claim: strings.Join(strings.Fields(d.Claim), " "), Source: d.Source, Note: strings.Join(strings.Fields(d.Note), " "),
+		ID: d.ID, File: f.Name, Kind: Kind(d.Kind), Claim: strings.Join(strings.Fields(d.Claim), " "), Source: d.Source, Note: strings.Join(strings.Fields(d.Note), " "),
 		Kernel: d.Kernel, Arches: d.Arch, Setting: d.Setting, Append: d.Append, Machine: scenarios.MachineKind(d.Machine), Patch: d.Patch, OnTop: d.OnTop,
 		OutOfReach: strings.Join(strings.Fields(d.OutOfReach), " "), Expect: Status(d.Expect),
 	}
@@ -248,35 +142,35 @@ func (f file) finding(d document) (Finding, error) {
 
 // head checks what is beside the steps.
 func (f file) head(x Finding) error {
-	base := f.name[strings.LastIndex(f.name, "/")+1:]
+	base := f.Name[strings.LastIndex(f.Name, "/")+1:]
 	switch {
 	case x.ID == "" || strings.Trim(x.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		return f.at("$.id", "id %q: lower case, digits and dashes", x.ID)
+		return f.At("$.id", "id %q: lower case, digits and dashes", x.ID)
 	case base != x.ID+".yaml":
-		return f.at("$.id", "id %q: the file must be %s.yaml", x.ID, x.ID)
+		return f.At("$.id", "id %q: the file must be %s.yaml", x.ID, x.ID)
 	case !slices.Contains(Kinds(), x.Kind):
-		return f.at("$.kind", "kind %q: one of %v", x.Kind, Kinds())
+		return f.At("$.kind", "kind %q: one of %v", x.Kind, Kinds())
 	case x.Claim == "":
-		return f.at("$.claim", "claim is missing")
+		return f.At("$.claim", "claim is missing")
 	case len(x.Source) == 0:
-		return f.at("$.source", "source is missing")
+		return f.At("$.source", "source is missing")
 	case x.Patch != "" && x.OnTop != "":
-		return f.at("$.on_top", "a finding has one of patch and on_top")
+		return f.At("$.on_top", "a finding has one of patch and on_top")
 	case x.Machine != scenarios.Plain && x.Machine != scenarios.Firmware:
-		return f.at("$.machine", "machine %q: %s or none", x.Machine, scenarios.Firmware)
+		return f.At("$.machine", "machine %q: %s or none", x.Machine, scenarios.Firmware)
 	case x.Expect != Reproduced && x.Expect != Refuted && x.Expect != NotApplicable:
-		return f.at("$.expect", "expect %q: %s, %s or %s", x.Expect, Reproduced, Refuted, NotApplicable)
+		return f.At("$.expect", "expect %q: %s, %s or %s", x.Expect, Reproduced, Refuted, NotApplicable)
 	}
 	for i, a := range x.Arches {
 		if a != "x86_64" && a != "arm64" {
-			return f.at("$.arch", "arch %q: x86_64 or arm64", a)
+			return f.At("$.arch", "arch %q: x86_64 or arm64", a)
 		}
 		if slices.Contains(x.Arches[:i], a) {
-			return f.at("$.arch", "arch %q is there twice", a)
+			return f.At("$.arch", "arch %q is there twice", a)
 		}
 	}
 	if _, err := lockdown.ParseSetting(x.Setting); err != nil {
-		return f.at("$.setting", "%v", err)
+		return f.At("$.setting", "%v", err)
 	}
 	return nil
 }
@@ -284,20 +178,20 @@ func (f file) head(x Finding) error {
 // whole checks what the steps are together.
 func (f file) whole(x Finding) error {
 	if (len(x.Steps) == 0) != (x.OutOfReach != "") {
-		return f.at("$.steps", "a finding has steps or a reason why it is out_of_reach")
+		return f.At("$.steps", "a finding has steps or a reason why it is out_of_reach")
 	}
 	if x.OutOfReach != "" {
 		if x.Expect != NotApplicable {
-			return f.at("$.expect", "what is out_of_reach is %s", NotApplicable)
+			return f.At("$.expect", "what is out_of_reach is %s", NotApplicable)
 		}
 		return nil
 	}
 	if !slices.ContainsFunc(x.Steps, Step.Expects) {
-		return f.at("$.steps", "no step has what it shows if the claim is right")
+		return f.At("$.steps", "no step has what it shows if the claim is right")
 	}
 	for _, set := range x.settings() {
 		if err := scenarios.CheckSteps(x.acts(set)); err != nil {
-			return f.at("$.steps", "%v", err)
+			return f.At("$.steps", "%v", err)
 		}
 	}
 	return nil
@@ -308,7 +202,7 @@ func (f file) step(where string, raw rawStep) (s Step, err error) {
 	s = Step{Setting: raw.Setting, Probe: raw.Probe, Answer: raw.Answer, RefutedBy: raw.RefutedBy, Is: raw.Is, Has: raw.Has, Lacks: raw.Lacks, Names: lockdown.Reason(raw.Lockdown), Lines: raw.Lines, Most: raw.MaxLines, Logs: raw.Logs, LogsNot: raw.LogsNot}
 	if s.Setting != "" {
 		if _, err := lockdown.ParseSetting(s.Setting); err != nil {
-			return s, f.at(where+".setting", "%v", err)
+			return s, f.At(where+".setting", "%v", err)
 		}
 	}
 	var acts []string
@@ -318,7 +212,7 @@ func (f file) step(where string, raw rawStep) (s Step, err error) {
 		}
 	}
 	if len(acts) != 1 {
-		return s, f.at(where, "a step is one of probe, open, read, write and call, and not %d of them", len(acts))
+		return s, f.At(where, "a step is one of probe, open, read, write and call, and not %d of them", len(acts))
 	}
 	if err := f.keys(where, acts[0], raw); err != nil {
 		return s, err
@@ -354,19 +248,19 @@ func (f file) keys(where, act string, raw rawStep) error {
 		}
 		switch {
 		case act == "probe":
-			return f.at(where, "a probe has a verdict and nothing else, and not %s", key)
+			return f.At(where, "a probe has a verdict and nothing else, and not %s", key)
 		case key == "verdict":
-			return f.at(where+".verdict", "only a probe has a verdict")
+			return f.At(where+".verdict", "only a probe has a verdict")
 		case key == "is" || key == "has" || key == "lacks":
-			return f.at(where, "only a read has a content: is, has, lacks")
+			return f.At(where, "only a read has a content: is, has, lacks")
 		}
-		return f.at(where+"."+key, "the key %s means nothing beside %s, which has: %s", key, act, strings.Join(ofAct[act], " "))
+		return f.At(where+"."+key, "the key %s means nothing beside %s, which has: %s", key, act, strings.Join(ofAct[act], " "))
 	}
 	switch {
 	case act == "write" && raw.Data == "" && raw.Hex == "":
-		return f.at(where, "a write needs data or hex")
+		return f.At(where, "a write needs data or hex")
 	case raw.Flags != "" && strings.HasPrefix(raw.Open+raw.Read+raw.Write, "$"):
-		return f.at(where+".flags", "flags mean nothing for a file that is open")
+		return f.At(where+".flags", "flags mean nothing for a file that is open")
 	}
 	return nil
 }
@@ -374,14 +268,14 @@ func (f file) keys(where, act string, raw rawStep) error {
 // probeStep checks a step that is a probe.
 func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
 	if _, ok := scenarios.Find(s.Probe); !ok || strings.HasPrefix(s.Probe, scenarios.StepsID) {
-		return s, f.at(where+".probe", "there is no probe %q: \"ldlab list probes\"", s.Probe)
+		return s, f.At(where+".probe", "there is no probe %q: \"ldlab list probes\"", s.Probe)
 	}
 	if len(raw.Verdict) == 0 {
-		return s, f.at(where, "a probe needs the verdict that it gets if the claim is right")
+		return s, f.At(where, "a probe needs the verdict that it gets if the claim is right")
 	}
 	for i, v := range raw.Verdict {
-		if !slices.Contains(matrix.Verdicts(), matrix.Verdict(v)) {
-			return s, f.at(fmt.Sprintf("%s.verdict[%d]", where, i), "there is no verdict %q: \"ldlab list rules\"", v)
+		if !slices.Contains(matrix.Judged(), matrix.Verdict(v)) {
+			return s, f.At(fmt.Sprintf("%s.verdict[%d]", where, i), "there is no verdict %q: \"ldlab list rules\"", v)
 		}
 		s.Verdict = append(s.Verdict, matrix.Verdict(v))
 	}
@@ -404,11 +298,11 @@ func (f file) act(where, key string, raw rawStep) (a scenarios.Step, err error) 
 	default:
 		a.Call = raw.Call
 		if !slices.Contains(scenarios.StepCalls(), a.Call) {
-			return a, f.at(where+".call", "a step cannot make the call %q; there are: %s", a.Call, strings.Join(scenarios.StepCalls(), " "))
+			return a, f.At(where+".call", "a step cannot make the call %q; there are: %s", a.Call, strings.Join(scenarios.StepCalls(), " "))
 		}
 	}
 	if a.Flags, err = scenarios.OpenFlags(raw.Flags); err != nil {
-		return a, f.at(where+".flags", "%v", err)
+		return a, f.At(where+".flags", "%v", err)
 	}
 	return a, nil
 }
@@ -417,19 +311,19 @@ func (f file) act(where, key string, raw rawStep) (a scenarios.Step, err error) 
 func (f file) expected(where string, s Step) error {
 	switch {
 	case s.Answer != "" && s.Answer != Ok && !scenarios.IsErrno(s.Answer):
-		return f.at(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
+		return f.At(where+".answer", "answer %q: an errno such as EPERM, or %s", s.Answer, Ok)
 	case s.Answer == "" && !s.reads() && (s.Names == Nobody || s.Lines != nil || s.Most != nil || len(s.LogsNot) > 0):
-		return f.at(where, "what a step does not log shows nothing without its answer: lockdown: none, lines, max_lines and logs_not need one")
+		return f.At(where, "what a step does not log shows nothing without its answer: lockdown: none, lines, max_lines and logs_not need one")
 	case s.RefutedBy != "" && (!scenarios.IsErrno(s.RefutedBy) || s.Answer == ""):
-		return f.at(where+".refuted_by", "refuted_by %q: an errno, beside an answer", s.RefutedBy)
+		return f.At(where+".refuted_by", "refuted_by %q: an errno, beside an answer", s.RefutedBy)
 	case s.Lines != nil && *s.Lines < 0:
-		return f.at(where+".lines", "lines must not be negative")
+		return f.At(where+".lines", "lines must not be negative")
 	case s.Most != nil && *s.Most < 0:
-		return f.at(where+".max_lines", "max_lines must not be negative")
+		return f.At(where+".max_lines", "max_lines must not be negative")
 	}
 	if s.Names != "" && s.Names != Nobody {
 		if _, ok := lockdown.Info(s.Names); !ok {
-			return f.at(where+".lockdown", "there is no reason %q: \"ldlab list settings\"", s.Names)
+			return f.At(where+".lockdown", "there is no reason %q: \"ldlab list settings\"", s.Names)
 		}
 	}
 	return nil

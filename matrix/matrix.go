@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,41 @@ import (
 type Matrix struct {
 	Header Header
 	Tables []Table
+	Issues []Issue `json:",omitempty"` // the known issues that the matrix was compared with; see package known
+}
+
+// An Issue is a known issue, and what became of it.
+type Issue struct {
+	Place   string  // file:line
+	Cell    string  // kernel, architecture, setting and probe, as far as the list of known issues has them
+	Verdict Verdict // the only one that it covers
+	Reason  string
+	Link    string
+	Until   string // the last day on which it counts, YYYY-MM-DD
+	Cells   int    // that have the verdict
+	Of      int    // cells that it names and that were measured
+	State   IssueState
+}
+
+// An IssueState is what became of a known issue.
+type IssueState string
+
+const (
+	IssueHappens   IssueState = "happens"         // a cell has its verdict
+	IssueGone      IssueState = "does not happen" // its cells were measured, and none has its verdict
+	IssueExpired   IssueState = "expired"         // it covers nothing any more
+	IssueUntouched IssueState = "not measured"
+)
+
+// StaleIssues lists the known issues that do not happen any more: who relies on the
+// list must take them out.
+func (m *Matrix) StaleIssues() (list []Issue) {
+	for _, i := range m.Issues {
+		if i.State == IssueGone {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // A Table is one kernel on one architecture: probes down, settings across.
@@ -38,6 +74,7 @@ type Column struct {
 	Command string
 	Forked  bool `json:",omitempty"`
 	Tries   int
+	Second  string   `json:",omitempty"` // how a second run of the guest ended, which it had because a cell was not as expected; empty: it had none
 	Timing  []Phase  `json:",omitempty"`
 	Splats  []string `json:",omitempty"` // what its kernel reported of its own bugs
 
@@ -59,30 +96,29 @@ type TableRow struct {
 type Cell struct {
 	Judgment
 	AtSite   bool                   `json:",omitempty"` // the kernel counted a denial at the call site that the probe names
+	Issue    int                    `json:",omitempty"` // of a known issue: its place in Matrix.Issues, counted from 1
 	Observed *scenarios.Observation `json:",omitempty"`
 }
 
-// Build judges every cell of the plan. A result of a guest that is not in the
-// plan, a second result of a guest, a result of another kernel than the header
-// describes, and an unknown ending are errors: the file was edited.
-func Build(h Header, results []Result) (*Matrix, error) {
-	byGuest := map[string]*Result{}
-	planned := map[string]bool{}
-	for _, g := range h.Plan {
-		planned[g.ID()] = true
+// again is the cell of a guest that ran twice, with what was observed in the run that
+// decided the verdict.
+func (c Cell) again(second Cell) Cell {
+	joined := c.Judgment.again(second.Judgment)
+	if joined.Seen() == second.Seen() && joined.Seen() != c.Seen() {
+		c = second
 	}
-	for i := range results {
-		id := results[i].ID()
-		if !planned[id] {
-			return nil, fmt.Errorf("build matrix: result for %s is not in the plan", id)
-		}
-		if byGuest[id] != nil {
-			return nil, fmt.Errorf("build matrix: two results for %s", id)
-		}
-		if err := h.check(results[i]); err != nil {
-			return nil, fmt.Errorf("build matrix: result for %s: %w", id, err)
-		}
-		byGuest[id] = &results[i]
+	c.Judgment = joined
+	return c
+}
+
+// Build judges every cell of the plan. A result of a guest that is not in the
+// plan, a second result of a guest that is not marked as such, a result of another
+// kernel than the header describes, and an unknown ending are errors: the file was
+// edited.
+func Build(h Header, results []Result) (*Matrix, error) {
+	byGuest, again, err := h.sort(results)
+	if err != nil {
+		return nil, err
 	}
 	m := &Matrix{Header: h}
 	for _, g := range h.Plan {
@@ -102,23 +138,61 @@ func Build(h Header, results []Result) (*Matrix, error) {
 			col.Host, col.End, col.Command, col.Tries = r.Host, r.End, r.Command(), r.Tries
 			col.Forked, col.Timing, col.Shown = plain.Forked, plain.Timing, shown(plain)
 		}
+		second := again[g.ID()]
+		if second != nil {
+			col.Second = second.End.String()
+			col.Splats = append(col.Splats, second.splats()...)
+		}
 		if len(g.Steps) > 0 {
 			t.Jobs = append(t.Jobs, col)
 			continue
 		}
 		t.Columns = append(t.Columns, col)
-		control := byGuest[Guest{Kernel: g.Kernel, Arch: g.Arch, Append: g.Append, Shuffle: g.Shuffle}.ID()]
+		of := Guest{Kernel: g.Kernel, Arch: g.Arch, Append: g.Append, Shuffle: g.Shuffle}.ID()
+		control := byGuest[of]
 		runs := g.Probes(h.Probes)
 		for i := range t.Rows {
 			row := &t.Rows[i]
 			cell := Cell{Judgment: Judgment{Verdict: NotPlanned}}
 			if slices.Contains(runs, row.Probe) {
-				cell = JudgeProbe(row.Probe, g, r, control, h.Kernel(g.Kernel, g.Arch))
+				kernel := h.Kernel(g.Kernel, g.Arch)
+				cell = JudgeProbe(row.Probe, g, r, control, kernel)
+				if r != nil && second != nil && second.End.Well() {
+					cell = cell.again(JudgeProbe(row.Probe, g, second, cmp.Or(again[of], control), kernel))
+				}
 			}
 			row.Cells = append(row.Cells, cell)
 		}
 	}
 	return m, nil
+}
+
+// sort checks the results, and gives those of each guest's first and second run by its
+// ID.
+func (h Header) sort(results []Result) (first, again map[string]*Result, err error) {
+	first, again = map[string]*Result{}, map[string]*Result{}
+	planned := map[string]bool{}
+	for _, g := range h.Plan {
+		planned[g.ID()] = true
+	}
+	for i := range results {
+		id := results[i].ID()
+		if !planned[id] {
+			return nil, nil, fmt.Errorf("build matrix: result for %s is not in the plan", id)
+		}
+		list := first
+		if results[i].Again {
+			list = again
+		}
+		if list[id] != nil {
+			return nil, nil, fmt.Errorf("build matrix: two results for %s", id)
+		}
+		if err := h.check(results[i]); err != nil {
+			return nil, nil, fmt.Errorf("build matrix: result for %s: %w", id, err)
+		}
+		list[id] = &results[i]
+	}
+	return first, again, nil
 }
 
 // check returns an error if the header does not describe what the result's guest
@@ -201,15 +275,22 @@ func (m *Matrix) Measured() bool {
 }
 
 // AsExpected reports whether every cell of the plan has a verdict that a sound
-// kernel gets, no kernel reported a bug of its own, and at least one cell was
-// measured: a run in which every probe is unavailable proves nothing.
-func (m *Matrix) AsExpected() bool {
+// kernel gets, or is a known issue, or has one of the accepted verdicts, no known issue
+// is gone, no kernel reported a bug of its own, and at least one cell was measured: a
+// run in which every probe is unavailable proves nothing.
+func (m *Matrix) AsExpected(accepted ...Verdict) bool {
 	for v, n := range m.Count() {
-		if n > 0 && !v.Expected() {
+		if n > 0 && !v.Expected() && v != Known && !slices.Contains(accepted, v) {
 			return false
 		}
 	}
-	return m.Measured() && len(m.Splats()) == 0
+	return m.Sound()
+}
+
+// Sound reports whether nothing is wrong with a matrix as a whole, whatever its cells
+// are; see AsExpected.
+func (m *Matrix) Sound() bool {
+	return m.Measured() && len(m.Splats()) == 0 && len(m.StaleIssues()) == 0
 }
 
 // A Tally counts what a matrix rests on.

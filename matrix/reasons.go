@@ -46,7 +46,7 @@ func (t Table) Reasons() (rs Reasons) {
 		for _, r := range t.Rows {
 			for _, c := range r.Cells {
 				if r.Reason == info.Reason {
-					seen[c.Verdict] = true
+					seen[c.Seen()] = true
 					unexpected = unexpected || !c.Verdict.Expected()
 				}
 			}
@@ -139,7 +139,7 @@ type ReasonSummary struct {
 }
 
 // ByReason sums up the checked probes of each reason: the first verdict that is
-// not as expected, or else enforced if a probe was, or else open.
+// not as expected, or else a known issue, or else enforced if a probe was, or else open.
 func (t Table) ByReason() (rows []ReasonSummary) {
 	for _, info := range lockdown.Reasons() {
 		row := ReasonSummary{Reason: info.Reason}
@@ -157,11 +157,14 @@ func (t Table) ByReason() (rows []ReasonSummary) {
 
 // sum is empty if the reason has no checked probe.
 func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
+	known := false
 	for _, r := range t.Rows {
 		if r.Reason != reason || r.Expect != scenarios.Checked.String() {
 			continue
 		}
 		switch v := r.Cells[column].Verdict; {
+		case v == Known:
+			known = true // another probe may have what nobody knows
 		case !v.Expected():
 			return v
 		case v == Enforced, sum == "", sum == Unavailable && v != Shadowed:
@@ -171,6 +174,9 @@ func (t Table) sum(reason lockdown.Reason, column int) (sum Verdict) {
 		case sum == Open && v == Shadowed, sum == Unavailable:
 			sum = v
 		}
+	}
+	if known {
+		return Known
 	}
 	if sum == Shadowed {
 		return Open // the shadow of a probe is evidence for another reason

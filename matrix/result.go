@@ -169,6 +169,7 @@ func (o Origin) Same(p Origin) bool {
 type Result struct {
 	Guest
 	Mutant   string `json:",omitempty"` // command of the lab series (see Mutant.Command); empty: the kernel as it is
+	Again    bool   `json:",omitempty"` // it is a second run of a guest that ended well, because a cell was not as expected
 	Host     Host   // the host that ran it
 	Origin   Origin
 	Machines []MachineRun // in the order in which they ran

@@ -1,5 +1,11 @@
 package matrix
 
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
 // A Verdict is what an observation means against the expectation and the
 // control.
 type Verdict string
@@ -21,14 +27,23 @@ const (
 	Lost         Verdict = "lost"         // the guest died, hung or went silent
 	NotRun       Verdict = "not run"      // planned, and no result yet
 	NotPlanned   Verdict = "not planned"  // the setting's sample of the probes does not have it
+	Known        Verdict = "known"        // it has the unexpected verdict that a list of known issues names; see package known
+	Flaky        Verdict = "flaky"        // its guest ran twice, and only one of both verdicts is expected
 )
 
-// Verdicts lists every verdict: the expected ones first.
+// Verdicts lists every verdict: the expected ones first, and then the gravest first.
 func Verdicts() []Verdict {
-	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned, Leak, Overblocked, Deviates, NotLocked, Unattributed, Unproven, Lost, NotRun}
+	return []Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned, Leak, Overblocked, Deviates, NotLocked, Flaky, Unattributed, Unproven, Lost, NotRun, Known}
 }
 
-// Expected reports whether a sound kernel gets the verdict.
+// Judged lists the verdicts that a rule gives to one observation: all but those of a
+// list of known issues and of a second run.
+func Judged() []Verdict {
+	return slices.DeleteFunc(Verdicts(), func(v Verdict) bool { return v == Known || v == Flaky })
+}
+
+// Expected reports whether a sound kernel gets the verdict. A known issue is not
+// expected; it is accepted, see AsExpected.
 func (v Verdict) Expected() bool {
 	switch v {
 	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned:
@@ -51,6 +66,32 @@ func (v Verdict) Measured() bool {
 // A Judgment is a verdict, the rule that gave it and its explanation.
 type Judgment struct {
 	Verdict Verdict
-	Rule    string `json:",omitempty"` // name of a rule; see Rules
-	Why     string `json:",omitempty"`
+	Of      Verdict `json:",omitempty"` // of a known issue, and of a flaky cell: its unexpected verdict
+	Rule    string  `json:",omitempty"` // name of a rule; see Rules
+	Why     string  `json:",omitempty"`
+}
+
+// Seen is the verdict, or that of a known issue or of a flaky cell which was not
+// expected.
+func (j Judgment) Seen() Verdict { return cmp.Or(j.Of, j.Verdict) }
+
+// again joins the judgments of a cell whose guest ran twice. A cell of which one is
+// expected and the other is not is flaky, whichever came first. Of two that are not
+// expected the graver one counts, and names the other.
+func (j Judgment) again(second Judgment) Judgment {
+	switch {
+	case j.Verdict.Expected() && second.Verdict.Expected():
+		return j
+	case j.Verdict == second.Verdict:
+		return j
+	}
+	both := string(j.Verdict) + ", then " + string(second.Verdict)
+	bad := j
+	if j.Verdict.Expected() || !second.Verdict.Expected() && slices.Index(Verdicts(), second.Verdict) < slices.Index(Verdicts(), j.Verdict) {
+		bad = second
+	}
+	if bad.Why = strings.TrimSuffix(both+": "+bad.Why, ": "); j.Verdict.Expected() || second.Verdict.Expected() {
+		bad.Of, bad.Verdict = bad.Verdict, Flaky
+	}
+	return bad
 }

@@ -81,6 +81,7 @@ func status(t *testing.T, m Measurement, path string) string {
 func sound(t *testing.T, verdicts ...matrix.Verdict) Measurement {
 	m := measurement(t)
 	table := &m.Matrix.Tables[0]
+	m.Matrix.Issues = nil
 	table.Columns, table.Rows = table.Columns[:1], table.Rows[:len(verdicts)]
 	for i, v := range verdicts {
 		table.Rows[i].Cells = []matrix.Cell{{Judgment: matrix.Judgment{Verdict: v}}}
@@ -197,6 +198,7 @@ func TestLostAfterLastProbe(t *testing.T) {
 // cells, and is there once.
 func TestGraveAnnotationsAreFirst(t *testing.T) {
 	m := measurement(t)
+	m.Matrix.Issues = nil
 	table := &m.Matrix.Tables[0]
 	for i := range 12 {
 		row := table.Rows[1]
@@ -265,5 +267,71 @@ func TestExcerptsAreBounded(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d logs keep their ends", n)
+	}
+}
+
+// TestKnownIsNeverGreen: each format shows a known issue as such, with its reason, and
+// not as a failure that is new, and a run with nothing else is as expected. One that is
+// gone is a failure in each.
+func TestKnownIsNeverGreen(t *testing.T) {
+	m := sound(t, matrix.Open, matrix.Known)
+	m.Matrix.Issues = handMadeIssues()[:1]
+	m.Matrix.Issues[0].Reason = "a reason"
+	cell := &m.Matrix.Tables[0].Rows[1].Cells[0]
+	cell.Of, cell.Issue, cell.Why = matrix.Leak, 1, "LEAK: it was done"
+	probe := m.Matrix.Tables[0].Rows[1].Probe
+	for name, want := range map[string]string{
+		"text": "KNOWN", "markdown": "**known**", "html": `"AsExpected":true,"Measured":true,"Known":1`, "json": `"Of": "LEAK"`, "junit": `<skipped message="known: LEAK`,
+		"ktap": "ok 2 " + probe + " # SKIP known: LEAK", "github": "::warning title=ldlab::known issue: ", "github-summary": "as expected, but for 1 cell that is known",
+		"sarif": `"justification": "known until 2026-12-31: a reason`, "kcidb": `"present": true`, "kernels": "0 of 2 cells, and 1 known",
+	} {
+		got := say(t, name, m)
+		if !strings.Contains(got, want) || !strings.Contains(got, "a reason") {
+			t.Errorf("%s does not have %q, or no reason", name, want)
+		}
+		if name != "json" && (strings.Contains(got, "not as expected:") || strings.Contains(got, "Not as expected\n")) {
+			t.Errorf("%s lists it as not as expected", name)
+		}
+	}
+	if got := status(t, m, "lockdown.none."+strings.ReplaceAll(probe, "/", ".")); got != "FAIL" {
+		t.Errorf("KCIDB, which has incidents for that: %s", got)
+	}
+	m.Matrix.Issues[0].State, cell.Verdict, cell.Of, cell.Issue = matrix.IssueGone, matrix.Enforced, "", 0
+	for name, want := range map[string]string{
+		"text": "", "markdown": "", "kernels": "", "html": `"AsExpected":false`, "json": `"AsExpected": false`, "junit": `<failure message="a known issue`, "ktap": "not ok 1 measured",
+		"github": "::error title=a known issue does not happen any more::", "github-summary": "**not as expected**", "sarif": `"level": "error"`,
+	} {
+		note := "a known issue does not happen any more"
+		if name == "json" {
+			note = `"State": "does not happen"`
+		}
+		if got := say(t, name, m); !strings.Contains(got, want) || !strings.Contains(got, note) {
+			t.Errorf("gone: %s does not have %q", name, want)
+		}
+	}
+	if got := status(t, m, "lockdown.measured"); got != "ERROR" {
+		t.Errorf("KCIDB of a list that is wrong: %s", got)
+	}
+}
+
+// TestFlakyIsAFailure: a flaky cell is a failure in each format, with both verdicts. If
+// it was unproven at times, nothing follows about the kernel.
+func TestFlakyIsAFailure(t *testing.T) {
+	for of, want := range map[matrix.Verdict]string{matrix.Leak: "FAIL", matrix.Unproven: "ERROR"} {
+		m := sound(t, matrix.Open, matrix.Flaky)
+		cell := &m.Matrix.Tables[0].Rows[1].Cells[0]
+		cell.Of, cell.Why = of, string(of)+", then enforced"
+		probe := m.Matrix.Tables[0].Rows[1].Probe
+		if got := status(t, m, "lockdown.none."+strings.ReplaceAll(probe, "/", ".")); got != want {
+			t.Errorf("KCIDB of a flaky %s: %s, want %s", of, got, want)
+		}
+		for name, want := range map[string]string{
+			"text": "FLAKY", "markdown": "**flaky**", "kernels": "1 of 2 cells", "html": `"AsExpected":false`, "json": `"AsExpected": false`, "junit": `<failure message="flaky: `, "ktap": "not ok 2 " + probe,
+			"github": "::error title=flaky%3A ", "github-summary": "**not as expected**", "sarif": `"ruleId": "flaky"`, "kcidb": `"verdict": "flaky"`,
+		} {
+			if got := say(t, name, m); !strings.Contains(got, want) || !strings.Contains(got, cell.Why) {
+				t.Errorf("flaky %s: %s does not have %q, or not both verdicts", of, name, want)
+			}
+		}
 	}
 }

@@ -43,7 +43,7 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 		}
 	}
 	if list := words.AllNotes(m); len(list) > 0 {
-		suites.AddSuite(junitNotes(list, m.Measured()))
+		suites.AddSuite(junitNotes(list, m.Measured() && len(m.StaleIssues()) == 0))
 	}
 	if err := suites.WriteXML(b); err != nil {
 		return err
@@ -53,14 +53,14 @@ func writeJUnit(b *strings.Builder, m *matrix.Matrix) error {
 }
 
 // junitNotes is a suite with the notes about the whole matrix.
-func junitNotes(list []string, measured bool) junit.Testsuite {
+func junitNotes(list []string, sound bool) junit.Testsuite {
 	suite := junit.Testsuite{Name: "ldlab"}
 	tc := junit.Testcase{Name: "notes", Classname: "ldlab", Time: "0"}
 	message := words.Clean(strings.Join(list, "; "))
-	if measured {
+	if sound {
 		tc.SystemOut = &junit.Output{Data: message}
 	} else {
-		tc.Failure = &junit.Result{Message: message, Type: "not measured"}
+		tc.Failure = &junit.Result{Message: message, Type: "not as expected"}
 	}
 	suite.AddTestcase(tc)
 	return suite
@@ -77,7 +77,7 @@ func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cel
 	}
 	result := &junit.Result{Message: message, Type: string(cell.Verdict)}
 	switch {
-	case cell.Verdict == matrix.Unavailable || cell.Verdict == matrix.NotPlanned:
+	case cell.Verdict == matrix.Unavailable || cell.Verdict == matrix.NotPlanned || cell.Verdict == matrix.Known:
 		tc.Skipped = result
 	case cell.Verdict.Expected():
 		tc.SystemOut = &junit.Output{Data: result.Message}

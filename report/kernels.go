@@ -61,18 +61,25 @@ func settingNames(t matrix.Table) string {
 
 // oddCells counts the cells that are not as expected.
 func oddCells(t matrix.Table) string {
-	n, all := 0, 0
+	n, issues, all := 0, 0, 0
 	for _, r := range t.Rows {
 		for _, c := range r.Cells {
 			if c.Verdict == matrix.NotPlanned {
 				continue
 			}
-			if all++; !c.Verdict.Expected() {
+			switch all++; {
+			case c.Verdict == matrix.Known:
+				issues++
+			case !c.Verdict.Expected():
 				n++
 			}
 		}
 	}
-	return fmt.Sprintf("%d of %s", n, words.Count(all, "cell"))
+	text := fmt.Sprintf("%d of %s", n, words.Count(all, "cell"))
+	if issues > 0 {
+		text += fmt.Sprintf(", and %d known", issues)
+	}
+	return text
 }
 
 // kernelReasons is the table of reasons against kernels.

@@ -57,7 +57,8 @@ func see(r *matrix.Result, probe string, outcome scenarios.Outcome, why string, 
 
 // examples makes the files of testdata/example. Guests write hostile text, one
 // ran twice, one was lost and one did not run; in absent.jsonl, every target is
-// absent.
+// absent. In sound.jsonl all is as expected, in leak.jsonl kexec/load leaks, and in
+// flaky.jsonl it leaks in the first of two runs.
 func examples(t *testing.T) map[string][]byte {
 	denial := func(label string) string {
 		return "Lockdown: ldp-1: " + label + " is restricted; see man kernel_lockdown.7"
@@ -92,7 +93,24 @@ func examples(t *testing.T) map[string][]byte {
 		see(&r, "msr/open-rdwr", scenarios.Unavailable, "CONFIG_X86_MSR")
 		absent = append(absent, r)
 	}
-	return map[string][]byte{"results.jsonl": encode(t, h, list), "absent.jsonl": encode(t, none, absent)}
+	two := exampleHeader(t, []string{"devmem/open", "kexec/load"}, "none", "integrity@runtime")
+	guest := func(i int, leaks bool) matrix.Result {
+		r := exampleResult(two.Plan[i])
+		for _, p := range []struct{ probe, label string }{{"devmem/open", "/dev/mem,kmem,port"}, {"kexec/load", "kexec of unsigned images"}} {
+			if i == 0 || leaks && p.probe == "kexec/load" {
+				see(&r, p.probe, scenarios.Allowed, "")
+			} else {
+				see(&r, p.probe, scenarios.Denied, "", denial(p.label))
+			}
+		}
+		return r
+	}
+	second := guest(1, false)
+	second.Again = true
+	return map[string][]byte{"results.jsonl": encode(t, h, list), "absent.jsonl": encode(t, none, absent),
+		"sound.jsonl": encode(t, two, []matrix.Result{guest(0, false), guest(1, false)}),
+		"leak.jsonl":  encode(t, two, []matrix.Result{guest(0, false), guest(1, true)}),
+		"flaky.jsonl": encode(t, two, []matrix.Result{guest(0, false), guest(1, true), second})}
 }
 
 func encode(t *testing.T, h matrix.Header, list []matrix.Result) []byte {

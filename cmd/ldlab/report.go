@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,8 @@ func (e fileError) Unwrap() error { return e.error }
 
 func newReport() *cobra.Command {
 	var format, color string
-	var allowUntested bool
+	var accept accepted
+	var known knownFlag
 	var names []string
 	for _, f := range report.Formats() {
 		names = append(names, f.Name)
@@ -37,10 +39,15 @@ func newReport() *cobra.Command {
 			if err := checkColor(color); err != nil {
 				return err
 			}
+			issues, err := known.load()
+			if err != nil {
+				return err
+			}
 			m, err := loadMatrix(c, args[0])
 			if err != nil {
 				return err
 			}
+			issues.Apply(m, time.Now())
 			if format == "text" {
 				err = writeText(c, m, color, nil)
 			} else {
@@ -50,12 +57,13 @@ func newReport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return verdict(c, m, allowUntested)
+			return verdict(c, m, accept)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", strings.Join(names, ", "))
 	colorFlag(c, &color)
-	untestedFlag(c, &allowUntested)
+	accept.flags(c)
+	known.flag(c)
 	complete(c, "format", func() []string { return names })
 	return c
 }

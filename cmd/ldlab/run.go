@@ -17,8 +17,8 @@ func newRun() *cobra.Command {
 		o      runOptions
 		asJSON bool
 		color  string
-
-		allowUntested bool
+		accept accepted
+		known  knownFlag
 	)
 	c := &cobra.Command{
 		Use:   "run",
@@ -26,7 +26,8 @@ func newRun() *cobra.Command {
 		Long: `Run builds what is missing, boots every guest of the plan, and prints the
 matrix. Each result is written to OUT/results.jsonl as soon as its guest ends.
 Reports in every format, and the consoles of guests that failed, are written
-beside it.`,
+beside it. A guest with a cell that is not as expected, and is no known issue, runs
+a second time. A cell of which only one of both verdicts is as expected is flaky.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := checkColor(color); err != nil {
@@ -36,6 +37,10 @@ beside it.`,
 			if err != nil {
 				return err
 			}
+			if o.Known, err = known.load(); err != nil {
+				return err
+			}
+			o.Rerun = true
 			done, err := o.start(c)
 			if err != nil {
 				return err
@@ -44,18 +49,14 @@ beside it.`,
 			m, err := engine.Run(c.Context(), p, o.Options)
 			done()
 			if m != nil {
-				if o.latest {
-					linkLatest(o.Out)
-				}
-				if werr := writeMatrix(c, m, asJSON, color, o.Timing); werr != nil {
+				if werr := o.written(c, m, asJSON, color); werr != nil {
 					return werr
 				}
-				fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 			}
 			if err != nil {
 				return o.interrupted("run", err)
 			}
-			return verdict(c, m, allowUntested)
+			return verdict(c, m, accept)
 		},
 	}
 	kernelFlags(c, &sel)
@@ -67,8 +68,22 @@ beside it.`,
 	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
 	f.BoolVar(&asJSON, "json", false, "print the JSON report")
 	colorFlag(c, &color)
-	untestedFlag(c, &allowUntested)
+	accept.flags(c)
+	known.flag(c)
 	return c
+}
+
+// written prints the matrix of a run, also of one that was interrupted, and where its
+// results are.
+func (o *runOptions) written(c *cobra.Command, m *matrix.Matrix, asJSON bool, color string) error {
+	if o.latest {
+		linkLatest(o.Out)
+	}
+	if err := writeMatrix(c, m, asJSON, color, o.Timing); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
+	return nil
 }
 
 func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool, color string, timing bool) error {
@@ -81,23 +96,37 @@ func writeMatrix(c *cobra.Command, m *matrix.Matrix, asJSON bool, color string, 
 	return report.Write(c.OutOrStdout(), "timing", report.Measurement{Matrix: m})
 }
 
-// untestedFlag adds the flag that accepts reasons that were not tested.
-func untestedFlag(c *cobra.Command, allow *bool) {
-	c.Flags().BoolVar(allow, "allow-untested", false, "exit with 0 although a selected reason was not tested")
+// accepted is what is no reason for an exit status other than 0.
+type accepted struct{ untested, flaky bool }
+
+func (a *accepted) flags(c *cobra.Command) {
+	c.Flags().BoolVar(&a.untested, "allow-untested", false, "exit with 0 although a selected reason was not tested")
+	c.Flags().BoolVar(&a.flaky, "allow-flaky", false, "exit with 0 although the verdict of a cell differed in a second run")
+}
+
+// verdicts are those that are accepted although they are not as expected.
+func (a accepted) verdicts() (list []matrix.Verdict) {
+	if a.flaky {
+		list = append(list, matrix.Flaky)
+	}
+	return list
 }
 
 // verdict returns the exit status for a matrix.
-func verdict(c *cobra.Command, m *matrix.Matrix, allowUntested bool) error {
+func verdict(c *cobra.Command, m *matrix.Matrix, accept accepted) error {
 	untested := m.Untested()
 	switch {
 	case len(m.Errors()) > 0:
 		return fmt.Errorf("run %s", m.Errors()[0])
-	case !m.AsExpected():
+	case !m.AsExpected(accept.verdicts()...):
 		for _, text := range m.Splats() { // not every report has them
 			fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: the kernel reported a bug of its own: %s\n", text)
 		}
+		for _, i := range m.StaleIssues() {
+			fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: %s: this known issue does not happen any more: take it out of the list\n", i.Place)
+		}
 		return exitError(exitDiffers)
-	case len(untested) > 0 && !allowUntested:
+	case len(untested) > 0 && !accept.untested:
 		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: not tested: %d of the selected reasons, such as %s; --allow-untested accepts that\n", len(untested), untested[0])
 		return exitError(exitUntested)
 	}

@@ -48,5 +48,5 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, as
 	if m == nil { // only mutants of the source
 		return nil
 	}
-	return verdict(c, m, true) // coverage and mutation have answers of their own for what was not reached
+	return verdict(c, m, accepted{untested: true}) // coverage and mutation have answers of their own for what was not reached
 }

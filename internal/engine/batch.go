@@ -63,7 +63,7 @@ func openBatch(s *Stage) (*batch, error) {
 		s.note("the earlier results are in %s", store.Replaced)
 	}
 	b := &batch{stage: s, store: store, run: s.guest, ended: outcome, have: map[string]bool{}}
-	for _, r := range slices.Concat(kept.Results, kept.Mutants) {
+	for _, r := range slices.Concat(kept.Results, kept.Again, kept.Mutants) {
 		b.have[resultID(r)] = true
 	}
 	return b, nil
@@ -160,7 +160,7 @@ func (b *batch) keep(ctx context.Context, j job, res matrix.Result, took time.Du
 	res.Tries = j.try
 	// A lost guest has a cause and runs again, even if the guest is to blame,
 	// because the load of other guests may be the cause.
-	if res.End.Cause != "" && j.try == 1 {
+	if res.End.Cause != "" && j.try == 1 && !j.again {
 		b.again = append(b.again, j)
 		b.stage.note("%s: %s (%s); it runs once more, alone, at the end", j.id(), res.End.Ending, res.End)
 		return true

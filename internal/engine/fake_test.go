@@ -110,7 +110,7 @@ func (f *fakeRun) measure(ctx context.Context) (*matrix.Matrix, error) {
 	defer b.close()
 	b.run = func(ctx context.Context, j job) matrix.Result {
 		res := f.guest(ctx, j.guest, j.probes)
-		res.Host, res.Origin = f.host, f.origin
+		res.Host, res.Origin, res.Again = f.host, f.origin, j.again
 		return res
 	}
 	if f.batch != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/internal/pace"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -25,14 +26,23 @@ type job struct {
 	guest  matrix.Guest
 	probes []string
 	mutant mutation
-	try    int // counts from 1
+	try    int  // counts from 1
+	again  bool // see matrix.Result.Again
 }
 
 // id names the job's result in a run.
-func (j job) id() string { return resultID(matrix.Result{Guest: j.guest, Mutant: j.mutant.command}) }
+func (j job) id() string {
+	return resultID(matrix.Result{Guest: j.guest, Mutant: j.mutant.command, Again: j.again})
+}
 
 // resultID names a result in a run.
-func resultID(r matrix.Result) string { return strings.TrimSpace(r.ID() + " " + r.Mutant) }
+func resultID(r matrix.Result) string {
+	id := r.ID()
+	if r.Again {
+		id += " again"
+	}
+	return strings.TrimSpace(id + " " + r.Mutant)
+}
 
 // parts are the job's machines. With a mutant, they are only those in which a
 // probe runs.
@@ -51,7 +61,7 @@ func (j job) parts(k *kernel) (parts []part) {
 // Every error is part of the result.
 func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 	k := s.of(j.guest)
-	res := matrix.Result{Guest: j.guest, Mutant: j.mutant.command, Host: k.host, Origin: k.record.Origin, Tries: j.try}
+	res := matrix.Result{Guest: j.guest, Mutant: j.mutant.command, Host: k.host, Origin: k.record.Origin, Tries: j.try, Again: j.again}
 	parts := j.parts(k)
 	// Make templates first: this guest's deadline does not include that.
 	for _, p := range parts {
@@ -156,7 +166,7 @@ func lost(end vm.End, cause error, command string) matrix.End {
 
 func request(g matrix.Guest, probes []string, scale float64, timing bool) guestproto.Request {
 	req := guestproto.Request{Version: vport.Version, Interface: g.Interface, Setting: g.Setting, Scale: scale, Timing: timing, ActsOnly: g.ActsOnly, Steps: g.Steps}
-	for _, id := range inOrder(g, probes) {
+	for _, id := range plan.Order(g, probes) {
 		if row, ok := scenarios.Find(id); ok && row.On(g.Arch) {
 			req.Probes = append(req.Probes, id)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/matrix/known"
 )
 
 // Options configure a run. The zero value works, but runs need Out.
@@ -23,6 +24,8 @@ type Options struct {
 	Version string        // version of the lab, for the results
 	Timing  bool          // guests also report the phases of their boot
 	Boot    bool          // boot every guest, fork none
+	Rerun   bool          // run a guest a second time if one of its cells is not as expected; see matrix.Flaky
+	Known   *known.List   // known issues; a guest with no other unexpected cell does not run a second time
 
 	// Event receives every event, from one goroutine, in order. It may block
 	// without blocking guests. nil: events are dropped.

@@ -15,12 +15,12 @@ import (
 func TestOrder(t *testing.T) {
 	p := mustPlan(t, plan.Selection{Settings: []string{"integrity@runtime"}, Arches: []string{"x86_64"}})
 	g := p.Guests[0]
-	if !slices.Equal(inOrder(g, p.Probes), p.Probes) {
+	if !slices.Equal(plan.Order(g, p.Probes), p.Probes) {
 		t.Error("without a seed the order is not the plan's")
 	}
 	g.Shuffle = 7
-	order := inOrder(g, p.Probes)
-	if !slices.Equal(order, inOrder(g, p.Probes)) {
+	order := plan.Order(g, p.Probes)
+	if !slices.Equal(order, plan.Order(g, p.Probes)) {
 		t.Error("one seed has two orders")
 	}
 	sorted := func(ids []string) []string { return slices.Sorted(slices.Values(ids)) }
@@ -44,18 +44,18 @@ func TestOrder(t *testing.T) {
 	other, locked := g, g
 	other.Shuffle, locked.Setting.Level = 8, lockdown.Integrity
 	for _, g := range []struct{ name, first string }{
-		{"another seed", first(inOrder(other, p.Probes))}, {"another setting", first(inOrder(locked, p.Probes))},
+		{"another seed", first(plan.Order(other, p.Probes))}, {"another setting", first(plan.Order(locked, p.Probes))},
 	} {
 		if g.first == first(order) {
 			t.Errorf("%s has the same order: %s", g.name, g.first)
 		}
 	}
 	few := slices.DeleteFunc(slices.Clone(p.Probes), func(id string) bool { return id < "m" })
-	if want := slices.DeleteFunc(slices.Clone(order), func(id string) bool { return id < "m" }); !slices.Equal(inOrder(g, few), want) {
+	if want := slices.DeleteFunc(slices.Clone(order), func(id string) bool { return id < "m" }); !slices.Equal(plan.Order(g, few), want) {
 		t.Error("a selection of probes has another order than the whole")
 	}
 	// The order of a seed is for ever: a report names the seed and nothing else.
-	if got, want := first(inOrder(g, []string{"devmem/open", "kexec/load", "msr/write", "kcore/read"})), "devmem/open kexec/load kcore/read msr/write"; got != want {
+	if got, want := first(plan.Order(g, []string{"devmem/open", "kexec/load", "msr/write", "kcore/read"})), "devmem/open kexec/load kcore/read msr/write"; got != want {
 		t.Errorf("order of seed 7: %s, want %s", got, want)
 	}
 	if req := request(g, p.Probes, 1, false); slices.Equal(req.Probes, request(p.Guests[0], p.Probes, 1, false).Probes) {

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/renameio/v2"
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/matrix/known"
 	"github.com/ldlab/ldlab/report"
+	"github.com/ldlab/ldlab/report/words"
 )
 
 // Run runs a plan and returns its matrix, judged from the results file. On
@@ -44,16 +47,25 @@ func checkOut(p *plan.Plan, o Options) error {
 	return results.Check(o.Out, p.Digest(), o.Resume)
 }
 
-// measure runs the plan's guests, judges them, and writes the reports.
+// measure runs the plan's guests, and some a second time, judges them, and writes the
+// reports.
 func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, error) {
 	if err := b.do(ctx, b.planned()); err != nil {
 		return nil, nil, err
 	}
-	set, err := b.load()
+	set, m, err := b.judged()
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := set.Matrix()
+	if b.stage.options.Rerun && ctx.Err() == nil {
+		if ran, err := b.rerun(ctx, m); err != nil {
+			return nil, nil, err
+		} else if ran {
+			if set, m, err = b.judged(); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
 	if err == nil {
 		err = writeReports(b.stage.options.Out, m, report.Formats())
 	}
@@ -61,6 +73,36 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 		err = ErrInterrupted
 	}
 	return m, set, err
+}
+
+// judged is the matrix of the stored results, compared with the known issues.
+func (b *batch) judged() (*results.Set, *matrix.Matrix, error) {
+	set, err := b.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := set.Matrix()
+	if err == nil {
+		b.stage.options.Known.Apply(m, time.Now())
+	}
+	return set, m, err
+}
+
+// rerun runs each guest of known.Unknown a second time, and reports whether there was
+// one. A verdict that depends on luck would otherwise be believed, or be blamed on a
+// change.
+func (b *batch) rerun(ctx context.Context, m *matrix.Matrix) (bool, error) {
+	var jobs []job
+	for _, j := range b.planned() {
+		if j.again = true; !b.have[j.id()] && known.Unknown(m, j.guest) {
+			jobs = append(jobs, j)
+		}
+	}
+	if len(jobs) == 0 {
+		return false, nil
+	}
+	b.stage.note("%s with cells that are not as expected: to run a second time", words.Count(len(jobs), "guest"))
+	return true, b.do(ctx, jobs)
 }
 
 // writeReports writes the matrix in every format to the directory of the

@@ -78,8 +78,8 @@ func racy(k lockdown.Interface, s lockdown.Setting) answerer {
 	}
 }
 
-// known returns the known reasons in a list.
-func known(data string) string {
+// recognized returns the known reasons in a list.
+func recognized(data string) string {
 	var words []string
 	for _, w := range strings.Split(data, ",") {
 		if slices.Contains(lockdown.Tokens(), w) && !slices.Contains(words, w) {
@@ -155,7 +155,7 @@ func TestModelNotices(t *testing.T) {
 		{"empty words are skipped", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.Trim(strings.ReplaceAll(d, ",,", ","), ",") })), 1},
 		{"blanks separate", lockdown.Bitmap, reads(onReasons(func(d string) string { return strings.ReplaceAll(d, " ", ",") })), 1},
 		{"a too long list is accepted", lockdown.Bitmap, reads(onReasons(func(d string) string {
-			if len(d) > 4096 && known(d) == "msr" {
+			if len(d) > 4096 && recognized(d) == "msr" {
 				return "msr"
 			}
 			return d
@@ -171,7 +171,7 @@ func TestModelNotices(t *testing.T) {
 			return func(s lockdown.Op) lockdown.Op {
 				got := m.Answer(s)
 				if s.Call == "write" && s.File == lockdown.ReasonsFile && s.At == 0 && got.Err != "" {
-					m.Answer(lockdown.Op{Call: "write", File: s.File, Same: true, Data: known(s.Data)})
+					m.Answer(lockdown.Op{Call: "write", File: s.File, Same: true, Data: recognized(s.Data)})
 				}
 				return got
 			}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ldlab/ldlab/matrix"
 )
@@ -20,6 +21,7 @@ type Set struct {
 	Header  matrix.Header
 	Results []matrix.Result // of kernels as they are
 	Mutants []matrix.Result // of mutants; see matrix.Result.Mutant
+	Again   []matrix.Result // second runs of guests; see matrix.Result.Again
 	Cut     bool            // the last line was cut off, as an interrupted write leaves it
 }
 
@@ -37,11 +39,14 @@ func Load(path string) (*Set, error) {
 	defer f.Close()
 	s := &Set{}
 	s.Header, err = Read(f, func(r matrix.Result) error {
-		if r.Mutant != "" {
-			s.Mutants = append(s.Mutants, r)
-		} else {
-			s.Results = append(s.Results, r)
+		list := &s.Results
+		switch {
+		case r.Mutant != "":
+			list = &s.Mutants
+		case r.Again:
+			list = &s.Again
 		}
+		*list = append(*list, r)
 		return nil
 	})
 	var corrupt *CorruptError
@@ -55,4 +60,6 @@ func Load(path string) (*Set, error) {
 }
 
 // Matrix judges the results.
-func (s *Set) Matrix() (*matrix.Matrix, error) { return matrix.Build(s.Header, s.Results) }
+func (s *Set) Matrix() (*matrix.Matrix, error) {
+	return matrix.Build(s.Header, slices.Concat(s.Results, s.Again))
+}

@@ -145,6 +145,12 @@ func resumed(old *Set, h matrix.Header, keep func(matrix.Result) bool) (*Set, er
 			kept.Mutants = append(kept.Mutants, r)
 		}
 	}
+	for _, r := range old.Again {
+		first := func(o matrix.Result) bool { return o.ID() == r.ID() }
+		if slices.ContainsFunc(kept.Results, first) && keep(r) {
+			kept.Again = append(kept.Again, r)
+		}
+	}
 	return kept, nil
 }
 
@@ -175,7 +181,7 @@ func rewrite(path string, set *Set) error {
 		return err
 	}
 	b.Write(line)
-	for _, r := range slices.Concat(set.Results, set.Mutants) {
+	for _, r := range slices.Concat(set.Results, set.Again, set.Mutants) {
 		if line, err = EncodeResult(r); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ const (
 	fault status = "ERROR" // nothing follows about the kernel: the lab failed, or the guest was lost
 	skip  status = "SKIP"  // the kernel or the machine lacks the target
 	miss  status = "MISS"  // planned, and not run
+	known status = "KNOWN" // not as expected, and a known issue
 )
 
 // statusOf gives the status of a cell. The words and their order of gravity are
@@ -32,14 +33,24 @@ func statusOf(c matrix.Column, cell matrix.Cell) status {
 		return skip
 	case cell.Verdict.Expected():
 		return pass
+	case cell.Verdict == matrix.Known:
+		return known
 	case words.AgainstKernel(cell.Judgment):
 		return fail
-	case c.End.Failed(), cell.Verdict == matrix.Lost, cell.Verdict == matrix.Unproven:
+	case c.End.Failed(), cell.Seen() == matrix.Lost, cell.Seen() == matrix.Unproven:
 		return fault
 	case cell.Verdict == matrix.NotRun:
 		return miss
 	}
 	return fail
+}
+
+// unknown is a cell as it would be if nothing were known of it.
+func unknown(cell matrix.Cell) matrix.Cell {
+	if cell.Verdict == matrix.Known {
+		cell.Verdict, cell.Of = cell.Of, ""
+	}
+	return cell
 }
 
 // message is a cell's verdict and its explanation, in one line.
@@ -69,7 +80,7 @@ func guestNotes(m *matrix.Matrix) []string {
 
 // otherGuests are those of which words.Grave says nothing.
 func otherGuests(m *matrix.Matrix) []string {
-	return notesOf(m, func(c matrix.Column) bool { return c.End.Lost() || c.End.Well() && c.Tries != 1 })
+	return notesOf(m, func(c matrix.Column) bool { return c.End.Lost() || c.End.Well() && (c.Tries != 1 || c.Second != "") })
 }
 
 func notesOf(m *matrix.Matrix, of func(matrix.Column) bool) (list []string) {

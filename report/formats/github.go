@@ -69,8 +69,11 @@ const maxSummary = 50
 func Summary(b *strings.Builder, m *matrix.Matrix) error {
 	list := words.Gravest(m)
 	head := "as expected"
-	if !words.AsExpected(m) {
+	switch n := m.Count()[matrix.Known]; {
+	case !words.AsExpected(m):
 		head = "**not as expected**"
+	case n > 0:
+		head += fmt.Sprintf(", but for %s that %s known", words.Count(n, "cell"), words.IsAre(n))
 	}
 	fmt.Fprintf(b, "## Lockdown: %s\n\n", head)
 	items(b, "Look at this first", len(list), func(i int) string { return list[i].String() })

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +26,8 @@ type kcidb struct {
 	Checkouts []kcidbCheckout `json:"checkouts"`
 	Builds    []kcidbBuild    `json:"builds"`
 	Tests     []kcidbTest     `json:"tests"`
+	Issues    []kcidbIssue    `json:"issues,omitempty"`
+	Incidents []kcidbIncident `json:"incidents,omitempty"`
 }
 
 type kcidbVersion struct {
@@ -65,6 +69,24 @@ type kcidbTest struct {
 	Misc        map[string]string `json:"misc"`
 }
 
+// A kcidbIssue is a known issue, and a kcidbIncident a test in which it happened.
+type kcidbIssue struct {
+	ID      string `json:"id"`
+	Version int    `json:"version"`
+	Origin  string `json:"origin"`
+	URL     string `json:"report_url,omitempty"`
+	Comment string `json:"comment"`
+}
+
+type kcidbIncident struct {
+	ID           string `json:"id"`
+	Origin       string `json:"origin"`
+	Issue        string `json:"issue_id"`
+	IssueVersion int    `json:"issue_version"`
+	Test         string `json:"test_id"`
+	Present      bool   `json:"present"`
+}
+
 type kcidbEnvironment struct {
 	Comment string `json:"comment"`
 }
@@ -72,7 +94,8 @@ type kcidbEnvironment struct {
 // KCIDB writes a matrix in the schema of the kernel community's common database of
 // test results: a checkout for each base and series, a build for each kernel and
 // architecture, a test for each planned cell. A probe's path is
-// lockdown.SETTING.SCENARIO.PROBE.
+// lockdown.SETTING.SCENARIO.PROBE. A known issue is still a failure of its test, and an
+// incident of an issue.
 func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
 	doc := kcidb{Version: kcidbVersion{5, 3}, Checkouts: []kcidbCheckout{}, Builds: []kcidbBuild{}, Tests: []kcidbTest{}}
 	started := kcidbTime(m.Header.Started)
@@ -90,8 +113,13 @@ func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
 		doc.Builds = append(doc.Builds, build)
 		for i, c := range t.Columns {
 			for _, r := range t.Rows {
-				if r.Cells[i].Verdict != matrix.NotPlanned {
-					doc.Tests = append(doc.Tests, kcidbCell(m, t, c, r, r.Cells[i], build.ID))
+				if r.Cells[i].Verdict == matrix.NotPlanned {
+					continue
+				}
+				test := kcidbCell(m, t, c, r, r.Cells[i], build.ID)
+				doc.Tests = append(doc.Tests, test)
+				if n := r.Cells[i].Issue; n > 0 && n <= len(m.Issues) {
+					doc.happens(m.Issues[n-1], test.ID)
 				}
 			}
 			doc.Tests = append(doc.Tests, kcidbGuest(m, t, c, build.ID))
@@ -106,10 +134,20 @@ func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
 	return words.WriteJSON(b, doc)
 }
 
+// happens adds that a test shows a known issue. An issue is what its list says of it, so
+// the same one has the same identifier in every report.
+func (doc *kcidb) happens(i matrix.Issue, test string) {
+	issue := kcidbIssue{ID: kcidbID("issue", i.Cell, string(i.Verdict), i.Reason, i.Link), Version: 1, Origin: kcidbOrigin, URL: kcidbURL(i.Link), Comment: words.Clean(i.Reason)}
+	if !slices.Contains(doc.Issues, issue) {
+		doc.Issues = append(doc.Issues, issue)
+	}
+	doc.Incidents = append(doc.Incidents, kcidbIncident{kcidbID("incident", issue.ID, test), kcidbOrigin, issue.ID, issue.Version, test, true})
+}
+
 func kcidbCell(m *matrix.Matrix, t matrix.Table, c matrix.Column, r matrix.TableRow, cell matrix.Cell, build string) kcidbTest {
 	test := kcidbTest{ID: kcidbID("test", m.Header.Digest, m.Header.Started, guestName(t, c), r.Probe), Build: build, Origin: kcidbOrigin,
 		Environment: kcidbEnvironment{kcidbMachine(c)}, Path: kcidbPath("lockdown", c.Setting.String(), strings.ReplaceAll(r.Probe, "/", ".")),
-		Comment: message(cell), Status: statusOf(c, cell), Misc: map[string]string{"verdict": string(cell.Verdict), "probe": words.Clean(r.Probe), "setting": c.Setting.String()}}
+		Comment: message(cell), Status: statusOf(c, unknown(cell)), Misc: map[string]string{"verdict": string(cell.Verdict), "probe": words.Clean(r.Probe), "setting": c.Setting.String()}}
 	if r.Reason != "" {
 		test.Misc["reason"] = words.Clean(string(r.Reason))
 	}
@@ -149,7 +187,7 @@ func kcidbMeasured(m *matrix.Matrix, build string) kcidbTest {
 	switch {
 	case len(m.Splats()) > 0:
 		s = fail
-	case !m.Measured():
+	case !m.Sound():
 		s = fault
 	}
 	comment := "at least one cell shows what a kernel did"
@@ -190,6 +228,14 @@ func kcidbGuest(m *matrix.Matrix, t matrix.Table, c matrix.Column, build string)
 	return kcidbTest{ID: kcidbID("guest", m.Header.Digest, m.Header.Started, guestName(t, c)), Build: build, Origin: kcidbOrigin,
 		Environment: kcidbEnvironment{kcidbMachine(c)}, Path: kcidbPath("lockdown", c.Setting.String(), "guest"),
 		Comment: words.Clean(words.GuestNote(c)), LogExcerpt: kcidbEnd(strings.Join(lines, "\n")), Status: s, Misc: misc}
+}
+
+// kcidbURL is an address as the schema wants it; empty if it is none.
+func kcidbURL(text string) string {
+	if u, err := url.Parse(words.Clean(text)); err == nil && u.Scheme != "" && u.Host != "" {
+		return u.String()
+	}
+	return ""
 }
 
 func kcidbMachine(c matrix.Column) string {

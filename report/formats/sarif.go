@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -52,13 +53,21 @@ type sarifNotification struct {
 }
 
 type sarifResult struct {
-	Rule         string            `json:"ruleId"`
-	Index        int               `json:"ruleIndex"`
-	Kind         string            `json:"kind"`
-	Level        string            `json:"level"`
-	Message      sarifText         `json:"message"`
-	Locations    []sarifLocation   `json:"locations"`
-	Fingerprints map[string]string `json:"partialFingerprints"`
+	Rule         string             `json:"ruleId"`
+	Index        int                `json:"ruleIndex"`
+	Kind         string             `json:"kind"`
+	Level        string             `json:"level"`
+	Message      sarifText          `json:"message"`
+	Locations    []sarifLocation    `json:"locations"`
+	Fingerprints map[string]string  `json:"partialFingerprints"`
+	Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+}
+
+// A sarifSuppression is a known issue.
+type sarifSuppression struct {
+	Kind          string `json:"kind"`
+	Status        string `json:"status"`
+	Justification string `json:"justification"`
 }
 
 type sarifLocation struct {
@@ -89,6 +98,7 @@ var sarifRules = []struct {
 	{matrix.Overblocked, "overblocked"},
 	{matrix.Deviates, "deviates"},
 	{matrix.NotLocked, "not-locked"},
+	{matrix.Flaky, "flaky"},
 	{matrix.Unattributed, "unattributed"},
 	{matrix.Unproven, "unproven"},
 	{matrix.Lost, "lost"},
@@ -97,7 +107,8 @@ var sarifRules = []struct {
 
 // SARIF writes the cells of a matrix that are not as expected, for services that
 // show findings beside the source. A result's place is the call site that the
-// probe names; a site has no line, because it is found by its function.
+// probe names; a site has no line, because it is found by its function. A known issue
+// is suppressed, and not left out.
 func SARIF(b *strings.Builder, m *matrix.Matrix) error {
 	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "ldlab", Version: words.Clean(m.Header.Lab), URI: "https://github.com/ldlab/ldlab", Rules: []sarifRule{}}}, Results: []sarifResult{}}
 	for _, r := range sarifRules {
@@ -118,7 +129,12 @@ func SARIF(b *strings.Builder, m *matrix.Matrix) error {
 		for i, c := range t.Columns {
 			for _, r := range t.Rows {
 				if !r.Cells[i].Verdict.Expected() {
-					run.Results = append(run.Results, sarifCell(t, c, r, r.Cells[i]))
+					result := sarifCell(t, c, r, unknown(r.Cells[i]))
+					if n := r.Cells[i].Issue; n > 0 && n <= len(m.Issues) {
+						issue := m.Issues[n-1]
+						result.Suppressions = []sarifSuppression{{"external", "accepted", words.Clean(fmt.Sprintf("known until %s: %s, %s", issue.Until, issue.Reason, issue.Link))}}
+					}
+					run.Results = append(run.Results, result)
 				}
 			}
 		}

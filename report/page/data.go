@@ -17,6 +17,7 @@ type document struct {
 	Lab, Started text
 	AsExpected   bool
 	Measured     bool
+	Known        int // cells that are known issues
 	Verdicts     []verdict
 	Notes        []text
 	Machines     []text
@@ -126,6 +127,7 @@ func collect(m *matrix.Matrix) document {
 	c.whole("")
 	c.doc.Lab, c.doc.Started = c.text(m.Header.Lab), c.text(m.Header.Started)
 	c.doc.AsExpected, c.doc.Measured = words.AsExpected(m), m.Measured()
+	c.doc.Known = m.Count()[matrix.Known]
 	for _, v := range matrix.Verdicts() {
 		l := looks[v]
 		c.doc.Verdicts = append(c.doc.Verdicts, verdict{string(v), words.Short[v], l.sign, l.kind, words.Meaning[v], v.Expected()})
@@ -238,7 +240,7 @@ func (c *collector) first(m *matrix.Matrix) {
 	for i, t := range m.Tables {
 		for k, r := range t.Rows {
 			for j, cell := range r.Cells {
-				if !cell.Verdict.Expected() {
+				if !cell.Verdict.Expected() && cell.Verdict != matrix.Known {
 					list = append(list, place{i, j, k, words.Gravity(cell.Judgment)})
 				}
 			}

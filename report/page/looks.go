@@ -20,4 +20,6 @@ var looks = map[matrix.Verdict]struct{ sign, kind string }{
 	matrix.Unproven:     {"?", "doubt"},
 	matrix.Lost:         {"!", "lost"},
 	matrix.NotRun:       {"…", "lost"},
+	matrix.Known:        {"≈", "known"},
+	matrix.Flaky:        {"±", "doubt"},
 }

@@ -62,7 +62,7 @@
     for (const t of D.Tables) for (const row of t.Cells) for (const c of row) counts.set(c[0], (counts.get(c[0]) || 0) + 1);
     const out = [el("h2", {}, "Look at this first")];
     if (list(D.First).length === 0) {
-      out.push(el("p", {}, D.Measured ? "Every cell is as expected." : "Nothing was measured."));
+      out.push(el("p", {}, !D.Measured ? "Nothing was measured." : D.Known ? "Every other cell is as expected. Known issues: " + D.Known + "." : "Every cell is as expected."));
     } else {
       out.push(el("ul", {}, D.First.map((f) => {
         const v = verdict(D.Tables[f.Table].Cells[f.Row][f.Column]);
@@ -394,7 +394,7 @@
     show(view, params);
   }
   document.getElementById("headline").append(
-    el("span", { class: "headline " + (D.AsExpected ? "good" : "bad") }, D.AsExpected ? "✓ as expected" : "✗ not as expected"),
+    el("span", { class: "headline " + (!D.AsExpected ? "bad" : D.Known ? "known" : "good") }, !D.AsExpected ? "✗ not as expected" : D.Known ? "≈ as expected, but for known issues: " + D.Known : "✓ as expected"),
     el("span", { class: "quiet" }, " " + [S(D.Started), "ldlab " + S(D.Lab)].join(", ")));
   window.addEventListener("hashchange", route);
   route();

@@ -58,6 +58,8 @@ var styles = map[matrix.Verdict]style{
 	matrix.Unproven:     doubt,
 	matrix.Lost:         lost,
 	matrix.NotRun:       lost,
+	matrix.Known:        stale,
+	matrix.Flaky:        doubt,
 }
 
 // A span is text in a style.

@@ -64,8 +64,8 @@ func rankOf(j matrix.Judgment) int {
 // LookFirst lists what to look at, the gravest first: leaks, settings that are not in
 // force, other unexpected verdicts and bugs that a kernel reported of itself, lost
 // guests, denials that the kernel does not explain, what is unproven or did not run,
-// reasons that were not tested, known gaps that are closed, and guests that were lost
-// once. Among equals the order of the matrix decides. flags are further flags of the run
+// reasons that were not tested, known gaps that are closed, known issues, and
+// guests that were lost once. Among equals the order of the matrix decides. flags are further flags of the run
 // that a command must repeat. The list is empty if a matrix has nothing to look at.
 func LookFirst(m *matrix.Matrix, flags []string) []First {
 	var list []First
@@ -87,6 +87,11 @@ func LookFirst(m *matrix.Matrix, flags []string) []First {
 				f.repeat(t, t.Columns[i], []string{r.Probe}, flags)
 				list = append(list, f)
 			}
+		}
+	}
+	for _, i := range m.Issues {
+		if i.State != matrix.IssueUntouched {
+			list = append(list, First{Kind: "known issue", What: fmt.Sprintf("%s: %s: %s, %s", i.Place, i.Cell, i.Verdict, i.State), rank: rankStale})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b First) int { return a.rank - b.rank })

@@ -26,6 +26,8 @@ var Meaning = map[matrix.Verdict]string{
 	matrix.Unproven:     "Nothing follows about lockdown: see the explanation.",
 	matrix.Lost:         "The guest did not report the probe: it died, hung, went silent or left it out.",
 	matrix.NotRun:       "Planned, and there is no result.",
+	matrix.Known:        "Not as expected, and a known issue: see the explanation. It is not enforced.",
+	matrix.Flaky:        "The guest ran twice, and only one of both verdicts is as expected.",
 }
 
 // Sound reports whether nothing is wrong with a guest itself, whatever its cells are:
@@ -52,6 +54,9 @@ func Grave(m *matrix.Matrix) (list []string) {
 	for _, s := range m.Splats() {
 		list = append(list, "the kernel reported a bug of its own: "+s)
 	}
+	for _, i := range m.StaleIssues() {
+		list = append(list, fmt.Sprintf("a known issue does not happen any more: %s: %s: %s in none of %s; take it out of the list", i.Place, i.Cell, i.Verdict, Count(i.Of, "cell")))
+	}
 	for _, e := range m.Errors() {
 		list = append(list, "the lab failed: "+e)
 	}
@@ -74,6 +79,14 @@ func mild(m *matrix.Matrix) (list []string) {
 	}
 	if again := m.Retried(); len(again) > 0 {
 		list = append(list, fmt.Sprintf("lost once, and passed when they ran again: %s: %s", Count(len(again), "guest"), ProbeList(again)))
+	}
+	for _, i := range m.Issues {
+		switch i.State {
+		case matrix.IssueHappens:
+			list = append(list, fmt.Sprintf("known issue: %s: %s: %s in %d of %s, accepted until %s: %s, %s", i.Place, i.Cell, i.Verdict, i.Cells, Count(i.Of, "cell"), i.Until, i.Reason, i.Link))
+		case matrix.IssueExpired:
+			list = append(list, fmt.Sprintf("a known issue expired on %s, and is not accepted any more: %s: %s: %s", i.Until, i.Place, i.Cell, i.Verdict))
+		}
 	}
 	return list
 }

@@ -28,6 +28,8 @@ var Short = map[matrix.Verdict]string{
 	matrix.Lost:         "LOST",
 	matrix.NotRun:       "...",
 	matrix.NotPlanned:   ".",
+	matrix.Known:        "KNOWN",
+	matrix.Flaky:        "FLAKY",
 }
 
 // Machines describes the hosts that ran the guests, a line each. The reason for
@@ -119,6 +121,13 @@ func GuestNote(c matrix.Column) string {
 	if retry := Retried(c); retry != "" {
 		note += "; " + retry
 	}
+	switch c.Second {
+	case "":
+	case string(matrix.Ended):
+		note += "; ran a second time, because a cell was not as expected"
+	default:
+		note += "; its second run was lost: " + c.Second
+	}
 	return note
 }
 
@@ -130,9 +139,11 @@ func Retried(c matrix.Column) string {
 	return fmt.Sprintf("try %d, because the guest was lost before", c.Tries)
 }
 
-// Remarkable reports whether a guest was lost, failed, did not run or ran
-// again, or its kernel reported a bug.
-func Remarkable(c matrix.Column) bool { return !c.End.Well() || c.Tries != 1 || len(c.Splats) > 0 }
+// Remarkable reports whether a guest was lost, failed, did not run, ran again or a
+// second time, or its kernel reported a bug.
+func Remarkable(c matrix.Column) bool {
+	return !c.End.Well() || c.Tries != 1 || len(c.Splats) > 0 || c.Second != ""
+}
 
 // An Absence is a reason why probes of a table are unavailable.
 type Absence struct {

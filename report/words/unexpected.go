@@ -8,7 +8,7 @@ import (
 )
 
 // An Unexpected lists the probes of one guest that got the same unexpected
-// verdict for the same reason.
+// verdict for the same reason. Known issues are no such verdict.
 type Unexpected struct {
 	Guest  string // kernel, architecture and setting
 	Probes []string
@@ -24,7 +24,7 @@ func AllUnexpected(m *matrix.Matrix) []Unexpected {
 			guest, first := fmt.Sprintf("%s %s %s", t.Kernel, t.Arch, c.Setting), len(list)
 			for _, r := range t.Rows {
 				j := r.Cells[i].Judgment
-				if j.Verdict.Expected() {
+				if j.Verdict.Expected() || j.Verdict == matrix.Known {
 					continue
 				}
 				same := slices.IndexFunc(list[first:], func(u Unexpected) bool { return u.Judgment == j })
@@ -54,13 +54,14 @@ const LeakOrGap = "leak-or-gap"
 // AgainstKernel reports whether a verdict shows that the kernel is not as expected,
 // whatever became of its guest later. A leak that may be a known gap counts.
 func AgainstKernel(j matrix.Judgment) bool {
-	return j.Verdict.Measured() && !j.Verdict.Expected() || j.Rule == LeakOrGap
+	v := j.Seen()
+	return v.Measured() && !v.Expected() || j.Rule == LeakOrGap
 }
 
 // Gravity orders unexpected verdicts: the gravest is the least.
 func Gravity(j matrix.Judgment) int {
 	v := j.Verdict
-	if j.Rule == LeakOrGap {
+	if j.Rule == LeakOrGap && v != matrix.Flaky {
 		v = matrix.Leak
 	}
 	return slices.Index(matrix.Verdicts(), v)

@@ -1,4 +1,4 @@
-package engine
+package plan
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/ldlab/ldlab/scenarios"
 )
 
-// inOrder returns probes in the order in which a guest runs them: as they are, or
+// Order returns probes in the order in which a guest runs them: as they are, or
 // in the order that follows from the guest's seed. Probes that alter the lock
 // stay last and in their order, because no later probe would meet the setting.
 //
@@ -18,7 +18,7 @@ import (
 // The order is therefore the same on every machine and with every Go, each guest
 // has another one, and a selection of probes keeps the order of the whole: an
 // interference that one order shows can be narrowed down with --probe.
-func inOrder(g matrix.Guest, probes []string) []string {
+func Order(g matrix.Guest, probes []string) []string {
 	if g.Shuffle == 0 {
 		return probes
 	}
