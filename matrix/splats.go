@@ -20,6 +20,11 @@ func (r *Result) splats() (lines []string) {
 // numbers of a line differ from guest to guest.
 var numbers = regexp.MustCompile(`\b(0x)?[0-9a-f]*[0-9][0-9a-f]*\b`)
 
+// SameSplat reports whether two lines report the same bug, in two guests.
+func SameSplat(a, b string) bool {
+	return numbers.ReplaceAllString(a, "#") == numbers.ReplaceAllString(b, "#")
+}
+
 // Splats lists what kernels reported of their own bugs: warnings, BUGs, what
 // lockdep found. Such a kernel is not as expected, whatever its verdicts are: the
 // report may be of what is tested, and lockdep and WARN_ONCE() do not report twice.
@@ -34,9 +39,7 @@ func (m *Matrix) Splats() (list []string) {
 		begin := len(found)
 		for _, c := range t.Columns {
 			for _, line := range c.Splats {
-				i := slices.IndexFunc(found[begin:], func(r report) bool {
-					return numbers.ReplaceAllString(r.line, "#") == numbers.ReplaceAllString(line, "#")
-				})
+				i := slices.IndexFunc(found[begin:], func(r report) bool { return SameSplat(r.line, line) })
 				if i < 0 {
 					i = len(found) - begin
 					found = append(found, report{line: line, first: fmt.Sprintf("%s/%s/%s", t.Kernel, t.Arch, c.Setting)})

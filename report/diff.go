@@ -63,6 +63,8 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 		}
 		fmt.Fprintln(b, line)
 	}
+	diffGuests(b, d)
+	diffTimes(b, d)
 	if len(d.Missing) > 0 {
 		fmt.Fprintf(b, "\n  not compared, because only one of both has it: %s\n", words.Clean(words.ProbeList(d.Missing)))
 	}
@@ -71,6 +73,34 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 		changed += len(c.Settings)
 	}
 	fmt.Fprintf(b, "\n  %s changed, %s as before\n", words.Count(changed, "verdict"), words.Count(d.Same, "verdict"))
+}
+
+// diffGuests writes which guests ended otherwise, or report other bugs.
+func diffGuests(b *strings.Builder, d diff.Diff) {
+	if len(d.Guests) > 0 {
+		fmt.Fprintf(b, "\n  guests\n")
+	}
+	for _, g := range d.Guests {
+		if g.Now != g.Before {
+			fmt.Fprintf(b, "  %s: %s, before %s\n", words.Clean(g.Setting), words.Clean(g.Now), words.Clean(g.Before))
+		}
+		for _, s := range g.Splats {
+			fmt.Fprintf(b, "  %s: the kernel reports a bug of its own that it did not report before: %s\n", words.Clean(g.Setting), words.Clean(s))
+		}
+	}
+}
+
+// diffTimes writes what became slower, by the medians of the settings that both have.
+func diffTimes(b *strings.Builder, d diff.Diff) {
+	if len(d.Slower) > 0 {
+		fmt.Fprintf(b, "\n  slower\n")
+	}
+	for _, s := range d.Slower {
+		fmt.Fprintf(b, "  %s: %.1f s, before %.1f s (medians of %d settings)\n", words.Clean(s.What), s.Now.Seconds(), s.Before.Seconds(), s.Of)
+	}
+	if d.Times != "" {
+		fmt.Fprintf(b, "\n  times were not compared: %s\n", words.Clean(d.Times))
+	}
 }
 
 // settingList names a few settings and counts the rest.

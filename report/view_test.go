@@ -183,7 +183,9 @@ func handMadeDiff() []diff.Diff {
 	for _, kind := range diff.ChangeKinds() {
 		d.Changes = append(d.Changes, diff.Change{Kind: kind, Probe: "devmem/open", Before: matrix.Enforced, Now: matrix.Leak, Settings: []string{"dev_mem@boot"}, Why: "why\x1b[2J"})
 	}
-	return []diff.Diff{d, {From: "a", To: "a", Arch: "arm64"}}
+	d.Guests = []diff.GuestChange{{Setting: "dev_mem@boot", Before: "ended", Now: "lost: panic\x1b"}, {Setting: "none", Before: "ended", Now: "ended", Splats: []string{"BUG\x1b"}}}
+	d.Slower = []diff.Slowdown{{What: "guests that boot", Before: 2e9, Now: 5e9, Of: 4}}
+	return []diff.Diff{d, {From: "a", To: "a", Arch: "arm64", Times: "the machines differ: a\x1b, before b"}}
 }
 
 func handMadeMutation() []matrix.Mutation {

@@ -1,33 +1,50 @@
 package main
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/diff"
+	"github.com/ldlab/ldlab/matrix/known"
 	"github.com/ldlab/ldlab/report"
 )
 
 func newDiff() *cobra.Command {
 	var names []string
 	var asJSON bool
+	var known knownFlag
 	c := &cobra.Command{
 		Use:   "diff OLD [NEW]",
 		Short: "Print what changed between two runs, or between two kernels",
 		Long: `Diff compares the results of two runs: kernels of the same name, architecture by
 architecture. With --kernel FROM --kernel TO it compares two kernels, of one run
 if there is only one. It prints the checks that came or went in the machine code,
-and the probes whose verdict changed: newly leaking, enforced or unavailable, gaps
-that opened or closed. It exits with 1 if a cell has an unexpected verdict and had
-an expected one.`,
+and the probes whose verdict changed: newly leaking, lost, flaky, enforced or
+unavailable, gaps that opened or closed; guests that ended otherwise; and what became
+slower. It exits with 1 if a cell has an unexpected verdict and had an expected one,
+if a guest is lost or fails that ended well, or if a kernel reports a bug of its own
+that it did not report before. Known issues (--known) count as expected.
+
+Slower are a probe whose median time over the settings is at least ` +
+			slowerRule + `
+Times are compared if both runs have at least three guests with the same setting that
+ended well at the first try on the same machine, QEMU, accelerator and CPU model. They
+do not change the exit status, because they depend on what else the machine does.`,
 		Example: `  ldlab run --kernel stock@6.12,stock@debian-7.3 --arch x86_64
   ldlab diff out/latest --kernel stock@6.12 --kernel stock@debian-7.3`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := checkDiff(args, names); err != nil {
 				return err
 			}
-			list, err := compareFiles(c, args, names)
+			issues, err := known.load()
+			if err != nil {
+				return err
+			}
+			list, err := compareFiles(c, args, names, issues)
 			if err != nil {
 				return err
 			}
@@ -46,8 +63,14 @@ an expected one.`,
 	}
 	c.Flags().StringSliceVar(&names, "kernel", nil, "kernel to compare from, and again: to")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	known.flag(c)
 	return c
 }
+
+// slowerRule is the rule of package diff in words.
+var slowerRule = fmt.Sprintf(`%g times as long as
+before, and %s longer; and the guests that boot, or that are forked, if their median
+time is at least %g times as long, and %s longer.`, diff.ProbeRatio, diff.ProbeFloor, diff.GuestRatio, diff.GuestFloor)
 
 // checkDiff checks the command line: two kernels or none, and two kernels if there
 // is one run only.
@@ -63,13 +86,14 @@ func checkDiff(args, names []string) error {
 	return nil
 }
 
-func compareFiles(c *cobra.Command, args, names []string) ([]diff.Diff, error) {
+func compareFiles(c *cobra.Command, args, names []string, issues *known.List) ([]diff.Diff, error) {
 	var ms []*matrix.Matrix
 	for _, file := range args {
 		m, err := loadMatrix(c, file)
 		if err != nil {
 			return nil, err
 		}
+		issues.Apply(m, time.Now())
 		ms = append(ms, m)
 	}
 	from, to := "", ""

@@ -18,6 +18,9 @@ type Diff struct {
 	Reasons []ReasonChange `json:",omitempty"` // that one of both has
 	Calls   []CallChange   // checks that the machine code of one has, and that of the other has not
 	Changes []Change       // cells with another verdict
+	Guests  []GuestChange  `json:",omitempty"` // that ended otherwise
+	Slower  []Slowdown     `json:",omitempty"`
+	Times   string         `json:",omitempty"` // why times were not compared; empty: they were
 	Missing []string       `json:",omitempty"` // settings and probes that one of both does not have: nothing is known of them
 	Same    int            // cells with the same verdict
 }
@@ -67,7 +70,9 @@ const (
 	GapOpened        ChangeKind = "gap opened"      // it was denied, and is a known gap now
 	NewlyAllowed     ChangeKind = "allowed"         // it was denied, and is allowed as expected now
 	NewlyUnavailable ChangeKind = "unavailable"
-	GapClosing       ChangeKind = "gap closed" // it was a known gap, and is denied now
+	NewlyFlaky       ChangeKind = "flaky"
+	NewlyKnown       ChangeKind = "known issue" // unexpected, and accepted
+	GapClosing       ChangeKind = "gap closed"  // it was a known gap, and is denied now
 	NewlyEnforced    ChangeKind = "enforced"
 	NewlyOpen        ChangeKind = "open" // it was unexpected or unavailable
 	OtherChange      ChangeKind = "other"
@@ -75,7 +80,7 @@ const (
 
 // ChangeKinds lists the kinds, the gravest first.
 func ChangeKinds() []ChangeKind {
-	return []ChangeKind{NewlyLeaking, NewlyUnexpected, NewlyLost, GapOpened, NewlyAllowed, NewlyUnavailable, GapClosing, NewlyEnforced, NewlyOpen, OtherChange}
+	return []ChangeKind{NewlyLeaking, NewlyUnexpected, NewlyLost, NewlyFlaky, NewlyKnown, GapOpened, NewlyAllowed, NewlyUnavailable, GapClosing, NewlyEnforced, NewlyOpen, OtherChange}
 }
 
 // A Change is a probe whose verdict changed in the same way in some settings.
@@ -87,10 +92,14 @@ type Change struct {
 	Why         string `json:",omitempty"` // of the first setting's verdict now
 }
 
-// Regressed reports whether a cell has an unexpected verdict and had an expected
-// one.
+// Regressed reports whether a cell has an unexpected verdict and had an expected one,
+// or was a known issue and is none now, or whether a guest ended well before and does
+// not now, or its kernel reports another bug of its own. Time is no regression, because
+// it is the host's, too.
 func (d Diff) Regressed() bool {
-	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.Before.Expected() && !c.Now.Expected() })
+	accepted := func(v matrix.Verdict) bool { return v.Expected() || v == matrix.Known }
+	return slices.ContainsFunc(d.Changes, func(c Change) bool { return accepted(c.Before) && !accepted(c.Now) }) ||
+		slices.ContainsFunc(d.Guests, func(g GuestChange) bool { return g.Worse })
 }
 
 // Compare compares the tables of two matrices that have the same architecture:
@@ -136,6 +145,9 @@ func compareTables(b, n matrix.Table, bk, nk matrix.Kernel) Diff {
 		rows[r.Probe] = r
 	}
 	d.Missing = missing(b, n)
+	sameProbes := !slices.ContainsFunc(d.Missing, func(name string) bool { return strings.HasPrefix(name, "probe ") })
+	d.Guests = compareGuests(b, n)
+	d.Slower, d.Times = compareTimes(b, n, sameProbes)
 	for _, r := range n.Rows {
 		old, ok := rows[r.Probe]
 		if !ok {
@@ -185,7 +197,7 @@ func titleOf(k matrix.Kernel) string {
 // cell adds one cell to the diff.
 func (d *Diff) cell(probe, setting string, before, now matrix.Cell) {
 	switch {
-	case before.Verdict == now.Verdict:
+	case before.Verdict == now.Verdict && before.Seen() == now.Seen():
 		d.Same++
 		return
 	case before.Verdict == matrix.NotPlanned || now.Verdict == matrix.NotPlanned:
@@ -205,6 +217,10 @@ func changeKind(before, now matrix.Verdict) ChangeKind {
 		return v == matrix.Enforced || v == matrix.Shadowed || v == matrix.GapClosed
 	}
 	switch {
+	case now == matrix.Flaky:
+		return NewlyFlaky
+	case now == matrix.Known:
+		return NewlyKnown
 	case now == matrix.Leak:
 		return NewlyLeaking
 	case now == matrix.Lost || now == matrix.NotRun:

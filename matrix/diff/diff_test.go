@@ -40,6 +40,12 @@ func TestCompareKinds(t *testing.T) {
 		{matrix.Leak, matrix.Enforced, NewlyEnforced, false},
 		{matrix.Unavailable, matrix.Enforced, NewlyEnforced, false},
 		{matrix.Lost, matrix.Open, NewlyOpen, false},
+		{matrix.Enforced, matrix.Known, NewlyKnown, false},
+		{matrix.Known, matrix.Leak, NewlyLeaking, true},
+		{matrix.Known, matrix.Enforced, NewlyEnforced, false},
+		{matrix.Enforced, matrix.Flaky, NewlyFlaky, true},
+		{matrix.Flaky, matrix.Enforced, NewlyEnforced, false},
+		{matrix.Leak, matrix.Flaky, NewlyFlaky, false},
 		{matrix.Shadowed, matrix.Enforced, OtherChange, false},
 	} {
 		list, err := Compare(side("k", nil, c.before, matrix.Open), side("k", nil, c.now, matrix.Open), "", "")
