@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/internal/testutil"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -145,18 +146,22 @@ func TestPageInBrowser(t *testing.T) {
 	v, _ := Find("html")
 	m := measurement(t)
 	m.Matrix.Tables[0].Rows[4].Expect = "gap"
+	m.History = handMadeHistory("bitmap")
 	b.open(write(t, v, m), "")
 	if got := eval[string](b, `document.querySelector("main li a").textContent`); !strings.Contains(got, "LEAK: bitmap x86_64 integrity@runtime kexec/load") {
 		t.Errorf("looks first at %q", got)
 	}
 	views := eval[[]string](b, `[...document.querySelectorAll("nav a")].map((a) => a.textContent)`)
-	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps Machines" {
+	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps History Machines" {
 		t.Errorf("views: %s", got)
 	}
 	for _, view := range views {
 		b.do(chromedp.Click(`nav a[data-view=`+strings.ToLower(view)+`]`), chromedp.WaitVisible(`nav a[data-view=`+strings.ToLower(view)+`][aria-current]`))
 		if n := eval[int](b, `document.querySelectorAll("main h2").length`); n == 0 {
 			t.Errorf("%s is empty", view)
+		}
+		if view == "History" {
+			b.charts()
 		}
 		b.accessible(view)
 		b.shoot("view-" + strings.ToLower(view))
@@ -182,6 +187,39 @@ func TestPageInBrowser(t *testing.T) {
 	b.quiet()
 }
 
+// charts looks at the charts of the history: each has a name and a description, and a
+// table of its numbers opens.
+func (b *browser) charts() {
+	b.t.Helper()
+	named := eval[int](b, `[...document.querySelectorAll("main #nights svg[role=img]")].filter((s) => s.getAttribute("aria-labelledby").split(" ").every((id) => document.getElementById(id).textContent)).length`)
+	drawn := eval[int](b, `[...document.querySelectorAll("main #nights svg")].filter((s) => s.getBoundingClientRect().width > 300).length`)
+	if named != 3 || drawn != 3 {
+		b.t.Errorf("%d charts are drawn, %d have a name and a description, want 3", drawn, named)
+	}
+	if fill := eval[string](b, `getComputedStyle(document.querySelector("#nights rect.bad")).fill`); fill != "rgb(179, 19, 29)" {
+		b.t.Errorf("a bar is %s", fill)
+	}
+	b.do(chromedp.Click(`#nights summary`))
+	if got := eval[string](b, `document.querySelector("#nights details[open] tbody tr:last-child").innerText`); !strings.Contains(got, "2026-11-28") {
+		b.t.Errorf("the table of a chart ends with %q", got)
+	}
+}
+
+// handMadeHistory has three nights of a kernel; in the second it did not run.
+func handMadeHistory(kernel string) (list []history.Night) {
+	for i, name := range []string{"2026-11-26", "2026-11-27", "2026-11-28"} {
+		n := history.Night{Name: name, Begun: time.Date(2026, 11, 26+i, 20, 0, 0, 0, time.UTC), Lab: "v0", Table: "0123456789abcdef", Machine: "host: processor"}
+		n.Ended = n.Begun.Add(time.Duration(i+1) * time.Hour)
+		if i != 1 {
+			n.Kernels = []history.Kernel{{Run: "matrix", Kernel: kernel, Arch: "x86_64", Base: "6.12.1", Counts: map[matrix.Verdict]int{matrix.Enforced: 9 - i, matrix.Leak: i, matrix.Known: 1, matrix.Flaky: i}}}
+		} else {
+			n.Failed = []string{"matrix"}
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
 // keyboard opens and closes a cell without a mouse.
 func (b *browser) keyboard() {
 	b.t.Helper()
@@ -197,7 +235,7 @@ func (b *browser) filters() {
 	b.t.Helper()
 	for name, want := range map[string]string{
 		"q=KEXEC/": "kexec/load", "v=LEAK": "kexec/load", "v=unproven": "kprobes/tracefs", "r=msr": "msr/write", "s=none&odd=1": "kexec/load kprobes/tracefs", "q=nothing": "",
-		"s=integrity%40runtime&odd=1": "kexec/load securityfs/lower", "by=reason": "dev_mem kexec msr", "k=bitmap+x86_64&q=devmem": "devmem/open kept/devmem",
+		"s=integrity%40runtime&odd=1": "kexec/load kprobes/tracefs securityfs/lower", "v=known": "kexec/load", "v=flaky": "kprobes/tracefs", "by=reason": "dev_mem kexec msr", "k=bitmap+x86_64&q=devmem": "devmem/open kept/devmem",
 	} {
 		eval[bool](b, `(() => { location.hash = "#overview"; location.hash = "#matrix?`+name+`"; return true; })()`)
 		b.do(chromedp.WaitReady(`#found`), chromedp.Poll(`document.getElementById("found").textContent !== ""`, nil))
@@ -238,7 +276,16 @@ func TestPageShowsTextOnly(t *testing.T) {
 	v, _ := Find("html")
 	evil := `</script><script>alert(1)</script><img src=x onerror=alert(2)><b>bold</b><!-- <script>` + hostile + `"'&amp;${alert(3)}`
 	m := poisoned(t, evil)
-	for _, view := range []string{"overview", "matrix", "reasons", "isolation", "gaps", "machines", "cell"} {
+	m.History = handMadeHistory(m.Matrix.Tables[0].Kernel)
+	m.Matrix.Tables[0].Arch = "x86_64"
+	for i := range m.History {
+		n := &m.History[i]
+		n.Name, n.Lab, n.Table, n.Machine, n.Failed = evil, evil, evil, evil, []string{evil}
+		for j := range n.Kernels {
+			n.Kernels[j].Run, n.Kernels[j].Base = evil, evil
+		}
+	}
+	for _, view := range []string{"overview", "history", "matrix", "reasons", "isolation", "gaps", "machines", "cell"} {
 		b.open(write(t, v, m), "#"+view)
 		if view == "cell" {
 			eval[bool](b, `(() => { location.hash = "#matrix"; return true; })()`)

@@ -10,15 +10,18 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/changes"
 	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/formats"
 )
 
-// A Measurement is the input of a view, which needs one of its fields.
+// A Measurement is the input of a view, which needs one of its fields, and History if
+// there is one.
 type Measurement struct {
 	Matrix   *matrix.Matrix
+	History  []history.Night // beside Matrix: what the page has charts of
 	Coverage []matrix.Coverage
 	Mutation []matrix.Mutation
 	Diff     []diff.Diff
@@ -54,7 +57,7 @@ type View struct {
 var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
-	{"html", OfMatrix, true, "report.html", "page.json", ofMatrix(html)},
+	{"html", OfMatrix, true, "report.html", "page.json", whole(html)},
 	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
 	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
@@ -24,6 +25,7 @@ func newReport() *cobra.Command {
 	var format, color string
 	var accept accepted
 	var known knownFlag
+	var past string
 	var names []string
 	for _, f := range report.Formats() {
 		names = append(names, f.Name)
@@ -39,6 +41,10 @@ func newReport() *cobra.Command {
 			if err := checkColor(color); err != nil {
 				return err
 			}
+			nights, err := loadHistory(c, past, format)
+			if err != nil {
+				return err
+			}
 			issues, err := known.load()
 			if err != nil {
 				return err
@@ -52,7 +58,7 @@ func newReport() *cobra.Command {
 				err = writeText(c, m, color, nil)
 			} else {
 				f, _ := report.Find(format)
-				err = f.Write(c.OutOrStdout(), report.Measurement{Matrix: m})
+				err = f.Write(c.OutOrStdout(), report.Measurement{Matrix: m, History: nights})
 			}
 			if err != nil {
 				return err
@@ -64,8 +70,28 @@ func newReport() *cobra.Command {
 	colorFlag(c, &color)
 	accept.flags(c)
 	known.flag(c)
+	c.Flags().StringVar(&past, "history", "", "`file` or directory with the history of nightly runs, for charts in the HTML page")
 	complete(c, "format", func() []string { return names })
 	return c
+}
+
+// loadHistory reads the history of nightly runs, if there is one, and says what is wrong
+// with it. An error is a fileError.
+func loadHistory(c *cobra.Command, path, format string) ([]history.Night, error) {
+	switch {
+	case path == "":
+		return nil, nil
+	case format != "html":
+		return nil, &plan.UsageError{Text: "--history is for --format html"}
+	}
+	nights, notes, err := history.Load(path)
+	if err != nil {
+		return nil, fileError{err}
+	}
+	for _, n := range notes {
+		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: history: %s\n", n)
+	}
+	return nights, nil
 }
 
 // loadMatrix reads the results of a run, and warns if they are incomplete or were

@@ -13,7 +13,9 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/charts"
 	"github.com/ldlab/ldlab/report/words"
 )
 
@@ -26,14 +28,16 @@ var (
 	script string
 )
 
-// Write writes the page.
-func Write(w io.Writer, m *matrix.Matrix) error {
+// Write writes the page, with charts of the nights if there are any.
+func Write(w io.Writer, m *matrix.Matrix, nights []history.Night) error {
 	data, err := data(m)
 	if err != nil {
 		return err
 	}
-	before, after, _ := strings.Cut(filled(), "@DATA@")
-	for _, text := range []string{before, data, after} {
+	// What is filled in last has no mark that is replaced.
+	head, rest, _ := strings.Cut(filled(), "@HISTORY@")
+	before, after, _ := strings.Cut(rest, "@DATA@")
+	for _, text := range []string{head, charts.Section(nights, m), before, data, after} {
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
 		}

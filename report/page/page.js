@@ -361,8 +361,10 @@
     return out;
   }
 
+  const past = document.getElementById("nights"); // charts that the lab has drawn
+  if (past) past.remove();
   const views = [["overview", "Overview", overview, true], ["matrix", "Matrix", matrix, true], ["reasons", "Reasons", reasons, true], ["isolation", "Isolation", isolation, list(D.Isolation).length],
-    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ["machines", "Machines", machines, true]].filter((v) => v[3]);
+    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ["history", "History", () => [past], past], ["machines", "Machines", machines, true]].filter((v) => v[3]);
   const nav = document.getElementById("nav");
   for (const [name, title] of views) nav.append(el("a", { href: "#" + name, "data-view": name }, title));
 
