@@ -28,6 +28,7 @@ import (
 // A Host is the outer guest.
 type Host struct {
 	Arch    *arch.Arch
+	QEMU    []string          // runs the outer guest, with its first arguments; empty: the machine's own
 	Kernel  string            // image
 	Modules []modules.Module  // in the order in which they are loaded
 	Program string            // host/main.go, built for the architecture
@@ -59,8 +60,12 @@ func (h Host) Run(ctx context.Context, log io.Writer) (r Result, err error) {
 	if err := h.pack(initrd); err != nil {
 		return r, fmt.Errorf("pack the outer guest: %w", err)
 	}
+	qemu := h.QEMU
+	if len(qemu) == 0 {
+		qemu = []string{h.Arch.QEMU}
+	}
 	var console bytes.Buffer
-	err = proc.Run(ctx, proc.Command{Argv: append([]string{h.Arch.QEMU}, h.machine(initrd)...), Stdout: io.MultiWriter(&console, log)})
+	err = proc.Run(ctx, proc.Command{Argv: append(slices.Clone(qemu), h.machine(initrd)...), Stdout: io.MultiWriter(&console, log)})
 	r.Console = console.String()
 	if err != nil {
 		return r, fmt.Errorf("run the outer guest: %w", err)

@@ -237,6 +237,11 @@ func newest(debian, pkg string) func(h *Host, t *testing.T) {
 				}
 			}
 		}
+		if h.Arch.Native() { // under QEMU 7.2 the machine stops as soon as QEMU 11 has a guest in it
+			lib := filepath.Join(root, "usr/lib")
+			h.QEMU = []string{filepath.Join(root, "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", filepath.Join(lib, "x86_64-linux-gnu"),
+				filepath.Join(root, "usr/bin", h.Arch.QEMU), "-L", filepath.Join(root, "usr/share/qemu"), "-L", filepath.Join(root, "usr/share/seabios")}
+		}
 		h.addTree(t, root, "/usr/share/qemu", "/usr/share/seabios")
 		h.addLibraries(t, root, "lib", "lib64", "usr/lib", "usr/lib64")
 	}
