@@ -102,17 +102,18 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 // A Host is the machine that ran a guest. Results of different hosts are never
 // mixed: a control holds for cells of its own host only.
 type Host struct {
-	Arch  string // of the guest
-	Accel string // tcg or kvm
-	Why   string // why that accelerator
-	QEMU  string // first line of "qemu-system-... --version"
-	CPU   string // CPU model of the guest, as QEMU names it
+	Arch    string // of the guest
+	Accel   string // tcg or kvm
+	Why     string // why that accelerator
+	QEMU    string // first line of "qemu-system-... --version"
+	CPU     string // CPU model of the guest, as QEMU names it
+	Machine string `json:",omitempty"` // name and processor, if several machines ran the plan
 }
 
 // Same reports whether two hosts ran guests in the same way, whatever the
-// reason for the accelerator.
+// reason for the accelerator, and whichever machine of that kind it was.
 func (h Host) Same(o Host) bool {
-	h.Why, o.Why = "", ""
+	h.Why, h.Machine = o.Why, o.Machine
 	return h == o
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -19,54 +20,69 @@ func newPlan() *cobra.Command {
 	var (
 		sel    plan.Selection
 		asJSON bool
+		out    string
+		costs  []string
 	)
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Print what a run would do, and boot nothing",
-		Args:  noArgs,
+		Long: `Plan prints what a run would do. With -o it writes the plan to a file, which
+several machines run in shards: see "ldlab run --plan". The file has an estimate of
+what each guest costs, from the results of an earlier run if there are any.`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			p, err := engine.Resolve(c.Context(), sel, "")
 			if err != nil {
 				return err
 			}
+			if out != "" {
+				return writePlan(c, p, out, costs)
+			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), p)
 			}
-			w := c.OutOrStdout()
-			for _, b := range p.Builds {
-				fmt.Fprintf(w, "%s %s: %s\n", b.Kernel.Name, b.Arch.Name, identity(b.Identity))
-			}
-			for _, s := range p.Inputs.Series {
-				for _, n := range s.Notes {
-					fmt.Fprintf(w, "series %s: %s\n", s.Name, n)
-				}
-			}
-			for _, g := range p.Guests {
-				note := ""
-				if g.Setting.Level == lockdown.None && len(g.Setting.Reasons) == 0 {
-					note = "  (control)"
-				}
-				if g.Sample {
-					note = fmt.Sprintf("  (%s)", words.Count(len(g.Probes(p.Probes)), "probe"))
-				}
-				if g.ActsOnly {
-					note = "  (acts without variants)"
-				}
-				fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
-			}
-			in := "in each"
-			if slices.ContainsFunc(p.Guests, func(g matrix.Guest) bool { return g.Sample }) {
-				in = "where no number stands"
-			}
-			fmt.Fprintf(w, "%s, %s %s, plan %.12s\n", words.Count(len(p.Guests), "guest"), words.Count(len(p.Probes), "probe"), in, p.Digest())
+			printPlan(c.OutOrStdout(), p)
 			return nil
 		},
 	}
 	kernelFlags(c, &sel)
 	settingFlag(c, &sel)
 	probeFlags(c, &sel)
+	shuffleFlag(c, &sel)
+	c.Flags().StringVarP(&out, "output", "o", "", "write the plan to this file, for ldlab run --plan")
+	c.Flags().StringSliceVar(&costs, "costs", nil, "results of an earlier run that show what guests cost (default out/latest, if it is there); may be repeated")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// printPlan prints a plan for people.
+func printPlan(w io.Writer, p *plan.Plan) {
+	for _, b := range p.Builds {
+		fmt.Fprintf(w, "%s %s: %s\n", b.Kernel.Name, b.Arch.Name, identity(b.Identity))
+	}
+	for _, s := range p.Inputs.Series {
+		for _, n := range s.Notes {
+			fmt.Fprintf(w, "series %s: %s\n", s.Name, n)
+		}
+	}
+	for _, g := range p.Guests {
+		note := ""
+		if g.Setting.Level == lockdown.None && len(g.Setting.Reasons) == 0 {
+			note = "  (control)"
+		}
+		if g.Sample {
+			note = fmt.Sprintf("  (%s)", words.Count(len(g.Probes(p.Probes)), "probe"))
+		}
+		if g.ActsOnly {
+			note = "  (acts without variants)"
+		}
+		fmt.Fprintf(w, "%-8s %-7s %s%s\n", g.Kernel, g.Arch, g.Setting, note)
+	}
+	in := "in each"
+	if slices.ContainsFunc(p.Guests, func(g matrix.Guest) bool { return g.Sample }) {
+		in = "where no number stands"
+	}
+	fmt.Fprintf(w, "%s, %s %s, plan %.12s\n", words.Count(len(p.Guests), "guest"), words.Count(len(p.Probes), "probe"), in, p.Digest())
 }
 
 // identity describes in one line what a kernel is made of.

@@ -11,15 +11,20 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
+// A runVerb is what the flags of run select.
+type runVerb struct {
+	runOptions
+	sel  plan.Selection
+	part planned
+
+	asJSON bool
+	color  string
+	accept accepted
+	known  knownFlag
+}
+
 func newRun() *cobra.Command {
-	var (
-		sel    plan.Selection
-		o      runOptions
-		asJSON bool
-		color  string
-		accept accepted
-		known  knownFlag
-	)
+	v := &runVerb{}
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Boot every guest of a plan, run the probes, print the matrix",
@@ -27,50 +32,65 @@ func newRun() *cobra.Command {
 matrix. Each result is written to OUT/results.jsonl as soon as its guest ends.
 Reports in every format, and the consoles of guests that failed, are written
 beside it. A guest with a cell that is not as expected, and is no known issue, runs
-a second time. A cell of which only one of both verdicts is as expected is flaky.`,
+a second time. A cell of which only one of both verdicts is as expected is flaky.
+
+With --plan, it runs a plan of "ldlab plan -o", or one of its shards: the guests
+that --shard, or the environment of a Slurm array, GitLab, Buildkite, Bazel or an
+Indexed Job of Kubernetes (with LDLAB_SHARDS), selects. Each guest runs once. A
+shard prints no matrix, because its controls may be in another one: "ldlab merge"
+brings them together.`,
 		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkColor(color); err != nil {
-				return err
-			}
-			p, err := engine.Resolve(c.Context(), sel, "")
-			if err != nil {
-				return err
-			}
-			if o.Known, err = known.load(); err != nil {
-				return err
-			}
-			o.Rerun = true
-			done, err := o.start(c)
-			if err != nil {
-				return err
-			}
-			defer done()
-			m, err := engine.Run(c.Context(), p, o.Options)
-			done()
-			if m != nil {
-				if werr := o.written(c, m, asJSON, color); werr != nil {
-					return werr
-				}
-			}
-			if err != nil {
-				return o.interrupted("run", err)
-			}
-			return verdict(c, m, accept)
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return v.run(c) },
 	}
-	kernelFlags(c, &sel)
-	settingFlag(c, &sel)
-	probeFlags(c, &sel)
-	o.flags(c)
+	kernelFlags(c, &v.sel)
+	settingFlag(c, &v.sel)
+	probeFlags(c, &v.sel)
+	shuffleFlag(c, &v.sel)
+	v.flags(c)
+	v.part.flags(c)
 	f := c.Flags()
-	f.Uint64Var(&sel.Shuffle, "shuffle", 0, "run each guest's probes in another order, which follows from this seed")
-	f.BoolVar(&o.Timing, "timing", false, "also print how long each phase of a boot took")
-	f.BoolVar(&asJSON, "json", false, "print the JSON report")
-	colorFlag(c, &color)
-	accept.flags(c)
-	known.flag(c)
+	f.BoolVar(&v.Timing, "timing", false, "also print how long each phase of a boot took")
+	f.BoolVar(&v.asJSON, "json", false, "print the JSON report")
+	colorFlag(c, &v.color)
+	v.accept.flags(c)
+	v.known.flag(c)
 	return c
+}
+
+func (v *runVerb) run(c *cobra.Command) error {
+	if err := checkColor(v.color); err != nil {
+		return err
+	}
+	p, err := v.part.resolve(c, v.sel)
+	if err != nil {
+		return err
+	}
+	if v.Known, err = v.known.load(); err != nil {
+		return err
+	}
+	v.Rerun = v.part.file == nil
+	done, err := v.start(c)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := v.part.mark(&v.runOptions); err != nil {
+		return err
+	}
+	m, err := engine.Run(c.Context(), p, v.Options)
+	done()
+	if v.Part {
+		return v.part.ended(c, &v.runOptions, m, err)
+	}
+	if m != nil {
+		if werr := v.written(c, m, v.asJSON, v.color); werr != nil {
+			return werr
+		}
+	}
+	if err != nil {
+		return v.interrupted("run", err)
+	}
+	return verdict(c, m, v.accept)
 }
 
 // written prints the matrix of a run, also of one that was interrupted, and where its

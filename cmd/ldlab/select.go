@@ -67,6 +67,11 @@ func probeFlags(c *cobra.Command, sel *plan.Selection) {
 	})
 }
 
+// shuffleFlag selects the order of the probes.
+func shuffleFlag(c *cobra.Command, sel *plan.Selection) {
+	c.Flags().Uint64Var(&sel.Shuffle, "shuffle", 0, "run each guest's probes in another order, which follows from this seed")
+}
+
 // complete offers words for a flag in shells with completion.
 func complete(c *cobra.Command, flag string, words func() []string) {
 	err := c.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

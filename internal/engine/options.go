@@ -26,6 +26,8 @@ type Options struct {
 	Boot    bool          // boot every guest, fork none
 	Rerun   bool          // run a guest a second time if one of its cells is not as expected; see matrix.Flaky
 	Known   *known.List   // known issues; a guest with no other unexpected cell does not run a second time
+	Machine string        // this machine's name and processor, for the results; empty: they do not have it
+	Part    bool          // the plan is a part of one, so what is judged is not reported: controls may be in another part
 
 	// Event receives every event, from one goroutine, in order. It may block
 	// without blocking guests. nil: events are dropped.

@@ -66,7 +66,7 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 			}
 		}
 	}
-	if err == nil {
+	if err == nil && !b.stage.options.Part {
 		err = writeReports(b.stage.options.Out, m, report.Formats())
 	}
 	if err == nil && ctx.Err() != nil {

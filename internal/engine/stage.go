@@ -388,7 +388,7 @@ func (s *Stage) current(res matrix.Result) bool {
 // chooseHost chooses how to run guests of a kernel's architecture.
 func (s *Stage) chooseHost(ctx context.Context, k *kernel) (matrix.Host, error) {
 	a := k.build.Arch
-	host := matrix.Host{Arch: a.Name}
+	host := matrix.Host{Arch: a.Name, Machine: s.options.Machine}
 	qemu, err := exec.LookPath(a.QEMU)
 	if err != nil {
 		return host, fmt.Errorf("find %s: install the Debian package %s", a.QEMU, a.QEMUPackage)

@@ -61,6 +61,7 @@ var rooms = map[string][]string{
 	"report/words":              {"matrix", "scenarios"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
+	"internal/fleet":            {"internal/plan", "internal/results", "kernels", "matrix", "scenarios"},
 	"internal/nested/host":      {},
 	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
 	"internal/sourcemutants":    {"internal/engine", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},

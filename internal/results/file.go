@@ -72,7 +72,26 @@ func sum(doc []byte) string {
 // Read takes a results file apart and hands over one result after the other,
 // so that a large file need not fit into memory. It ends early with visit's
 // error. On a *CorruptError, every line before the bad one was handed over.
-func Read(r io.Reader, visit func(matrix.Result) error) (h matrix.Header, err error) {
+func Read(r io.Reader, visit func(matrix.Result) error) (matrix.Header, error) {
+	return Scan(r, func(_ Line, r matrix.Result, err error) error {
+		if err != nil {
+			return err
+		}
+		return visit(r)
+	})
+}
+
+// A Line is where a line of a results file is.
+type Line struct {
+	Number int   // counts from 1
+	At     int64 // offset, bytes
+	Text   []byte
+}
+
+// Scan is Read for who goes on after a line that is damaged: visit gets that line with
+// a *CorruptError, and the lines after it. Its Text is valid during the call only. A
+// bad header is an error, because nothing is known of what follows.
+func Scan(r io.Reader, visit func(l Line, r matrix.Result, err error) error) (h matrix.Header, err error) {
 	var at int64
 	br := bufio.NewReader(r)
 	for n := 1; ; n++ {
@@ -84,6 +103,7 @@ func Read(r io.Reader, visit func(matrix.Result) error) (h matrix.Header, err er
 			return h, nil
 		}
 		cut := err == io.EOF
+		unread := err != nil && !cut // there is no next line
 		var res matrix.Result
 		switch {
 		case cut:
@@ -95,11 +115,14 @@ func Read(r io.Reader, visit func(matrix.Result) error) (h matrix.Header, err er
 		}
 		if err != nil {
 			_, peek := br.Peek(1)
-			return h, &CorruptError{Line: n, At: at, Last: cut || peek != nil, Cut: cut, Cause: err}
+			err = &CorruptError{Line: n, At: at, Last: cut || peek != nil, Cut: cut, Cause: err}
+			if n == 1 {
+				return h, err
+			}
 		}
 		if n > 1 {
-			if err := visit(res); err != nil {
-				return h, err
+			if end := visit(Line{n, at, text}, res, err); end != nil || cut || unread {
+				return h, end
 			}
 		}
 		at += int64(len(text))

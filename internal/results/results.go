@@ -25,6 +25,28 @@ type Set struct {
 	Cut     bool            // the last line was cut off, as an interrupted write leaves it
 }
 
+// Each hands over every result of the results file path, or of that of the run's
+// directory path, one after the other. A last line that was cut off is left out.
+func Each(path string, visit func(matrix.Result)) (matrix.Header, error) {
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		path = filepath.Join(path, File)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return matrix.Header{}, fmt.Errorf("open results: %w", err)
+	}
+	defer f.Close()
+	h, err := Read(f, func(r matrix.Result) error { visit(r); return nil })
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) && corrupt.Cut && corrupt.Line > 1 {
+		err = nil
+	}
+	if err != nil {
+		return h, fmt.Errorf("read %s: %w", path, err)
+	}
+	return h, nil
+}
+
 // Load reads the results file path, or that of the run's directory path. A last
 // line that was cut off is left out, and Cut is set. Every other damage is a
 // *CorruptError.

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/google/renameio/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/fleet"
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report/words"
+)
+
+// writePlan writes the plan's file.
+func writePlan(c *cobra.Command, p *plan.Plan, out string, dirs []string) error {
+	var costs fleet.Costs
+	if latest := filepath.Join("out", "latest"); dirs == nil {
+		if _, err := os.Stat(latest); err == nil {
+			dirs = []string{latest}
+		}
+	}
+	for _, dir := range dirs {
+		if err := costs.Add(dir); err != nil {
+			return fileError{err}
+		}
+	}
+	f, err := fleet.New(p, costs, version())
+	if err != nil {
+		return err
+	}
+	text, err := f.Encode()
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(out, text, 0o644); err != nil {
+		return fmt.Errorf("write plan: %w", err)
+	}
+	var total float64
+	for _, g := range f.Guests {
+		total += g.Seconds
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %s, about %.0f s of guests, plan %.12s\n", out, words.Count(len(f.Guests), "guest"), total, f.Digest)
+	return nil
+}
+
+// planned is the part of a plan that a run is told to run.
+type planned struct {
+	path, shardText string
+
+	file  *fleet.File
+	shard fleet.Shard
+}
+
+func (p *planned) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&p.path, "plan", "", "run this plan, which ldlab plan -o wrote, in place of a selection")
+	f.StringVar(&p.shardText, "shard", "", "run the K-th of N parts of --plan, as K/N (default what the environment selects, else all of it)")
+}
+
+// selectionFlags are those that a plan's file replaces.
+var selectionFlags = []string{"kernel", "arch", "series", "source", "image", "config", "sites", "modules", "append", "setting", "scenario", "probe", "all-probes", "shuffle"}
+
+// resolve makes the plan: of the selection, or of the plan's file and the shard.
+func (p *planned) resolve(c *cobra.Command, sel plan.Selection) (*plan.Plan, error) {
+	if p.path == "" {
+		if p.shardText != "" {
+			return nil, &plan.UsageError{Text: "--shard needs --plan"}
+		}
+		return engine.Resolve(c.Context(), sel, "")
+	}
+	i := slices.IndexFunc(selectionFlags, func(name string) bool { return c.Flags().Changed(name) })
+	if i >= 0 {
+		return nil, &plan.UsageError{Text: fmt.Sprintf("--plan has its own selection: leave out --%s", selectionFlags[i])}
+	}
+	if err := p.choose(c); err != nil {
+		return nil, err
+	}
+	var err error
+	if p.file, err = fleet.Load(p.path); err != nil {
+		return nil, fileError{err}
+	}
+	whole, err := engine.Resolve(c.Context(), p.file.Selection, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := p.file.Check(whole); err != nil {
+		return nil, &plan.UsageError{Text: err.Error()}
+	}
+	return p.file.Part(whole, p.shard), nil
+}
+
+// choose finds out which shard is meant.
+func (p *planned) choose(c *cobra.Command) (err error) {
+	if p.shardText != "" {
+		p.shard, err = fleet.ParseShard(p.shardText)
+		return err
+	}
+	var from string
+	if p.shard, from, err = fleet.ShardFromEnv(os.Getenv); err != nil {
+		return err
+	}
+	if from != "" {
+		fmt.Fprintf(c.ErrOrStderr(), "shard %s, by %s\n", p.shard, from)
+	}
+	return fleet.Acknowledge(os.Getenv)
+}
+
+// mark prepares the directory of the results.
+func (p *planned) mark(o *runOptions) error {
+	if p.file == nil {
+		return nil
+	}
+	o.Machine, o.Part = fleet.ThisMachine(), p.shard.N > 1
+	return fleet.Mark(o.Out, p.file, p.shard)
+}
+
+// ended reports the end of a shard. Its status is 0 if each of its guests has a
+// result, whatever that is: the merge judges them.
+func (p *planned) ended(c *cobra.Command, o *runOptions, m *matrix.Matrix, err error) error {
+	if err != nil {
+		return o.interrupted("run", err)
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
+	if errs := m.Errors(); len(errs) > 0 {
+		return fmt.Errorf("run %s; continue with --resume --out %s", errs[0], o.Out)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "shard %s is complete: %s; ldlab merge has the verdicts\n", p.shard, words.Count(len(m.Header.Plan), "guest"))
+	return nil
+}
+
+func newMerge() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:   "merge -o OUT DIR...",
+		Short: "Bring the results of a plan's shards together, after an audit",
+		Long: `Merge writes the results of all shards of a plan to one directory, which
+"ldlab report" reads. It audits them first: that all are of one plan, that no guest
+is missing or there twice, that all booted the same kernels. What it finds is a line
+each and status 3, and the rest is merged all the same.`,
+		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
+		RunE: func(c *cobra.Command, dirs []string) error {
+			if out == "" {
+				return &plan.UsageError{Text: "-o needs the directory for the merged results"}
+			}
+			m, err := fleet.Merge(out, dirs)
+			if errors.Is(err, fleet.ErrPlans) {
+				return fileError{err}
+			}
+			if err != nil {
+				return err
+			}
+			stderr := &printable{out: c.ErrOrStderr()}
+			for _, text := range m.Problems {
+				fmt.Fprintf(stderr, "ldlab: %s\n", text)
+			}
+			for _, text := range m.Machines {
+				fmt.Fprintf(stderr, "machine: %s\n", text)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: %d of %s, plan %.12s\n", out, m.Guests, words.Count(len(m.File.Guests), "guest"), m.File.Digest)
+			if len(m.Problems) > 0 {
+				return exitError(exitFailed)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "directory of the merged results; it must have none")
+	return c
+}
