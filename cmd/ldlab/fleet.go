@@ -51,16 +51,19 @@ func writePlan(c *cobra.Command, p *plan.Plan, out string, dirs []string) error 
 
 // planned is the part of a plan that a run is told to run.
 type planned struct {
-	path, shardText string
+	path, bundle, shardText string
 
-	file  *fleet.File
-	shard fleet.Shard
+	file   *fleet.File
+	packed []engine.Packed // of the bundle
+	shard  fleet.Shard
 }
 
 func (p *planned) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&p.path, "plan", "", "run this plan, which ldlab plan -o wrote, in place of a selection")
-	f.StringVar(&p.shardText, "shard", "", "run the K-th of N parts of --plan, as K/N (default what the environment selects, else all of it)")
+	f.StringVar(&p.bundle, "bundle", "", "run the plan in this bundle, which has all that its guests boot")
+	f.StringVar(&p.shardText, "shard", "", "run the K-th of N parts of --plan or --bundle, as K/N (default what the environment selects, else all of it)")
+	c.MarkFlagsMutuallyExclusive("plan", "bundle")
 }
 
 // selectionFlags are those that a plan's file replaces.
@@ -68,24 +71,20 @@ var selectionFlags = []string{"kernel", "arch", "series", "source", "image", "co
 
 // resolve makes the plan: of the selection, or of the plan's file and the shard.
 func (p *planned) resolve(c *cobra.Command, sel plan.Selection) (*plan.Plan, error) {
-	if p.path == "" {
+	if p.path == "" && p.bundle == "" {
 		if p.shardText != "" {
-			return nil, &plan.UsageError{Text: "--shard needs --plan"}
+			return nil, &plan.UsageError{Text: "--shard needs --plan or --bundle"}
 		}
 		return engine.Resolve(c.Context(), sel, "")
 	}
 	i := slices.IndexFunc(selectionFlags, func(name string) bool { return c.Flags().Changed(name) })
 	if i >= 0 {
-		return nil, &plan.UsageError{Text: fmt.Sprintf("--plan has its own selection: leave out --%s", selectionFlags[i])}
+		return nil, &plan.UsageError{Text: fmt.Sprintf("a plan has its own selection: leave out --%s", selectionFlags[i])}
 	}
 	if err := p.choose(c); err != nil {
 		return nil, err
 	}
-	var err error
-	if p.file, err = fleet.Load(p.path); err != nil {
-		return nil, fileError{err}
-	}
-	whole, err := engine.Resolve(c.Context(), p.file.Selection, "")
+	whole, err := p.whole(c)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +92,23 @@ func (p *planned) resolve(c *cobra.Command, sel plan.Selection) (*plan.Plan, err
 		return nil, &plan.UsageError{Text: err.Error()}
 	}
 	return p.file.Part(whole, p.shard), nil
+}
+
+// whole reads the plan, with its kernels if it is in a bundle, and expands it again if
+// it is not.
+func (p *planned) whole(c *cobra.Command) (whole *plan.Plan, err error) {
+	if p.bundle != "" {
+		var packed *fleet.Packed
+		if packed, err = fleet.Unpack(c.Context(), p.bundle, func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }); err != nil {
+			return nil, fileError{err}
+		}
+		p.file, p.packed = packed.File, packed.Kernels
+		return packed.Plan(), nil
+	}
+	if p.file, err = fleet.Load(p.path); err != nil {
+		return nil, fileError{err}
+	}
+	return engine.Resolve(c.Context(), p.file.Selection, "")
 }
 
 // choose finds out which shard is meant.
@@ -116,7 +132,7 @@ func (p *planned) mark(o *runOptions) error {
 	if p.file == nil {
 		return nil
 	}
-	o.Machine, o.Part = fleet.ThisMachine(), p.shard.N > 1
+	o.Machine, o.Part, o.Packed = fleet.ThisMachine(), p.shard.N > 1, p.packed
 	return fleet.Mark(o.Out, p.file, p.shard)
 }
 
@@ -170,5 +186,51 @@ each and status 3, and the rest is merged all the same.`,
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "directory of the merged results; it must have none")
+	return c
+}
+
+func newBundle() *cobra.Command {
+	var out, program string
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "bundle -o FILE PLAN",
+		Short: "Pack a plan and all that its guests boot into one file",
+		Long: `Bundle builds what is missing and packs a plan of "ldlab plan -o", its kernels, the
+root file systems of their guests and this program into one file. A machine with the
+file needs QEMU and nothing else: "ldlab run --bundle FILE --shard K/N". The file is
+a tar archive, compressed by zstd: "tar -xf FILE ldlab" gets the program.`,
+		Args: oneArg,
+		RunE: func(c *cobra.Command, args []string) error {
+			if out == "" {
+				return &plan.UsageError{Text: "-o needs the file to write"}
+			}
+			f, err := fleet.Load(args[0])
+			if err != nil {
+				return fileError{err}
+			}
+			p, err := engine.Resolve(c.Context(), f.Selection, "")
+			if err != nil {
+				return err
+			}
+			if err := f.Check(p); err != nil {
+				return &plan.UsageError{Text: err.Error()}
+			}
+			ui := newUI(c.ErrOrStderr())
+			o.Event = ui.event
+			kernels, err := engine.Pack(c.Context(), p, o.Options)
+			ui.close()
+			if err != nil {
+				return err
+			}
+			size, err := fleet.Pack(out, f, kernels, program)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: %s, %d MB, plan %.12s\n", out, words.Count(len(kernels), "kernel"), size>>20, f.Digest)
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "file to write")
+	c.Flags().StringVar(&program, "program", "", "static ldlab to put in, such as one for workers of another architecture (default this program)")
 	return c
 }

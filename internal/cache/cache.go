@@ -31,6 +31,7 @@ const (
 	Variables Kind = "variables" // UEFI's variables of a guest
 	Tables    Kind = "tables"    // ACPI tables in the memory of a guest
 	Images    Kind = "images"    // a kernel that was taken out of a ready image which QEMU cannot boot
+	Bundles   Kind = "bundles"   // what a bundle has: a plan, kernels and root file systems
 	Templates Kind = "templates" // a booted guest that others are forked from
 	Verdicts  Kind = "verdicts"  // whether KVM and forks work on this host
 )
@@ -69,13 +70,14 @@ var layouts = map[Kind]layout{
 	Variables: {dir: ".", name: regexp.MustCompile(`^variables-[0-9a-f]{16}\.fd$`), max: 64 << 20, idle: 30 * day},
 	Tables:    {dir: ".", name: regexp.MustCompile(`^tables-[0-9a-f]{16}\.bin$`), max: 64 << 20, idle: 30 * day},
 	Images:    {dir: ".", name: regexp.MustCompile(`^kernel-[0-9a-f]{16}\.image$`), max: 1 << 30, idle: 30 * day},
+	Bundles:   {dir: "bundles", name: regexp.MustCompile(`^[0-9a-f]{32}$`), contains: []string{"SHA256SUMS"}, idle: 30 * day},
 	Templates: {dir: "templates", name: regexp.MustCompile(`^[0-9a-f]{32}\.template$`), max: 4 << 30, idle: 7 * day},
 	Verdicts:  {dir: ".", name: regexp.MustCompile(`^(kvm|forks)-[a-z0-9_]+\.json$`)},
 }
 
 // Kinds are all kinds, in the order in which they are listed.
 func Kinds() []Kind {
-	return []Kind{Sources, Lists, Trees, Kernels, Guest, Shell, Initramfs, Variables, Tables, Images, Templates, Verdicts}
+	return []Kind{Sources, Lists, Trees, Kernels, Guest, Shell, Initramfs, Variables, Tables, Images, Bundles, Templates, Verdicts}
 }
 
 // A Cache is a directory of entries. Besides them it has locks/, a file for

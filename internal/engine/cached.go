@@ -10,12 +10,7 @@ import (
 // Cached lists those of the plan's kernels that are in the cache, and those that Build
 // would have to build or fetch, without a path. It builds and fetches nothing.
 func Cached(ctx context.Context, p *plan.Plan, o Options) (cached, missing []Image, err error) {
-	s := newStage(p, o)
-	defer s.Close()
-	if err := s.findCache(); err != nil {
-		return nil, nil, err
-	}
-	b := &kernels.Builder{Cache: s.options.Cache}
+	b := &kernels.Builder{Cache: o.Cache}
 	for _, build := range p.Builds {
 		built, ok, err := b.Lookup(ctx, p.Spec(build))
 		if err != nil {

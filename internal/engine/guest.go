@@ -15,6 +15,7 @@ import (
 	"github.com/ldlab/ldlab/internal/guestproto/vport"
 	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
@@ -235,30 +236,9 @@ func keepConsole(m *vm.Machine, out string, j job, p part) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep console: %w", err)
 	}
-	name, err := writeNew(out, consoleName(j, p), text)
+	name, err := results.WriteNew(out, consoleName(j, p), text)
 	if err != nil {
 		return "", fmt.Errorf("keep console: %w", err)
 	}
 	return name, nil
-}
-
-// writeNew writes a file of the directory that is not there yet: NAME.log, or
-// NAME-2.log if an earlier run into the directory left one. It returns its name.
-func writeNew(dir, name string, text []byte) (string, error) {
-	if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
-		return "", err
-	}
-	base := strings.TrimSuffix(name, ".log")
-	for n := 2; ; n++ {
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-		if errors.Is(err, os.ErrExist) {
-			name = fmt.Sprintf("%s-%d.log", base, n)
-			continue
-		}
-		if err != nil {
-			return "", err
-		}
-		_, err = f.Write(text)
-		return name, errors.Join(err, f.Close())
-	}
 }

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"testing/synctest"
@@ -94,21 +92,6 @@ func TestConsoleNames(t *testing.T) {
 					seen[name] = true
 				}
 			}
-		}
-	}
-}
-
-// TestConsolesAreNotOverwritten wants the consoles of an earlier run into the same
-// directory to stay.
-func TestConsolesAreNotOverwritten(t *testing.T) {
-	dir := t.TempDir()
-	for _, want := range []string{"consoles/g-try1.log", "consoles/g-try1-2.log", "consoles/g-try1-3.log"} {
-		name, err := writeNew(dir, "consoles/g-try1.log", []byte(want))
-		if err != nil || name != want {
-			t.Errorf("%s, %v, want %s", name, err, want)
-		}
-		if b, err := os.ReadFile(filepath.Join(dir, want)); err != nil || string(b) != want {
-			t.Errorf("%s has %q, %v", want, b, err)
 		}
 	}
 }

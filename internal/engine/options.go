@@ -29,6 +29,9 @@ type Options struct {
 	Machine string        // this machine's name and processor, for the results; empty: they do not have it
 	Part    bool          // the plan is a part of one, so what is judged is not reported: controls may be in another part
 
+	// Packed are the plan's kernels; nil: they are built, or are in the cache.
+	Packed []Packed
+
 	// Event receives every event, from one goroutine, in order. It may block
 	// without blocking guests. nil: events are dropped.
 	Event func(Event)

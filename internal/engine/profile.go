@@ -121,6 +121,11 @@ func profileOn(m scenarios.MachineKind, a *arch.Arch) scenarios.MachineKind {
 // machine is a kernel as QEMU starts it for a setting, in a profile.
 func (k *kernel) machine(s lockdown.Setting, p profile) vm.Config {
 	devices := p.devices(k.build.Arch)
+	for i, d := range devices {
+		if _, ok := d.(vm.Firmware); ok && k.firmware != "" {
+			devices[i] = vm.Firmware{Path: k.firmware}
+		}
+	}
 	if p.variables && k.variables != "" {
 		devices = append(devices, vm.Variables{Path: k.variables, At: k.build.Arch.VariablesAt})
 	}

@@ -64,6 +64,7 @@ type kernel struct {
 	append    string            // kernel arguments after those of the lab
 	modules   map[string][]byte // files of the guest with the modules that it loads; see Stage.modules
 	variables string            // file of the EFI variables; empty: the architecture has no firmware of its own
+	firmware  string            // file of the firmware; empty: the host's
 	tables    string            // file of ACPI tables that are not the firmware's
 
 	host   matrix.Host    // on which its guests run
@@ -203,6 +204,9 @@ func Build(ctx context.Context, p *plan.Plan, o Options) ([]Image, error) {
 
 // makeKernel makes a kernel bootable; its host is not yet known.
 func (s *Stage) makeKernel(ctx context.Context, build plan.Build) (*kernel, error) {
+	if s.options.Packed != nil {
+		return s.packed(build)
+	}
 	k := &kernel{build: build, append: s.plan.Selection.Append}
 	var err error
 	if k.built, err = s.buildKernel(ctx, build); err != nil {

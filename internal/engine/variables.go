@@ -36,14 +36,7 @@ func (s *Stage) tables(ctx context.Context) (string, error) {
 // keep is a file with the content, in the cache for as long as this process runs.
 // The name has a place for a digest.
 func (s *Stage) keep(ctx context.Context, kind cache.Kind, name string, content []byte) (string, error) {
-	dir := s.options.Cache
-	if dir == "" {
-		var err error
-		if dir, err = cache.DefaultDir(); err != nil {
-			return "", err
-		}
-	}
-	c, err := cache.Open(dir, func(line string) { s.note("%s", line) })
+	c, err := cache.Open(s.options.Cache, func(line string) { s.note("%s", line) })
 	if err != nil {
 		return "", err
 	}

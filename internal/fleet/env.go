@@ -9,9 +9,9 @@ import (
 // Kubernetes. If the engine gives one, too, they must agree.
 const CountEnv = "LDLAB_SHARDS"
 
-// An engine is something that starts shards and tells each of them by its environment
+// A starter is something that starts shards and tells each of them by its environment
 // which one it is.
-type engine struct {
+type starter struct {
 	name  string
 	index string // variable with the shard's number
 	first string // variable with the number of the first shard; empty: it is base
@@ -20,9 +20,9 @@ type engine struct {
 	count string // variable with the number of shards; empty: the engine has none
 }
 
-// engines lists them in the order in which they are looked for. Slurm's array comes
+// starters lists them in the order in which they are looked for. Slurm's array comes
 // first, because a CI may have started the script that submits it.
-var engines = []engine{
+var starters = []starter{
 	// sbatch(1), "OUTPUT ENVIRONMENT VARIABLES"
 	{name: "a Slurm array", index: "SLURM_ARRAY_TASK_ID", first: "SLURM_ARRAY_TASK_MIN", step: "SLURM_ARRAY_TASK_STEP", count: "SLURM_ARRAY_TASK_COUNT"},
 	// bazel.build/reference/test-encyclopedia, "Test sharding"
@@ -43,7 +43,7 @@ const bazelStatus = "TEST_SHARD_STATUS_FILE"
 // variable that decided, for the user; it is empty if no engine is there, and the
 // shard is then the whole plan. Errors are a *plan.UsageError.
 func ShardFromEnv(getenv func(string) string) (s Shard, from string, err error) {
-	for _, e := range engines {
+	for _, e := range starters {
 		if getenv(e.index) == "" {
 			continue
 		}
@@ -59,7 +59,7 @@ func ShardFromEnv(getenv func(string) string) (s Shard, from string, err error) 
 	return Shard{1, 1}, "", nil
 }
 
-func (e engine) shard(getenv func(string) string) (s Shard, err error) {
+func (e starter) shard(getenv func(string) string) (s Shard, err error) {
 	read := func(name string, otherwise int) int {
 		if err != nil || name == "" || getenv(name) == "" {
 			return otherwise

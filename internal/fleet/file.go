@@ -177,7 +177,8 @@ func (f *File) Check(p *plan.Plan) error {
 		what = "the tables of probes"
 	case !slices.EqualFunc(f.Guests, p.Guests, func(a Guest, b matrix.Guest) bool { return reflect.DeepEqual(a.Guest, b) }):
 		what = "the guests"
-	case f.Plan != p.Digest(), !slices.EqualFunc(f.Kernels, p.Builds, sameSource):
+	case f.Plan != p.Digest() && (f.Selection.Image == "" || p.Inputs.Image != nil), // a bundle has no ready image as the user gave it
+		!slices.EqualFunc(f.Kernels, p.Builds, sameSource):
 		what = "the kernels"
 	default:
 		return nil
