@@ -33,7 +33,7 @@ testdeps: deps
 
 build: deps ## build the lab itself
 	@mkdir -p out
-	$(GO) build -o $(BIN) ./cmd/ldlab
+	CGO_ENABLED=0 $(GO) build -o $(BIN) ./cmd/ldlab
 
 run: build ## build what is missing, boot everything, print the matrix; on a new machine a kernel of Debian's comes first
 	@scripts/run $(ARGS)

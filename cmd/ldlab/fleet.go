@@ -63,7 +63,6 @@ func (p *planned) flags(c *cobra.Command) {
 	f.StringVar(&p.path, "plan", "", "run this plan, which ldlab plan -o wrote, in place of a selection")
 	f.StringVar(&p.bundle, "bundle", "", "run the plan in this bundle, which has all that its guests boot")
 	f.StringVar(&p.shardText, "shard", "", "run the K-th of N parts of --plan or --bundle, as K/N (default what the environment selects, else all of it)")
-	c.MarkFlagsMutuallyExclusive("plan", "bundle")
 }
 
 // selectionFlags are those that a plan's file replaces.
@@ -76,6 +75,9 @@ func (p *planned) resolve(c *cobra.Command, sel plan.Selection) (*plan.Plan, err
 			return nil, &plan.UsageError{Text: "--shard needs --plan or --bundle"}
 		}
 		return engine.Resolve(c.Context(), sel, "")
+	}
+	if p.path != "" && p.bundle != "" {
+		return nil, &plan.UsageError{Text: "a bundle has its own plan: leave out --plan"}
 	}
 	i := slices.IndexFunc(selectionFlags, func(name string) bool { return c.Flags().Changed(name) })
 	if i >= 0 {
