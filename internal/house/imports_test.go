@@ -63,6 +63,7 @@ var rooms = map[string][]string{
 	"internal/results":          {"matrix"},
 	"internal/bundle":           {},
 	"internal/fleet":            {"internal/arch", "internal/bundle", "internal/cache", "internal/engine", "internal/plan", "internal/results", "kernels", "matrix", "scenarios"},
+	"internal/gen":              {},
 	"internal/nested/host":      {},
 	"internal/nested":           {"internal/arch", "internal/proc", "kernels/modules"},
 	"internal/sourcemutants":    {"internal/engine", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Printed by: ldlab gen slurm --shards 3
+#
+# Runs a plan of ldlab in 3 tasks of a Slurm array. Nodes need QEMU and nothing
+# else. Submit it from a directory that all nodes share:
+#
+#   ldlab plan -o plan.json
+#   ldlab bundle -o ldlab.tar.zst plan.json
+#   tar --zstd -xf ldlab.tar.zst ldlab
+#   sbatch slurm.sh
+#
+# and when all tasks have ended:
+#
+#   ./ldlab merge -o merged shard-* && ./ldlab report merged
+#
+# Slurm starts a task again whose node failed, and "scontrol requeue" does so, too. The
+# task keeps what it had measured.
+#
+#SBATCH --job-name=ldlab
+#SBATCH --array=1-3
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=6G
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=shard-%a.log
+exec ./ldlab run --bundle ldlab.tar.zst --shard "$SLURM_ARRAY_TASK_ID/3" \
+	--resume --out "shard-$SLURM_ARRAY_TASK_ID"
