@@ -44,7 +44,7 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_REQUIRE=all \
 	LDLAB_TEST_KERNEL_X86_64=$$(awk '$$2 == "x86_64" { print $$3 }' out/bitmap) \
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
-	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./...
+	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./... && GOWORK=off $(GO) test -C docs/ci/check ./...
 
 nightly: axe test docs claims bases distributions variants test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
 	$(BIN) build --kernel kunit >out/kunit
@@ -97,7 +97,7 @@ variants: build ## boot every way to turn lockdown on, and write docs/variants.m
 	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine -update
 
 short: ## run the tests that need nothing installed (seconds)
-	$(GO) test -short ./... && $(GO) test -C bench -short ./...
+	$(GO) test -short ./... && $(GO) test -C bench -short ./... && GOWORK=off $(GO) test -C docs/ci/check ./...
 
 check: testdeps ## format, vet, staticcheck, and the short tests with the race detector
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -13,8 +13,8 @@
 #
 #   ./ldlab merge -o merged shard-* && ./ldlab report merged
 #
-# Slurm starts a task again whose node failed, and "scontrol requeue" does so, too. The
-# task keeps what it had measured.
+# Slurm starts a task again whose node failed. One that failed by itself is started again
+# by its last lines, three times at most. The task keeps what it had measured.
 #
 #SBATCH --job-name=ldlab
 #SBATCH --array=1-<< .Shards >>
@@ -23,5 +23,10 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=shard-%a.log
-exec ./ldlab run --bundle ldlab.tar.zst --shard "$SLURM_ARRAY_TASK_ID/<< .Shards >>" \
-	--resume --out "shard-$SLURM_ARRAY_TASK_ID"
+./ldlab run --bundle ldlab.tar.zst --shard "$SLURM_ARRAY_TASK_ID/<< .Shards >>" \
+	--resume --out "shard-$SLURM_ARRAY_TASK_ID" && exit
+status=$?
+[ "$status" = 2 ] || # a mistake in the command
+	[ "${SLURM_RESTART_COUNT:-0}" -ge 3 ] ||
+	scontrol requeue "$SLURM_JOB_ID"
+exit "$status"
