@@ -174,7 +174,7 @@ func (b *batch) keep(ctx context.Context, j job, res matrix.Result, took time.Du
 		return false
 	}
 	b.done++
-	b.stage.feed.emit(Event{Guest: &GuestEvent{Guest: res.Guest, Mutant: res.Mutant, Done: b.done, Total: b.total, Took: took, Outcome: b.ended(res)}})
+	b.stage.feed.Emit(Event{Guest: &GuestEvent{Guest: res.Guest, Mutant: res.Mutant, Done: b.done, Total: b.total, Took: took, Outcome: b.ended(res)}})
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/engine/event"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix/known"
 )
@@ -36,6 +37,12 @@ type Options struct {
 	// without blocking guests. nil: events are dropped.
 	Event func(Event)
 }
+
+// What a run reports while it runs; see package event.
+type (
+	Event      = event.Event
+	GuestEvent = event.Guest
+)
 
 // cellTimeout is the time limit of a guest, before scaling.
 const cellTimeout = 60 * time.Second

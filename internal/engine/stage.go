@@ -14,6 +14,7 @@ import (
 	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/cache"
+	"github.com/ldlab/ldlab/internal/engine/event"
 	"github.com/ldlab/ldlab/internal/pace"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/proc"
@@ -31,8 +32,8 @@ import (
 type Stage struct {
 	options Options
 	plan    *plan.Plan
-	shell   bool  // guests get SSH, a shell and its commands
-	feed    *feed // of events
+	shell   bool // guests get SSH, a shell and its commands
+	feed    *event.Feed
 	kernels map[key]*kernel
 
 	mu        sync.Mutex
@@ -89,7 +90,7 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	if read == nil {
 		read = func(Event) {}
 	}
-	s := &Stage{options: o, plan: p, feed: newFeed(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
+	s := &Stage{options: o, plan: p, feed: event.New(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
 	s.checkForks, s.makeTemplate, s.runMachine = template.Check, s.template, s.machine
 	for _, series := range p.Inputs.Series {
 		for _, n := range series.Notes {
@@ -114,14 +115,14 @@ func NewStage(ctx context.Context, p *plan.Plan, o Options) (*Stage, error) {
 // them.
 func (s *Stage) Close() {
 	s.closeTemplates()
-	if n := s.feed.dropped(); n > 0 {
+	if n := s.feed.Dropped(); n > 0 {
 		s.note("%d bytes of console output were not shown, because the terminal was too slow", n)
 	}
-	s.feed.close()
+	s.feed.Close()
 }
 
 func (s *Stage) note(format string, args ...any) {
-	s.feed.emit(Event{Note: fmt.Sprintf(format, args...)})
+	s.feed.Emit(Event{Note: fmt.Sprintf(format, args...)})
 }
 
 // prepare builds everything that the plan boots, and chooses the hosts.
@@ -309,7 +310,7 @@ func (s *Stage) buildKernel(ctx context.Context, build plan.Build) (kernels.Buil
 	if i := s.plan.Inputs.Image; i != nil {
 		return kernels.OfImage(*i), nil
 	}
-	b := &kernels.Builder{Cache: s.options.Cache, Events: func(e kernels.Event) { s.feed.emit(Event{Build: &e}) }}
+	b := &kernels.Builder{Cache: s.options.Cache, Events: func(e kernels.Event) { s.feed.Emit(Event{Build: &e}) }}
 	return b.Build(ctx, s.plan.Spec(build))
 }
 

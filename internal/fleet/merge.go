@@ -163,7 +163,7 @@ func (m *merger) read(s *source) {
 			m.problem("%s: line %d is cut off, as an interrupted write leaves it; its guest is missing", s.dir, l.Number)
 		case err != nil:
 			m.problem("%s: %v; its guest is missing", s.dir, err)
-		case r.Mutant != "" || !mine[id]:
+		case r.Mutant != "" || r.Again || !mine[id]:
 			m.problem("%s: line %d is of guest %.200q, which shard %s does not have; left out", s.dir, l.Number, id+" "+r.Mutant, s.shard)
 		case !slices.Contains(endings, r.End.Ending):
 			m.problem("%s: guest %s: unknown ending %.80q; left out", s.dir, id, r.End.Ending)

@@ -1,4 +1,5 @@
-package engine
+// Package event has the events of a run, and the feed that passes them on.
+package event
 
 import (
 	"time"
@@ -12,12 +13,12 @@ import (
 type Event struct {
 	Note    string         // one line for the user
 	Build   *kernels.Event // a step of a kernel build
-	Guest   *GuestEvent    // a guest has ended
+	Guest   *Guest         // a guest has ended
 	Console []byte         // what a guest wrote to its console, raw
 }
 
-// A GuestEvent is the end of one guest.
-type GuestEvent struct {
+// A Guest is the end of one guest.
+type Guest struct {
 	Guest       matrix.Guest
 	Mutant      string        // "ANSWER SITE"; empty: the kernel as it is
 	Done, Total int           // guests of the run; those that --resume kept are not counted

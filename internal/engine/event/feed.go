@@ -1,13 +1,13 @@
-package engine
+package event
 
 import (
 	"sync"
 	"time"
 )
 
-// A feed passes events on to one reader. An emitter never waits for the reader,
+// A Feed passes events on to one reader. An emitter never waits for the reader,
 // because a stopped terminal must not stop guests.
-type feed struct {
+type Feed struct {
 	mu     sync.Mutex
 	ready  sync.Cond
 	queue  []Event
@@ -21,12 +21,12 @@ type feed struct {
 // bytes. The file that is kept of a failed guest has all of it.
 const maxConsoleQueue = 1 << 20
 
-// drainTime is how long close waits for a slow reader.
+// drainTime is how long Close waits for a slow reader.
 const drainTime = 2 * time.Second
 
-// newFeed starts the goroutine that calls read for each event, in order.
-func newFeed(read func(Event)) *feed {
-	f := &feed{done: make(chan struct{})}
+// New returns a feed, and starts the goroutine that calls read for each event, in order.
+func New(read func(Event)) *Feed {
+	f := &Feed{done: make(chan struct{})}
 	f.ready.L = &f.mu
 	go func() {
 		defer close(f.done)
@@ -44,7 +44,7 @@ func newFeed(read func(Event)) *feed {
 }
 
 // take waits for events. open is false after the last of them.
-func (f *feed) take() (events []Event, open bool) {
+func (f *Feed) take() (events []Event, open bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for len(f.queue) == 0 && !f.closed {
@@ -54,8 +54,8 @@ func (f *feed) take() (events []Event, open bool) {
 	return events, !f.closed
 }
 
-// emit queues an event. Events after close are dropped.
-func (f *feed) emit(e Event) {
+// Emit queues an event. Events after Close are dropped.
+func (f *Feed) Emit(e Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -72,16 +72,16 @@ func (f *feed) emit(e Event) {
 	f.ready.Signal()
 }
 
-// dropped is the number of bytes of console output that a slow reader missed.
-func (f *feed) dropped() int {
+// Dropped is the number of bytes of console output that a slow reader missed.
+func (f *Feed) Dropped() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.lost
 }
 
-// close waits until the reader has received every event, but no longer than
+// Close waits until the reader has received every event, but no longer than
 // drainTime: a blocked reader must not keep the run from ending.
-func (f *feed) close() {
+func (f *Feed) Close() {
 	f.mu.Lock()
 	f.closed = true
 	f.ready.Signal()
@@ -93,7 +93,7 @@ func (f *feed) close() {
 }
 
 // Write queues console output, so that the feed is the Console of machines.
-func (f *feed) Write(b []byte) (int, error) {
-	f.emit(Event{Console: append([]byte(nil), b...)})
+func (f *Feed) Write(b []byte) (int, error) {
+	f.Emit(Event{Console: append([]byte(nil), b...)})
 	return len(b), nil
 }
