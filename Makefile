@@ -46,22 +46,9 @@ test: build check ## run every test, real QEMU on both architectures included
 	LDLAB_TEST_KERNEL_ARM64=$$(awk '$$2 == "arm64" { print $$3 }' out/bitmap) \
 	$(GO) test -timeout 3h ./... && $(GO) test -C bench -timeout 3h ./... && GOWORK=off $(GO) test -C docs/ci/check ./...
 
-nightly: axe test docs claims bases distributions variants test-kvm ## everything: all tests, every call site, every mutant, random sequences, KUnit, fuzzing (hours)
-	$(BIN) build --kernel kunit >out/kunit
-	$(BIN) build --kernel wide --arch x86_64 >out/wide
-	$(BIN) run --all-probes >out/every-probe.txt
-	$(BIN) run --kernel wide --arch x86_64 $(WIDE)
-	$(BIN) build --kernel bare --arch x86_64 >out/bare
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 LDLAB_BARE=6.12 RAPID_CHECKS=$${RAPID_CHECKS:-500} LDLAB_EVERY_SETTING=1 LDLAB_RACES=$(RACES) \
-	$(GO) test -timeout 12h -v -run "TestRacesForReal|TestInstanceForReal|TestModelForReal|TestForkEqualsBoot|TestShuffledForReal|TestKUnitForReal|TestBareForReal" ./internal/engine
-	LDLAB_REQUIRE=all LDLAB_LEAKS=all $(GO) test -timeout 12h -v -run TestLeaksForReal ./internal/sourcemutants
-	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
-	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine
-	LDLAB_REQUIRE=all LDLAB_REVIEW=1 $(GO) test -timeout 6h -v -run TestReviewsForReal ./internal/review
-	LDLAB_REQUIRE=all LDLAB_KUNIT=1 $(GO) test -timeout 3h -v -run "TestSuiteForReal|TestPostedSuiteForReal" ./kernels
-	LDLAB_REQUIRE=all LDLAB_SERIES=all $(GO) test -timeout 6h -v -run TestSeriesForReal ./kernels
-	LDLAB_REQUIRE=all LDLAB_AXE=$(CURDIR)/out/package/axe.min.js $(GO) test -count=1 -v -run TestPage ./report
-	scripts/fuzz $(FUZZTIME)
+nightly: build ## everything: all tests, every call site, every mutant, fuzzing (hours); goes on if it was interrupted: docs/nightly.md
+	@GO='$(GO)' LDLAB='$(BIN)' BASES='$(BASES)' DISTRIBUTIONS='$(DISTRIBUTIONS)' LEVELS='$(LEVELS)' WIDE='$(WIDE)' VARIANTS='$(VARIANTS)' \
+	FUZZTIME='$(FUZZTIME)' RACES='$(RACES)' scripts/nightly
 
 axe: # what "make nightly" needs and "make test" does not; first, so that it does not fail after hours
 	@scripts/deps nightly

@@ -43,7 +43,7 @@ makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with C
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
-	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newReport(), newDiff(), newReview(), newRepro(), newExplain(), newCache(), newMan())
+	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newMan())
 	return root
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -27,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LDLAB_CACHE", e.WorkDir+"/cache")
 			e.Setenv("EXAMPLE", mustGetwd(t)+"/testdata/example")
+			e.Setenv("REPO", filepath.Join(mustGetwd(t), "../.."))
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {

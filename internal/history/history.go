@@ -76,6 +76,10 @@ func (k Kernel) Enforced() int {
 	return k.Counts[matrix.Enforced] + k.Counts[matrix.Shadowed] + k.Counts[matrix.GapClosed]
 }
 
+// Flaky and Known count the cells of these verdicts.
+func (k Kernel) Flaky() int { return k.Counts[matrix.Flaky] }
+func (k Kernel) Known() int { return k.Counts[matrix.Known] }
+
 // All counts the cells that were planned.
 func (k Kernel) All() (n int) {
 	for v, count := range k.Counts {

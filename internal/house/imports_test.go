@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"vm/template":               {"internal/cache", "internal/pace", "vm", "vm/qmp"},
 	"internal/strictyaml":       {},
 	"internal/history":          {"matrix"},
+	"internal/nightly":          {"internal/history", "internal/results", "matrix", "matrix/diff", "matrix/known", "report", "report/charts", "report/page", "report/words"},
 	"matrix":                    {"internal/guestproto", "internal/ktap", "lockdown", "scenarios"},
 	"matrix/known":              {"internal/strictyaml", "lockdown", "matrix", "scenarios"},
 	"findings":                  {"internal/plan", "internal/strictyaml", "lockdown", "matrix", "scenarios"},

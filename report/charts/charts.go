@@ -86,7 +86,7 @@ func (p *painter) kernel(nights []history.Night, run string, t matrix.Table) {
 		})
 		if i >= 0 {
 			k := n.Kernels[i]
-			bad, flaky, known := k.Unexpected(), k.Counts[matrix.Flaky], k.Counts[matrix.Known]
+			bad, flaky, known := k.Unexpected(), k.Flaky(), k.Known()
 			o = point{n.Name, true, float64(bad + flaky + known), []part{{"bad", float64(bad)}, {"doubt", float64(flaky)}, {"known", float64(known)}},
 				fmt.Sprintf("%s: %d not as expected, %d flaky, %d known", n.Name, bad, flaky, known)}
 			d = point{n.Name, true, float64(k.Enforced()), nil, fmt.Sprintf("%s: %d denied", n.Name, k.Enforced())}

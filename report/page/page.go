@@ -50,6 +50,11 @@ func filled() string {
 	return strings.NewReplacer("@STYLEHASH@", hash(style), "@SCRIPTHASH@", hash(script), "@STYLE@", style, "@SCRIPT@", script).Replace(frame)
 }
 
+// Style is the style of the pages, and StyleHash its source expression of a
+// Content-Security-Policy.
+func Style() string     { return style }
+func StyleHash() string { return hash(style) }
+
 // hash is a text's source expression of a Content-Security-Policy.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
