@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
 )
@@ -27,10 +28,10 @@ exit status is 1 if one is missing.`,
 			if cached {
 				return printCached(c, p)
 			}
-			ui := newUI(c.ErrOrStderr())
-			defer ui.close()
-			images, err := engine.Build(c.Context(), p, engine.Options{Event: ui.event})
-			ui.close()
+			ui := progress.New(c.ErrOrStderr())
+			defer ui.Close()
+			images, err := engine.Build(c.Context(), p, engine.Options{Event: ui.Event})
+			ui.Close()
 			printImages(c, images)
 			return err
 		},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/explain"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/report"
@@ -51,7 +52,7 @@ adds what a run saw.`,
 			if asJSON {
 				return report.JSON(c.OutOrStdout(), found)
 			}
-			return found.write(&printable{out: c.OutOrStdout()})
+			return found.write(progress.NewPrintable(c.OutOrStdout()))
 		},
 	}
 	c.Flags().StringVar(&from, "from", "", "also print what a run saw: its directory or its results.jsonl")

@@ -10,6 +10,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/plan"
@@ -173,7 +174,7 @@ each and status 3, and the rest is merged all the same.`,
 			if err != nil {
 				return err
 			}
-			stderr := &printable{out: c.ErrOrStderr()}
+			stderr := progress.NewPrintable(c.ErrOrStderr())
 			for _, text := range m.Problems {
 				fmt.Fprintf(stderr, "ldlab: %s\n", text)
 			}
@@ -217,10 +218,10 @@ a tar archive, compressed by zstd: "tar -xf FILE ldlab" gets the program.`,
 			if err := f.Check(p); err != nil {
 				return &plan.UsageError{Text: err.Error()}
 			}
-			ui := newUI(c.ErrOrStderr())
-			o.Event = ui.event
+			ui := progress.New(c.ErrOrStderr())
+			o.Event = ui.Event
 			kernels, err := engine.Pack(c.Context(), p, o.Options)
-			ui.close()
+			ui.Close()
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
@@ -58,7 +59,7 @@ func run(args []string) int {
 	}
 	writeTail(os.Stderr, err)
 	// An error may quote a guest.
-	_, _ = (&printable{out: os.Stderr}).Write([]byte("ldlab: " + strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") + "\n"))
+	_, _ = progress.NewPrintable(os.Stderr).Write([]byte("ldlab: " + strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ") + "\n"))
 	if errors.As(err, &usage) || errors.As(err, new(flagError)) || errors.As(err, new(fileError)) || errors.As(err, new(*kernels.InputError)) ||
 		errors.Is(err, engine.ErrResultsThere) || errors.Is(err, engine.ErrOtherPlan) {
 		return exitUsage

@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
+	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/nightly"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
@@ -84,7 +85,7 @@ that is).`,
 			if o.Known, err = known.load(); err != nil {
 				return err
 			}
-			o.Lab, o.Commit, o.Table, o.Machine, o.Now = version(), commit(), tableDigest(), thisMachine(), time.Now()
+			o.Lab, o.Commit, o.Table, o.Machine, o.Now = version(), commit(), tableDigest(), fleet.ThisMachine(), time.Now()
 			n, err := nightly.End(args[0], o)
 			if err != nil {
 				return fileError{err}
@@ -105,13 +106,13 @@ that is).`,
 // printNotes prints lines that may quote results.
 func printNotes(c *cobra.Command, notes []string) {
 	for _, n := range notes {
-		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: nightly: %s\n", n)
+		fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: nightly: %s\n", n)
 	}
 }
 
 // printNight prints how the night was, and where to look.
 func printNight(c *cobra.Command, n *nightly.Night) {
-	w := &printable{out: c.OutOrStdout()}
+	w := progress.NewPrintable(c.OutOrStdout())
 	for _, s := range n.Steps {
 		fmt.Fprintf(w, "%-20s %s\n", s.Name, s.Status)
 	}
@@ -151,13 +152,4 @@ func commit() string {
 		}
 	}
 	return revision + dirty
-}
-
-// thisMachine is the machine's name.
-func thisMachine() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return name
 }

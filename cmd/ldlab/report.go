@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
@@ -89,7 +90,7 @@ func loadHistory(c *cobra.Command, path, format string) ([]history.Night, error)
 		return nil, fileError{err}
 	}
 	for _, n := range notes {
-		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: history: %s\n", n)
+		fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: history: %s\n", n)
 	}
 	return nights, nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
@@ -140,14 +141,14 @@ func verdict(c *cobra.Command, m *matrix.Matrix, accept accepted) error {
 		return fmt.Errorf("run %s", m.Errors()[0])
 	case !m.AsExpected(accept.verdicts()...):
 		for _, text := range m.Splats() { // not every report has them
-			fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: the kernel reported a bug of its own: %s\n", text)
+			fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: the kernel reported a bug of its own: %s\n", text)
 		}
 		for _, i := range m.StaleIssues() {
-			fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: %s: this known issue does not happen any more: take it out of the list\n", i.Place)
+			fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: %s: this known issue does not happen any more: take it out of the list\n", i.Place)
 		}
 		return exitError(exitDiffers)
 	case len(untested) > 0 && !accept.untested:
-		fmt.Fprintf(&printable{out: c.ErrOrStderr()}, "ldlab: not tested: %d of the selected reasons, such as %s; --allow-untested accepts that\n", len(untested), untested[0])
+		fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: not tested: %d of the selected reasons, such as %s; --allow-untested accepts that\n", len(untested), untested[0])
 		return exitError(exitUntested)
 	}
 	return nil

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/report"
 )
@@ -58,10 +60,13 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 	case o.Out == "":
 		o.Out, o.latest = filepath.Join("out", time.Now().UTC().Format("20060102T150405.000Z")), true
 	}
-	ui := newUI(c.ErrOrStderr())
-	o.Event, o.Version = ui.event, version()
+	if o.Machine == "" {
+		o.Machine = fleet.ThisMachine()
+	}
+	ui := progress.New(c.ErrOrStderr())
+	o.Event, o.Version = ui.Event, version()
 	o.Console = o.verbose
-	return sync.OnceFunc(ui.close), nil
+	return sync.OnceFunc(ui.Close), nil
 }
 
 // interrupted appends to the error of an interrupted run how to continue.

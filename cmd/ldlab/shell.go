@@ -9,6 +9,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
+	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/plan"
@@ -52,9 +53,9 @@ one argument alone may be a whole shell line.`,
 			if err != nil {
 				return err
 			}
-			ui := newUI(c.ErrOrStderr())
-			defer ui.close()
-			o.Event = ui.event
+			ui := progress.New(c.ErrOrStderr())
+			defer ui.Close()
+			o.Event = ui.Event
 			o.Console = verbose
 			resize := make(chan os.Signal, 1)
 			signal.Notify(resize, syscall.SIGWINCH)

@@ -39,7 +39,7 @@ func compareTimes(b, n matrix.Table, sameProbes bool) (list []Slowdown, why stri
 		if j < 0 || !now.End.Well() || !b.Columns[j].End.Well() || now.Tries != 1 || b.Columns[j].Tries != 1 {
 			continue
 		}
-		if before := b.Columns[j]; !before.Host.Same(now.Host) {
+		if before := b.Columns[j]; !before.Host.Same(now.Host) || before.Host.Machine != now.Host.Machine {
 			other = fmt.Sprintf("%s, before %s", machine(now.Host), machine(before.Host))
 			continue
 		}
@@ -59,7 +59,7 @@ func compareTimes(b, n matrix.Table, sameProbes bool) (list []Slowdown, why stri
 }
 
 func machine(h matrix.Host) string {
-	return fmt.Sprintf("%s, %s, CPU %s", h.QEMU, h.Accel, h.CPU)
+	return fmt.Sprintf("%s: %s, %s, CPU %s", cmp.Or(h.Machine, "a machine that is not known"), h.QEMU, h.Accel, h.CPU)
 }
 
 // guestTimes compares how long guests took that boot, or that are forked.

@@ -23,11 +23,13 @@ func timed(host matrix.Host, guests []time.Duration, probe []time.Duration) matr
 
 func TestTimes(t *testing.T) {
 	const s, ms = time.Second, time.Millisecond
-	host := matrix.Host{QEMU: "QEMU 7.2", Accel: "tcg", CPU: "max", Why: "no KVM"}
+	host := matrix.Host{QEMU: "QEMU 7.2", Accel: "tcg", CPU: "max", Why: "no KVM", Machine: "a"}
 	same := host
 	same.Why = "asked for"
 	other := host
 	other.Accel = "kvm"
+	elsewhere := host
+	elsewhere.Machine = ""
 	short := []time.Duration{ms, ms, ms}
 	for _, c := range []struct {
 		name        string
@@ -42,7 +44,8 @@ func TestTimes(t *testing.T) {
 		{"a probe", timed(host, []time.Duration{s, s, s}, []time.Duration{100 * ms, 100 * ms, 100 * ms}), timed(host, []time.Duration{s, s, s}, []time.Duration{350 * ms, 350 * ms, 350 * ms}), "a/b 100ms 350ms 3"},
 		{"a short probe", timed(host, []time.Duration{s, s, s}, short), timed(host, []time.Duration{s, s, s}, []time.Duration{250 * ms, 250 * ms, 250 * ms}), ""},
 		{"faster", timed(host, []time.Duration{9 * s, 9 * s, 9 * s}, short), timed(host, []time.Duration{s, s, s}, short), ""},
-		{"other machine", timed(host, []time.Duration{s, s, s}, short), timed(other, []time.Duration{9 * s, 9 * s, 9 * s}, short), "the machines differ: QEMU 7.2, kvm, CPU max, before QEMU 7.2, tcg, CPU max"},
+		{"other machine", timed(host, []time.Duration{s, s, s}, short), timed(other, []time.Duration{9 * s, 9 * s, 9 * s}, short), "the machines differ: a: QEMU 7.2, kvm, CPU max, before a: QEMU 7.2, tcg, CPU max"},
+		{"other name", timed(elsewhere, []time.Duration{s, s, s}, short), timed(host, []time.Duration{9 * s, 9 * s, 9 * s}, short), "the machines differ: a: QEMU 7.2, tcg, CPU max, before a machine that is not known: "},
 		{"two guests", timed(host, []time.Duration{s, s}, short), timed(host, []time.Duration{9 * s, 9 * s}, short), "fewer than 3 guests"},
 	} {
 		list, why := compareTimes(c.before, c.now, true)

@@ -1,4 +1,6 @@
-package main
+// Package progress shows the progress of a run on a terminal or in a log, and makes text
+// of guests fit for both.
+package progress
 
 import (
 	"fmt"
@@ -10,20 +12,23 @@ import (
 // maxPrintable is the maximum length of a line in bytes.
 const maxPrintable = 1 << 10
 
-// A printable is a writer that escapes, as in Go strings (\x1b, \u202e), what a
+// A Printable is a writer that escapes, as in Go strings (\x1b, \u202e), what a
 // terminal would interpret: escape sequences, other control characters,
 // characters that change the direction of text, and bytes that are not UTF-8.
 // Line feeds and tabs stay as they are, and a line longer than maxPrintable is
 // broken.
-type printable struct {
+type Printable struct {
 	out  io.Writer
 	rest []byte // an incomplete character, or a carriage return
 	line int    // bytes written of the current line
 }
 
+// NewPrintable returns a writer that escapes what it writes to out.
+func NewPrintable(out io.Writer) *Printable { return &Printable{out: out} }
+
 // Write keeps an incomplete character. It returns the error of the underlying
 // writer.
-func (p *printable) Write(b []byte) (int, error) {
+func (p *Printable) Write(b []byte) (int, error) {
 	in := append(p.rest, b...)
 	var out []byte
 	for len(in) > 0 && (in[0] != '\r' || len(in) > 1) && utf8.FullRune(in) {
@@ -42,7 +47,7 @@ func (p *printable) Write(b []byte) (int, error) {
 }
 
 // Flush writes the incomplete character.
-func (p *printable) Flush() error {
+func (p *Printable) Flush() error {
 	var out []byte
 	for _, c := range p.rest {
 		out = p.append(out, utf8.RuneError, []byte{c})
@@ -53,7 +58,7 @@ func (p *printable) Flush() error {
 }
 
 // append appends a character, encoded as raw, to out.
-func (p *printable) append(out []byte, r rune, raw []byte) []byte {
+func (p *Printable) append(out []byte, r rune, raw []byte) []byte {
 	if r == '\n' {
 		p.line = 0
 		return append(out, '\n')

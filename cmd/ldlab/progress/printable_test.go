@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"github.com/ldlab/ldlab/internal/engine"
 )
 
-// written is the output of a printable for text written in pieces of size
+// written is the output of a Printable for text written in pieces of size
 // bytes.
 func written(t *testing.T, text []byte, size int) string {
 	t.Helper()
 	var out bytes.Buffer
-	p := &printable{out: &out}
+	p := &Printable{out: &out}
 	for len(text) > 0 {
 		n := min(size, len(text))
 		if k, err := p.Write(text[:n]); k != n || err != nil {
@@ -95,11 +95,11 @@ func FuzzPrintable(f *testing.F) {
 // that quotes a guest reaches the terminal unescaped.
 func TestConsoleIsPrintable(t *testing.T) {
 	var out bytes.Buffer
-	u := newUI(&out)
-	u.event(engine.Event{Console: []byte("boot\r\n\x1b]0;ti")})
-	u.event(engine.Event{Console: []byte("tle\x07\xf0\x9f")})
-	u.event(engine.Event{Note: "guest sent \x1b[2J"})
-	u.close()
+	u := New(&out)
+	u.Event(engine.Event{Console: []byte("boot\r\n\x1b]0;ti")})
+	u.Event(engine.Event{Console: []byte("tle\x07\xf0\x9f")})
+	u.Event(engine.Event{Note: "guest sent \x1b[2J"})
+	u.Close()
 	if got, want := out.String(), "boot\n"+`\x1b]0;title\x07\xf0\x9f`+"\n"+`guest sent \x1b[2J`+"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -1,4 +1,4 @@
-package main
+package progress
 
 import (
 	"fmt"
@@ -16,12 +16,12 @@ import (
 	"github.com/ldlab/ldlab/kernels"
 )
 
-// A ui reads the events of a run. It redraws bars on a terminal, and prints a
+// A UI reads the events of a run. It redraws bars on a terminal, and prints a
 // line for each event elsewhere. Results never come from it.
-type ui struct {
+type UI struct {
 	out  io.Writer
 	bars *mpb.Progress // nil: plain lines
-	text *printable    // writes to the bars or to out
+	text *Printable    // writes to the bars or to out
 
 	mu     sync.Mutex
 	closed bool
@@ -35,20 +35,21 @@ type ui struct {
 // plainInterval is how often the progress of a build is shown, in plain lines.
 const plainInterval = 30 * time.Second
 
-func newUI(out io.Writer) *ui {
-	u := &ui{out: out, phase: map[string]string{}}
+// New returns a UI that draws on out, if that is a terminal, or prints lines.
+func New(out io.Writer) *UI {
+	u := &UI{out: out, phase: map[string]string{}}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		u.bars = mpb.New(mpb.WithOutput(out), mpb.WithAutoRefresh())
 	}
-	u.text = &printable{out: u.out}
+	u.text = &Printable{out: u.out}
 	if u.bars != nil {
 		u.text.out = u.bars
 	}
 	return u
 }
 
-// event handles one event; it may be called from several goroutines.
-func (u *ui) event(e engine.Event) {
+// Event handles one event; it may be called from several goroutines.
+func (u *UI) Event(e engine.Event) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	switch {
@@ -66,10 +67,10 @@ func (u *ui) event(e engine.Event) {
 
 // console prints the guests' consoles between the bars. They are escaped,
 // because guests may send escape sequences; only the file has them raw.
-func (u *ui) console(b []byte) { _, _ = u.text.Write(b) }
+func (u *UI) console(b []byte) { _, _ = u.text.Write(b) }
 
 // line prints a line of the lab's. It may quote a guest.
-func (u *ui) line(text string) {
+func (u *UI) line(text string) {
 	_ = u.text.Flush()
 	if u.text.line > 0 { // an incomplete line of a guest
 		text = "\n" + text
@@ -77,7 +78,7 @@ func (u *ui) line(text string) {
 	_, _ = u.text.Write([]byte(text + "\n"))
 }
 
-func (u *ui) build(e kernels.Event) {
+func (u *UI) build(e kernels.Event) {
 	of := e.Kernel + " " + e.Arch
 	if e.Phase == kernels.Noting {
 		u.line(of + ": " + e.Message)
@@ -104,7 +105,7 @@ func (u *ui) build(e kernels.Event) {
 	u.line(text)
 }
 
-func (u *ui) guest(e engine.GuestEvent) {
+func (u *UI) guest(e engine.GuestEvent) {
 	text := fmt.Sprintf("%s: %s in %.1f s", strings.TrimSpace(e.Guest.ID()+" "+e.Mutant), e.Outcome, e.Took.Seconds())
 	if u.bars == nil {
 		u.line(fmt.Sprintf("%d/%d %s", e.Done, e.Total, text))
@@ -115,7 +116,7 @@ func (u *ui) guest(e engine.GuestEvent) {
 }
 
 // fill updates the bar of an activity; a new activity gets a new bar.
-func (u *ui) fill(of, step string, done, total int64) {
+func (u *UI) fill(of, step string, done, total int64) {
 	if u.bar == nil || u.of != of {
 		u.dropBar()
 		u.of = of
@@ -132,7 +133,7 @@ func (u *ui) fill(of, step string, done, total int64) {
 
 // stepText is called by the drawing goroutine, which does not hold the lock of
 // event. Its step may be one redraw old.
-func (u *ui) stepText() string {
+func (u *UI) stepText() string {
 	if !u.mu.TryLock() {
 		return ""
 	}
@@ -140,15 +141,15 @@ func (u *ui) stepText() string {
 	return fmt.Sprintf("%.40s", u.step)
 }
 
-func (u *ui) dropBar() {
+func (u *UI) dropBar() {
 	if u.bar != nil {
 		u.bar.Abort(true)
 		u.bar = nil
 	}
 }
 
-// close removes the bars; nothing is drawn afterwards. It may be called twice.
-func (u *ui) close() {
+// Close removes the bars; nothing is drawn afterwards. It may be called twice.
+func (u *UI) Close() {
 	u.mu.Lock()
 	if u.closed {
 		u.mu.Unlock()
