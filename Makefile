@@ -2,6 +2,9 @@
 # The commands of the project. "make help" lists them.
 
 GO ?= go
+# Where "make install" copies to: DESTDIR/PREFIX.
+PREFIX ?= /usr/local
+DESTDIR ?=
 BIN := bin/ldlab
 # Flags of "make run" and "make bench": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
@@ -20,7 +23,7 @@ WIDE := --setting none --setting integrity@boot --setting confidentiality@runtim
 # The kernels of docs/variants.md.
 VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confidentiality nolockdown)
 
-.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims short check bench clean
+.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims short check bench install uninstall deb clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -97,6 +100,16 @@ check: testdeps ## format, vet, staticcheck, and the short tests with the race d
 bench: build ## measure speed and memory beside the peers: docs/bench.json, docs/bench.svg
 	$(GO) build -C bench -o ../bin/bench .
 	bin/bench $(ARGS)
+
+install: ## install the program, manual pages, completions and docs to PREFIX (default /usr/local), below DESTDIR if it is set
+	@scripts/stage
+	@scripts/install "$(PREFIX)" "$(DESTDIR)"
+
+uninstall: ## remove what "make install" has installed
+	@scripts/install --remove "$(PREFIX)" "$(DESTDIR)"
+
+deb: ## build a Debian package for this machine's architecture: out/ldlab_*.deb
+	@scripts/deb
 
 clean: ## remove what was built here; the cache outside stays
 	rm -rf bin out go.work go.work.sum

@@ -36,19 +36,19 @@ func (c *Config) tags() (tags []string) {
 	return tags
 }
 
-// guestRecipe makes the guest program for the architecture, from the sources that
-// are embedded in this program.
-func guestRecipe(tc toolchain, a *arch.Arch, tags []string) (recipe, error) {
+// guestProgram is the guest program for the architecture, from the sources that are
+// embedded in this program.
+func guestProgram(a *arch.Arch, tags []string) (program, error) {
 	files, err := readSource(ldlab.GuestSource)
 	if err != nil {
-		return recipe{}, err
+		return program{}, err
 	}
 	flags := append(slices.Clip(guestFlags), "-tags="+strings.Join(tags, ","))
-	parts := append([]string{sourceKey(files), tc.version, a.GOARCH}, flags...)
-	return recipe{
-		id:   cache.ID{Kind: cache.Guest, Name: fmt.Sprintf("guest-%s-%s", a.Name, key(parts...))},
-		slow: strings.TrimSpace("building the guest program for " + a.Name + " " + strings.Join(tags, " ")),
-		make: func(ctx context.Context, to string) error {
+	return program{
+		kind: cache.Guest, name: "guest-" + a.Name + "-%s",
+		parts: append([]string{sourceKey(files), a.GOARCH}, flags...),
+		slow:  strings.TrimSpace("building the guest program for " + a.Name + " " + strings.Join(tags, " ")),
+		make: func(ctx context.Context, tc toolchain, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "src")
 			if err := writeSource(dir, files); err != nil {
 				return err

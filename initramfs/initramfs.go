@@ -21,6 +21,10 @@ type Config struct {
 	NoBPF bool              // without the code that only probes that load BPF programs need
 	Files map[string]string // further files: path in the guest -> file on the host; mode 0600
 
+	// Prebuilt, if set, is a directory that WritePrebuilt has written, or that does not
+	// exist. A program that it has for these sources is taken from it.
+	Prebuilt string
+
 	Content map[string][]byte // further files: path in the guest -> content; mode 0600
 
 	// Progress, if set, gets a line before each step that takes a second or more,
@@ -37,10 +41,10 @@ type Image struct {
 }
 
 // Build returns the image of the configuration. An image that is in the cache
-// takes 3 ms, the time of its checksum. Otherwise Build needs the Go toolchain
-// and the modules that go.mod names, from the module cache or a proxy: a second
-// for the guest program, and with Shell a minute or two, once, for u-root's
-// commands. If another process builds the same image, Build waits for it as long
+// takes 3 ms, the time of its checksum. Otherwise Build needs the programs in
+// Prebuilt, or the Go toolchain and the modules that go.mod names, from the module
+// cache or a proxy: a second for the guest program, and with Shell a minute or two,
+// once, for u-root's commands. If another process builds the same image, Build waits for it as long
 // as that takes, or until ctx ends.
 //
 // The image stays in the cache until this process ends. An error is one line, and
@@ -81,16 +85,16 @@ func (c *Config) check() error {
 }
 
 func (c *Config) build(ctx context.Context) (Image, error) {
-	tc, err := findToolchain(ctx)
-	if err != nil {
-		return Image{}, err
-	}
 	opened, err := cache.Open(c.Cache, c.Progress)
 	if err != nil {
 		return Image{}, err
 	}
 	store := &store{cache: opened, progress: c.Progress}
-	guest, err := guestRecipe(tc, c.Arch, c.tags())
+	source, err := guestProgram(c.Arch, c.tags())
+	if err != nil {
+		return Image{}, err
+	}
+	guest, err := c.recipe(ctx, source)
 	if err != nil {
 		return Image{}, err
 	}
@@ -99,7 +103,10 @@ func (c *Config) build(ctx context.Context) (Image, error) {
 	parts := []string{packVersion, guest.id.Name}
 	var shell *recipe
 	if c.Shell {
-		r := shellRecipe(tc, c.Arch)
+		r, err := c.recipe(ctx, shellProgram(c.Arch))
+		if err != nil {
+			return Image{}, err
+		}
 		shell, parts = &r, append(parts, r.id.Name)
 	}
 	files, err := readFiles(c.Files, c.Content)

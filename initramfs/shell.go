@@ -65,18 +65,17 @@ func shellSource(packages []string) []sourceFile {
 	return []sourceFile{{"go.mod", urootMod}, {"go.sum", urootSum}, {"sh/main.go", shSource}, {"tools.go", []byte(tools.String())}}
 }
 
-// shellRecipe makes the archive of u-root's init, shell and commands. u-root's
-// builder compiles everything each time, which takes a minute or more, so the
-// archive is cached. The builder's bytes depend on the version of mkuimage, which
-// go.mod pins.
-func shellRecipe(tc toolchain, a *arch.Arch) recipe {
+// shellProgram is the archive of u-root's init, shell and commands. u-root's builder
+// compiles everything each time, which takes a minute or more, so the archive is
+// cached. The builder's bytes depend on the version of mkuimage, which go.mod pins.
+func shellProgram(a *arch.Arch) program {
 	packages := shellPackages(a.GOARCH)
 	source := shellSource(packages)
-	name := fmt.Sprintf("u-root-%s-%s.cpio", a.Name, key(sourceKey(source), builderVersion, builderVersions(), tc.version, a.GOARCH))
-	return recipe{
-		id:   cache.ID{Kind: cache.Shell, Name: name},
-		slow: "building u-root's commands for " + a.Name + " (once; takes a minute or two)",
-		make: func(ctx context.Context, to string) error {
+	return program{
+		kind: cache.Shell, name: "u-root-" + a.Name + "-%s.cpio",
+		parts: []string{sourceKey(source), builderVersion, builderVersions(), a.GOARCH},
+		slow:  "building u-root's commands for " + a.Name + " (once; takes a minute or two)",
+		make: func(ctx context.Context, tc toolchain, to string) error {
 			dir := filepath.Join(filepath.Dir(to), "uroot")
 			if err := writeSource(dir, source); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/initramfs"
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels"
@@ -92,6 +93,9 @@ func examine(ctx context.Context) diagnosis {
 }
 
 func gocheck(ctx context.Context) check {
+	if dir := initramfs.DefaultPrebuilt(); initramfs.HasPrebuilt(dir) {
+		return check{"ok", "programs of guests", dir}
+	}
 	out, err := proc.Output(ctx, proc.Command{Argv: []string{"go", "version"}})
 	if err != nil {
 		return check{"missing", "go", "builds the guest's programs: https://go.dev/dl"}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -13,14 +12,6 @@ import (
 
 // A flagError is a command line that cobra rejected.
 type flagError struct{ error }
-
-// version is the lab's version, from the Go toolchain's build information.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
@@ -35,15 +26,15 @@ Exit status: 0 every verdict as expected and each selected reason enforced, 1
 verdicts differ or nothing was measured, 2 usage or a file that cannot be read,
 3 the lab failed, 4 as 0, but a selected reason was not tested (--allow-untested
 makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with CMD's.`,
-		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	versionFlag(root)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
-	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newMan())
+	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())
 	return root
 }
 

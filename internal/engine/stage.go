@@ -319,6 +319,7 @@ func (s *Stage) initramfs(ctx context.Context, k *kernel) (initramfs.Image, erro
 	return initramfs.Build(ctx, initramfs.Config{
 		Arch: k.build.Arch, Cache: s.options.Cache, Shell: s.shell, NoBPF: !s.shell && !needBPF(s.plan.Probes), Files: payloads(k.built),
 		Content:  content(k),
+		Prebuilt: initramfs.DefaultPrebuilt(),
 		Progress: func(text string) { s.note("%s", text) },
 	})
 }

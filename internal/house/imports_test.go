@@ -25,6 +25,7 @@ var rooms = map[string][]string{
 	"internal/debugger":         {"internal/guestproto/vport"},
 	"internal/ktap":             {},
 	"internal/pace":             {},
+	"internal/packaging":        {},
 	"internal/proc":             {},
 	"internal/testutil":         {},
 	"scenarios":                 {"internal/debugger", "lockdown", "scenarios/internal"},

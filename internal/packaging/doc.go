@@ -1,0 +1,2 @@
+// Package packaging has no code: its tests install the lab as users do.
+package packaging
