@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/cmd/ldlab/progress"
+	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/plan"
@@ -31,7 +32,7 @@ func writePlan(c *cobra.Command, p *plan.Plan, out string, dirs []string) error 
 			return fileError{err}
 		}
 	}
-	f, err := fleet.New(p, costs, version())
+	f, err := fleet.New(p, costs, about.Version())
 	if err != nil {
 		return err
 	}

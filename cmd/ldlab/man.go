@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/ldlab/ldlab/internal/about"
 )
 
 func newMan() *cobra.Command {
@@ -40,7 +42,7 @@ func newMan() *cobra.Command {
 // builtFrom is the time of the commit that this program was built from, so that the same
 // commit has the same pages; 1970 if it is not known.
 func builtFrom() time.Time {
-	t, err := time.Parse(time.RFC3339, built().time)
+	t, err := time.Parse(time.RFC3339, about.Built().Time)
 	if err != nil {
 		return time.Unix(0, 0).UTC()
 	}

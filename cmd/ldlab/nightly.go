@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/cmd/ldlab/progress"
+	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/nightly"
 	"github.com/ldlab/ldlab/internal/plan"
@@ -85,7 +86,7 @@ that is).`,
 			if o.Known, err = known.load(); err != nil {
 				return err
 			}
-			o.Lab, o.Commit, o.Table, o.Machine, o.Now = version(), commit(), tableDigest(), fleet.ThisMachine(), time.Now()
+			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), tableDigest(), fleet.ThisMachine(), time.Now()
 			n, err := nightly.End(args[0], o)
 			if err != nil {
 				return fileError{err}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/plan"
 )
 
@@ -31,7 +32,9 @@ makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with C
 		Args:          noArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	versionFlag(root)
+	root.Version = about.Version()
+	cobra.AddTemplateFunc("ldlabVersion", about.Text)
+	root.SetVersionTemplate("{{ldlabVersion}}")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
 	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())

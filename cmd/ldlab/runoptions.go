@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/cmd/ldlab/progress"
+	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/plan"
@@ -64,7 +65,7 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 		o.Machine = fleet.ThisMachine()
 	}
 	ui := progress.New(c.ErrOrStderr())
-	o.Event, o.Version = ui.Event, version()
+	o.Event, o.Version = ui.Event, about.Version()
 	o.Console = o.verbose
 	return sync.OnceFunc(ui.Close), nil
 }

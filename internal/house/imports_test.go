@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"internal/cache":            {},
 	".":                         {},
 	"lockdown":                  {},
+	"internal/about":            {"initramfs", "findings", "kernels", "matrix", "scenarios"},
 	"internal/arch":             {},
 	"internal/hostmem":          {},
 	"internal/house":            {},

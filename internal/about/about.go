@@ -1,4 +1,5 @@
-package main
+// Package about tells what this program was built from, and what it has.
+package about
 
 import (
 	"cmp"
@@ -10,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/mod/module"
 
 	"github.com/ldlab/ldlab/findings"
@@ -25,50 +25,51 @@ import (
 // ends in -dirty if the tree was modified.
 var commit, commitTime string
 
-// A build is what this program was built from.
-type build struct {
-	version  string // of the module: a tag, or what Go makes of a commit; (devel) if it knows neither
-	commit   string // empty: not known
-	time     string // of the commit, RFC 3339; empty: not known
-	modified bool   // the tree was not that of the commit
+// A Build is what this program was built from.
+type Build struct {
+	Version  string // of the module: a tag, or what Go makes of a commit; (devel) if it knows neither
+	Commit   string // empty: not known
+	Time     string // of the commit, RFC 3339; empty: not known
+	Modified bool   // the tree was not that of the commit
 }
 
-func built() build {
-	b := build{version: "(devel)"}
+// Built tells what this program was built from.
+func Built() Build {
+	b := Build{Version: "(devel)"}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		b.version = cmp.Or(info.Main.Version, b.version)
+		b.Version = cmp.Or(info.Main.Version, b.Version)
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":
-				b.commit = s.Value
+				b.Commit = s.Value
 			case "vcs.time":
-				b.time = s.Value
+				b.Time = s.Value
 			case "vcs.modified":
-				b.modified = s.Value == "true"
+				b.Modified = s.Value == "true"
 			}
 		}
 	}
-	if b.commit == "" {
-		b.commit, b.modified = strings.CutSuffix(commit, "-dirty")
-		b.time = commitTime
+	if b.Commit == "" {
+		b.Commit, b.Modified = strings.CutSuffix(commit, "-dirty")
+		b.Time = commitTime
 	}
-	if module.IsPseudoVersion(b.version) && b.commit == "" { // go install ...@VERSION
-		b.commit, _ = module.PseudoVersionRev(b.version)
-		if t, err := module.PseudoVersionTime(b.version); err == nil {
-			b.time = t.Format(time.RFC3339)
+	if module.IsPseudoVersion(b.Version) && b.Commit == "" { // go install ...@VERSION
+		b.Commit, _ = module.PseudoVersionRev(b.Version)
+		if t, err := module.PseudoVersionTime(b.Version); err == nil {
+			b.Time = t.Format(time.RFC3339)
 		}
 	}
 	return b
 }
 
-// version is the lab's version in results: that of the module, or the commit.
-func version() string {
-	b := built()
-	if b.version != "(devel)" || b.commit == "" {
-		return b.version
+// Version is the lab's version in results: that of the module, or the commit.
+func Version() string {
+	b := Built()
+	if b.Version != "(devel)" || b.Commit == "" {
+		return b.Version
 	}
-	text := fmt.Sprintf("(devel) %.12s", b.commit)
-	if b.modified {
+	text := fmt.Sprintf("(devel) %.12s", b.Commit)
+	if b.Modified {
 		text += "+dirty"
 	}
 	return text
@@ -86,17 +87,17 @@ func tables() []struct{ name, digest string } {
 	}
 }
 
-// versionText is what --version prints.
-func versionText() string {
-	b := built()
-	lines := []string{"ldlab " + b.version}
+// Text is what --version prints.
+func Text() string {
+	b := Built()
+	lines := []string{"ldlab " + b.Version}
 	switch {
-	case b.commit == "":
+	case b.Commit == "":
 		lines = append(lines, "commit unknown")
-	case b.modified:
-		lines = append(lines, "commit "+b.commit+", modified")
+	case b.Modified:
+		lines = append(lines, "commit "+b.Commit+", modified")
 	default:
-		lines = append(lines, "commit "+b.commit)
+		lines = append(lines, "commit "+b.Commit)
 	}
 	sum := sha256.New()
 	var parts []string
@@ -110,11 +111,4 @@ func versionText() string {
 		guests = "in " + dir
 	}
 	return strings.Join(append(lines, "programs of guests: "+guests, runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH), "\n") + "\n"
-}
-
-// versionFlag makes --version print versionText, which is only made if it is needed.
-func versionFlag(root *cobra.Command) {
-	root.Version = version()
-	cobra.AddTemplateFunc("ldlabVersion", versionText)
-	root.SetVersionTemplate("{{ldlabVersion}}")
 }

@@ -1,4 +1,4 @@
-package main
+package about
 
 import (
 	"strings"
@@ -7,22 +7,22 @@ import (
 
 // TestVersionOfCommit: what the linker sets counts if the toolchain stamped nothing.
 func TestVersionOfCommit(t *testing.T) {
-	if b := built(); b.commit != "" {
-		t.Skip("the toolchain stamped the commit " + b.commit)
+	if b := Built(); b.Commit != "" {
+		t.Skip("the toolchain stamped the commit " + b.Commit)
 	}
 	defer func() { commit, commitTime = "", "" }()
 	commit, commitTime = "0123456789abcdef-dirty", "2026-01-02T03:04:05Z"
-	if got := version(); got != "(devel) 0123456789ab+dirty" {
+	if got := Version(); got != "(devel) 0123456789ab+dirty" {
 		t.Error(got)
 	}
-	if got := versionText(); !strings.Contains(got, "\ncommit 0123456789abcdef, modified\n") {
+	if got := Text(); !strings.Contains(got, "\ncommit 0123456789abcdef, modified\n") {
 		t.Error(got)
 	}
-	if got := builtFrom().Year(); got != 2026 {
+	if got := Built().Time; got != commitTime {
 		t.Error(got)
 	}
 	commit = "0123456789abcdef"
-	if got := versionText(); !strings.Contains(got, "\ncommit 0123456789abcdef\n") {
+	if got := Text(); !strings.Contains(got, "\ncommit 0123456789abcdef\n") {
 		t.Error(got)
 	}
 }
