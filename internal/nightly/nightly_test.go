@@ -146,27 +146,29 @@ func TestChanges(t *testing.T) {
 		before, now func(*testing.T, string)
 		mail        []string // that it has; none: it is empty
 		good        bool
+		head        string // of the page
 	}{
-		{"nothing", func(t *testing.T, d string) { plain(t, d); done(t, d) }, func(t *testing.T, d string) { plain(t, d); done(t, d) }, nil, true},
+		{"nothing", func(t *testing.T, d string) { plain(t, d); done(t, d) }, func(t *testing.T, d string) { plain(t, d); done(t, d) }, nil, true, "✓ every step went well"},
 		{"a leak", plain, func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "stock", true, nil) },
-			[]string{"is worse than 2026-11-28", "Run matrix", "  stock x86_64", "    leaking", "      kexec/load: LEAK, before enforced (integrity@runtime):\n        kexec/load() = ok"}, false},
-		{"repaired", func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "stock", true, nil) }, plain, []string{"differs from", "      kexec/load: enforced, before LEAK"}, true},
+			[]string{"is worse than 2026-11-28", "Run matrix", "  stock x86_64", "    leaking", "      kexec/load: LEAK, before enforced (integrity@runtime):\n        kexec/load() = ok"}, false, "✗ "},
+		{"leaks as before", func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "stock", true, nil) }, func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "stock", true, nil) }, nil, true, "✗ not as expected"},
+		{"repaired", func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "stock", true, nil) }, plain, []string{"differs from", "      kexec/load: enforced, before LEAK"}, true, ""},
 		{"a lost guest", plain, func(t *testing.T, d string) {
 			aRun(t, filepath.Join(d, "matrix"), "stock", false, func(r *matrix.Result) {
 				if r.Setting.Locked() {
 					r.End = matrix.End{Ending: matrix.LostByGuest, Cause: "panic", Detail: "x"}
 				}
 			})
-		}, []string{"is worse", "guest integrity@runtime: lost: panic, before ended"}, false},
-		{"another kernel", plain, func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "bitmap", false, nil) }, []string{"no kernel and architecture is in both", "stock x86_64 is gone", "bitmap x86_64 is new"}, true},
-		{"a run is new", plain, func(t *testing.T, d string) { plain(t, d); aRun(t, filepath.Join(d, "wide"), "wide", false, nil) }, []string{"Run wide", "it is new"}, true},
-		{"a run is missing", plain, func(t *testing.T, d string) {}, []string{"Run matrix", "it is missing"}, true},
-		{"damaged results", plain, func(t *testing.T, d string) { put(t, d, "matrix/results.jsonl", "hello\n") }, []string{"its results cannot be read: ", "line 1"}, true},
+		}, []string{"is worse", "guest integrity@runtime: lost: panic, before ended"}, false, "✗ "},
+		{"another kernel", plain, func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "bitmap", false, nil) }, []string{"no kernel and architecture is in both", "stock x86_64 is gone", "bitmap x86_64 is new"}, true, ""},
+		{"a run is new", plain, func(t *testing.T, d string) { plain(t, d); aRun(t, filepath.Join(d, "wide"), "wide", false, nil) }, []string{"Run wide", "it is new"}, true, ""},
+		{"a run is missing", plain, func(t *testing.T, d string) {}, []string{"Run matrix", "it is missing"}, true, ""},
+		{"damaged results", plain, func(t *testing.T, d string) { put(t, d, "matrix/results.jsonl", "hello\n") }, []string{"its results cannot be read: ", "line 1"}, true, ""},
 		{"a step fails", plain, func(t *testing.T, d string) {
 			plain(t, d)
 			put(t, d, "steps/test.log", "")
 			put(t, d, "steps/test.failed", "2\n")
-		}, []string{"steps of 2026-11-29 failed", "  test failed (exit status 2): see steps/test.log"}, false},
+		}, []string{"steps of 2026-11-29 failed", "  test failed (exit status 2): see steps/test.log"}, false, "✗ "},
 		{"a step fails again", func(t *testing.T, d string) {
 			plain(t, d)
 			put(t, d, "steps/test.log", "")
@@ -175,8 +177,8 @@ func TestChanges(t *testing.T) {
 			plain(t, d)
 			put(t, d, "steps/test.log", "")
 			put(t, d, "steps/test.failed", "2\n")
-		}, nil, false},
-		{"a step has no end", plain, func(t *testing.T, d string) { plain(t, d); put(t, d, "steps/test.log", "") }, []string{"test failed (not finished)"}, false},
+		}, nil, false, "✗ "},
+		{"a step has no end", plain, func(t *testing.T, d string) { plain(t, d); put(t, d, "steps/test.log", "") }, []string{"test failed (not finished)"}, false, "✗ "},
 	} {
 		root := t.TempDir()
 		dir := begin(t, root, evening)
@@ -204,7 +206,7 @@ func TestChanges(t *testing.T) {
 			t.Errorf("%s: %v, %q, %+v", c.name, err, notes, nights)
 		}
 		page, err := os.ReadFile(filepath.Join(root, Latest, PageFile))
-		if err != nil || !strings.Contains(string(page), "<h1>Night 2026-11-29</h1>") || strings.Contains(string(page), "<script") {
+		if err != nil || !strings.Contains(string(page), "<h1>Night 2026-11-29</h1>") || !strings.Contains(string(page), c.head) || strings.Contains(string(page), "<script") {
 			t.Errorf("%s: %v\n%s", c.name, err, page)
 		}
 	}

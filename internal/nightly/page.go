@@ -23,10 +23,27 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{"cl
 func (n *Night) page(nights []history.Night) (string, error) {
 	var b strings.Builder
 	err := pageTemplate.Execute(&b, map[string]any{
-		"Night": n, "Good": n.Good(), "Worse": n.worse(), "Charts": template.HTML(charts.Section(nights, n.all())), //nolint:gosec // it escapes its texts
+		"Night": n, "Green": n.green(), "Headline": n.headline(), "Charts": template.HTML(charts.Section(nights, n.all())), //nolint:gosec // it escapes its texts
 		"Style": template.CSS(page.Style()), "StyleHash": page.StyleHash(),
 	})
 	return b.String(), err
+}
+
+// green reports whether all is well, and not only no worse than before.
+func (n *Night) green() bool {
+	return n.Good() && !slices.ContainsFunc(n.Runs, func(r Run) bool { return !r.Good })
+}
+
+func (n *Night) headline() string {
+	switch {
+	case n.worse():
+		return "✗ worse than the night before"
+	case len(n.Line.Failed) > 0:
+		return "✗ a step failed"
+	case !n.green():
+		return "✗ not as expected, and no worse than the night before"
+	}
+	return "✓ every step went well, and every run is as expected"
 }
 
 // all is a matrix without cells that has the kernels of every run, each once.

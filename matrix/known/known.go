@@ -157,8 +157,7 @@ func (l *List) Apply(m *matrix.Matrix, today time.Time) {
 					if !matches(e.probe, t.Rows[k].Probe) {
 						continue
 					}
-					cell := &t.Rows[k].Cells[j]
-					seen := e.seen(cell, m.Issues, &issue, live)
+					seen := e.seen(&t.Rows[k].Cells[j], e.possible(c.Setting, t.Rows[k].Reason), m.Issues, &issue, live)
 					flaky = flaky || seen
 				}
 			}
@@ -174,14 +173,29 @@ func (e entry) where() string {
 	return strings.Join(append(all, e.probe), " ")
 }
 
+// possible reports whether a cell of a probe under a setting can have the entry's
+// verdict: where a reason is not locked nothing leaks, and so nothing there shows that a
+// leak is gone.
+func (e entry) possible(s lockdown.Setting, reason lockdown.Reason) bool {
+	switch e.verdict {
+	case matrix.Leak, matrix.Unattributed:
+		return s.Locks(reason)
+	case matrix.NotLocked:
+		return s.Locked()
+	case matrix.Overblocked:
+		return !s.Locks(reason)
+	}
+	return true
+}
+
 // seen counts a cell that the entry names, and makes it known if it has the entry's
-// verdict. It reports whether the cell is flaky, and has that verdict at times.
-func (e entry) seen(cell *matrix.Cell, earlier []matrix.Issue, issue *matrix.Issue, live bool) (flaky bool) {
+// verdict. possible: it can have that. It reports whether the cell is flaky, and has that verdict at times.
+func (e entry) seen(cell *matrix.Cell, possible bool, earlier []matrix.Issue, issue *matrix.Issue, live bool) (flaky bool) {
 	v := cell.Verdict
 	if v == matrix.Known { // of an earlier entry: this one may name it, too
 		v = earlier[cell.Issue-1].Verdict
 	}
-	if e.measured(v) {
+	if v == e.verdict || possible && e.measured(v) {
 		issue.Of++
 	}
 	if v != e.verdict {
@@ -201,8 +215,6 @@ func (e entry) seen(cell *matrix.Cell, earlier []matrix.Issue, issue *matrix.Iss
 // does not. A lost guest shows nothing of a leak, and a target that is absent neither.
 func (e entry) measured(v matrix.Verdict) bool {
 	switch {
-	case v == e.verdict:
-		return true
 	case v == matrix.NotRun, v == matrix.NotPlanned, v == matrix.Lost, v == matrix.Unproven:
 		return false
 	case v == matrix.Unavailable:
