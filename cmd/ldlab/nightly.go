@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,9 +12,7 @@ import (
 	"github.com/ldlab/ldlab/internal/fleet"
 	"github.com/ldlab/ldlab/internal/nightly"
 	"github.com/ldlab/ldlab/internal/plan"
-	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report/words"
-	"github.com/ldlab/ldlab/scenarios"
 )
 
 // nightlyRoot is the directory of the nights if the user names none.
@@ -86,7 +83,7 @@ that is).`,
 			if o.Known, err = known.load(); err != nil {
 				return err
 			}
-			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), tableDigest(), fleet.ThisMachine(), time.Now()
+			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), about.Digest(), fleet.ThisMachine(), time.Now()
 			n, err := nightly.End(args[0], o)
 			if err != nil {
 				return fileError{err}
@@ -127,30 +124,13 @@ func printNight(c *cobra.Command, n *nightly.Night) {
 	}
 }
 
-// tableDigest is the digest of the rows of all probes.
-func tableDigest() string {
-	var ids []string
-	for _, r := range scenarios.Rows() {
-		ids = append(ids, r.ID)
-	}
-	return matrix.RowsDigest(ids)
-}
-
 // commit is the commit of the lab's source, with +dirty if that was changed; empty if the
 // build does not know it.
 func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+	b := about.Built()
+	text := fmt.Sprintf("%.12s", b.Commit)
+	if b.Modified {
+		text += "+dirty"
 	}
-	revision, dirty := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = fmt.Sprintf("%.12s", s.Value)
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+dirty"
-		}
-	}
-	return revision + dirty
+	return text
 }

@@ -87,6 +87,15 @@ func tables() []struct{ name, digest string } {
 	}
 }
 
+// Digest is the digest (sha256, hex) of all tables.
+func Digest() string {
+	sum := sha256.New()
+	for _, t := range tables() {
+		fmt.Fprintf(sum, "%s %s\n", t.name, t.digest)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 // Text is what --version prints.
 func Text() string {
 	b := Built()
@@ -99,13 +108,11 @@ func Text() string {
 	default:
 		lines = append(lines, "commit "+b.Commit)
 	}
-	sum := sha256.New()
 	var parts []string
 	for _, t := range tables() {
-		fmt.Fprintf(sum, "%s %s\n", t.name, t.digest)
 		parts = append(parts, fmt.Sprintf("%s %.12s", t.name, t.digest))
 	}
-	lines = append(lines, fmt.Sprintf("tables sha256 %s (%s)", hex.EncodeToString(sum.Sum(nil)), strings.Join(parts, ", ")))
+	lines = append(lines, fmt.Sprintf("tables sha256 %s (%s)", Digest(), strings.Join(parts, ", ")))
 	guests := "made with the Go toolchain when they are needed"
 	if dir := initramfs.DefaultPrebuilt(); initramfs.HasPrebuilt(dir) {
 		guests = "in " + dir

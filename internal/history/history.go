@@ -34,7 +34,7 @@ type Night struct {
 	Ended   time.Time
 	Lab     string   // version
 	Commit  string   `json:",omitempty"` // of the lab's source; with +dirty if that was changed
-	Table   string   // digest of the rows of the probes: with another one, verdicts may differ for that
+	Table   string   // digest of the lab's tables: with another one, verdicts may differ for that
 	Machine string   // its name and processor
 	Failed  []string `json:",omitempty"` // steps
 	Kernels []Kernel `json:",omitempty"`

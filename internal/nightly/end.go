@@ -25,7 +25,7 @@ type Options struct {
 	Known   *known.List // known issues
 	Lab     string      // version of the lab
 	Commit  string      // of its source
-	Table   string      // digest of its rows
+	Table   string      // digest of its tables
 	Machine string      // name and processor
 	Now     time.Time
 }

@@ -105,12 +105,12 @@ func (n *Night) mail() string {
 		top.line(0, "before: "+day(*n.Before))
 	}
 	top.line(0, "now: "+day(n.Line))
-	top.line(0, fmt.Sprintf("lab: %s, table %.12s", version(n.Line), n.Line.Table))
+	top.line(0, fmt.Sprintf("lab: %s, tables %.12s", version(n.Line), n.Line.Table))
 	if b := n.Before; b != nil && version(*b) != version(n.Line) {
 		top.line(2, "before: "+version(*b))
 	}
 	if b := n.Before; b != nil && b.Table != n.Line.Table {
-		top.line(2, fmt.Sprintf("the probes changed: their table was %.12s", b.Table))
+		top.line(2, fmt.Sprintf("before: tables %.12s", b.Table))
 	}
 	top.line(0, "machine: "+n.Line.Machine)
 	if b := n.Before; b != nil && b.Machine != n.Line.Machine {
@@ -119,7 +119,13 @@ func (n *Night) mail() string {
 	return top.b.String() + l.b.String()
 }
 
-func version(n history.Night) string { return strings.TrimSpace(n.Lab + " " + n.Commit) }
+// version is the lab's version, with the commit if that is not in it.
+func version(n history.Night) string {
+	if strings.Contains(n.Lab, n.Commit) {
+		return n.Lab
+	}
+	return n.Lab + " " + n.Commit
+}
 
 // subject is the first line, which is also a subject: what a reader must know if he
 // reads no more.

@@ -115,7 +115,7 @@ func (p *painter) nights(nights []history.Night) {
 	}
 	p.add(`<h3>Nights</h3>`)
 	p.bars("Hours of each night", "all runs", "filled: a step failed; pale: none failed", points)
-	p.table("Nights", []string{"night", "hours", "steps that failed", "lab", "table of probes", "machine"}, rows)
+	p.table("Nights", []string{"night", "hours", "steps that failed", "lab", "tables of the lab", "machine"}, rows)
 }
 
 func failed(n history.Night) string {
