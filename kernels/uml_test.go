@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +122,7 @@ func (u *uml) read(name string) string {
 }
 
 func (u *uml) make(args ...string) error {
-	args = append([]string{"-s", "-C", u.tree, "ARCH=um", "O=" + u.build}, args...)
+	args = append([]string{"-s", fmt.Sprintf("-j%d", runtime.NumCPU()), "-C", u.tree, "ARCH=um", "O=" + u.build}, args...)
 	cmd := exec.CommandContext(u.t.Context(), "make", args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
