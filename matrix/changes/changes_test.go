@@ -272,3 +272,20 @@ func TestCheckedByAnotherText(t *testing.T) {
 		t.Errorf("%+v, %v", arches, err)
 	}
 }
+
+// A prototype that changed is told with both texts, and one that is gone as that.
+func TestPrototype(t *testing.T) {
+	for _, c := range []struct {
+		now, want string
+		detail    int
+	}{
+		{"int security_locked_down(int)", "the prototype of security_locked_down() changes", 2},
+		{"", "security_locked_down() is not declared any more", 1},
+	} {
+		r := Review{Prototype: &TextChange{Before: "int security_locked_down(enum lockdown_reason)", Now: c.now}}
+		list := r.Remarks()
+		if len(list) != 1 || !list[0].Grave || !strings.HasPrefix(list[0].Text, c.want) || len(list[0].Detail) != c.detail {
+			t.Errorf("now %q: %+v", c.now, list)
+		}
+	}
+}

@@ -35,7 +35,12 @@ func (r *Review) Remarks() (list []Remark) {
 	list = append(list, r.kunit()...)
 	if c := r.Prototype; c != nil {
 		at, hunk := r.hunkOf("include/linux/security.h", "security_locked_down")
-		list = append(list, Remark{Key: "prototype", Grave: true, Text: "the prototype of security_locked_down() changes: every caller, and every LSM with the hook, must follow", Detail: []string{"- " + c.Before, "+ " + c.Now}, Patch: at, Hunk: hunk})
+		m := Remark{Key: "prototype", Grave: true, Text: "the prototype of security_locked_down() changes: every caller, and every LSM with the hook, must follow", Detail: []string{"- " + c.Before, "+ " + c.Now}, Patch: at, Hunk: hunk}
+		if c.Now == "" {
+			m.Text = "security_locked_down() is not declared any more: the call sites, which are found by that name, are not compared, and acts alone show what is checked"
+			m.Detail = m.Detail[:1]
+		}
+		list = append(list, m)
 	}
 	for _, a := range r.Arches {
 		for _, m := range r.ofArch(a) {
