@@ -72,10 +72,14 @@ claims: build ## run every finding, and write docs/claims.md; fails if one is no
 	rm -rf out/claims
 	$(BIN) repro --format markdown --out out/claims >out/claims.md; s=$$?; cp out/claims.md docs/; exit $$s
 
-bases: build ## measure docs/bases.md: the lab's kernels on each base
+bases: build ## measure docs/bases.md: the lab's kernels on each base, their call sites and mutants
 	rm -rf out/bases
-	-$(BIN) run $(BASES:%=--kernel %) $(LEVELS) --allow-untested --out out/bases >out/bases.txt
-	$(BIN) report --format kernels out/bases >docs/bases.md
+	mkdir -p out/bases
+	-$(BIN) run $(BASES:%=--kernel %) $(LEVELS) --allow-untested --out out/bases/run >out/bases/run.txt
+	-$(BIN) coverage $(BASES:%=--kernel %) --out out/bases/coverage >out/bases/coverage.txt
+	-$(BIN) mutate $(BASES:%=--kernel %) --out out/bases/mutation >out/bases/mutation.md
+	$(BIN) report --format kernels out/bases/run >docs/bases.md
+	scripts/checked out/bases/coverage.txt out/bases/mutation.md >>docs/bases.md
 
 distributions: build ## measure docs/distributions.md: kernels as distributions ship them
 	rm -rf out/distributions
