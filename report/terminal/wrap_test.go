@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/ldlab/ldlab/matrix"
 )
 
 // TestBrokenCommandsRun gives broken commands to a shell, which must see the same words.
@@ -100,3 +102,11 @@ func FuzzWrap(f *testing.F) {
 // single reports whether a text is one character as a reader sees it: it cannot be
 // broken.
 func single(text string) bool { return fitting(text, 0) == len(text) }
+
+func TestEveryVerdictHasAStyle(t *testing.T) {
+	for _, v := range matrix.Verdicts() {
+		if _, ok := styles[v]; !ok {
+			t.Errorf("%s has none", v)
+		}
+	}
+}

@@ -64,9 +64,9 @@ func rankOf(j matrix.Judgment) int {
 // LookFirst lists what to look at, the gravest first: leaks, settings that are not in
 // force, other unexpected verdicts and bugs that a kernel reported of itself, lost
 // guests, denials that the kernel does not explain, what is unproven or did not run,
-// reasons that were not tested, known gaps that are closed, known issues, and
-// guests that were lost once. Among equals the order of the matrix decides. flags are further flags of the run
-// that a command must repeat. The list is empty if a matrix has nothing to look at.
+// reasons that were not tested, known gaps that are closed, known issues, and guests that
+// were lost once. Among equals the order of the matrix decides. flags are further flags
+// of the run that a command must repeat. The list is empty if a matrix has nothing to look at.
 func LookFirst(m *matrix.Matrix, flags []string) []First {
 	var list []First
 	if !m.Measured() {
