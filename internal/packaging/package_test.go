@@ -20,7 +20,7 @@ const firstMatrix = 5 * time.Minute
 // The commands that a newcomer types.
 const (
 	installIt = "apt-get update -q && apt install -y ./ldlab_*.deb"
-	runIt     = "ldlab run --kernel debian:6.12-cloud"
+	runIt     = "ldlab run --kernel debian:6.12-cloud --arch x86_64"
 )
 
 // TestPackageForReal builds the Debian package twice, looks at it with lintian, and
@@ -120,7 +120,7 @@ func checkChroot(t *testing.T, deb string) {
 	if status, ok := err.(*exec.ExitError); err != nil && (!ok || status.ExitCode() != 4) {
 		t.Errorf("%s: %v", runIt, err)
 	}
-	for _, want := range []string{"debian:6.12-cloud x86_64: ", "debian:6.12-cloud arm64: ", "enforced (deny)", "reasons are enforced here: "} {
+	for _, want := range []string{"debian:6.12-cloud x86_64: ", "enforced (deny)", "reasons are enforced here: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
