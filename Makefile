@@ -5,6 +5,8 @@ GO ?= go
 # Where "make install" copies to: DESTDIR/PREFIX.
 PREFIX ?= /usr/local
 DESTDIR ?=
+# What "make pictures" shows.
+RESULTS ?= out/latest
 BIN := bin/ldlab
 # Flags of "make run" and "make bench": make run ARGS="--arch x86_64 --setting integrity@boot"
 ARGS ?=
@@ -23,7 +25,7 @@ WIDE := --setting none --setting integrity@boot --setting confidentiality@runtim
 # The kernels of docs/variants.md.
 VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confidentiality nolockdown)
 
-.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims short check bench install uninstall deb clean
+.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims short check bench install uninstall deb pictures clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -114,6 +116,10 @@ uninstall: ## remove what "make install" has installed
 
 deb: ## build a Debian package for this machine's architecture: out/ldlab_*.deb
 	@scripts/deb
+
+pictures: ## draw the pictures of the README from the results in RESULTS (default out/latest)
+	$(GO) build -o $(BIN) ./cmd/ldlab
+	@scripts/pictures "$(RESULTS)"
 
 clean: ## remove what was built here; the cache outside stays
 	rm -rf bin out go.work go.work.sum

@@ -132,3 +132,30 @@ func TestReadmeClaims(t *testing.T) {
 		t.Errorf("README.md has not the table of docs/claims.md:\n%s", strings.Join(table, "\n"))
 	}
 }
+
+// TestLinks: each file that a page links to is there, and pictures are small.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, page := range append(pages, "../../README.md", "../../HACKING.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			fi, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+			if seen++; err != nil {
+				t.Errorf("%s: %v", page, err)
+			} else if strings.HasSuffix(m[1], ".png") && fi.Size() >= 300_000 {
+				t.Errorf("%s has %d bytes", m[1], fi.Size())
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("%d links", seen)
+	}
+}

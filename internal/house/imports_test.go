@@ -62,6 +62,7 @@ var rooms = map[string][]string{
 	"report/charts":             {"internal/history", "matrix", "report/words"},
 	"report/terminal":           {"matrix", "report/words"},
 	"report/words":              {"matrix", "scenarios"},
+	"internal/pictures":         {"internal/pictures"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
 	"internal/results":          {"matrix"},
 	"internal/bundle":           {},
