@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
@@ -236,5 +237,39 @@ a tar archive, compressed by zstd: "tar -xf FILE ldlab" gets the program.`,
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "file to write")
 	c.Flags().StringVar(&program, "program", "", "static ldlab to put in, such as one for workers of another architecture (default this program)")
+	return c
+}
+
+func newScale() *cobra.Command {
+	s := fleet.Scale{}
+	var mutants, shards []string
+	c := &cobra.Command{
+		Use:   "scale PLAN",
+		Short: "Compute how many machines a plan needs, as docs/scale.md has it",
+		Args:  oneArg,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			if s.Within <= 0 {
+				return &plan.UsageError{Text: "--within must be more than nothing"}
+			}
+			if s.File, err = fleet.Load(args[0]); err != nil {
+				return fileError{err}
+			}
+			for _, dir := range mutants {
+				if err := s.AddMutants(dir); err != nil {
+					return fileError{err}
+				}
+			}
+			for _, dir := range shards {
+				if err := s.AddShard(dir); err != nil {
+					return fileError{err}
+				}
+			}
+			return s.Write(c.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.DurationVar(&s.Within, "within", time.Hour, "time for the whole plan")
+	f.StringSliceVar(&mutants, "mutants", nil, "results of ldlab mutate, to count its mutants, too; may be repeated")
+	f.StringSliceVar(&shards, "shards", nil, "directory of a shard that was run, to compare with the model; may be repeated")
 	return c
 }

@@ -47,6 +47,7 @@ type Kernel struct {
 	Arch     string
 	Identity kernels.Identity
 	Seconds  float64 // what a shard that has guests of it takes in addition; see Costs
+	Waits    bool    `json:",omitempty"` // it does not count its checks, so its guests mostly wait for its log
 }
 
 // A Guest is one machine of a plan with its probes: what a shard has or has not.
@@ -60,7 +61,7 @@ type Guest struct {
 func New(p *plan.Plan, costs Costs, lab string) (*File, error) {
 	f := &File{Format: Format, Lab: lab, Plan: p.Digest(), Rows: matrix.RowsDigest(p.Probes), Selection: p.Selection, Probes: p.Probes}
 	for _, b := range p.Builds {
-		f.Kernels = append(f.Kernels, Kernel{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Identity: b.Identity, Seconds: setupSeconds(b.Arch.Name)})
+		f.Kernels = append(f.Kernels, Kernel{Kernel: b.Kernel.Name, Arch: b.Arch.Name, Identity: b.Identity, Seconds: setupSeconds(b.Arch.Name), Waits: !countsChecks(b.Kernel)})
 	}
 	factors := costs.factors(p)
 	for _, g := range p.Guests {

@@ -146,3 +146,24 @@ func TestCosts(t *testing.T) {
 		t.Error("no results: no error")
 	}
 }
+
+// FuzzRead: a plan's file is read, or it is an error; what was read can be run.
+func FuzzRead(f *testing.F) {
+	text, err := mustFile(f, mustPlan(f, two)).Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"Format": 1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		file, err := Read(bytes.NewReader(text))
+		if err != nil {
+			return
+		}
+		for _, where := range file.Assign(3) {
+			if where < 0 || where > 2 {
+				t.Fatalf("shard %d of 3", where)
+			}
+		}
+	})
+}

@@ -126,19 +126,43 @@ func (f *File) Part(p *plan.Plan, s Shard) *plan.Plan {
 	return p.Part(func(g matrix.Guest) bool { return has[g.ID()] })
 }
 
-// Seconds estimates how long the shard takes if it runs jobs guests at once.
-func (f *File) Seconds(s Shard, jobs int) float64 {
-	var sum, setup, longest float64
-	boots := map[[2]string]bool{}
-	for _, g := range f.guests(s) {
-		sum += g.Seconds
-		longest = max(longest, g.Seconds)
-		boots[[2]string{g.Guest.Kernel, g.Guest.Arch}] = true
-	}
+// A load is what a shard has to do, in seconds. longest is its longest guest if that runs
+// alone: one that does not wait is then faster than Costs have it, because a machine
+// runs two for each processor.
+type load struct{ guests, longest, setup float64 }
+
+// seconds estimates how long a shard takes that runs jobs guests at once.
+func (l load) seconds(jobs int) float64 {
+	return l.setup + max(l.longest, l.guests/float64(max(jobs, 1)))
+}
+
+// loads are those of all of n shards.
+func (f *File) loads(n int) []load {
+	list, boots, alone := make([]load, n), make([]map[[2]string]bool, n), map[[2]string]float64{}
 	for _, k := range f.Kernels {
-		if boots[[2]string{k.Kernel, k.Arch}] {
-			setup += k.Seconds
+		alone[[2]string{k.Kernel, k.Arch}] = 0.5
+		if k.Waits {
+			alone[[2]string{k.Kernel, k.Arch}] = 1
 		}
 	}
-	return max(longest, (sum+setup)/float64(max(jobs, 1)))
+	for i, s := range f.Assign(n) {
+		g, l := f.Guests[i], &list[s]
+		l.guests += g.Seconds
+		l.longest = max(l.longest, g.Seconds*alone[[2]string{g.Guest.Kernel, g.Guest.Arch}])
+		if boots[s] == nil {
+			boots[s] = map[[2]string]bool{}
+		}
+		boots[s][[2]string{g.Guest.Kernel, g.Guest.Arch}] = true
+	}
+	for s := range list {
+		for _, k := range f.Kernels {
+			if boots[s][[2]string{k.Kernel, k.Arch}] {
+				list[s].setup += k.Seconds / Slots // templates of several kernels boot at once
+			}
+		}
+	}
+	return list
 }
+
+// Seconds estimates how long the shard takes if it runs jobs guests at once.
+func (f *File) Seconds(s Shard, jobs int) float64 { return f.loads(s.N)[s.K-1].seconds(jobs) }
