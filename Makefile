@@ -19,13 +19,15 @@ AXE := 4.14.1
 # The kernels of "make bases" and of "make distributions", and their settings.
 BASES := stock@6.1 stock bitmap stock@7.2 bitmap@7.2 stock@debian-7.3 bitmap@debian-7.3
 DISTRIBUTIONS := debian:6.1-cloud debian:6.12-cloud debian:7.3-cloud
+# The kernels of docs/scale.md.
+SCALE := $(BASES) posted kunit wide $(DISTRIBUTIONS)
 LEVELS := --setting integrity@boot --setting confidentiality@boot --setting integrity@runtime --setting confidentiality@runtime
 # What "make nightly" runs on the kernel wide.
 WIDE := --setting none --setting integrity@boot --setting confidentiality@runtime
 # The kernels of docs/variants.md.
 VARIANTS := $(addprefix --kernel ,stock bitmap late force-integrity force-confidentiality nolockdown)
 
-.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims short check bench install uninstall deb pictures clean
+.PHONY: help deps testdeps build run test test-kvm nightly axe docs bases distributions variants claims scale short check bench install uninstall deb pictures clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -91,6 +93,15 @@ distributions: build ## measure docs/distributions.md: kernels as distributions 
 variants: build ## boot every way to turn lockdown on, and write docs/variants.md
 	$(BIN) build $(VARIANTS) --arch x86_64 >out/variants
 	LDLAB_REQUIRE=all LDLAB_VARIANTS=1 $(GO) test -timeout 3h -v -run TestVariantsForReal ./internal/engine -update
+
+scale: build ## run a plan in three shards, and write docs/scale.md: what a fleet needs, by the costs of out/latest, bases and distributions
+	rm -rf out/shards && mkdir -p out/shards
+	$(BIN) plan -o out/shards/plan.json
+	for k in 1 2 3; do $(BIN) run --plan out/shards/plan.json --shard $$k/3 --out out/shards/$$k || exit; done
+	$(BIN) merge -o out/shards/merged out/shards/1 out/shards/2 out/shards/3
+	$(BIN) plan -o out/shards/all.json $(SCALE:%=--kernel %) $(patsubst %,--costs %,$(wildcard out/bases out/distributions) out/shards/merged)
+	$(BIN) mutate --resume --out out/shards/mutants >out/shards/mutation.md
+	$(BIN) scale --mutants out/shards/mutants --shards out/shards/1,out/shards/2,out/shards/3 out/shards/all.json >out/scale.md && cp out/scale.md docs/
 
 short: ## run the tests that need nothing installed (seconds)
 	$(GO) test -short ./... && $(GO) test -C bench -short ./... && GOWORK=off $(GO) test -C docs/ci/check ./...

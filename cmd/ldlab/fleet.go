@@ -53,19 +53,13 @@ func writePlan(c *cobra.Command, p *plan.Plan, out string, dirs []string) error 
 }
 
 // planned is the part of a plan that a run is told to run.
-type planned struct {
-	path, bundle, shardText string
-
-	file   *fleet.File
-	packed []engine.Packed // of the bundle
-	shard  fleet.Shard
-}
+type planned struct{ fleet.Wanted }
 
 func (p *planned) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&p.path, "plan", "", "run this plan, which ldlab plan -o wrote, in place of a selection")
-	f.StringVar(&p.bundle, "bundle", "", "run the plan in this bundle, which has all that its guests boot")
-	f.StringVar(&p.shardText, "shard", "", "run the K-th of N parts of --plan or --bundle, as K/N (default what the environment selects, else all of it)")
+	f.StringVar(&p.Plan, "plan", "", "run this plan, which ldlab plan -o wrote, in place of a selection")
+	f.StringVar(&p.Bundle, "bundle", "", "run the plan in this bundle, which has all that its guests boot")
+	f.StringVar(&p.Shard, "shard", "", "run the K-th of N parts of --plan or --bundle, as K/N (default what the environment selects, else all of it)")
 }
 
 // selectionFlags are those that a plan's file replaces.
@@ -73,72 +67,23 @@ var selectionFlags = []string{"kernel", "arch", "series", "source", "image", "co
 
 // resolve makes the plan: of the selection, or of the plan's file and the shard.
 func (p *planned) resolve(c *cobra.Command, sel plan.Selection) (*plan.Plan, error) {
-	if p.path == "" && p.bundle == "" {
-		if p.shardText != "" {
-			return nil, &plan.UsageError{Text: "--shard needs --plan or --bundle"}
-		}
+	if !p.Given() {
 		return engine.Resolve(c.Context(), sel, "")
-	}
-	if p.path != "" && p.bundle != "" {
-		return nil, &plan.UsageError{Text: "a bundle has its own plan: leave out --plan"}
 	}
 	i := slices.IndexFunc(selectionFlags, func(name string) bool { return c.Flags().Changed(name) })
 	if i >= 0 {
 		return nil, &plan.UsageError{Text: fmt.Sprintf("a plan has its own selection: leave out --%s", selectionFlags[i])}
 	}
-	if err := p.choose(c); err != nil {
-		return nil, err
-	}
-	whole, err := p.whole(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.file.Check(whole); err != nil {
-		return nil, &plan.UsageError{Text: err.Error()}
-	}
-	return p.file.Part(whole, p.shard), nil
-}
-
-// whole reads the plan, with its kernels if it is in a bundle, and expands it again if
-// it is not.
-func (p *planned) whole(c *cobra.Command) (whole *plan.Plan, err error) {
-	if p.bundle != "" {
-		var packed *fleet.Packed
-		if packed, err = fleet.Unpack(c.Context(), p.bundle, func(text string) { fmt.Fprintln(c.ErrOrStderr(), text) }); err != nil {
-			return nil, fileError{err}
-		}
-		p.file, p.packed = packed.File, packed.Kernels
-		return packed.Plan(), nil
-	}
-	if p.file, err = fleet.Load(p.path); err != nil {
-		return nil, fileError{err}
-	}
-	return engine.Resolve(c.Context(), p.file.Selection, "")
-}
-
-// choose finds out which shard is meant.
-func (p *planned) choose(c *cobra.Command) (err error) {
-	if p.shardText != "" {
-		p.shard, err = fleet.ParseShard(p.shardText)
-		return err
-	}
-	var from string
-	if p.shard, from, err = fleet.ShardFromEnv(os.Getenv); err != nil {
-		return err
-	}
-	if from != "" {
-		fmt.Fprintf(c.ErrOrStderr(), "shard %s, by %s\n", p.shard, from)
-	}
-	return fleet.Acknowledge(os.Getenv)
+	return p.Resolve(c.Context(), os.Getenv, func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) })
 }
 
 // mark prepares the directory of the results.
 func (p *planned) mark(o *runOptions) error {
-	if p.file == nil {
+	if p.File == nil {
 		return nil
 	}
-	o.Machine, o.Part, o.Packed = fleet.ThisMachine(), p.shard.N > 1, p.packed
-	return fleet.Mark(o.Out, p.file, p.shard)
+	o.Machine, o.Part, o.Packed = fleet.ThisMachine(), p.Part.N > 1, p.Packed
+	return fleet.Mark(o.Out, p.File, p.Part)
 }
 
 // ended reports the end of a shard. Its status is 0 if each of its guests has a
@@ -151,7 +96,7 @@ func (p *planned) ended(c *cobra.Command, o *runOptions, m *matrix.Matrix, err e
 	if errs := m.Errors(); len(errs) > 0 {
 		return fmt.Errorf("run %s; continue with --resume --out %s", errs[0], o.Out)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "shard %s is complete: %s; ldlab merge has the verdicts\n", p.shard, words.Count(len(m.Header.Plan), "guest"))
+	fmt.Fprintf(c.OutOrStdout(), "shard %s is complete: %s; ldlab merge has the verdicts\n", p.Part, words.Count(len(m.Header.Plan), "guest"))
 	return nil
 }
 

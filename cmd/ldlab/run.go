@@ -69,7 +69,7 @@ func (v *runVerb) run(c *cobra.Command) error {
 	if v.Known, err = v.known.load(); err != nil {
 		return err
 	}
-	v.Rerun = v.part.file == nil
+	v.Rerun = v.part.File == nil
 	done, err := v.start(c)
 	if err != nil {
 		return err
