@@ -205,6 +205,9 @@ func checkSites(t *testing.T, built Built, table siteTable) {
 	present := map[line][]lockdown.Site{} // of one call, the compiler may make several
 	names := map[string]bool{}
 	for _, s := range sites.Present {
+		if s.File == suiteFile && s.Reason == "" {
+			continue // its reason is a variable, which the source's list of calls leaves out
+		}
 		if s.Tail || s.File == "" || s.Reason == "" || names[s.Name] {
 			t.Errorf("%+v: a jump, without a source, or not the only one of its name", s)
 		}
