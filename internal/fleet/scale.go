@@ -210,6 +210,6 @@ because each of their kernels is built first; the mutants here are those made at
 ` + "`ldlab mutate`" + ` runs on one machine today.
 `
 
-const scaleError = `The shards were run one after the other on one machine. The costs in their plan are those of
-an earlier run on the same machine, with other work beside it.
+const scaleError = `The shards were run one after the other on one machine, with costs of an earlier run on it. What
+else the machine did at that time counts as an error of the model.
 `
