@@ -32,7 +32,11 @@ phys 0x[0-9a-f]+ (?P<words>[0-9a-f]{16} [0-9a-f]{16})` // of mdp
 )
 
 // resume continues the kernel if kdb waits for a command.
-var resume = debugger.Step{When: Prompt, Send: "go\n"}
+// end ends a command: a carriage return, because kdb of 6.1 takes no line feed
+// (kdb_read(), v6.1).
+const end = "\r"
+
+var resume = debugger.Step{When: Prompt, Send: "go" + end}
 
 // A Command is a command given to kdb.
 type Command struct {
@@ -100,7 +104,7 @@ func (c Command) found() string {
 // enter are the steps with which every script begins: it stops at the prompt,
 // without a pager.
 func enter() []debugger.Step {
-	return []debugger.Step{{Until: entry, Look: []string{entry, stopped}}, {Send: "set LINES 999\n", Until: Prompt}}
+	return []debugger.Step{{Until: entry, Look: []string{entry, stopped}}, {Send: "set LINES 999" + end, Until: Prompt}}
 }
 
 // script enters kdb, gives the command and continues the kernel.
@@ -108,7 +112,7 @@ func (c Command) script() script {
 	if c.changing != nil {
 		return c.changing(c)
 	}
-	return script{steps: append(enter(), c.answered(debugger.Step{Send: c.Text + "\n", Until: Prompt}), resume), answers: []int{2}}
+	return script{steps: append(enter(), c.answered(debugger.Step{Send: c.Text + end, Until: Prompt}), resume), answers: []int{2}}
 }
 
 // writeScript sets the flag, looks, and puts it back. If it may be set but not
@@ -117,12 +121,12 @@ func writeScript(c Command) script {
 	const address, set = "0x${task}+" + flagByte, `\n0x[0-9a-f]+ ` + flagValue + ` `
 	look := []string{lookChanged: set, lookDenied: refused}
 	return script{steps: append(enter(),
-		debugger.Step{Send: "md1c1 " + address + "\n", Until: `(?s)(\n0x[0-9a-f]+ (?P<value>[0-9a-f]{2}) .*)?` + Prompt},
-		c.answered(debugger.Step{Send: c.Text + "\n", Until: Prompt}),
-		debugger.Step{When: memorySet, Send: "md1c1 " + address + "\n", Until: Prompt, Look: look},
-		debugger.Step{When: `(?s)mm1 .*` + refused, Send: "md1c2 " + address + "\n", Until: Prompt, Look: look}, // another command, so that the next steps know
-		debugger.Step{When: set, Send: "mm1 " + address + " 0x${value}\n", Until: Prompt},
-		debugger.Step{When: `(?s)md1c1 .*` + refused, Send: "mm1 " + address + " 0x00\n", Until: Prompt},
+		debugger.Step{Send: "md1c1 " + address + end, Until: `(?s)(\n0x[0-9a-f]+ (?P<value>[0-9a-f]{2}) .*)?` + Prompt},
+		c.answered(debugger.Step{Send: c.Text + end, Until: Prompt}),
+		debugger.Step{When: memorySet, Send: "md1c1 " + address + end, Until: Prompt, Look: look},
+		debugger.Step{When: `(?s)mm1 .*` + refused, Send: "md1c2 " + address + end, Until: Prompt, Look: look}, // another command, so that the next steps know
+		debugger.Step{When: set, Send: "mm1 " + address + " 0x${value}" + end, Until: Prompt},
+		debugger.Step{When: `(?s)md1c1 .*` + refused, Send: "mm1 " + address + " 0x00" + end, Until: Prompt},
 		resume,
 	), answers: []int{3}, looks: []int{4, 5}}
 }
@@ -135,11 +139,11 @@ func registerScript(c Command) script {
 	const set = `\b(bx|x19): ` + otherWord
 	look := []string{lookChanged: set, lookDenied: refused}
 	return script{steps: append(enter(),
-		debugger.Step{Send: "rd\n", Until: `(?s)(` + register + `.*)?` + Prompt},
-		c.answered(debugger.Step{When: refused, Send: "rm\n", Until: Prompt}),
-		c.answered(debugger.Step{When: register, Send: c.Text + "\n", Until: Prompt}),
-		debugger.Step{When: `(?s)rm (bx|x19) `, Send: "rd\n", Until: Prompt, Look: look},
-		debugger.Step{When: set, Send: "rm ${register} 0x${value}\n", Until: Prompt},
+		debugger.Step{Send: "rd" + end, Until: `(?s)(` + register + `.*)?` + Prompt},
+		c.answered(debugger.Step{When: refused, Send: "rm" + end, Until: Prompt}),
+		c.answered(debugger.Step{When: register, Send: c.Text + end, Until: Prompt}),
+		debugger.Step{When: `(?s)rm (bx|x19) `, Send: "rd" + end, Until: Prompt, Look: look},
+		debugger.Step{When: set, Send: "rm ${register} 0x${value}" + end, Until: Prompt},
 		resume,
 	), answers: []int{3, 4}, looks: []int{5}}
 }

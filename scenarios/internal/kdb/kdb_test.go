@@ -124,7 +124,7 @@ func TestKDBScripts(t *testing.T) {
 		s := tt.command.script()
 		sent, outputs := play(s, func(sent string) string {
 			const no = "diag: -22: Permission denied\r\nkdb> "
-			echo := strings.TrimSuffix(sent, "\n") + "\r\n"
+			echo := strings.TrimSuffix(sent, end) + "\r\n"
 			switch verb, _, args := strings.Cut(strings.TrimSpace(sent), " "); {
 			case sent == "":
 				return outEntry
@@ -139,7 +139,7 @@ func TestKDBScripts(t *testing.T) {
 			case verb == "rd":
 				return outX86
 			case verb == "mm1" || verb == "rm" && args:
-				changed = tt.done && (strings.HasSuffix(sent, "0x"+flagValue+"\n") || strings.Contains(sent, otherWord))
+				changed = tt.done && (strings.HasSuffix(sent, "0x"+flagValue+end) || strings.Contains(sent, otherWord))
 				if !tt.write {
 					return strings.Replace(echo, "${register}", "bx", 1) + no
 				}
