@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/engine"
@@ -41,6 +45,13 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, as
 	}
 	if err := o.write(c, asJSON, found, func(w io.Writer) error { return report.Write(w, v.view, v.of(found)) }); err != nil {
 		return err
+	}
+	var b bytes.Buffer // for ldlab nightly, which compares it
+	if err := report.JSON(&b, found); err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(filepath.Join(o.Out, v.view+".json"), b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write report: %w", err)
 	}
 	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {
 		return exitError(exitDiffers)

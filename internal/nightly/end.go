@@ -101,6 +101,9 @@ func End(dir string, o Options) (*Night, error) {
 	if err := n.compare(root, o); err != nil {
 		return nil, err
 	}
+	if err := n.compareStates(root); err != nil {
+		return nil, err
+	}
 	n.Mail = n.mail()
 	if err := n.write(root, append(past, n.Line), o); err != nil {
 		return nil, err

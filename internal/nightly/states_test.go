@@ -1,0 +1,68 @@
+package nightly
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// TestStates: what became of claims, mutants and call sites is in the mail, by names that
+// do not depend on where the compiler put a call. The files are what the types of the lab
+// are as JSON.
+func TestStates(t *testing.T) {
+	site := func(name string) lockdown.Site {
+		return lockdown.Site{Name: name, File: "a.c", Function: "f", Line: 1}
+	}
+	write := func(t *testing.T, dir, name string, value any) {
+		t.Helper()
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, dir, name, string(text))
+	}
+	night := func(t *testing.T, dir string, claim findings.Status, killed matrix.Status, reach matrix.Reach, offset string) {
+		write(t, dir, "claims/findings.json", []findings.Outcome{{Finding: findings.Finding{ID: "kdb-read"}, Status: claim}, {Finding: findings.Finding{ID: "x" + offset}, Status: claim}})
+		write(t, dir, "mutation/mutation.json", []matrix.Mutation{{Kernel: "bitmap", Arch: "x86_64", Mutants: []matrix.Mutant{
+			{Kind: matrix.Allow, Site: "f+" + offset, Call: "a.c:f", Status: killed}, {Kind: matrix.Source, Site: "msr-late.patch", Status: matrix.Killed}}}})
+		write(t, dir, "coverage/coverage.json", []matrix.Coverage{{Kernel: "bitmap", Arch: "x86_64", Sites: []matrix.Covered{
+			{Site: site("f+" + offset), Reach: reach}, {Site: site("f+9"), Reach: matrix.SiteDenied}}}})
+	}
+	root := t.TempDir()
+	for i, c := range []struct {
+		claim  findings.Status
+		killed matrix.Status
+		reach  matrix.Reach
+		offset string
+		want   []string
+	}{
+		{findings.Reproduced, matrix.Killed, matrix.SiteDenied, "0x1", nil},
+		{findings.Reproduced, matrix.Killed, matrix.SiteDenied, "0x1", nil},
+		{findings.Refuted, matrix.Survived, matrix.NotReached, "0x2", []string{
+			"Run claims\n  claim kdb-read: refuted, before reproduced\n  new: claim x0x2\n  gone: claim x0x1\n",
+			"Run mutation\n  mutant bitmap x86_64: allow a.c:f: survived, before killed\n",
+			"Run coverage\n  call site bitmap x86_64: a.c:f: "}},
+	} {
+		now := evening.AddDate(0, 0, i)
+		dir := begin(t, root, now)
+		night(t, dir, c.claim, c.killed, c.reach, c.offset)
+		n := end(t, dir, now, Options{})
+		if i > 0 && (n.Mail == "") != (len(c.want) == 0) {
+			t.Errorf("night %d: %s", i, n.Mail)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(n.Mail, want) {
+				t.Errorf("no %q in\n%s", want, n.Mail)
+			}
+		}
+	}
+	dir := begin(t, root, evening.AddDate(0, 0, 3))
+	put(t, dir, "claims/findings.json", "{")
+	if n := end(t, dir, evening.AddDate(0, 0, 3), Options{}); !strings.Contains(n.Mail, "Run claims") {
+		t.Errorf("damaged: %s", n.Mail)
+	}
+}
