@@ -1,0 +1,96 @@
+package fleet
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
+	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix"
+)
+
+// TestShardTwice: of a shard that was run in two directories, each guest is merged once.
+// A run that failed loses, and the order of the directories decides nothing.
+func TestShardTwice(t *testing.T) {
+	p := mustPlan(t, two)
+	named := func(name string, failed bool) map[int]change {
+		return map[int]change{1: {result: func(r *matrix.Result) bool {
+			r.Host.Machine = name
+			if failed {
+				r.End = matrix.End{Ending: matrix.FailedByLab, Detail: "no memory"}
+			}
+			return true
+		}}}
+	}
+	for _, test := range []struct{ firstFails, secondFails bool }{{false, false}, {true, false}, {false, true}} {
+		dirs := slices.Concat(fakeShards(t, p, 1, named("one", test.firstFails)), fakeShards(t, p, 1, named("two", test.secondFails)))
+		m, text := merged(t, dirs)
+		slices.Reverse(dirs)
+		if _, other := merged(t, dirs); !bytes.Equal(text, other) {
+			t.Error("the order of the directories decides which result is kept")
+		}
+		if m.Guests != len(p.Guests) || len(m.Problems) != len(p.Guests) {
+			t.Errorf("%d of %d guests, %d lines: want one for each guest", m.Guests, len(p.Guests), len(m.Problems))
+		}
+		if _, err := results.Read(bytes.NewReader(text), func(r matrix.Result) error {
+			if r.End.Failed() {
+				t.Errorf("%+v: the run of %s that failed is kept", test, r.ID())
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMergedHeader: a merge began when the first of its shards did, whichever that is,
+// and names each version of the lab once.
+func TestMergedHeader(t *testing.T) {
+	p := mustPlan(t, two)
+	began := func(at, lab string) change {
+		return change{header: func(h *matrix.Header) { h.Started, h.Lab = at, lab }}
+	}
+	_, text := merged(t, fakeShards(t, p, 3, map[int]change{
+		1: began("2026-01-02T03:04:06Z", "b, a"), 2: began("2026-01-02T03:04:04Z", "b"), 3: began("2026-01-02T03:04:05Z", "c"),
+	}))
+	h, err := results.Read(bytes.NewReader(text), func(matrix.Result) error { return nil })
+	if err != nil || h.Started != "2026-01-02T03:04:04Z" || h.Lab != "a, b, c" || h.Digest != p.Digest() {
+		t.Errorf("began %s, labs %q, digest %.12s, %v", h.Started, h.Lab, h.Digest, err)
+	}
+}
+
+// TestGuestsThatNeverRun: a kernel that lacks a reason runs no guest that locks it, and
+// none is missing.
+func TestGuestsThatNeverRun(t *testing.T) {
+	p := mustPlan(t, plan.Selection{Kernels: []string{"bitmap"}, Arches: []string{"x86_64"}, Probes: two.Probes, Settings: []string{"kexec@runtime"}})
+	few := lockdown.KernelReasons{{Reason: "dev_mem", Label: "/dev/mem,kmem,port", Level: lockdown.Integrity}}
+	lacks := map[int]change{1: {
+		header: func(h *matrix.Header) { h.Kernels[0].Reasons = few },
+		result: func(r *matrix.Result) bool { return !r.Setting.Locked() },
+	}}
+	if m, _ := merged(t, fakeShards(t, p, 1, lacks)); m.Guests != 1 || m.Problems != nil {
+		t.Errorf("%d guests, %q", m.Guests, m.Problems)
+	}
+	c := lacks[1]
+	c.header = nil
+	lacks[1] = c
+	if m, _ := merged(t, fakeShards(t, p, 1, lacks)); !strings.Contains(strings.Join(m.Problems, "\n"), "lacks 1 of 2 guests") {
+		t.Errorf("a kernel that has the reason: %q", m.Problems)
+	}
+}
+
+// TestTook: the machines of a guest run one after the other, or at once.
+func TestTook(t *testing.T) {
+	for _, test := range []struct {
+		machines []float64
+		counts   bool
+		want     float64
+	}{{[]float64{1, 4, 2}, true, 7}, {[]float64{1, 4, 2}, false, 4}, {[]float64{3, -1}, true, 0}, {[]float64{3, -1}, false, 0}, {nil, true, 0}} {
+		if got := took(test.machines, test.counts); got != test.want {
+			t.Errorf("%v, counts %v: %v s, want %v", test.machines, test.counts, got, test.want)
+		}
+	}
+}
