@@ -79,11 +79,12 @@ claims: build ## run every finding, and write docs/claims.md; fails if one is no
 bases: build ## measure docs/bases.md: the lab's kernels on each base, their call sites and mutants
 	rm -rf out/bases
 	mkdir -p out/bases
-	-$(BIN) run $(BASES:%=--kernel %) $(LEVELS) --allow-untested --out out/bases/run >out/bases/run.txt
-	-$(BIN) coverage $(BASES:%=--kernel %) --out out/bases/coverage >out/bases/coverage.txt
-	-$(BIN) mutate $(BASES:%=--kernel %) --out out/bases/mutation >out/bases/mutation.md
-	$(BIN) report --format kernels out/bases/run >docs/bases.md
-	scripts/checked out/bases/coverage.txt out/bases/mutation.md >>docs/bases.md
+	s=0; \
+	$(BIN) run $(BASES:%=--kernel %) $(LEVELS) --allow-untested --out out/bases/run >out/bases/run.txt || s=$$?; \
+	$(BIN) coverage $(BASES:%=--kernel %) --out out/bases/coverage >out/bases/coverage.txt || s=$$?; \
+	$(BIN) mutate $(BASES:%=--kernel %) --out out/bases/mutation >out/bases/mutation.md || s=$$?; \
+	$(BIN) report --format kernels out/bases/run >docs/bases.md || s=$$?; \
+	scripts/checked out/bases/coverage.txt out/bases/mutation.md >>docs/bases.md && exit $$s
 
 distributions: build ## measure docs/distributions.md: kernels as distributions ship them
 	rm -rf out/distributions

@@ -139,12 +139,3 @@ func TestPick(t *testing.T) {
 		t.Errorf("picked %v", got)
 	}
 }
-
-func TestCPUModel(t *testing.T) {
-	if got := cpuModel(strings.NewReader("processor\t: 0\nmodel name\t: Fast CPU @ 2\nmodel name\t: Other\n")); got != "Fast CPU @ 2" {
-		t.Errorf("processor is %q", got)
-	}
-	if got := cpuModel(strings.NewReader("CPU part\t: 0xd07\n")); got == "" {
-		t.Error("a processor without a name has none")
-	}
-}

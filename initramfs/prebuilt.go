@@ -40,7 +40,7 @@ func (p program) file() string { return fmt.Sprintf(p.name, key(p.parts...)) + "
 // prebuiltIndex is the file of such a directory that has a line for each program.
 const prebuiltIndex = "index.json"
 
-// A prebuilt is a program that was made before, for this version of the lab.
+// A prebuilt is a program that came with this version of the lab.
 type prebuilt struct {
 	File   string // name of the compressed file
 	Go     string // version of the toolchain that made it
@@ -109,6 +109,9 @@ func (c *Config) find(p program) (*prebuilt, error) {
 // HasPrebuilt reports whether the directory has the programs of every image for this
 // version of the lab.
 func HasPrebuilt(dir string) bool {
+	if _, err := os.Stat(filepath.Join(dir, prebuiltIndex)); dir == "" || err != nil {
+		return false // the programs' names are digests of all sources: they take time
+	}
 	c := Config{Prebuilt: dir}
 	for _, a := range arch.All() {
 		list, err := allPrograms(a)

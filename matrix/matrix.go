@@ -274,14 +274,31 @@ func (m *Matrix) Measured() bool {
 	return false
 }
 
+// LostAfterProbes reports whether a guest was lost although none of its cells shows it:
+// all its probes had answered. i is the guest's column.
+func (t Table) LostAfterProbes(i int) bool {
+	return t.Columns[i].End.Lost() && !slices.ContainsFunc(t.Rows, func(r TableRow) bool {
+		c := r.Cells[i]
+		return c.Verdict == Lost || c.Verdict == Known && c.Of == Lost
+	})
+}
+
 // AsExpected reports whether every cell of the plan has a verdict that a sound
-// kernel gets, or is a known issue, or has one of the accepted verdicts, no known issue
-// is gone, no kernel reported a bug of its own, and at least one cell was measured: a
-// run in which every probe is unavailable proves nothing.
+// kernel gets, or is a known issue, or has one of the accepted verdicts, no guest was
+// lost after its last probe, no known issue is gone, no kernel reported a bug of its own,
+// and at least one cell was measured: a run in which every probe is unavailable proves
+// nothing.
 func (m *Matrix) AsExpected(accepted ...Verdict) bool {
 	for v, n := range m.Count() {
 		if n > 0 && !v.Expected() && v != Known && !slices.Contains(accepted, v) {
 			return false
+		}
+	}
+	for _, t := range m.Tables {
+		for i := range t.Columns {
+			if t.LostAfterProbes(i) {
+				return false
+			}
 		}
 	}
 	return m.Sound()

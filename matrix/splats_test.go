@@ -54,3 +54,26 @@ func TestSplats(t *testing.T) {
 		t.Error("not as expected without them")
 	}
 }
+
+// TestLostAfterProbes: a guest that was lost after its last probe is not as expected,
+// although its cells are. If a cell shows the loss, that cell decides.
+func TestLostAfterProbes(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		cell     Judgment
+		end      End
+		lost, ok bool
+	}{
+		{"ended", Judgment{Verdict: Open}, End{}, false, true},
+		{"lost after it", Judgment{Verdict: Open}, End{Ending: LostByGuest}, true, false},
+		{"lost at it", Judgment{Verdict: Lost}, End{Ending: LostByGuest}, false, false},
+		{"known to be lost at it", Judgment{Verdict: Known, Of: Lost}, End{Ending: LostByGuest}, false, true},
+		{"known for something else", Judgment{Verdict: Known, Of: Leak}, End{Ending: LostByGuest}, true, false},
+	} {
+		table := Table{Columns: []Column{{End: tc.end}, {}}, Rows: []TableRow{{Cells: []Cell{{Judgment: tc.cell}, {Judgment: Judgment{Verdict: Open}}}}}}
+		m := &Matrix{Tables: []Table{table}}
+		if got := table.LostAfterProbes(0); got != tc.lost || table.LostAfterProbes(1) || m.AsExpected() != tc.ok {
+			t.Errorf("%s: lost %v, as expected %v", tc.name, got, m.AsExpected())
+		}
+	}
+}

@@ -166,8 +166,8 @@ func TestLeakOrGapIsAFailure(t *testing.T) {
 	}
 }
 
-// TestLostAfterLastProbe: every format says so of a guest that was lost when all its
-// probes had answered, and none is green.
+// TestLostAfterLastProbe: every format reports a guest that was lost after all its probes
+// had answered, and none is green.
 func TestLostAfterLastProbe(t *testing.T) {
 	m := sound(t, matrix.Open, matrix.Open)
 	if got := say(t, "github-summary", m); !strings.HasPrefix(got, "## Lockdown: as expected") {

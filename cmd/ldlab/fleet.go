@@ -15,6 +15,7 @@ import (
 	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/engine"
 	"github.com/ldlab/ldlab/internal/fleet"
+	"github.com/ldlab/ldlab/internal/hostcpu"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/report/words"
@@ -82,7 +83,7 @@ func (p *planned) mark(o *runOptions) error {
 	if p.File == nil {
 		return nil
 	}
-	o.Machine, o.Part, o.Packed = fleet.ThisMachine(), p.Part.N > 1, p.Packed
+	o.Machine, o.Part, o.Packed = hostcpu.Machine(), p.Part.N > 1, p.Packed
 	return fleet.Mark(o.Out, p.File, p.Part)
 }
 

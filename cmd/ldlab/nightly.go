@@ -9,7 +9,7 @@ import (
 
 	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/about"
-	"github.com/ldlab/ldlab/internal/fleet"
+	"github.com/ldlab/ldlab/internal/hostcpu"
 	"github.com/ldlab/ldlab/internal/nightly"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/report/words"
@@ -83,7 +83,7 @@ that is).`,
 			if o.Known, err = known.load(); err != nil {
 				return err
 			}
-			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), about.Digest(), fleet.ThisMachine(), time.Now()
+			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), about.Digest(), hostcpu.Machine(), time.Now()
 			n, err := nightly.End(args[0], o)
 			if err != nil {
 				return fileError{err}

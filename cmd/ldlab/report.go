@@ -76,8 +76,8 @@ func newReport() *cobra.Command {
 	return c
 }
 
-// loadHistory reads the history of nightly runs, if there is one, and says what is wrong
-// with it. An error is a fileError.
+// loadHistory reads the history of nightly runs, if there is one, and prints what is
+// wrong with it. An error is a fileError.
 func loadHistory(c *cobra.Command, path, format string) ([]history.Night, error) {
 	switch {
 	case path == "":

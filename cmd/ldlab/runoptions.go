@@ -13,7 +13,7 @@ import (
 	"github.com/ldlab/ldlab/cmd/ldlab/progress"
 	"github.com/ldlab/ldlab/internal/about"
 	"github.com/ldlab/ldlab/internal/engine"
-	"github.com/ldlab/ldlab/internal/fleet"
+	"github.com/ldlab/ldlab/internal/hostcpu"
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/report"
 )
@@ -62,7 +62,7 @@ func (o *runOptions) start(c *cobra.Command) (done func(), err error) {
 		o.Out, o.latest = filepath.Join("out", time.Now().UTC().Format("20060102T150405.000Z")), true
 	}
 	if o.Machine == "" {
-		o.Machine = fleet.ThisMachine()
+		o.Machine = hostcpu.Machine()
 	}
 	ui := progress.New(c.ErrOrStderr())
 	o.Event, o.Version = ui.Event, about.Version()

@@ -57,8 +57,8 @@ func screenOf(w io.Writer, color string, getenv func(string) string) (s terminal
 	return s, true
 }
 
-// writeText prints a matrix, for a terminal if that is where it goes. flags are those of
-// the run that a command must have that repeats it.
+// writeText prints a matrix. If the output is a terminal, the text fits its width and has
+// colours. flags are those flags of the run that a command needs to repeat a cell.
 func writeText(c *cobra.Command, m *matrix.Matrix, color string, flags []string) error {
 	if s, ok := screenOf(c.OutOrStdout(), color, os.Getenv); ok {
 		s.Flags = flags

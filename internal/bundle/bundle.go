@@ -187,8 +187,8 @@ func (b *Reader) list() error {
 }
 
 // Extract writes the members, and SHA256SUMS, into the directory dir, which it makes.
-// Each must be listed, there once, and what its sum says. After an error the directory
-// is not complete.
+// Each must be listed, be there once, and have its sum. After an error the directory is
+// not complete.
 func (b *Reader) Extract(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("extract bundle: %w", err)

@@ -27,7 +27,7 @@ type Options struct {
 	Boot    bool          // boot every guest, fork none
 	Rerun   bool          // run a guest a second time if one of its cells is not as expected; see matrix.Flaky
 	Known   *known.List   // known issues; a guest with no other unexpected cell does not run a second time
-	Machine string        // this machine's name and processor, for the results; empty: they do not have it
+	Machine string        // this machine's name and processor, which the results record; empty: they record none
 	Part    bool          // the plan is a part of one, so what is judged is not reported: controls may be in another part
 
 	// Packed are the plan's kernels; nil: they are built, or are in the cache.

@@ -116,7 +116,7 @@ func (c Costs) seconds(p *plan.Plan, g matrix.Guest, factors map[kind]float64) f
 
 // perProbe is what a probe takes in a guest, in seconds, with all that belongs to the
 // guest: measured on 2 processors under TCG, with as many guests at once as the lab runs
-// by default (ldlab run; and make distributions, for kernels that do not count their
+// by default (ldlab run; and make distributions, of kernels that do not count their
 // checks).
 var perProbe = map[class]float64{
 	{kind{"x86_64", true}, false}: 0.12, {kind{"x86_64", true}, true}: 0.06,

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -86,30 +83,4 @@ func readMark(dir string) (m mark, err error) {
 		return m, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	return m, nil
-}
-
-// ThisMachine is the machine's name and processor, for the results.
-func ThisMachine() string {
-	name, err := os.Hostname()
-	if err != nil {
-		name = "unknown"
-	}
-	return fmt.Sprintf("%s: %s, %d processors", name, processor("/proc/cpuinfo"), runtime.NumCPU())
-}
-
-// processor is the model of the processor; its architecture if the kernel does not
-// show the model, as on arm64.
-func processor(cpuinfo string) string {
-	f, err := os.Open(cpuinfo)
-	if err != nil {
-		return runtime.GOARCH
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

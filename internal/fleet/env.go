@@ -39,9 +39,9 @@ var starters = []starter{
 // it knows of shards.
 const bazelStatus = "TEST_SHARD_STATUS_FILE"
 
-// ShardFromEnv finds out from the environment which shard an engine wants. from is the
-// variable that decided, for the user; it is empty if no engine is there, and the
-// shard is then the whole plan. Errors are a *plan.UsageError.
+// ShardFromEnv finds out from the environment which shard an engine wants. from names the
+// variable that decided, because a message tells the user; it is empty if no engine is
+// there, and the shard is then the whole plan. Errors are a *plan.UsageError.
 func ShardFromEnv(getenv func(string) string) (s Shard, from string, err error) {
 	for _, e := range starters {
 		if getenv(e.index) == "" {

@@ -44,7 +44,7 @@ func TestMergeIsIndependentOfShards(t *testing.T) {
 	}
 }
 
-// TestMergeKeepsMachines: each result says which machine ran it.
+// TestMergeKeepsMachines: each result names the machine that ran it.
 func TestMergeKeepsMachines(t *testing.T) {
 	p := mustPlan(t, two)
 	named := func(name string) change {

@@ -1,7 +1,6 @@
-// Package gen prints jobs for engines that run the shards of a plan: for CIs, for a
-// batch system, for a cluster. The engine starts shards and starts one again that
-// died; the shard goes on where it was, because its results are on a file system or
-// are kept by the engine.
+// Package gen prints jobs that run the shards of a plan on an engine: a CI, a batch
+// system or a cluster. The engine starts the shards, and starts a shard again that died.
+// That shard goes on where it was, because a file system or the engine keeps its results.
 package gen
 
 import (

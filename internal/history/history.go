@@ -109,7 +109,7 @@ func Load(path string) ([]Night, []string, error) {
 
 // Read reads a history: of the lines of one night only the last, in the order of the
 // file. A line that is cut off or damaged is left out, and the notes name it; they also
-// say where the clock went backwards.
+// name each night that began before the one above it.
 func Read(r io.Reader) (nights []Night, notes []string, err error) {
 	br := bufio.NewReader(r)
 	for n := 1; ; n++ {

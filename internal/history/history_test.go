@@ -66,7 +66,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// TestRead: what is wrong with a line is said, and the rest is read.
+// TestRead: Read reports a line that it cannot read, and reads the others.
 func TestRead(t *testing.T) {
 	line := func(name, begun string) string { return `{"Name":"` + name + `","Begun":"` + begun + `"}` + "\n" }
 	a, b := line("2026-11-26", "2026-11-26T20:00:00Z"), line("2026-11-25", "2026-11-25T20:00:00Z")

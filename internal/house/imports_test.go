@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"lockdown":                  {},
 	"internal/about":            {"initramfs", "findings", "kernels", "matrix", "scenarios"},
 	"internal/arch":             {},
+	"internal/hostcpu":          {},
 	"internal/hostmem":          {},
 	"internal/house":            {},
 	"internal/debugger":         {"internal/guestproto/vport"},

@@ -223,7 +223,8 @@ func (h *Host) addOwnQEMU(t *testing.T) {
 	h.addTree(t, "", "/usr/share/qemu", "/usr/share/seabios")
 }
 
-// newest adds the QEMU of Debian's newest suite, for a machine of that architecture.
+// newest adds the QEMU package pkg of Debian's newest suite. debian is the architecture
+// of the host.
 func newest(debian, pkg string) func(h *Host, t *testing.T) {
 	return func(h *Host, t *testing.T) {
 		root := t.TempDir()

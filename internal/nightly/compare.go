@@ -24,7 +24,7 @@ func (n *Night) compare(root string, o Options) error {
 		r := Run{Name: name}
 		now, err := load(filepath.Join(n.Dir, name), o.Known, n.Line.Begun)
 		if err != nil {
-			r.Lines = append(r.Lines, fmt.Sprintf("its results cannot be read: %v", err))
+			r.Damaged, r.Lines = true, append(r.Lines, fmt.Sprintf("its results cannot be read: %v", err))
 			n.Runs = append(n.Runs, r)
 			continue
 		}

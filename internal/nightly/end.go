@@ -62,20 +62,22 @@ type Run struct {
 	Name    string
 	Kernels []history.Kernel
 	Good    bool        // every cell is as expected, or known
+	Damaged bool        // what it left this night cannot be read
 	Diffs   []diff.Diff // against the night before, but for kernels of which nothing changed
 	Counts  []string    // instead, if only the history has the night before: which counts changed
 	Lines   []string    // what else changed: known issues, a run that cannot be read, or that one night lacks
 }
 
-// Good reports whether all steps of the night went well and nothing is worse than the
-// night before.
+// Good reports whether all steps of the night went well, what they left can be read, and
+// nothing is worse than the night before.
 func (n *Night) Good() bool {
 	return len(n.Line.Failed) == 0 && !n.worse()
 }
 
-// worse reports whether a run is worse than the night before.
+// worse reports whether a run is worse than the night before. Nobody knows that of a run
+// that is damaged.
 func (n *Night) worse() bool {
-	return slices.ContainsFunc(n.Runs, func(r Run) bool { return slices.ContainsFunc(r.Diffs, diff.Diff.Regressed) })
+	return slices.ContainsFunc(n.Runs, func(r Run) bool { return r.Damaged || slices.ContainsFunc(r.Diffs, diff.Diff.Regressed) })
 }
 
 // End ends the night of dir: it reads what its steps left, compares it with the night

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rivo/uniseg"
-
 	"github.com/ldlab/ldlab/internal/history"
 	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/words"
@@ -23,7 +21,10 @@ type letter struct{ b strings.Builder }
 
 // line writes a text, wrapped, with an indent; further lines are indented by two more.
 func (l *letter) line(indent int, text string) {
-	for _, s := range wrap(words.Clean(text), mailWidth-indent, 2) {
+	for i, s := range words.Lines(words.Clean(text), mailWidth-indent, mailWidth-indent-2) {
+		if i == 1 {
+			indent += 2
+		}
 		l.b.WriteString(strings.Repeat(" ", indent) + s + "\n")
 	}
 }
@@ -31,51 +32,6 @@ func (l *letter) line(indent int, text string) {
 func (l *letter) head(text string) {
 	l.b.WriteString("\n")
 	l.line(0, text)
-}
-
-// wrap breaks a text into lines of at most width columns, between words if it can. The
-// lines after the first begin with hang spaces.
-func wrap(text string, width, hang int) (lines []string) {
-	line, used, fresh := "", 0, true // fresh: the line has no word yet
-	next := func() {
-		lines = append(lines, line)
-		line, used, fresh = strings.Repeat(" ", hang), hang, true
-	}
-	for _, word := range strings.Fields(text) {
-		n := uniseg.StringWidth(word)
-		if !fresh && used+1+n > width {
-			next()
-		}
-		if !fresh {
-			line, used = line+" ", used+1
-		}
-		for used+n > width { // a word that is too long for a line is cut
-			var part string
-			part, word = cut(word, width-used)
-			line, n = line+part, uniseg.StringWidth(word)
-			next()
-		}
-		if word != "" {
-			line, used, fresh = line+word, used+n, false
-		}
-	}
-	if fresh && len(lines) > 0 {
-		return lines
-	}
-	return append(lines, line)
-}
-
-// cut divides a word after at most width columns, but after one character at least.
-func cut(word string, width int) (head, rest string) {
-	used := 0
-	g := uniseg.NewGraphemes(word)
-	for g.Next() {
-		if from, _ := g.Positions(); from > 0 && used+g.Width() > width {
-			return word[:from], word[from:]
-		}
-		used += g.Width()
-	}
-	return word, ""
 }
 
 // mail is what changed since the night before, in lines of 72 columns; empty if nothing

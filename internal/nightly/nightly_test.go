@@ -17,6 +17,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/known"
+	"github.com/ldlab/ldlab/report/words"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -163,7 +164,7 @@ func TestChanges(t *testing.T) {
 		{"another kernel", plain, func(t *testing.T, d string) { aRun(t, filepath.Join(d, "matrix"), "bitmap", false, nil) }, []string{"no kernel and architecture is in both", "stock x86_64 is gone", "bitmap x86_64 is new"}, true, ""},
 		{"a run is new", plain, func(t *testing.T, d string) { plain(t, d); aRun(t, filepath.Join(d, "wide"), "wide", false, nil) }, []string{"Run wide", "it is new"}, true, ""},
 		{"a run is missing", plain, func(t *testing.T, d string) {}, []string{"Run matrix", "it is missing"}, true, ""},
-		{"damaged results", plain, func(t *testing.T, d string) { put(t, d, "matrix/results.jsonl", "hello\n") }, []string{"its results cannot be read: ", "line 1"}, true, ""},
+		{"damaged results", plain, func(t *testing.T, d string) { put(t, d, "matrix/results.jsonl", "hello\n") }, []string{"its results cannot be read: ", "line 1"}, false, "✗ "},
 		{"a step fails", plain, func(t *testing.T, d string) {
 			plain(t, d)
 			put(t, d, "steps/test.log", "")
@@ -354,17 +355,18 @@ func TestMailFits(t *testing.T) {
 	}
 }
 
-// FuzzWrap: every line fits, and no character is lost.
-func FuzzWrap(f *testing.F) {
-	f.Add("a bc def", 3, 2)
-	f.Add("日本日本日本 x", 5, 2)
-	f.Fuzz(func(t *testing.T, text string, width, hang int) {
-		width, hang = 4+width&63, hang&1
-		lines := wrap(text, width, hang)
+// FuzzLine: every line fits, and no character is lost.
+func FuzzLine(f *testing.F) {
+	f.Add("a bc def", 67)
+	f.Add("日本日本日本 x", 66)
+	f.Fuzz(func(t *testing.T, text string, indent int) {
+		l, text, indent := &letter{}, words.Clean(text), indent&63
+		l.line(indent, text)
+		lines := strings.Split(l.b.String(), "\n")
 		for i, line := range lines {
 			// A character may be wider than a line.
-			if uniseg.StringWidth(line) > width && uniseg.GraphemeClusterCount(strings.TrimLeft(line, " ")) > 1 {
-				t.Fatalf("line %d of %q in %d: %q", i, text, width, line)
+			if uniseg.StringWidth(line) > mailWidth && uniseg.GraphemeClusterCount(strings.TrimLeft(line, " ")) > 1 {
+				t.Fatalf("line %d of %q at %d: %q", i, text, indent, line)
 			}
 		}
 		if got, want := strings.Join(strings.Fields(strings.Join(lines, "")), ""), strings.Join(strings.Fields(text), ""); got != want {

@@ -123,9 +123,9 @@ func (n *Night) compareStates(root string) error {
 		for _, f := range stateFiles {
 			now, err := readStates(filepath.Join(n.Dir, e.Name(), f.name), f.read)
 			before, errBefore := readStates(filepath.Join(root, n.Before.Name, e.Name(), f.name), f.read)
-			switch err := errors.Join(err, errBefore); {
-			case err != nil:
-				n.tell(e.Name(), err.Error())
+			switch both := errors.Join(err, errBefore); {
+			case both != nil:
+				n.tell(e.Name(), both.Error()).Damaged = err != nil
 			case now != nil && before != nil:
 				for _, line := range statesChanged(before, now) {
 					n.tell(e.Name(), line)
@@ -136,14 +136,16 @@ func (n *Night) compareStates(root string) error {
 	return nil
 }
 
-// tell adds a line to a run. A run without a matrix has no other lines.
-func (n *Night) tell(run, line string) {
+// tell adds a line to a run, and returns the run. A run without a matrix has no other
+// lines.
+func (n *Night) tell(run, line string) *Run {
 	i := slices.IndexFunc(n.Runs, func(r Run) bool { return r.Name == run })
 	if i < 0 {
 		i = len(n.Runs)
 		n.Runs = append(n.Runs, Run{Name: run, Good: true})
 	}
 	n.Runs[i].Lines = append(n.Runs[i].Lines, line)
+	return &n.Runs[i]
 }
 
 // statesChanged lists what has another state, and names some of what is new or gone.

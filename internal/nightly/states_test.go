@@ -62,7 +62,7 @@ func TestStates(t *testing.T) {
 	}
 	dir := begin(t, root, evening.AddDate(0, 0, 3))
 	put(t, dir, "claims/findings.json", "{")
-	if n := end(t, dir, evening.AddDate(0, 0, 3), Options{}); !strings.Contains(n.Mail, "Run claims") {
+	if n := end(t, dir, evening.AddDate(0, 0, 3), Options{}); !strings.Contains(n.Mail, "Run claims") || n.Good() {
 		t.Errorf("damaged: %s", n.Mail)
 	}
 }

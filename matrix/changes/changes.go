@@ -72,7 +72,7 @@ type Arch struct {
 	Boots     []string       `json:",omitempty"` // guests of the series that did not end well
 	Image     [2]int64       // size of the kernel image, bytes: base, series
 	Boot      [2]int64       // from the start of QEMU to the guest program's first word, ms, the fastest of all boots; 0: none
-	Each      []EachChange   `json:",omitempty"` // which patch changed a cell, if it was asked for
+	Each      []EachChange   `json:",omitempty"` // which patch changed a cell, if each was tried
 }
 
 // A KUnitRun is one run of the KUnit suites that a series adds.

@@ -98,7 +98,7 @@ func (a *Arch) answers(probe, setting string, before, now *scenarios.Observation
 	for i := 0; i < min(len(before.Ops), len(now.Ops)); i++ {
 		x, y := before.Ops[i], now.Ops[i]
 		if withoutAnswer(x) != withoutAnswer(y) {
-			return // the two kernels were asked different things
+			return // the two kernels got different calls
 		}
 		if x.Returned() == y.Returned() {
 			continue

@@ -224,7 +224,7 @@ func (r *Review) grave(c diff.Change) bool {
 	return false
 }
 
-// patchOf names the patches that changed the cells; empty if that was not asked for.
+// patchOf names the patches that changed the cells; empty if no run tried each patch.
 func (a Arch) patchOf(c diff.Change) string {
 	var names []string
 	for _, e := range a.Each {

@@ -201,7 +201,7 @@ func (d *Diff) cell(probe, setting string, before, now matrix.Cell) {
 		d.Same++
 		return
 	case before.Verdict == matrix.NotPlanned || now.Verdict == matrix.NotPlanned:
-		return // one of both was asked for less
+		return // one of the two plans has less
 	}
 	for i := range d.Changes {
 		if c := &d.Changes[i]; c.Probe == probe && c.Before == before.Verdict && c.Now == now.Verdict {

@@ -12,8 +12,8 @@ import (
 // A guest or a probe is slower if the median of its times has become at least so many
 // times as long, and at least so much longer. Both are needed: two runs of the same
 // kernel, one of them on a busy machine, had guests of 1.8 times the time, and probes of
-// a few milliseconds with six times theirs. Fewer times than leastTimes have no median
-// that says anything.
+// a few milliseconds with six times theirs. The median of
+// fewer times than leastTimes is too uncertain.
 const (
 	GuestRatio = 2.0
 	GuestFloor = 2 * time.Second

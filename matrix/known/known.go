@@ -7,6 +7,7 @@ package known
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ type List struct{ entries []entry }
 // An entry is one known issue.
 type entry struct {
 	place                        string // file:line
-	kernel, arch, setting, probe string // patterns; see matches
+	kernel, arch, setting, probe pattern
 	verdict                      matrix.Verdict
 	reason, link                 string
 	until                        time.Time // the last day on which it counts
@@ -70,7 +71,7 @@ func Parse(name string, text []byte) (*List, error) {
 	for i, raw := range doc.Known {
 		where := fmt.Sprintf("$.known[%d]", i)
 		line, _ := f.Place(where + ".probe")
-		e := entry{place: fmt.Sprintf("%s:%d", name, line), kernel: star(raw.Kernel), arch: star(raw.Arch), setting: star(raw.Setting), probe: raw.Probe,
+		e := entry{place: fmt.Sprintf("%s:%d", name, line), kernel: star(raw.Kernel), arch: star(raw.Arch), setting: star(raw.Setting), probe: compile(raw.Probe),
 			verdict: matrix.Verdict(raw.Verdict), reason: strings.Join(strings.Fields(raw.Reason), " "), link: raw.Link}
 		if err := e.check(f, where, raw.Until); err != nil {
 			return nil, err
@@ -81,31 +82,31 @@ func Parse(name string, text []byte) (*List, error) {
 }
 
 // star is a pattern, or that of everything.
-func star(pattern string) string {
-	if pattern == "" {
-		return "*"
+func star(text string) pattern {
+	if text == "" {
+		text = "*"
 	}
-	return pattern
+	return compile(text)
 }
 
 // check checks an entry's values, and completes it.
 func (e *entry) check(f strictyaml.File, where, until string) (err error) {
-	for _, key := range []struct{ name, value string }{{"probe", e.probe}, {"verdict", string(e.verdict)}, {"reason", e.reason}, {"link", e.link}, {"until", until}} {
+	for _, key := range []struct{ name, value string }{{"probe", e.probe.text}, {"verdict", string(e.verdict)}, {"reason", e.reason}, {"link", e.link}, {"until", until}} {
 		if key.value == "" {
 			return f.At(where+"."+key.name, "a known issue needs %s", key.name)
 		}
 	}
-	if !pattern(e.probe) {
-		if _, ok := scenarios.Find(e.probe); !ok {
-			return f.At(where+".probe", "there is no probe %q: \"ldlab list probes\"", e.probe)
+	if !e.probe.wild() {
+		if _, ok := scenarios.Find(e.probe.text); !ok {
+			return f.At(where+".probe", "there is no probe %q: \"ldlab list probes\"", e.probe.text)
 		}
 	}
-	if !pattern(e.setting) {
-		s, err := lockdown.ParseSetting(e.setting)
+	if !e.setting.wild() {
+		s, err := lockdown.ParseSetting(e.setting.text)
 		if err != nil {
 			return f.At(where+".setting", "%v", err)
 		}
-		e.setting = s.String()
+		e.setting = compile(s.String())
 	}
 	if !slices.Contains(Verdicts(), e.verdict) {
 		return f.At(where+".verdict", "verdict %q: one of %s", e.verdict, names(Verdicts()))
@@ -146,15 +147,15 @@ func (l *List) Apply(m *matrix.Matrix, today time.Time) {
 		live := !day(today).After(e.until)
 		flaky := false
 		for _, t := range m.Tables {
-			if !matches(e.kernel, t.Kernel) || !matches(e.arch, t.Arch) {
+			if !e.kernel.matches(t.Kernel) || !e.arch.matches(t.Arch) {
 				continue
 			}
 			for j, c := range t.Columns {
-				if !matches(e.setting, c.Setting.String()) {
+				if !e.setting.matches(c.Setting.String()) {
 					continue
 				}
 				for k := range t.Rows {
-					if !matches(e.probe, t.Rows[k].Probe) {
+					if !e.probe.matches(t.Rows[k].Probe) {
 						continue
 					}
 					seen := e.seen(&t.Rows[k].Cells[j], e.possible(c.Setting, t.Rows[k].Reason), m.Issues, &issue, live)
@@ -169,8 +170,8 @@ func (l *List) Apply(m *matrix.Matrix, today time.Time) {
 
 // where names the entry's cells: its patterns without those of everything.
 func (e entry) where() string {
-	all := slices.DeleteFunc([]string{e.kernel, e.arch, e.setting}, func(p string) bool { return p == "*" })
-	return strings.Join(append(all, e.probe), " ")
+	all := slices.DeleteFunc([]string{e.kernel.text, e.arch.text, e.setting.text}, func(p string) bool { return p == "*" })
+	return strings.Join(append(all, e.probe.text), " ")
 }
 
 // possible reports whether a cell of a probe under a setting can have the entry's
@@ -189,7 +190,8 @@ func (e entry) possible(s lockdown.Setting, reason lockdown.Reason) bool {
 }
 
 // seen counts a cell that the entry names, and makes it known if it has the entry's
-// verdict. possible: it can have that. It reports whether the cell is flaky, and has that verdict at times.
+// verdict. possible: it can have that. It reports whether the cell is flaky, and has that
+// verdict at times.
 func (e entry) seen(cell *matrix.Cell, possible bool, earlier []matrix.Issue, issue *matrix.Issue, live bool) (flaky bool) {
 	v := cell.Verdict
 	if v == matrix.Known { // of an earlier entry: this one may name it, too
@@ -259,27 +261,18 @@ func Unknown(m *matrix.Matrix, g matrix.Guest) bool {
 	return false
 }
 
-func pattern(text string) bool { return strings.ContainsAny(text, "*?") }
-
-// matches reports whether a text matches a pattern, in which * stands for any
-// characters, / included, and ? for one.
-func matches(pattern, text string) bool {
-	star, back := -1, 0
-	p, t := 0, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, back = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			back++
-			p, t = star+1, back
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
+// A pattern matches whole texts: * stands for any characters, / included, and ? for one.
+type pattern struct {
+	text string
+	re   *regexp.Regexp
 }
+
+func compile(text string) pattern {
+	re := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(text))
+	return pattern{text, regexp.MustCompile("(?s)^(?:" + re + ")$")}
+}
+
+func (p pattern) matches(text string) bool { return p.re.MatchString(text) }
+
+// wild reports whether a pattern may match several texts.
+func (p pattern) wild() bool { return strings.ContainsAny(p.text, "*?") }

@@ -78,7 +78,7 @@ func guestNotes(m *matrix.Matrix) []string {
 	return notesOf(m, words.Remarkable)
 }
 
-// otherGuests are those of which words.Grave says nothing.
+// otherGuests are those that words.Grave does not name.
 func otherGuests(m *matrix.Matrix) []string {
 	return notesOf(m, func(c matrix.Column) bool { return c.End.Lost() || c.End.Well() && (c.Tries != 1 || c.Second != "") })
 }

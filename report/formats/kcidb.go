@@ -134,7 +134,7 @@ func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
 	return words.WriteJSON(b, doc)
 }
 
-// happens adds that a test shows a known issue. An issue is what its list says of it, so
+// happens adds that a test shows a known issue. An issue is what its list has of it, so
 // the same one has the same identifier in every report.
 func (doc *kcidb) happens(i matrix.Issue, test string) {
 	issue := kcidbIssue{ID: kcidbID("issue", i.Cell, string(i.Verdict), i.Reason, i.Link), Version: 1, Origin: kcidbOrigin, URL: kcidbURL(i.Link), Comment: words.Clean(i.Reason)}
@@ -162,7 +162,7 @@ func kcidbCell(m *matrix.Matrix, t matrix.Table, c matrix.Column, r matrix.Table
 // maxExcerpt is the most that the schema allows of a log, in characters.
 const maxExcerpt = 16384
 
-// kcidbEnd is the end of a log, which says why a guest died.
+// kcidbEnd is the end of a log, which shows why a guest died.
 func kcidbEnd(log string) string {
 	r := []rune(log)
 	return string(r[max(0, len(r)-maxExcerpt):])

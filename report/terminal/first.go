@@ -93,7 +93,7 @@ func wrapCommand(text string, first, rest int) (lines []string) {
 // before a flag if there is one, or else anywhere that is not within an escape. end and
 // begin are what the lines need there.
 func breakAt(text string, limit int) (n int, end, begin string) {
-	most := fitting(text, limit-2) // a quote and a backslash may follow
+	most := words.Fitting(text, limit-2) // a quote and a backslash may follow
 	blank, flag := 0, 0
 	quote := byte(0)
 	for i := 0; i < most; i++ {

@@ -92,7 +92,7 @@ func (s *screen) line(spans ...span) {
 func (s *screen) para(first, rest int, label span, text string) {
 	lead := span{text: strings.Repeat(" ", first)}
 	used := first + width(label.text)
-	for i, part := range wrap(words.Clean(text), s.Width-used, s.Width-rest) {
+	for i, part := range words.Lines(words.Clean(text), s.Width-used, s.Width-rest) {
 		if i > 0 {
 			lead, label = span{text: strings.Repeat(" ", rest)}, span{}
 		}
@@ -102,41 +102,6 @@ func (s *screen) para(first, rest int, label span, text string) {
 
 // width is the number of columns of a text, in which a character takes none, one or two.
 func width(text string) int { return uniseg.StringWidth(text) }
-
-// wrap breaks a text at blanks into lines of at most first columns, and then rest. A
-// word that is too wide is broken anywhere.
-func wrap(text string, first, rest int) (lines []string) {
-	line, limit := "", max(first, 1)
-	flush := func() { lines, line, limit = append(lines, line), "", max(rest, 1) }
-	for _, word := range strings.Fields(text) {
-		if line != "" && width(line)+1+width(word) > limit {
-			flush()
-		}
-		if line != "" {
-			line += " "
-		}
-		for width(line)+width(word) > limit {
-			n := fitting(word, limit-width(line))
-			line += word[:n]
-			word = word[n:]
-			flush()
-		}
-		line += word
-	}
-	return append(lines, line)
-}
-
-// fitting is the number of bytes of a text that fit into columns: whole characters, as a
-// reader sees them, and at least one.
-func fitting(text string, columns int) int {
-	n, used := 0, 0
-	for g := uniseg.NewGraphemes(text); g.Next(); n += len(g.Str()) {
-		if used += g.Width(); used > columns && n > 0 {
-			break
-		}
-	}
-	return n
-}
 
 // abbreviated is a text that is not wider than columns: what is left out of its middle
 // has a sign.
@@ -152,7 +117,7 @@ func abbreviated(text string, columns int) string {
 		}
 		from -= len(cluster)
 	}
-	return text[:fitting(text, columns-1-width(text[from:]))] + sign + text[from:]
+	return text[:words.Fitting(text, columns-1-width(text[from:]))] + sign + text[from:]
 }
 
 // clusters are the characters of a text, as a reader sees them.

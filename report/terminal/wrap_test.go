@@ -4,7 +4,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/ldlab/ldlab/matrix"
 )
@@ -44,26 +43,6 @@ func shellWords(t *testing.T, text string) string {
 	return string(out)
 }
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		text        string
-		first, rest int
-		want        string
-	}{
-		{"", 9, 9, ""},
-		{"a b", 9, 9, "a b"},
-		{"one two three", 7, 5, "one two|three"},
-		{"one two three", 3, 20, "one|two three"},
-		{"abcdefghij", 4, 4, "abcd|efgh|ij"},
-		{"ab abcdefghij", 4, 4, "ab|abcd|efgh|ij"},
-		{"日本語", 4, 4, "日本|語"},
-	} {
-		if got := strings.Join(wrap(c.text, c.first, c.rest), "|"); got != c.want {
-			t.Errorf("wrap(%q, %d, %d) = %q, want %q", c.text, c.first, c.rest, got, c.want)
-		}
-	}
-}
-
 func TestAbbreviated(t *testing.T) {
 	for _, c := range []struct {
 		text    string
@@ -78,30 +57,6 @@ func TestAbbreviated(t *testing.T) {
 		}
 	}
 }
-
-func FuzzWrap(f *testing.F) {
-	f.Add("one two", 3)
-	f.Add("日本語 e\u0301", 2)
-	f.Fuzz(func(t *testing.T, text string, limit int) {
-		limit = 2 + (limit%100+100)%100 // the widest character has two columns
-		if !utf8.ValidString(text) {
-			return
-		}
-		lines := wrap(text, limit, limit)
-		for _, line := range lines {
-			if n := width(line); n > limit && !single(line) {
-				t.Errorf("%q has %d columns, want at most %d", line, n, limit)
-			}
-		}
-		if got, want := strings.Join(strings.Fields(strings.Join(lines, "")), ""), strings.Join(strings.Fields(text), ""); got != want {
-			t.Errorf("wrap changes %q to %q", want, got)
-		}
-	})
-}
-
-// single reports whether a text is one character as a reader sees it: it cannot be
-// broken.
-func single(text string) bool { return fitting(text, 0) == len(text) }
 
 func TestEveryVerdictHasAStyle(t *testing.T) {
 	for _, v := range matrix.Verdicts() {

@@ -145,11 +145,10 @@ func firstGuests(t matrix.Table, flags []string) (list []First) {
 		for _, s := range c.Splats {
 			add("kernel bug", "the kernel reported a bug of its own: "+s, rankUnexpected)
 		}
-		cells := slices.ContainsFunc(t.Rows, func(r matrix.TableRow) bool { return r.Cells[i].Verdict == matrix.Lost })
 		switch {
 		case c.End.Failed():
 			add("lab failed", c.End.String(), rankLost)
-		case c.End.Lost() && !cells:
+		case t.LostAfterProbes(i):
 			add("lost", "after the last probe: "+c.End.String(), rankLost)
 		case c.End.Well() && c.Tries > 1:
 			add("ran again", "the guest was lost once, and passed when it ran again", rankAgain)

@@ -8,7 +8,7 @@ import (
 	"github.com/ldlab/ldlab/matrix"
 )
 
-// Meaning is what a verdict says, true for each rule that gives it (matrix.Rules).
+// Meaning is what a verdict means. It holds for each rule that gives it (matrix.Rules).
 var Meaning = map[matrix.Verdict]string{
 	matrix.Enforced:     "Denied as expected, and the kernel itself names the reason.",
 	matrix.Shadowed:     "Denied as expected, by another locked reason that is checked first.",
@@ -62,7 +62,7 @@ func Grave(m *matrix.Matrix) (list []string) {
 	}
 	for _, t := range m.Tables {
 		for i, c := range t.Columns {
-			if c.End.Lost() && !slices.ContainsFunc(t.Rows, func(r matrix.TableRow) bool { return r.Cells[i].Verdict == matrix.Lost }) {
+			if t.LostAfterProbes(i) {
 				list = append(list, fmt.Sprintf("lost after the last probe: %s %s %s: %s", t.Kernel, t.Arch, c.Setting, c.End))
 			}
 		}

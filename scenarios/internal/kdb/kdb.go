@@ -31,11 +31,11 @@ phys 0x[0-9a-f]+ (?P<words>[0-9a-f]{16} [0-9a-f]{16})` // of mdp
 	memorySet   = `\n0x[0-9a-f]+ = 0x[0-9a-f]+`         // mm's answer
 )
 
-// resume continues the kernel if kdb waits for a command.
 // end ends a command: a carriage return, because kdb of 6.1 takes no line feed
 // (kdb_read(), v6.1).
 const end = "\r"
 
+// resume continues the kernel if kdb waits for a command.
 var resume = debugger.Step{When: Prompt, Send: "go" + end}
 
 // A Command is a command given to kdb.

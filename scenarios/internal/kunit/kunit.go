@@ -66,13 +66,15 @@ func again(suite string) observe.Report {
 	defer log.Close()
 	r := observe.WriteText(run, "1")
 	r.Call = strings.Replace(r.Call, run, Dir+"/*/run", 1)
-	begun, err := log.Await("    # Subtest: "+suite, soon)
-	r = r.Saw(err == nil && begun != "", fmt.Sprintf("the kernel's log has the beginning of %s: %v", suite, err == nil && begun != ""))
+	line, err := log.Await("    # Subtest: "+suite+"\n", soon)
+	begun := err == nil && line != ""
+	r = r.Saw(begun, fmt.Sprintf("the kernel's log has the beginning of %s: %v", suite, begun))
 	if r.Outcome != observe.Allowed {
 		return r
 	}
 	if bad := passed(filepath.Join(Dir, suite, "results")); bad.Outcome != observe.Allowed {
-		return bad
+		r.Outcome, r.Why, r.Call = bad.Outcome, bad.Why, bad.Call
+		return r
 	}
 	r.Call = observe.CallText(call, nil)
 	return r
@@ -109,7 +111,7 @@ func passed(file string) observe.Report {
 	bad := strings.Join(ktap.Bad(tests), "; ")
 	switch {
 	case bad != "":
-		return observe.Report{Outcome: observe.Failed, Call: call, Why: bad[:min(len(bad), maxText)]}
+		return observe.Report{Outcome: observe.Failed, Call: call, Why: strings.ToValidUTF8(bad[:min(len(bad), maxText)], "")}
 	case !whole || len(tests) == 0:
 		return observe.Report{Outcome: observe.Failed, Call: call, Why: "there are no whole results"}
 	}
