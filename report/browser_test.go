@@ -312,7 +312,8 @@ func TestPageShowsTextOnly(t *testing.T) {
 }
 
 // TestPageOfManyCells: 10 000 cells load in 2 s, are filtered in 100 ms, and are below
-// 5 MB.
+// 5 MB. The times are those of a machine that shows a plain table of 40 rows and 20
+// columns in 8 ms; one that is slower, or busy, has as much more time.
 func TestPageOfManyCells(t *testing.T) {
 	v, _ := Find("html")
 	m := Measurement{Matrix: manyCells(t)}
@@ -328,9 +329,22 @@ func TestPageOfManyCells(t *testing.T) {
 	var times []float64
 	found := eval[string](b, `(() => {
 		const times = [], best = [], q = document.getElementById("f-q"), v = document.getElementById("f-v"), s = document.getElementById("f-odd");
-		const set = (e, value) => { const start = performance.now(); e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); document.body.offsetHeight; times.push(performance.now() - start); };
-		for (let i = 0; i < 3; i++) { // the best of three, because other processes run, too
+		const time = (act) => { const start = performance.now(); act(); document.body.offsetHeight; times.push(performance.now() - start); };
+		const set = (e, value) => time(() => { e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); });
+		const plain = () => {
+			const table = document.createElement("table");
+			for (let i = 0; i < 40; i++) {
+				const row = table.insertRow();
+				for (let j = 0; j < 20; j++) row.insertCell().textContent = "enforced";
+			}
+			document.body.append(table);
+			return table;
+		};
+		for (let i = 0; i < 10; i++) { // the best of ten, because other processes run, too
 			times.length = 0;
+			let table;
+			time(() => { table = plain(); });
+			table.remove();
 			for (const text of ["k", "ke", "kexec", "zzz", ""]) set(q, text);
 			for (const text of ["LEAK", "enforced", ""]) set(v, text);
 			for (const text of ["1", ""]) set(s, text);
@@ -355,13 +369,15 @@ func TestPageOfManyCells(t *testing.T) {
 	if err := json.Unmarshal([]byte(found), &times); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d bytes, ready after %v, cells after %.0f ms, filters %.0f ms", len(text), load.Round(time.Millisecond), cells, times)
-	if cells > 2000 {
-		t.Errorf("the cells are there after %.0f ms", cells)
+	plain, filters := times[0], times[1:]
+	slower := max(1, plain/8)
+	t.Logf("%d bytes, ready after %v, cells after %.0f ms, filters %.0f ms, a plain table %.0f ms", len(text), load.Round(time.Millisecond), cells, filters, plain)
+	if limit := 2000 * slower; cells > limit {
+		t.Errorf("the cells are there after %.0f ms, more than %.0f ms", cells, limit)
 	}
-	for _, ms := range times {
-		if ms > 100 {
-			t.Errorf("a filter takes %.0f ms", ms)
+	for _, ms := range filters {
+		if limit := 100 * slower; ms > limit {
+			t.Errorf("a filter takes %.0f ms, more than %.0f ms", ms, limit)
 		}
 	}
 	b.shoot("many")

@@ -151,24 +151,28 @@
       g.table.setAttribute("aria-rowcount", g.rows.length + 1);
     }
     for (const g of grids) if (g.dirty) space(g, 0, 0);
-    inSight();
+    inSight(0);
+    requestAnimationFrame(() => setTimeout(inSight)); // the rows next to those, once these are shown
     document.getElementById("found").textContent = shown + " of " + all + " rows. Arrow keys move in a table, Enter opens a cell.";
   }
   function space(g, from, to) {
     g.above.style.height = from * height + "px";
     g.below.style.height = (g.rows.length - to) * height + "px";
   }
-  function inSight() {
-    for (const g of grids) {
-      if (g.section.hidden) continue;
-      const r = g.section.getBoundingClientRect();
-      if (r.top < 1.5 * innerHeight && r.bottom > -0.5 * innerHeight) draw(g);
-    }
+  // inSight draws the tables that are in sight, or near it: margin is in heights of the
+  // window.
+  function inSight(margin) {
+    if (typeof margin !== "number") margin = 0.5; // called for an event
+    const places = grids.map((g) => !g.section.hidden && g.section.getBoundingClientRect());
+    grids.forEach((g, i) => {
+      if (places[i] && places[i].top < (1 + margin) * innerHeight && places[i].bottom > -margin * innerHeight) draw(g, margin ? beyond : 0);
+    });
   }
-  function draw(g, whole) {
+  // draw makes the rows that are in sight, and some more before and after them.
+  function draw(g, more) {
     const first = Math.floor(g.scroll.scrollTop / height);
-    const from = whole ? 0 : Math.max(0, Math.min(first - beyond, g.rows.length));
-    const to = whole ? g.rows.length : Math.min(g.rows.length, first + Math.ceil(g.scroll.clientHeight / height) + beyond);
+    const from = Math.max(0, Math.min(first - more, g.rows.length));
+    const to = Math.min(g.rows.length, first + Math.ceil(g.scroll.clientHeight / height) + more);
     if (!g.dirty && from === g.from && to === g.to) return;
     const focused = g.body.contains(document.activeElement);
     const rows = [];
@@ -214,7 +218,7 @@
       el("thead", {}, el("tr", { "aria-rowindex": "1" }, el("th", { scope: "col" }, byReason ? "reason, all its probes" : "probe"),
         columns.map((c) => el("th", { scope: "col", title: S(t.Columns[c].Note) }, breakable(S(t.Columns[c].Setting)))))), g.body);
     g.scroll = el("div", { class: "scroll" }, g.above, g.table, g.below);
-    g.scroll.addEventListener("scroll", () => draw(g), { passive: true });
+    g.scroll.addEventListener("scroll", () => draw(g, beyond), { passive: true });
     g.table.addEventListener("click", (e) => { const td = e.target.closest("td"); if (td) opened(g, td); });
     g.table.addEventListener("keydown", (e) => moved(e, g));
     g.section = el("section", { "aria-label": tableName(t) }, el("h3", {}, tableName(t)), g.scroll);
@@ -222,7 +226,7 @@
   }
   addEventListener("scroll", inSight, { passive: true });
   addEventListener("resize", inSight);
-  addEventListener("beforeprint", () => { for (const g of grids) { g.dirty = true; draw(g, true); } });
+  addEventListener("beforeprint", () => { for (const g of grids) { g.dirty = true; draw(g, Infinity); } });
   addEventListener("afterprint", () => { for (const g of grids) g.dirty = true; inSight(); });
   function opened(g, td) {
     const i = Number(td.parentElement.dataset.at), c = g.columns[td.cellIndex - 1];
@@ -248,7 +252,7 @@
     const head = g.table.tHead.offsetHeight, top = i * height;
     if (top < g.scroll.scrollTop) g.scroll.scrollTop = top;
     else if (top + head + height > g.scroll.scrollTop + g.scroll.clientHeight) g.scroll.scrollTop = top + head + height - g.scroll.clientHeight;
-    draw(g);
+    draw(g, beyond);
     const td = cellAt(g);
     if (!td) return;
     td.tabIndex = 0;
