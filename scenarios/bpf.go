@@ -19,12 +19,14 @@ func init() { register("bpf", bpfScenario) }
 // program with EINVAL. For programs that trace the check is in
 // kernel/trace/bpf_trace.c:bpf_tracing_func_proto, v6.12; for all others it is in
 // kernel/bpf/helpers.c:bpf_base_func_proto, which only has bpf_probe_read_kernel and
-// bpf_probe_read_kernel_str. The verifier refuses a helper that was compiled out in
-// the same way, hence the control and probe_read_user. The programs run, and compare
-// what they read with what they know: the pattern on their own stack, which is
-// kernel memory. What they write is a page of the process.
+// bpf_probe_read_kernel_str. Since 6.16 these two are there for all programs (commit
+// ee971630f20f; 6.12.107 and 7.2.8 were looked at). The verifier refuses a helper that
+// was compiled out in the same way, hence the control and probe_read_user. The programs
+// run, and compare what they read with what they know: the pattern on their own stack,
+// which is kernel memory. What they write is a page of the process.
 func bpfScenario() Scenario {
 	const tracing, base = "kernel/trace/bpf_trace.c:bpf_tracing_func_proto", "kernel/bpf/helpers.c:bpf_base_func_proto"
+	toBase := []Moved{{Since: "6.16", Site: base}}
 	needs := []string{"CONFIG_BPF_SYSCALL", "CONFIG_BPF_EVENTS"}
 	s := Scenario{Name: "bpf", Title: "read kernel memory and write user memory from BPF programs"}
 	for _, h := range []struct {
@@ -34,16 +36,17 @@ func bpfScenario() Scenario {
 		reason lockdown.Reason
 		expect Expectation
 		site   string
+		moved  []Moved
 	}{
-		{"probe-read-kernel", asm.FnProbeReadKernel, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
-		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
-		{"probe-read", asm.FnProbeRead, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
-		{"probe-read-str", asm.FnProbeReadStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing},
-		{"probe-write-user", asm.FnProbeWriteUser, ebpf.RawTracepoint, "bpf_write_user", Checked, tracing},
-		{"probe-read-user", asm.FnProbeReadUser, ebpf.RawTracepoint, "bpf_read_kernel", Unchecked, tracing},
-		{"socket-read-kernel", asm.FnProbeReadKernel, ebpf.SocketFilter, "bpf_read_kernel", Checked, base},
-		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Checked, base},
-		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Unchecked, base},
+		{"probe-read-kernel", asm.FnProbeReadKernel, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing, toBase},
+		{"probe-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing, toBase},
+		{"probe-read", asm.FnProbeRead, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing, nil},
+		{"probe-read-str", asm.FnProbeReadStr, ebpf.RawTracepoint, "bpf_read_kernel", Checked, tracing, nil},
+		{"probe-write-user", asm.FnProbeWriteUser, ebpf.RawTracepoint, "bpf_write_user", Checked, tracing, nil},
+		{"probe-read-user", asm.FnProbeReadUser, ebpf.RawTracepoint, "bpf_read_kernel", Unchecked, tracing, nil},
+		{"socket-read-kernel", asm.FnProbeReadKernel, ebpf.SocketFilter, "bpf_read_kernel", Checked, base, nil},
+		{"socket-read-kernel-str", asm.FnProbeReadKernelStr, ebpf.SocketFilter, "bpf_read_kernel", Checked, base, nil},
+		{"socket-read-user", asm.FnProbeReadUser, ebpf.SocketFilter, "bpf_read_kernel", Unchecked, base, nil},
 	} {
 		call := bpf.Call{Type: h.typ, Fn: h.fn}
 		var more func(context.Context, Env) []Variant
@@ -52,7 +55,7 @@ func bpfScenario() Scenario {
 		}
 		s.Probes = append(s.Probes, Probe{
 			Claim:    Claim{Name: h.name, Call: fmt.Sprintf("bpf(BPF_PROG_LOAD, %s calling %s), bpf(BPF_PROG_TEST_RUN)", bpf.TypeName(h.typ), bpf.HelperName(h.fn)), Reason: h.reason, Expect: h.expect},
-			Where:    Where{Site: h.site, Needs: needs},
+			Where:    Where{Site: h.site, Moved: h.moved, Needs: needs},
 			Schedule: Schedule{Lines: 2},
 			// v6.12 checks once more when the verifier fixes the call up
 			Act: Act{Do: func(context.Context, Env) Report { return call.Do() }, More: more},
