@@ -116,6 +116,12 @@ func (c Cell) again(second Cell) Cell {
 // kernel than the header describes, and an unknown ending are errors: the file was
 // edited.
 func Build(h Header, results []Result) (*Matrix, error) {
+	return build(h, results, func(_, control *Result) *Result { return control })
+}
+
+// build is Build, with the control of each result: of a guest's own result and that of
+// its guest with nothing locked, which are nil if there are none.
+func build(h Header, results []Result, controlOf func(r, control *Result) *Result) (*Matrix, error) {
 	byGuest, again, err := h.sort(results)
 	if err != nil {
 		return nil, err
@@ -156,9 +162,9 @@ func Build(h Header, results []Result) (*Matrix, error) {
 			cell := Cell{Judgment: Judgment{Verdict: NotPlanned}}
 			if slices.Contains(runs, row.Probe) {
 				kernel := h.Kernel(g.Kernel, g.Arch)
-				cell = JudgeProbe(row.Probe, g, r, control, kernel)
+				cell = JudgeProbe(row.Probe, g, r, controlOf(r, control), kernel)
 				if r != nil && second != nil && second.End.Well() {
-					cell = cell.again(JudgeProbe(row.Probe, g, second, cmp.Or(again[of], control), kernel))
+					cell = cell.again(JudgeProbe(row.Probe, g, second, controlOf(second, cmp.Or(again[of], control)), kernel))
 				}
 			}
 			row.Cells = append(row.Cells, cell)

@@ -37,9 +37,10 @@ a second time. A cell of which only one of both verdicts is as expected is flaky
 
 With --plan, it runs a plan of "ldlab plan -o", or one of its shards: the guests
 that --shard, or the environment of a Slurm array, GitLab, Buildkite, Bazel or an
-Indexed Job of Kubernetes (with LDLAB_SHARDS), selects. Each guest runs once. A
-shard prints no matrix, because its controls may be in another one: "ldlab merge"
-brings them together.`,
+Indexed Job of Kubernetes (with LDLAB_SHARDS), selects. A shard prints no matrix,
+because its controls may be in another one: "ldlab merge" brings them together.
+Whether a guest of a shard runs a second time follows from its own result, as if
+everything was allowed with nothing locked.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return v.run(c) },
 	}
@@ -69,7 +70,7 @@ func (v *runVerb) run(c *cobra.Command) error {
 	if v.Known, err = v.known.load(); err != nil {
 		return err
 	}
-	v.Rerun = v.part.File == nil
+	v.Rerun = true
 	done, err := v.start(c)
 	if err != nil {
 		return err

@@ -175,3 +175,28 @@ func TestKnownIssuesDoNotRunAgain(t *testing.T) {
 		t.Errorf("%v: the results have %v, and not what was measured", err, m.Count())
 	}
 }
+
+// TestRerunOfAPart: a part of a plan has second runs, too, although its controls are in
+// another part. A guest without an unexpected cell of its own has none.
+func TestRerunOfAPart(t *testing.T) {
+	out := t.TempDir()
+	u := &unsteady{runs: map[string]int{}, leaks: func(setting string, run int) bool { return setting == "kexec@runtime" && run == 1 }}
+	r := fake(t, out, u.guest)
+	r.options.Rerun, r.options.Part = true, true
+	r.plan = r.plan.Part(func(g matrix.Guest) bool { return g.Setting.Locked() })
+	if _, err := r.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for setting, n := range u.runs {
+		want := 1
+		if setting == "kexec@runtime" {
+			want = 2
+		}
+		if n != want {
+			t.Errorf("%s ran %d times, want %d", setting, n, want)
+		}
+	}
+	if set, err := results.Load(out); err != nil || len(set.Again) != 1 {
+		t.Fatalf("%v, %d second runs", err, len(set.Again))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -58,7 +59,7 @@ func (b *batch) measure(ctx context.Context) (*matrix.Matrix, *results.Set, erro
 		return nil, nil, err
 	}
 	if b.stage.options.Rerun && ctx.Err() == nil {
-		if ran, err := b.rerun(ctx, m); err != nil {
+		if ran, err := b.rerun(ctx, set, m); err != nil {
 			return nil, nil, err
 		} else if ran {
 			if set, m, err = b.judged(); err != nil {
@@ -90,8 +91,15 @@ func (b *batch) judged() (*results.Set, *matrix.Matrix, error) {
 
 // rerun runs each guest of known.Unknown a second time, and reports whether there was
 // one. A verdict that depends on luck would otherwise be believed, or be blamed on a
-// change.
-func (b *batch) rerun(ctx context.Context, m *matrix.Matrix) (bool, error) {
+// change. The guests of a part of a plan are judged alone for that.
+func (b *batch) rerun(ctx context.Context, set *results.Set, m *matrix.Matrix) (bool, error) {
+	if b.stage.options.Part {
+		var err error
+		if m, err = matrix.BuildAlone(set.Header, slices.Concat(set.Results, set.Again)); err != nil {
+			return false, err
+		}
+		b.stage.options.Known.Apply(m, time.Now())
+	}
 	var jobs []job
 	for _, j := range b.planned() {
 		if j.again = true; !b.have[j.id()] && known.Unknown(m, j.guest) {

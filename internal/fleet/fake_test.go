@@ -82,6 +82,7 @@ func fakeHeader(p *plan.Plan) matrix.Header {
 type change struct {
 	header func(*matrix.Header)
 	result func(*matrix.Result) bool // false: it is not written
+	more   func(matrix.Guest) []matrix.Result
 }
 
 // fakeShards runs the plan in n shards, each in a directory of its own, whose results
@@ -109,11 +110,17 @@ func fakeShards(t testing.TB, p *plan.Plan, n int, changes map[int]change) (dirs
 		slices.Reverse(guests)
 		for _, g := range guests {
 			r := fakeResult(g, "a machine", 1000)
-			if c.result != nil && !c.result(&r) {
-				continue
+			var list []matrix.Result
+			if c.result == nil || c.result(&r) {
+				list = append(list, r)
 			}
-			if err := store.Add(r); err != nil {
-				t.Fatal(err)
+			if c.more != nil {
+				list = append(list, c.more(g)...)
+			}
+			for _, r := range list {
+				if err := store.Add(r); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 		store.Close()

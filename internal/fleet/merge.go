@@ -38,7 +38,7 @@ func Merge(out string, dirs []string) (*Merged, error) {
 	if _, err := os.Lstat(filepath.Join(out, results.File)); err == nil {
 		return nil, fmt.Errorf("%s %w", out, results.ErrThere)
 	}
-	m := &merger{found: map[string]*found{}}
+	m := &merger{found: map[string]*found{}, again: map[string]*found{}}
 	if err := m.open(dirs); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,8 @@ func (f *found) better(o *found) bool {
 type merger struct {
 	file     *File
 	shards   []*source // by shard, then by name
-	found    map[string]*found
+	found    map[string]*found // by guest
+	again    map[string]*found // second runs, by guest; see matrix.Result.Again
 	problems []string
 }
 
@@ -163,7 +164,7 @@ func (m *merger) read(s *source) {
 			m.problem("%s: line %d is cut off, as an interrupted write leaves it; its guest is missing", s.dir, l.Number)
 		case err != nil:
 			m.problem("%s: %v; its guest is missing", s.dir, err)
-		case r.Mutant != "" || r.Again || !mine[id]:
+		case r.Mutant != "" || !mine[id]:
 			m.problem("%s: line %d is of guest %.200q, which shard %s does not have; left out", s.dir, l.Number, id+" "+r.Mutant, s.shard)
 		case !slices.Contains(endings, r.End.Ending):
 			m.problem("%s: guest %s: unknown ending %.80q; left out", s.dir, id, r.End.Ending)
@@ -177,7 +178,9 @@ func (m *merger) read(s *source) {
 	}
 	if err != nil {
 		m.problem("%s: shard %s is left out: %v", s.dir, s.shard, err)
-		maps.DeleteFunc(m.found, func(_ string, f *found) bool { return f.in == s })
+		for _, list := range []map[string]*found{m.found, m.again} {
+			maps.DeleteFunc(list, func(_ string, f *found) bool { return f.in == s })
+		}
 		return
 	}
 	s.usable = true
@@ -193,15 +196,19 @@ func (m *merger) take(s *source, l results.Line, r matrix.Result) {
 		m.problem("%s: guest %s: %s, which proves nothing", s.dir, id, why)
 	}
 	f := &found{s, l.At, len(l.Text), sha256.Sum256(l.Text), r.End, r.Host, r.Origin}
-	if old := m.found[id]; old != nil {
+	list, what := m.found, "results"
+	if r.Again {
+		list, what = m.again, "second runs"
+	}
+	if old := list[id]; old != nil {
 		kept := f
 		if old.better(f) {
 			kept = old
 		}
-		m.problem("guest %s has two results, in %s and in %s; that of %s is kept", id, old.in.dir, s.dir, kept.in.dir)
+		m.problem("guest %s has two %s, in %s and in %s; that of %s is kept", id, what, old.in.dir, s.dir, kept.in.dir)
 		f = kept
 	}
-	m.found[id] = f
+	list[id] = f
 }
 
 // fits reports why the results of a shard do not belong to the plan.
@@ -235,17 +242,15 @@ func (m *merger) write(out string) error {
 	}
 	w.Write(head) // Flush returns the first error
 	for _, g := range m.file.Guests {
-		f := m.found[g.ID]
-		if f == nil {
-			continue
-		}
-		line := make([]byte, f.size)
-		if _, err := io.ReadFull(io.NewSectionReader(f.in.file, f.at, int64(f.size)), line); err != nil || sha256.Sum256(line) != f.sum {
-			return fmt.Errorf("read %s again: it changes: is the shard still running? %v", f.in.dir, err)
-		}
-		w.Write(line)
-		if err := copyConsole(out, f); err != nil {
-			return err
+		for _, f := range m.runs(g.ID) {
+			line := make([]byte, f.size)
+			if _, err := io.ReadFull(io.NewSectionReader(f.in.file, f.at, int64(f.size)), line); err != nil || sha256.Sum256(line) != f.sum {
+				return fmt.Errorf("read %s again: it changes: is the shard still running? %v", f.in.dir, err)
+			}
+			w.Write(line)
+			if err := copyConsole(out, f); err != nil {
+				return err
+			}
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -255,6 +260,19 @@ func (m *merger) write(out string) error {
 		return fmt.Errorf("write results: %w", err)
 	}
 	return nil
+}
+
+// runs are the results of a guest: none, or its first run, and its second run if the
+// same shard and kernel had one.
+func (m *merger) runs(id string) []*found {
+	first, second := m.found[id], m.again[id]
+	switch {
+	case first == nil:
+		return nil
+	case second == nil || second.in != first.in || !second.origin.Same(first.origin):
+		return []*found{first}
+	}
+	return []*found{first, second}
 }
 
 // maxConsole bounds what is copied of a guest's console, in bytes.

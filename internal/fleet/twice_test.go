@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -93,5 +94,44 @@ func TestTook(t *testing.T) {
 		if got := took(test.machines, test.counts); got != test.want {
 			t.Errorf("%v, counts %v: %v s, want %v", test.machines, test.counts, got, test.want)
 		}
+	}
+}
+
+// TestMergeOfSecondRuns: second runs are merged with the first ones, whatever the number
+// of shards, and count as no guests. One without its first run is left out.
+func TestMergeOfSecondRuns(t *testing.T) {
+	p := mustPlan(t, two)
+	unsteady := p.Guests[len(p.Guests)/2].ID()
+	shards := func(n int, first bool) []string {
+		changes := map[int]change{}
+		for k := 1; k <= n; k++ {
+			changes[k] = change{
+				result: func(r *matrix.Result) bool { return first || r.ID() != unsteady },
+				more: func(g matrix.Guest) []matrix.Result {
+					if g.ID() != unsteady {
+						return nil
+					}
+					r := fakeResult(g, "a machine", 2000)
+					r.Again = true
+					return []matrix.Result{r}
+				},
+			}
+		}
+		return fakeShards(t, p, n, changes)
+	}
+	m, want := merged(t, shards(1, true))
+	if m.Problems != nil || m.Guests != len(p.Guests) {
+		t.Errorf("%d of %d guests, %q", m.Guests, len(p.Guests), m.Problems)
+	}
+	set, err := results.Load(filepath.Dir(writeFile(t, results.File, want)))
+	if err != nil || len(set.Again) != 1 || set.Again[0].ID() != unsteady {
+		t.Fatalf("%v, second runs %+v", err, set.Again)
+	}
+	if _, got := merged(t, shards(3, true)); !bytes.Equal(got, want) {
+		t.Error("3 shards: other bytes than in one piece")
+	}
+	m, text := merged(t, shards(3, false))
+	if m.Guests != len(p.Guests)-1 || len(m.Problems) != 1 || bytes.Contains(text, []byte(`"Again"`)) {
+		t.Errorf("a second run without a first one: %d of %d guests, %q", m.Guests, len(p.Guests), m.Problems)
 	}
 }
