@@ -86,7 +86,7 @@ func (f *found) better(o *found) bool {
 
 type merger struct {
 	file     *File
-	shards   []*source // by shard, then by name
+	shards   []*source         // by shard, then by name
 	found    map[string]*found // by guest
 	again    map[string]*found // second runs, by guest; see matrix.Result.Again
 	problems []string
