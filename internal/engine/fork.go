@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
@@ -30,7 +30,7 @@ const specialWorkers = 4
 // booted guest gains nothing; a template starts them once for all of its forks.
 // All guests of a run that could share a template have the same number.
 func (s *Stage) workers(p part) int {
-	if profile, _, _ := strings.Cut(p.name, " "); profile == "" {
+	if p.kind() == "" {
 		return min(len(s.plan.Probes), guestproto.MaxWorkers)
 	}
 	return specialWorkers
@@ -69,7 +69,7 @@ func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 
 // forkConfig is the machine of a part's template.
 func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
-	n := s.workers(p)
+	n := cmp.Or(p.workers, s.workers(p))
 	config.Append = append(slices.Clip(config.Append), guestproto.ArgWorkers+strconv.Itoa(n))
 	config.MemoryMiB += n * workerMiB
 	return config
@@ -87,18 +87,21 @@ func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
 
 // start starts a part of a guest. If it can be forked, it is forked from a
 // template: a guest of the same kernel that booted once and in which nothing is
-// locked. Otherwise, or if there is no template, it boots.
+// locked, or the guest's own one of shareBoots. Otherwise, or if there is no template,
+// it boots.
 func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m *vm.Machine, forked bool, err error) {
 	config := s.config(k, g, p)
+	forkConfig := s.forkConfig(p, config)
+	t := p.booted
 	if s.forkable(g, p) {
-		forkConfig := s.forkConfig(p, config)
-		if t := s.makeTemplate(ctx, k, p, forkConfig); t != nil {
-			m, err := t.Fork(ctx, forkConfig)
-			if err == nil || !errors.Is(err, template.ErrCannotFork) {
-				return m, true, err
-			}
-			s.note("%s: %v; it boots instead", g.ID(), err)
+		t = s.makeTemplate(ctx, k, p, forkConfig)
+	}
+	if t != nil {
+		m, err := t.Fork(ctx, forkConfig)
+		if err == nil || !errors.Is(err, template.ErrCannotFork) {
+			return m, true, err
 		}
+		s.note("%s: %v; it boots instead", g.ID(), err)
 	}
 	m, err = vm.Start(ctx, config)
 	return m, false, err
@@ -120,8 +123,7 @@ type sharedTemplate struct {
 // template returns the kernel's template for the part's machine, or nil. Probes
 // that run alone in their machine share one.
 func (s *Stage) template(ctx context.Context, k *kernel, p part, config vm.Config) *template.Template {
-	profile, _, _ := strings.Cut(p.name, " ")
-	id := templateKey{keyOf(k.build), profile}
+	id := templateKey{keyOf(k.build), p.kind()}
 	s.mu.Lock()
 	t := s.templates[id]
 	if t == nil {

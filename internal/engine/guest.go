@@ -70,10 +70,12 @@ func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 			s.makeTemplate(ctx, k, p, s.forkConfig(p, s.config(k, j.guest, p)))
 		}
 	}
+	parts = divided(k, j.guest, parts)
+	defer s.shareBoots(ctx, k, j.guest, parts)()
 	// One deadline for all of the guest's machines.
 	talking, cancel := context.WithTimeout(ctx, s.limit(k))
 	defer cancel()
-	res.Machines, res.End = s.machines(ctx, talking, k, j, divided(k, j.guest, parts))
+	res.Machines, res.End = s.machines(ctx, talking, k, j, parts)
 	return res
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
 )
 
 // Every probe runs in one portion, in order; no portion waits much longer than another.
@@ -85,5 +88,49 @@ func TestMachinesAtOnce(t *testing.T) {
 		if !end.Lost() || !c.atOnce && len(runs) != 1 {
 			t.Errorf("%s: after a lost machine: %d runs, %v", c.name, len(runs), end)
 		}
+	}
+}
+
+// TestShareBoots: of a kernel that does not count, machines of one profile are copies of
+// one that is locked at boot; a profile with one machine, a kernel that counts, a lock at
+// run time and --boot share none.
+func TestShareBoots(t *testing.T) {
+	counting := lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}
+	for _, c := range []struct {
+		name, setting string
+		sites         lockdown.Sites
+		options       Options
+		boots         bool
+		want          int
+	}{
+		{"it does not count", "integrity@boot", lockdown.Sites{}, Options{}, false, 2},
+		{"it counts", "integrity@boot", counting, Options{}, false, 0},
+		{"at run time", "integrity@runtime", lockdown.Sites{}, Options{}, false, 0},
+		{"--boot", "integrity@boot", lockdown.Sites{}, Options{Boot: true}, false, 0},
+		{"QEMU cannot fork", "integrity@boot", lockdown.Sites{}, Options{}, true, 0},
+	} {
+		s := newStage(mustPlan(t, plan.Selection{Arches: []string{"x86_64"}, Settings: []string{c.setting}}), c.options)
+		s.boots["x86_64"] = c.boots
+		k := &kernel{build: s.plan.Builds[0], host: tcg, sites: c.sites}
+		var mu sync.Mutex
+		made := 0
+		s.bootTemplate = func(_ context.Context, config vm.Config) (*template.Template, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			made++
+			if !slices.Contains(config.Append, "lockdown=integrity") {
+				t.Errorf("%s: it is not locked: %q", c.name, config.Append)
+			}
+			return &template.Template{}, nil
+		}
+		parts := []part{{name: ""}, {name: " 2 of 2", probes: []string{"a", "b"}}, {name: "tables"}, {name: "held"}, {name: "held x"}}
+		for i := range parts {
+			parts[i].profile = plain
+		}
+		s.shareBoots(t.Context(), k, s.plan.Guests[1], parts)
+		if made != c.want || (parts[1].booted != nil) != (c.want > 0) || parts[2].booted != nil || c.want > 0 && (parts[0].workers != 2 || parts[0].booted != parts[1].booted || parts[0].booted == parts[3].booted) {
+			t.Errorf("%s: %d machines booted, %+v", c.name, made, parts)
+		}
+		s.Close()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
 	"github.com/ldlab/ldlab/vm"
+	"github.com/ldlab/ldlab/vm/template"
 )
 
 // pciTestdev is a PCI device of every guest. The PCI probes need it: it has a BAR
@@ -145,6 +146,15 @@ type part struct {
 	profile profile
 	probes  []string
 	mutant  mutation
+
+	booted  *template.Template // of shareBoots; nil: none
+	workers int                // children that booted has; 0: as Stage.workers says
+}
+
+// kind is the name of the part's profile; empty: the plain machine.
+func (p part) kind() string {
+	kind, _, _ := strings.Cut(p.name, " ")
+	return kind
 }
 
 // A mutation is what a mutant changes in a kernel of the lab series. The zero

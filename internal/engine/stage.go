@@ -44,6 +44,7 @@ type Stage struct {
 	// Functions that need QEMU; tests replace them.
 	checkForks   func(ctx context.Context, c vm.Config, cacheDir string) error
 	makeTemplate func(context.Context, *kernel, part, vm.Config) *template.Template
+	bootTemplate func(context.Context, vm.Config) (*template.Template, error)
 	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
 }
 
@@ -92,6 +93,9 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	}
 	s := &Stage{options: o, plan: p, feed: event.New(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
 	s.checkForks, s.makeTemplate, s.runMachine = template.Check, s.template, s.machine
+	s.bootTemplate = func(ctx context.Context, config vm.Config) (*template.Template, error) {
+		return template.Make(ctx, config, "", nil) // one run's settings are not worth the cache's space
+	}
 	for _, series := range p.Inputs.Series {
 		for _, n := range series.Notes {
 			s.note("series %s: %s", series.Name, n)
