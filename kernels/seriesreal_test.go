@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,13 +21,14 @@ import (
 )
 
 // seriesEnv names the sources on which TestSeriesForReal tries the series: bases of
-// the table and sources in text form, with blanks between them, or "all", which is
-// every base.
+// the table and sources in text form, with blanks between them; "all" stands for every
+// base.
 const seriesEnv = "LDLAB_SERIES"
 
 // Every series passes git am, the source's own checkpatch --strict, and a compiler
 // with W=1 after each patch, on every base whose version it claims. It fetches bases
-// that are not in the cache. With -short, it compiles nothing.
+// that are not in the cache, and leaves out one that the mirror lists and does not have.
+// With -short, it compiles nothing.
 func TestSeriesForReal(t *testing.T) {
 	words := strings.Fields(os.Getenv(seriesEnv))
 	if len(words) == 0 {
@@ -39,8 +41,8 @@ func TestSeriesForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slices.Equal(words, []string{"all"}) {
-		words = tables.Bases()
+	if i := slices.Index(words, "all"); i >= 0 {
+		words = slices.Replace(words, i, i+1, tables.Bases()...)
 	}
 	for _, word := range words {
 		t.Run(strings.ReplaceAll(word, "/", "+"), func(t *testing.T) {
@@ -68,6 +70,9 @@ func seriesSource(t *testing.T, tables *Tables, word string) (source.Origin, Bas
 		t.Fatal(err)
 	}
 	origin, err := source.Cache{Store: store, Events: func(Event) {}}.Get(t.Context(), s)
+	if errors.Is(err, source.ErrNotServed) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,10 +279,16 @@ func (x *tried) patch(series string, p patchset.Patch) {
 		x.t.Errorf("%s/%s: checkpatch: %v: %s", series, p.Name, err, out)
 	}
 	for _, w := range x.compile() {
-		if !x.complaints[w] {
+		if !x.complaints[w] && (repeated[series+"/"+p.Name] == "" || !strings.HasSuffix(w, repeated[series+"/"+p.Name])) {
 			x.t.Errorf("%s/%s: W=1: %s", series, p.Name, w)
 		}
 	}
+}
+
+// repeated are complaints that a patch is there to repeat: the posted series gets them, too
+// (TestPostedSuiteForReal).
+var repeated = map[string]string{
+	"posted/0002-lockdown-test-as-the-bitmap-series-posted-in-2025-di.patch": "warning: no previous prototype for 'lock_kernel_down' [-Wmissing-prototypes]",
 }
 
 var (

@@ -219,8 +219,11 @@ func (s *aptState) newest(what string, versions []string, get func(version strin
 		}
 		s.job.Events(progress.Event{Phase: progress.Noting, Message: fmt.Sprintf("the mirror lists %s %s and does not have it: %s", what, v, next)})
 	}
-	return fmt.Errorf("the mirror has none of the versions of %s that it lists: %s", what, strings.Join(versions, ", "))
+	return fmt.Errorf("%w of %s that it lists: %s", ErrNotServed, what, strings.Join(versions, ", "))
 }
+
+// ErrNotServed is a package whose versions are all in the mirror's lists only.
+var ErrNotServed = errors.New("the mirror has none of the versions")
 
 // notServed reports whether apt failed because the mirror lacks a file.
 func notServed(err error) bool {
