@@ -69,9 +69,8 @@ func (t transfer) fromKcore(fd int) observe.Report {
 	if err != nil {
 		return observe.FromError(fmt.Sprintf("pread(%q, ELF header)", KcoreFile), err)
 	}
-	// The kernel may move the page between the look at its address and the read, and
-	// reads zeros for what it cannot read: on Debian's arm64 kernels 4 of some 200 reads.
-	// Then another page is tried.
+	// The kernel may move the page between the look at its address and the read. Then
+	// another page is tried.
 	var r observe.Report
 	for range 3 {
 		if r = t.pageFromKcore(fd, segments); r.Outcome != observe.Allowed || r.Effect != observe.Nothing {
@@ -120,15 +119,20 @@ func readSegments(fd int) ([]elf.Prog64, error) {
 	return segments, err
 }
 
-// offsetOf is where the file has physical memory.
-func offsetOf(segments []elf.Prog64, at, size uint64) (int64, bool) {
+// offsetOf is where the file has physical memory. Memory of the kernel's image is there
+// twice: in the RAM, which is the larger segment, and where the image runs. Pages of its
+// initialization are freed, and then unmapped where it runs
+// (arch/arm64/mm/init.c:free_initmem, v6.12): a process that got such a page would read
+// zeros there.
+func offsetOf(segments []elf.Prog64, at, size uint64) (offset int64, ok bool) {
+	var largest uint64
 	for _, s := range segments {
 		// What is no RAM has the address -1 (fs/proc/kcore.c:read_kcore_iter, v6.12).
-		if s.Type == uint32(elf.PT_LOAD) && s.Paddr != ^uint64(0) && at >= s.Paddr && at-s.Paddr+size <= s.Memsz {
-			return int64(s.Off + at - s.Paddr), true
+		if s.Type == uint32(elf.PT_LOAD) && s.Paddr != ^uint64(0) && at >= s.Paddr && at-s.Paddr+size <= s.Memsz && s.Memsz > largest {
+			offset, ok, largest = int64(s.Off+at-s.Paddr), true, s.Memsz
 		}
 	}
-	return 0, false
+	return offset, ok
 }
 
 // ReadKcoreLater opens the file now. Later it reads what the process's own page
