@@ -89,3 +89,21 @@ func (k KernelReasons) Beyond(s Setting) (list []Reason) {
 	}
 	return list
 }
+
+// Another chooses another reason that the kernel has, of the same level or of the other
+// one; empty if the reason is not known.
+func (k KernelReasons) Another(r Reason, sameLevel bool) Reason {
+	own, ok := Info(r)
+	if !ok {
+		return ""
+	}
+	all := slices.DeleteFunc(Reasons(), func(i ReasonInfo) bool { return i != own && !k.Has(i.Reason) })
+	i := slices.Index(all, own)
+	for n := range all {
+		other := all[(i+1+n)%len(all)]
+		if other != own && (other.Level == own.Level) == sameLevel {
+			return other.Reason
+		}
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ package matrix
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -283,6 +284,17 @@ func (r *Result) Observations() (all []scenarios.Observation) {
 		all = append(all, m.Observations...)
 	}
 	return all
+}
+
+// Checking lists the probes of the guest that make a check, and not at boot.
+func (r *Result) Checking(is func(scenarios.Check) bool) (probes []string) {
+	for _, o := range r.Observations() {
+		row, ok := scenarios.Find(o.Probe)
+		if ok && row.Expect == scenarios.Checked && !row.CheckedAtBoot && slices.ContainsFunc(o.Checks, is) {
+			probes = append(probes, o.Probe)
+		}
+	}
+	return probes
 }
 
 // Kernel returns the record of a kernel; the zero value if there is none.

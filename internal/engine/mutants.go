@@ -113,24 +113,13 @@ func (base *baseline) locked(kind matrix.MutantKind) *matrix.Result {
 	return &base.late
 }
 
-// reaching lists the probes of a result that make a check.
-func reaching(res *matrix.Result, is func(scenarios.Check) bool) (probes []string) {
-	for _, o := range res.Observations() {
-		row, ok := scenarios.Find(o.Probe)
-		if ok && row.Expect == scenarios.Checked && !row.CheckedAtBoot && slices.ContainsFunc(o.Checks, is) {
-			probes = append(probes, o.Probe)
-		}
-	}
-	return probes
-}
-
 // ofReason is a mutant of a reason, with the probes that it must change.
 func (base *baseline) ofReason(info lockdown.ReasonInfo, kind matrix.MutantKind) mutant {
 	x := mutant{Mutant: matrix.Mutant{Kind: kind, Reason: info.Reason}}
 	x.job.mutant.command = x.Command()
 	res := base.locked(kind)
 	x.job.guest = res.Guest
-	x.job.probes = reaching(res, func(k scenarios.Check) bool { return k.Label == info.Label && differs(kind, k) })
+	x.job.probes = res.Checking(func(k scenarios.Check) bool { return k.Label == info.Label && differs(kind, k) })
 	return x
 }
 
@@ -139,7 +128,7 @@ func (base *baseline) ofReason(info lockdown.ReasonInfo, kind matrix.MutantKind)
 func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant {
 	x := mutant{Mutant: matrix.Mutant{Site: site.Name, Call: site.Where(), Kind: kind}}
 	if kind == matrix.AsSame || kind == matrix.AsOther {
-		if x.Reason = otherReason(base.k.sites.Reasons, site.Reason, kind == matrix.AsSame); x.Reason == "" {
+		if x.Reason = base.k.sites.Reasons.Another(site.Reason, kind == matrix.AsSame); x.Reason == "" {
 			x.Why = "the source does not say which reason it checks"
 			return x
 		}
@@ -152,7 +141,7 @@ func (base *baseline) ofSite(site lockdown.Site, kind matrix.MutantKind) mutant 
 	there := func(k scenarios.Check) bool { return k.Site == site.Name && differs(kind, k) }
 	res := base.locked(kind)
 	x.job.guest = res.Guest
-	if x.job.probes = reaching(res, there); len(x.job.probes) > 0 {
+	if x.job.probes = res.Checking(there); len(x.job.probes) > 0 {
 		return x
 	}
 	if !kind.Denies() {
@@ -177,24 +166,6 @@ func sameAtBoot(kind matrix.MutantKind, k scenarios.Check) string {
 		return "only the kernel's own boot task makes the call, as root"
 	case kind == matrix.Once && k.Checks == 1:
 		return "the call is made once, at boot"
-	}
-	return ""
-}
-
-// otherReason chooses another reason, of the same level or of the other one;
-// empty if the reason is not known.
-func otherReason(has lockdown.KernelReasons, r lockdown.Reason, sameLevel bool) lockdown.Reason {
-	own, ok := lockdown.Info(r)
-	if !ok {
-		return ""
-	}
-	all := slices.DeleteFunc(lockdown.Reasons(), func(i lockdown.ReasonInfo) bool { return i != own && !has.Has(i.Reason) })
-	i := slices.Index(all, own)
-	for n := range all {
-		other := all[(i+1+n)%len(all)]
-		if other != own && (other.Level == own.Level) == sameLevel {
-			return other.Reason
-		}
 	}
 	return ""
 }

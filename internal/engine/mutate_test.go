@@ -212,11 +212,11 @@ func TestMutantsOfAKernel(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.kind, got, tc.want)
 		}
 	}
-	if r := otherReason(nil, "no_such_reason", true); r != "" {
+	if r := lockdown.KernelReasons(nil).Another("no_such_reason", true); r != "" {
 		t.Errorf("another reason than one that is not known: %s", r)
 	}
 	few := lockdown.KernelReasons{{Reason: "dev_mem", Level: lockdown.Integrity}, {Reason: "msr", Level: lockdown.Integrity}}
-	if r := otherReason(few, "dev_mem", true); r != "msr" {
+	if r := few.Another("dev_mem", true); r != "msr" {
 		t.Errorf("another reason that the kernel has: %q", r)
 	}
 }
