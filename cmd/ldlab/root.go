@@ -37,7 +37,7 @@ makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with C
 	root.SetVersionTemplate("{{ldlabVersion}}")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
-	root.AddCommand(newDoctor(), newList(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newScale(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())
+	root.AddCommand(newDoctor(), newList(), newSeries(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newScale(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())
 	return root
 }
 

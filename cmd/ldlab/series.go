@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/kernels"
+)
+
+func newSeries() *cobra.Command {
+	var version string
+	c := &cobra.Command{
+		Use:   "series NAME...",
+		Short: "Print the lab's own patches as a mailbox for git am",
+		Long: `Series prints the patches of the lab's series, in the order given, each as it is for
+a version of the kernel: what follows makes a branch of upstream's 7.2.
+
+    ldlab series race kunit bitmap --version 7.2.8 | git am
+
+The kernels that have a series are in "ldlab list kernels". The source of Debian
+needs the series debian first.`,
+		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
+		RunE: func(c *cobra.Command, names []string) error {
+			t, err := kernels.Load()
+			if err != nil {
+				return err
+			}
+			var mailbox bytes.Buffer
+			for _, name := range names {
+				s, err := t.Series(name)
+				if err != nil {
+					return &plan.UsageError{Text: err.Error()}
+				}
+				if !s.Versions.Has(version) {
+					return &plan.UsageError{Text: fmt.Sprintf("series %s is for versions %s: give one with --version, such as 7.2.8", name, s.Versions)}
+				}
+				for _, p := range s.At(version).Patches {
+					mailbox.Write(p.Data)
+				}
+			}
+			_, err = c.OutOrStdout().Write(mailbox.Bytes())
+			return err
+		},
+	}
+	c.Flags().StringVar(&version, "version", "", "version of the kernel, such as 7.2.8")
+	return c
+}
