@@ -3,6 +3,7 @@ package kernels
 import (
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,6 +28,8 @@ type KnownCaller struct {
 
 	ByNeeds []string `toml:"by_needs"` // words without which Why holds, and not By
 
+	ByIn string `toml:"by_versions"` // of the source, in which By holds, and not Why; empty: all
+
 	// Needs are words as in sites.toml, besides those of the site.
 	Needs []string `toml:"needs"`
 
@@ -38,11 +41,8 @@ type KnownCaller struct {
 	// table is for.
 	In string `toml:"versions"`
 
-	versions patchset.Versions // of In
+	versions, byVersions patchset.Versions // of In and ByIn
 }
-
-// callersFor are the versions of the source for which the table has every caller.
-const callersFor = ">= 6.12, < 6.13"
 
 // knownCallers is callers.toml, by site and name.
 var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
@@ -54,8 +54,10 @@ var knownCallers = sync.OnceValues(func() ([]KnownCaller, error) {
 	for site, callers := range f {
 		for name, k := range callers {
 			k.Caller = lockdown.Caller{Site: site, Name: name, Times: max(k.Held, 1)}
-			var err error
-			if k.versions, err = patchset.ParseVersions(k.In); err != nil {
+			var err, other error
+			k.versions, err = patchset.ParseVersions(k.In)
+			k.byVersions, other = patchset.ParseVersions(k.ByIn)
+			if err = errors.Join(err, other); err != nil {
 				return nil, fmt.Errorf("read callers.toml: %s, %s: %w", site, name, err)
 			}
 			list = append(list, k)
@@ -94,8 +96,8 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 		if WhyAbsent(k.Site, b) != "" || whyAbsent(k.Needs, b.ConfigValue, b.Arch.Name) != "" {
 			continue
 		}
-		if k.ByNeeds != nil {
-			if whyAbsent(k.ByNeeds, b.ConfigValue, b.Arch.Name) == "" {
+		if k.ByNeeds != nil || k.ByIn != "" {
+			if k.goes(b) {
 				k.Why = ""
 			} else {
 				k.By = nil
@@ -104,6 +106,11 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 		list = append(list, k)
 	}
 	return list, nil
+}
+
+// goes reports whether By holds for the kernel, and not Why.
+func (k KnownCaller) goes(b Built) bool {
+	return whyAbsent(k.ByNeeds, b.ConfigValue, b.Arch.Name) == "" && k.byVersions.Has(b.Provenance.BaseVersion)
 }
 
 // EntryPoints lists the ways from user space into a call site, file:function, that

@@ -32,7 +32,7 @@ func TestCallersTable(t *testing.T) {
 		if _, ok := table.Some[k.Unless]; k.Unless != "" && !ok {
 			t.Errorf("%s, %s: all sources have %s", k.Site, k.Name, k.Unless)
 		}
-		if (len(k.By) > 0 && k.Why != "") != (k.ByNeeds != nil) {
+		if (len(k.By) > 0 && k.Why != "") != (k.ByNeeds != nil || k.ByIn != "") {
 			t.Errorf("%s, %s: by and why stand together with by_needs only", k.Site, k.Name)
 		}
 		if k.Held < 0 || k.Held == 1 || slices.Contains(k.By, "") {
@@ -51,14 +51,10 @@ func TestCallersForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	versions, err := patchset.ParseVersions(callersFor)
-	if err != nil {
-		t.Fatal(err)
-	}
 	every := func(Kernel) []string { return tables.Bases() }
 	eachBuilt(t, every, func(t *testing.T, built Built) {
-		if v := built.Provenance.BaseVersion; !versions.Has(v) {
-			t.Skipf("callers.toml is for Linux %s, and this is %s", callersFor, v)
+		if v := built.Provenance.BaseVersion; !callersFor(v) {
+			t.Skipf("callers.toml is not for Linux %s", v)
 		}
 		sites, err := built.Sites()
 		if err != nil {
@@ -82,6 +78,11 @@ func TestCallersForReal(t *testing.T) {
 		}
 		t.Logf("%d callers of %d call sites", len(found), len(sites.Present))
 	})
+}
+
+// callersFor tells whether the table has every caller of a version of the source.
+func callersFor(version string) bool {
+	return slices.ContainsFunc([]string{"6.1.", "6.12.", "7.2.", "7.3."}, func(p string) bool { return strings.HasPrefix(version, p) })
 }
 
 // suiteFile is the source of lockdown's KUnit suite. It calls what it tests, with a
