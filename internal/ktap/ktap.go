@@ -6,6 +6,7 @@ package ktap
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -47,110 +48,197 @@ var (
 
 // A level is the tests of one indentation that wait for the result of the test above.
 type level struct {
-	name  string // of the subtest; empty: not known
-	plan  int    // -1: not known
-	tests []Test
-	lines []string // diagnostics since the last result
-	begun bool     // something of it was seen
+	indent int    // columns
+	name   string // of the subtest; empty: not known
+	plan   int    // -1: not known
+	tests  []Test
+	lines  []string // diagnostics since the last result
+	notes  []string
+	begun  bool // it has a header
+	first  int  // at the bottom: where the tests of this stream begin, because a text may have several
 }
 
-// Parse reads the tests in a text: suites, mostly. What is no KTAP is left out. ok is
-// false if there is none.
+// Parse reads the tests in a text: suites, mostly. What is no KTAP is left out. If the
+// text ends before the last suite that it plans, a test without a name is truncated. ok
+// is false if there is no KTAP.
 func Parse(text string) (tests []Test, ok bool) {
-	p := &parser{levels: []level{{plan: -1}}}
+	p := &parser{}
 	for line := range strings.Lines(text) {
 		p.line(strings.TrimRight(timestamp.ReplaceAllString(line, ""), " \t\r\n"))
 	}
+	if len(p.levels) == 0 {
+		return nil, p.seen
+	}
 	p.cut(0)
+	p.endStream()
 	return p.levels[0].tests, p.seen
 }
 
 type parser struct {
-	levels []level
+	levels []level // from the bottom, each with more indentation
 	seen   bool
 	count  int
 }
 
-// line reads one line. Its indentation, four blanks a level, is its depth.
-func (p *parser) line(text string) {
-	body := strings.TrimLeft(text, " ")
-	depth := (len(text) - len(body)) / 4
-	if depth >= maxDepth {
-		return
+// indentOf is the indentation of a line in columns, and what follows it. KUnit has four
+// blanks a level, until v6.1 tabs, and the specification two blanks.
+func indentOf(text string) (columns int, body string) {
+	for i, c := range text {
+		switch c {
+		case ' ':
+			columns++
+		case '\t':
+			columns += 8 - columns%8
+		default:
+			return columns, text[i:]
+		}
 	}
+	return columns, ""
+}
+
+// line reads one line. What has more indentation than the line above is below it.
+func (p *parser) line(text string) {
+	indent, body := indentOf(text)
 	switch {
 	case version.MatchString(body):
 		p.seen = true
-		p.begin(depth)
+		p.begin(indent)
 	case subtest.MatchString(body) && p.seen:
-		p.begin(depth)
-		p.levels[depth].name = strings.TrimSpace(subtest.FindStringSubmatch(body)[1])
+		if l := p.begin(indent); l != nil {
+			l.name = nameOf(subtest.FindStringSubmatch(body)[1])
+		}
 	case planned.MatchString(body) && p.seen:
-		p.open(depth)
-		p.levels[depth].plan, _ = strconv.Atoi(planned.FindStringSubmatch(body)[1])
+		if l := p.open(indent); l != nil {
+			l.plan, _ = strconv.Atoi(planned.FindStringSubmatch(body)[1])
+		}
 	case result.MatchString(body) && p.seen && p.count < maxTests:
-		p.end(depth, result.FindStringSubmatch(body))
+		p.end(indent, result.FindStringSubmatch(body))
 	case strings.HasPrefix(body, "# ") && p.seen:
-		if depth < len(p.levels) && len(p.levels[depth].lines) < 100 {
-			p.levels[depth].lines = append(p.levels[depth].lines, strings.TrimPrefix(body, "# "))
+		if i := p.at(indent); i < len(p.levels) && p.levels[i].indent == indent && len(p.levels[i].lines) < 100 {
+			p.levels[i].lines = append(p.levels[i].lines, strings.TrimPrefix(body, "# "))
 		}
 	}
 }
 
-// open makes the levels down to a depth, and ends what is deeper: its results are
-// missing.
-func (p *parser) open(depth int) {
-	p.cut(depth)
-	for len(p.levels) <= depth {
-		p.levels = append(p.levels, level{plan: -1})
+// nameOf is the name in a header as a result line has it: without what follows #.
+func nameOf(text string) string {
+	name, _, _ := strings.Cut(text, "#")
+	return strings.TrimSpace(name)
+}
+
+// at finds the lowest level with this indentation or more.
+func (p *parser) at(indent int) int {
+	for i, l := range p.levels {
+		if l.indent >= indent {
+			return i
+		}
 	}
-	p.levels[depth].begun = true
+	return len(p.levels)
+}
+
+// make makes the level of an indentation and tells its place; false: there are too many.
+func (p *parser) make(indent int) (int, bool) {
+	i := p.at(indent)
+	if i < len(p.levels) && p.levels[i].indent == indent {
+		return i, true
+	}
+	if len(p.levels) == maxDepth {
+		return 0, false
+	}
+	p.levels = slices.Insert(p.levels, i, level{indent: indent, plan: -1})
+	return i, true
+}
+
+// open makes the level of a header, and ends what is deeper: its results are missing.
+func (p *parser) open(indent int) *level {
+	i, ok := p.make(indent)
+	if !ok {
+		return nil
+	}
+	p.cut(i)
+	p.levels[i].begun = true
+	return &p.levels[i]
 }
 
 // begin opens the level of a new group of tests. If another one is open, its result is
-// missing.
-func (p *parser) begin(depth int) {
-	if depth > 0 && depth < len(p.levels) && len(p.levels[depth].tests) > 0 {
-		p.cut(depth - 1)
+// missing. At the bottom that is another stream.
+func (p *parser) begin(indent int) *level {
+	i := p.at(indent)
+	if i < len(p.levels) && p.levels[i].indent == indent && len(p.levels[i].tests) > 0 {
+		if i > 0 {
+			p.cut(i - 1)
+		} else {
+			p.cut(0)
+			p.endStream()
+		}
 	}
-	p.open(depth)
+	return p.open(indent)
 }
 
-// cut ends the levels below a depth without a result.
-func (p *parser) cut(depth int) {
-	for len(p.levels) > depth+1 {
+// cut ends the levels above i without a result.
+func (p *parser) cut(i int) {
+	for len(p.levels) > i+1 {
 		l := p.levels[len(p.levels)-1]
 		p.levels = p.levels[:len(p.levels)-1]
-		if !l.begun && len(l.tests) == 0 {
-			continue
+		below := &p.levels[len(p.levels)-1]
+		switch {
+		case l.begun:
+			below.tests = append(below.tests, Test{Name: l.name, Status: Truncated, Tests: l.tests, Notes: l.wrong()})
+			p.count++
+		case len(p.levels) > 1: // results with more indentation than their header
+			below.tests = append(below.tests, l.tests...)
+		case len(l.tests) > 0:
+			below.tests = append(below.tests, Test{Status: Truncated, Tests: l.tests})
+			p.count++
 		}
-		above := &p.levels[len(p.levels)-1]
-		above.tests = append(above.tests, Test{Name: l.name, Status: Truncated, Tests: l.tests, Notes: l.notes()})
-		p.count++
 	}
 }
 
-// end reads the result of a test, to which all that is one level deeper belongs.
-func (p *parser) end(depth int, m []string) {
-	p.seen = true
-	p.cut(depth + 1)
-	for len(p.levels) <= depth {
-		p.levels = append(p.levels, level{plan: -1})
+// endStream compares the tests of a stream with its plan.
+func (p *parser) endStream() {
+	l := &p.levels[0]
+	if n := len(l.tests) - l.first; l.plan >= 0 && n != l.plan {
+		l.tests = append(l.tests, Test{Status: Truncated, Why: fmt.Sprintf("%d tests, and the plan has %d", n, l.plan)})
+		p.count++
 	}
+	l.plan, l.first = -1, len(l.tests)
+}
+
+// end reads the result of a test, to which all that has more indentation belongs.
+func (p *parser) end(indent int, m []string) {
+	i, ok := p.make(indent)
+	if !ok {
+		return
+	}
+	p.cut(i + 1)
 	t := Test{Name: strings.TrimSpace(m[3]), Status: Passed}
 	if m[1] == "not ok" {
 		t.Status = Failed
 	}
-	if len(p.levels) > depth+1 {
-		below := p.levels[depth+1]
-		p.levels = p.levels[:depth+1]
-		t.Tests, t.Notes = below.tests, below.notes()
-		if t.Name == "" {
-			t.Name = below.name
+	if len(p.levels) > i+1 {
+		group := p.levels[i+1]
+		p.levels = p.levels[:i+1]
+		t.Tests, t.Notes = group.tests, group.wrong()
+		switch {
+		case t.Name == "":
+			t.Name = group.name
+		case group.name != "" && group.name != t.Name:
+			t.Notes = append(t.Notes, fmt.Sprintf("the tests below it are those of %q, which has no result", group.name))
 		}
 	}
-	here := &p.levels[depth]
-	if d := directive.FindStringSubmatch(m[4]); d != nil {
+	here := &p.levels[i]
+	if number, _ := strconv.Atoi(m[2]); i > 0 && number != len(here.tests)+1 && len(here.notes) == 0 { // suites of modules are counted on
+		here.notes = append(here.notes, fmt.Sprintf("test %d, %s, has the number %d", len(here.tests)+1, t.Name, number))
+	}
+	t.direct(m[4], here.lines)
+	here.lines = nil
+	here.tests = append(here.tests, t)
+	p.count++
+}
+
+// direct reads what follows # in a result line.
+func (t *Test) direct(text string, lines []string) {
+	if d := directive.FindStringSubmatch(text); d != nil {
 		t.Why = d[2]
 		switch strings.ToUpper(d[1]) {
 		case "SKIP":
@@ -161,32 +249,34 @@ func (p *parser) end(depth int, m []string) {
 			t.Status = Failed
 		}
 	} else if t.Status == Failed {
-		t.Why = strings.Join(here.lines, "; ")
+		t.Why = strings.Join(lines, "; ")
 	}
 	t.Why = t.Why[:min(len(t.Why), maxWhy)]
-	here.lines, here.begun = nil, true
-	here.tests = append(here.tests, t)
-	p.count++
 }
 
-// notes reports a number of tests that is not the planned one.
-func (l level) notes() []string {
-	if l.plan >= 0 && l.plan != len(l.tests) {
+// wrong reports what is wrong with a group: another number of tests than it plans, none
+// at all, or numbers that do not follow each other.
+func (l level) wrong() []string {
+	switch {
+	case l.plan >= 0 && l.plan != len(l.tests):
 		return []string{fmt.Sprintf("%d tests, and its plan has %d", len(l.tests), l.plan)}
+	case l.begun && len(l.tests) == 0:
+		return []string{"it has no tests"}
 	}
-	return nil
+	return l.notes
 }
 
-// Count counts the tests without tests of their own, by status.
+// Count counts the tests without tests of their own, by status. A test that failed
+// although nothing below it did counts, too.
 func Count(tests []Test) map[Status]int {
 	n := map[Status]int{}
 	for _, t := range tests {
-		if len(t.Tests) == 0 {
-			n[t.Status]++
-			continue
-		}
-		for s, k := range Count(t.Tests) {
+		below := Count(t.Tests)
+		for s, k := range below {
 			n[s] += k
+		}
+		if len(t.Tests) == 0 || t.Status == Failed && below[Failed]+below[Truncated] == 0 {
+			n[t.Status]++
 		}
 	}
 	return n
@@ -195,11 +285,11 @@ func Count(tests []Test) map[Status]int {
 // Bad lists the tests that did not pass and were not skipped, as suite/case, and why.
 func Bad(tests []Test) (list []string) {
 	for _, t := range tests {
-		for _, below := range Bad(t.Tests) {
+		bad := Bad(t.Tests)
+		for _, below := range bad {
 			list = append(list, t.Name+"/"+below)
 		}
-		leaf := len(t.Tests) == 0 || t.Status == Truncated
-		if (t.Status == Failed || t.Status == Truncated) && (leaf || len(list) == 0) {
+		if t.Status == Truncated || t.Status == Failed && len(bad) == 0 {
 			text := t.Name + ": " + string(t.Status)
 			if t.Why != "" {
 				text += ": " + t.Why
