@@ -110,19 +110,7 @@ func reviewMarkdown(b *strings.Builder, r *changes.Review) error {
 	}
 	fmt.Fprintf(b, "\n| what | patch | shown by |\n|---|---|---|\n")
 	for _, m := range r.Remarks() {
-		text := words.Markdown(m.Text + archesOf(m))
-		if m.Grave {
-			text = "**" + text + "**"
-		}
-		patch := ""
-		if m.Patch >= 0 {
-			patch = words.Code(r.Patches[m.Patch].Name)
-		}
-		var shown []string
-		for _, d := range m.Detail {
-			shown = append(shown, words.Markdown(d))
-		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", text, patch, strings.Join(shown, "<br>"))
+		fmt.Fprintln(b, remarkRow(r, m))
 	}
 	fmt.Fprintf(b, "\n| patch | title | files |\n|---|---|---|\n")
 	for _, p := range r.Patches {
@@ -136,6 +124,23 @@ func reviewMarkdown(b *strings.Builder, r *changes.Review) error {
 		fmt.Fprintf(b, "* base: %s\n", words.Markdown(t))
 	}
 	return nil
+}
+
+// remarkRow is a remark as a row of a table: what it is, its patch, and what shows it.
+func remarkRow(r *changes.Review, m changes.Remark) string {
+	text := words.Markdown(m.Text + archesOf(m))
+	if m.Grave {
+		text = "**" + text + "**"
+	}
+	patch := ""
+	if m.Patch >= 0 {
+		patch = words.Code(r.Patches[m.Patch].Name)
+	}
+	var shown []string
+	for _, d := range m.Detail {
+		shown = append(shown, words.Markdown(d))
+	}
+	return fmt.Sprintf("| %s | %s | %s |", text, patch, strings.Join(shown, "<br>"))
 }
 
 // replyWidth is the width of mail on a kernel list.

@@ -75,6 +75,7 @@ var views = []View{
 	{"review-markdown", OfReview, false, "", "review.md", ofReview(reviewMarkdown)},
 	{"review-reply", OfReview, false, "", "review-reply.txt", ofReview(reviewReply)},
 	{"versions", OfVersions, false, "", "versions.txt", whole(versions)},
+	{"versions-markdown", OfVersions, false, "", "versions.md", whole(versionsMarkdown)},
 	{"findings", OfFindings, false, "", "findings.txt", whole(findingsText)},
 	{"findings-markdown", OfFindings, false, "", "findings.md", whole(findingsMarkdown)},
 	{"findings-json", OfFindings, false, "", "findings.json", findingsJSON},

@@ -20,8 +20,12 @@ import (
 	"github.com/ldlab/ldlab/report"
 )
 
-// reviewFormats are the values of --format, and the views that they stand for.
-var reviewFormats = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": ""}
+// reviewFormats are the values of --format, and the views that they stand for: of a
+// review, and of two versions, which are no reply to anything.
+var (
+	reviewFormats  = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": ""}
+	versionFormats = map[string]string{"text": "versions", "markdown": "versions-markdown", "json": ""}
+)
 
 func newReview() *cobra.Command {
 	var (
@@ -41,11 +45,13 @@ patches after which the source does not build. SERIES is what --series takes: a
 mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for standard
 input; or a kernel of the table, whose series are then reviewed (./NAME is a file). Nothing is sent to
 anybody. With OLD, both are reviewed, and what the new version repaired is told
-beside git range-diff. It exits with 1 if something got worse.`,
+beside git range-diff; --old-version N takes OLD, or version N of SERIES itself, from
+a mailbox that has several. It exits with 1 if something got worse.`,
 		Example: `  ldlab review t.mbox.gz
   ldlab review git:../linux@v6.12..topic --arch x86_64 --each
   ldlab review posted --format reply
-  ldlab review v1.mbox v2.mbox`,
+  ldlab review v1.mbox v2.mbox
+  ldlab review thread.mbox --old-version 1`,
 		Args: func(c *cobra.Command, args []string) error { return usage(cobra.RangeArgs(1, 2)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
 			view, ok := reviewFormats[format]
@@ -53,7 +59,7 @@ beside git range-diff. It exits with 1 if something got worse.`,
 				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json"})
 			}
 			o.Series, o.Interface = args[len(args)-1], lockdown.Interface(face)
-			if len(args) == 2 {
+			if c.Flags().Changed("old-version") || c.Flags().Changed("old-attachment") || len(args) == 2 {
 				return reviewVersions(c, args[0], o, &ro, format)
 			}
 			return reviewSeries(c, o, &ro, view)
@@ -69,6 +75,8 @@ func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f := c.Flags()
 	f.IntVar(&o.Version, "version", 0, "of several versions of a series in a mailbox, take this one (default the highest)")
 	f.StringVar(&o.Attachment, "attachment", "", "of a mail with several patches attached, take this file")
+	f.IntVar(&o.OldVersion, "old-version", 0, "version of the series before: of OLD, or of SERIES if there is no OLD")
+	f.StringVar(&o.OldAttachment, "old-attachment", "", "attachment of the series before, in the same way")
 	f.StringVar(&o.Base, "base", "", "base of the table to which the series is applied (default: the one that it is for)")
 	f.StringVar(&o.Source, "source", "", "kernel source to which it is applied: apt:PACKAGE, upstream:SERIES, dir:PATH, git:PATH@REV, tarball:PATH|URL#sha256=HEX")
 	f.StringVar(&o.Tree, "tree", "", "git repository in which the base-commit of the mails is looked for")
@@ -121,8 +129,12 @@ func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view strin
 
 // reviewVersions reviews two versions of a series and shows what changed.
 func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptions, format string) error {
-	if format != "text" && format != "json" {
-		return &plan.UsageError{Text: "two versions are compared as text or as json"}
+	view, ok := versionFormats[format]
+	if !ok {
+		return &plan.UsageError{Text: "two versions are compared as text, as markdown or as json"}
+	}
+	if old == o.Series && o.OldVersion == o.Version && o.OldAttachment == o.Attachment {
+		return &plan.UsageError{Text: "OLD and SERIES are the same: --old-version N takes another version of a mailbox"}
 	}
 	done, err := ro.start(c)
 	if err != nil {
@@ -137,7 +149,7 @@ func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptio
 	}
 	v.Old.Command, v.New.Command = thisCommand(), thisCommand()
 	err = ro.write(c, format == "json", v, func(w io.Writer) error {
-		return report.Write(w, "versions", report.Measurement{Versions: v})
+		return report.Write(w, view, report.Measurement{Versions: v})
 	})
 	if err == nil && v.Grave() {
 		err = exitError(exitDiffers)

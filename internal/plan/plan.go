@@ -283,6 +283,13 @@ func ParseSettings(texts []string) ([]lockdown.Setting, error) {
 	return settings, nil
 }
 
+// CheckProbes reports a probe or a scenario that there is not. The error is a
+// *UsageError.
+func (sel Selection) CheckProbes() error {
+	_, err := pickProbes(sel)
+	return err
+}
+
 func pickProbes(sel Selection) ([]string, error) {
 	var names, ids []string
 	for _, s := range scenarios.All() {

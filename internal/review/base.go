@@ -30,18 +30,20 @@ func (c candidate) name() string {
 // A NoBaseError is a series that applies to none of the sources that were tried.
 type NoBaseError struct {
 	Tried []string // each, and why not
+	Named []string // versions that the mails name, and that are none of the table's bases
 	Lines []string // the lines that the first patch expects, and those that are there, of the first source
 }
 
 func (e *NoBaseError) Error() string {
-	return fmt.Sprintf("apply the series: it applies to none of %d sources: %s", len(e.Tried), strings.Join(e.Tried, "; "))
+	return fmt.Sprintf("apply the series: it applies to none of %d sources: %s", len(e.Tried), strings.Join(slices.Concat(e.Named, e.Tried), "; "))
 }
 
 // findBase finds the source of the review, and notes what was tried: the one that the
 // user names, or else the parent of the commits under review, the base-commit that the
-// mails name, the version in their subjects, and at last the bases of the table.
+// mails name, the versions in their subjects and in what they tell, and at last the bases of the table,
+// the nearest ones first.
 func (r *reviewer) findBase(ctx context.Context) error {
-	list, err := r.candidates()
+	list, named, err := r.candidates()
 	if err != nil {
 		return err
 	}
@@ -49,7 +51,7 @@ func (r *reviewer) findBase(ctx context.Context) error {
 	fixed := r.Base != "" || r.Source != ""
 	var fault error // of the host, at a source that may be left out
 	for _, fuzz := range r.rounds() {
-		none = NoBaseError{}
+		none = NoBaseError{Named: named}
 		for i, c := range list {
 			if i > 0 && fixed && !r.fetched(ctx, c) {
 				continue // it would only be named
@@ -59,7 +61,7 @@ func (r *reviewer) findBase(ctx context.Context) error {
 				return r.refused(&none, c)
 			}
 			if err == nil {
-				r.result.Base.Tried = append(none.Tried, r.result.Base.Tried...)
+				r.result.Base.Tried = slices.Concat(named, none.Tried, r.result.Base.Tried)
 				return nil
 			}
 			switch r.kindOf(ctx, err, i == 0) {
@@ -71,7 +73,7 @@ func (r *reviewer) findBase(ctx context.Context) error {
 			r.missed(&none, c, err)
 		}
 	}
-	for _, text := range append(none.Tried, none.Lines...) {
+	for _, text := range slices.Concat(none.Named, none.Tried, none.Lines) {
 		r.note("%s", text)
 	}
 	if fault != nil {
@@ -149,8 +151,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// candidates lists the sources to try, in order.
-func (r *reviewer) candidates() (list []candidate, err error) {
+// candidates lists the sources to try, in order. named are what the mails name and is no
+// base of the table, a text each.
+func (r *reviewer) candidates() (list []candidate, named []string, err error) {
 	standard := r.defaultBase()
 	add := func(c candidate) {
 		if !slices.ContainsFunc(list, func(o candidate) bool { return o.name() == c.name() }) {
@@ -165,6 +168,7 @@ func (r *reviewer) candidates() (list []candidate, err error) {
 		add(candidate{standard, &s, why})
 		return nil
 	}
+	var near []string // versions
 	switch hint := r.input.series[0].Hint; {
 	case r.Source != "":
 		err = given(r.Source, "--source")
@@ -181,16 +185,23 @@ func (r *reviewer) candidates() (list []candidate, err error) {
 				err = given("git:"+abs+"@"+hint.Commit, "base-commit")
 			}
 		}
-		for _, version := range hint.Versions {
+		for i, version := range slices.Concat(hint.Versions, hint.Told) {
+			why := "the subject names " + version
+			if i >= len(hint.Versions) {
+				why = "the mails tell that it is based on " + version
+			}
+			near = append(near, version)
 			if _, ok := r.tables.Base(version); ok {
-				add(candidate{version, nil, "the subject names " + version})
+				add(candidate{version, nil, why})
+			} else {
+				named = append(named, why+", which is no base of the table: the nearest ones are tried")
 			}
 		}
 	}
-	for _, name := range r.byDistance(standard) {
+	for _, name := range r.byDistance(standard, near) {
 		add(candidate{name, nil, "a base of the table"})
 	}
-	return list, err
+	return list, named, err
 }
 
 // defaultBase is that of the lab's own kernels.
@@ -199,12 +210,20 @@ func (r *reviewer) defaultBase() string {
 	return k.Base
 }
 
-// byDistance lists the table's bases: the lab's own first, then upstream's from the
-// newest, because most series are for a new kernel, and then those of distributions.
-func (r *reviewer) byDistance(standard string) []string {
+// byDistance lists the table's bases: those that are nearest to the first version that
+// the mails name first, upstream's before those of distributions. If they name none: the
+// lab's own, then upstream's from the newest, because most series are for a new kernel,
+// and then those of distributions.
+func (r *reviewer) byDistance(standard string, near []string) []string {
 	names := r.tables.Bases()
 	rank := func(name string) int {
 		switch {
+		case len(near) > 0:
+			d := 2 * (releases(name) - releases(near[0]))
+			if d = max(d, -d); strings.Contains(name, "-") {
+				d++
+			}
+			return d
 		case name == standard:
 			return 0
 		case !strings.Contains(name, "-"):
@@ -219,6 +238,22 @@ func (r *reviewer) byDistance(standard string) []string {
 		return -slices.Compare(numbers(x), numbers(y))
 	})
 	return names
+}
+
+// lastMinor are the last minor numbers of the kernel's major ones.
+var lastMinor = map[int]int{3: 19, 4: 20, 5: 19, 6: 19}
+
+// releases counts the releases of Linux from 3.0 up to a version.
+func releases(name string) (n int) {
+	v := append(numbers(name), 0, 0)
+	for major := 3; major < min(v[0], 100); major++ {
+		last, ok := lastMinor[major]
+		if !ok {
+			last = 19
+		}
+		n += last + 1
+	}
+	return n + v[1]
 }
 
 // numbers are the numbers of a version, for comparison.

@@ -28,6 +28,10 @@ type Options struct {
 
 	Attachment string // of a mail with several patches attached: the file that is meant
 
+	// The same of the series before, for Versions.
+	OldVersion    int
+	OldAttachment string
+
 	Base   string // of the table of bases; empty: it is looked for
 	Source string // text form of a source, in place of a base
 	Tree   string // git repository in which a base-commit is looked for
@@ -91,7 +95,7 @@ func review(ctx context.Context, o Options) (*reviewer, error) {
 	}
 	r := &reviewer{Options: o, tables: tables}
 	r.builder = &kernels.Builder{Cache: o.Engine.Cache, Tables: tables, Events: func(e kernels.Event) { r.event(engine.Event{Build: &e}) }}
-	if err := r.check(); err != nil {
+	if err := r.check(ctx); err != nil {
 		return nil, err
 	}
 	if r.input, err = r.read(ctx); err != nil {
@@ -100,6 +104,9 @@ func review(ctx context.Context, o Options) (*reviewer, error) {
 	r.result = changes.Review{Series: o.Series, Interface: string(r.input.face), Lab: o.Engine.Version, Settings: o.Settings}
 	for _, s := range r.input.series {
 		r.result.Notes = append(r.result.Notes, s.Notes...)
+		for _, text := range s.Notes { // now, because the review takes hours
+			r.note("%s", text)
+		}
 		if r.result.Title == "" {
 			r.result.Title = s.Title
 		}
@@ -136,7 +143,7 @@ func (r *reviewer) note(format string, args ...any) {
 }
 
 // check finds mistakes of the command line before anything is read.
-func (r *reviewer) check() error {
+func (r *reviewer) check(ctx context.Context) error {
 	for _, name := range r.Arches {
 		if arch.Get(name) == nil {
 			return plan.UnknownWord("architecture", name, arch.Names())
@@ -151,8 +158,27 @@ func (r *reviewer) check() error {
 	if r.Base != "" && r.Source != "" {
 		return &plan.UsageError{Text: "--base and --source exclude each other"}
 	}
-	_, err := plan.ParseSettings(r.Settings)
-	return err
+	if v := min(r.Version, r.OldVersion); v < 0 {
+		return &plan.UsageError{Text: fmt.Sprintf("a version of a series is a positive number, and not %d", v)}
+	}
+	if _, err := plan.ParseSettings(r.Settings); err != nil {
+		return err
+	}
+	if err := r.selection().CheckProbes(); err != nil {
+		return err
+	}
+	if r.Tree == "" {
+		return nil
+	}
+	if info, err := os.Stat(r.Tree); err != nil {
+		return &plan.UsageError{Text: fmt.Sprintf("--tree: %v", err)}
+	} else if !info.IsDir() {
+		return &plan.UsageError{Text: fmt.Sprintf("--tree: %s is not a directory", r.Tree)}
+	}
+	if _, err := (repository{r.Tree}).git(ctx, "rev-parse", "--git-dir"); err != nil {
+		return &plan.UsageError{Text: fmt.Sprintf("--tree: %s is no git repository: %v", r.Tree, err)}
+	}
+	return nil
 }
 
 // arches are those under review.

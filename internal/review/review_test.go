@@ -2,11 +2,14 @@ package review
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/engine"
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/kernels/patchset"
 )
@@ -35,13 +38,16 @@ func TestCandidates(t *testing.T) {
 		{"nothing is known", Options{}, patchset.Hint{}, "6.12: a base of the table", ""},
 		{"--base", Options{Base: "7.2"}, patchset.Hint{Versions: []string{"6.1"}}, "7.2: --base", ""},
 		{"--source", Options{Source: "git:/x@v1"}, patchset.Hint{Commit: commit}, "git:/x@v1: --source", ""},
-		{"the subject", Options{}, patchset.Hint{Versions: []string{"9.9", "6.1"}}, "6.1: the subject names 6.1", ""},
+		{"the subject", Options{}, patchset.Hint{Versions: []string{"9.9", "6.1"}}, "6.1: the subject names 6.1", "9.9, which is no base"},
+		{"no base", Options{}, patchset.Hint{Versions: []string{"6.13"}, Told: []string{"9.9"}}, "6.12: a base of the table", "the subject names 6.13, which is no base"},
+		{"far from the lab's own", Options{}, patchset.Hint{Versions: []string{"5.19"}}, "6.1: a base of the table", "5.19, which is no base"},
+		{"the cover letter", Options{}, patchset.Hint{Told: []string{"7.2"}}, "7.2: the mails tell that it is based on 7.2", ""},
 		{"base-commit and no tree", Options{}, patchset.Hint{Commit: commit}, "6.12: a base of the table", "base-commit 012345678901"},
 		{"base-commit", Options{Tree: "/x"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": base-commit", ""},
 		{"commits", Options{Series: "git:/x@a..b"}, patchset.Hint{Source: "git:/x@y@" + commit}, "git:/x@y@" + commit + ": the parent of the first commit", ""},
 	} {
 		r, notes := newReviewer(t, c.o, c.hint)
-		list, err := r.candidates()
+		list, named, err := r.candidates()
 		if err != nil || len(list) == 0 {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -49,8 +55,8 @@ func TestCandidates(t *testing.T) {
 		if got := list[0].name() + ": " + list[0].why; got != c.first {
 			t.Errorf("%s: %s, want %s", c.name, got, c.first)
 		}
-		if c.note != "" && !strings.Contains(strings.Join(*notes, "\n"), c.note) {
-			t.Errorf("%s: notes %q, want %s", c.name, *notes, c.note)
+		if !strings.Contains(strings.Join(append(named, *notes...), "\n"), c.note) || c.note == "" && len(named) > 0 {
+			t.Errorf("%s: notes %q, %q, want %s", c.name, named, *notes, c.note)
 		}
 		seen := map[string]bool{}
 		for _, x := range list {
@@ -65,15 +71,25 @@ func TestCandidates(t *testing.T) {
 	}
 	r, _ := newReviewer(t, Options{Source: "nonsense"}, patchset.Hint{})
 	var bad *kernels.InputError
-	if _, err := r.candidates(); !errors.As(err, &bad) {
+	if _, _, err := r.candidates(); !errors.As(err, &bad) {
 		t.Errorf("a source that is none: %v", err)
 	}
 }
 
-// The lab's own base comes first, then upstream's, the newest first.
+// The lab's own base comes first, then upstream's, the newest first; those near a version
+// that the mails name, if there is one.
 func TestByDistance(t *testing.T) {
 	r, _ := newReviewer(t, Options{}, patchset.Hint{})
-	list := r.byDistance("6.12")
+	if near := r.byDistance("6.12", []string{"7.0"}); !slices.Equal(near[:2], []string{"7.2", "7.3"}) || slices.Index(near, "6.12") > slices.Index(near, "6.1") {
+		t.Errorf("near 7.0: %q", near)
+	}
+	if near := r.byDistance("6.12", []string{"6.2"}); !slices.Equal(near[:2], []string{"6.1", "debian-6.1"}) {
+		t.Errorf("near 6.2: %q", near)
+	}
+	if n := releases("7.0") - releases("6.19"); n != 1 {
+		t.Errorf("%d releases from 6.19 to 7.0", n)
+	}
+	list := r.byDistance("6.12", nil)
 	at := func(name string) int { return slices.Index(list, name) }
 	if at("6.12") != 0 || !(at("7.2") < at("6.1") && at("6.1") < at("debian-7.3") && at("debian-7.3") < at("debian-6.12")) {
 		t.Errorf("%q", list)
@@ -186,5 +202,56 @@ func TestKindOf(t *testing.T) {
 	}
 	if r.Strict = true; len(r.rounds()) != 1 {
 		t.Error("fuzz is tried with --strict")
+	}
+}
+
+// What is wrong with the command line is told before anything is read.
+func TestCheck(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Probes: []string{"no/probe"}}, `unknown probe "no/probe"`},
+		{Options{Scenarios: []string{"nothing"}}, `unknown scenario "nothing"`},
+		{Options{Version: -1}, "a positive number, and not -1"},
+		{Options{OldVersion: -2}, "a positive number, and not -2"},
+		{Options{Tree: "/nonexistent"}, "--tree: stat /nonexistent"},
+		{Options{Tree: file}, "is not a directory"},
+		{Options{Tree: t.TempDir()}, "is no git repository"},
+	} {
+		r, _ := newReviewer(t, c.o, patchset.Hint{})
+		var usage *plan.UsageError
+		if err := r.check(t.Context()); !errors.As(err, &usage) || !strings.Contains(usage.Text, c.want) {
+			t.Errorf("%+v: %v, want %s", c.o, err, c.want)
+		}
+	}
+	r, _ := newReviewer(t, Options{Probes: []string{"msr/write"}, Scenarios: []string{"kexec"}, Version: 2}, patchset.Hint{})
+	if err := r.check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// What reading a series found is told at once, before a base is looked for.
+func TestNotesOfReading(t *testing.T) {
+	var notes []string
+	o := Options{Series: filepath.Join(t.TempDir(), "t.mbox"), Source: "dir:/nonexistent"}
+	o.Engine.Event = func(e engine.Event) { notes = append(notes, e.Note) }
+	o.Engine.Cache = t.TempDir()
+	var text strings.Builder
+	for _, tag := range []string{"PATCH", "PATCH v2"} {
+		text.WriteString("From a@example.org Sat Nov 22 10:00:00 2025\nFrom: A <a@example.org>\nSubject: [" + tag + "] x\n\n--- a/kernel/x.c\n+++ b/kernel/x.c\n@@ -1 +1 @@\n-a\n+b\n\n")
+	}
+	if err := os.WriteFile(o.Series, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Review(t.Context(), o); err == nil {
+		t.Error("there is no source, and no error")
+	}
+	if !strings.Contains(strings.Join(notes, "\n"), "v1") {
+		t.Errorf("%q", notes)
 	}
 }

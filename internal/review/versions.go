@@ -13,11 +13,12 @@ import (
 )
 
 // Versions reviews two versions of a series and compares the reviews: what the new one
-// repaired, and what came with it. o.Series is the new one. If both are for the same
-// base, that is measured once.
+// repaired, and what came with it. o.Series is the new one; old may be the same mailbox
+// with another version in it. If both are for the same base, that is measured once.
 func Versions(ctx context.Context, old string, o Options) (*changes.Versions, error) {
 	before := o
 	before.Series, before.Engine.Out = old, filepath.Join(o.Engine.Out, "old")
+	before.Version, before.Attachment = o.OldVersion, o.OldAttachment
 	now := o
 	now.Engine.Out = filepath.Join(o.Engine.Out, "new")
 	before.baseOut, now.baseOut = o.Engine.Out, o.Engine.Out
@@ -30,12 +31,36 @@ func Versions(ctx context.Context, old string, o Options) (*changes.Versions, er
 		return nil, fmt.Errorf("review of %s: %w", o.Series, err)
 	}
 	v := changes.CompareVersions(&x.result, &y.result)
-	if x.result.Base.Name == y.result.Base.Name {
+	nameVersions(&x.result, &y.result, before, now)
+	switch {
+	case x.result.Base.Name != y.result.Base.Name || x.result.Base.Version != y.result.Base.Version:
+		v.NoRangeDiff = "the versions are for different bases"
+	default:
 		if v.RangeDiff, err = rangeDiff(ctx, x, y); err != nil {
-			y.note("git range-diff: %v", err)
+			v.NoRangeDiff = err.Error()
 		}
 	}
 	return v, ctx.Err()
+}
+
+// nameVersions tells two versions of one mailbox apart by their names.
+func nameVersions(x, y *changes.Review, before, now Options) {
+	if x.Series != y.Series {
+		return
+	}
+	for _, v := range []struct {
+		r *changes.Review
+		o Options
+	}{{x, before}, {y, now}} {
+		switch {
+		case v.o.Version > 0:
+			v.r.Series += fmt.Sprintf(" v%d", v.o.Version)
+		case v.o.Attachment != "":
+			v.r.Series += " " + v.o.Attachment
+		default:
+			v.r.Series += ", highest version"
+		}
+	}
 }
 
 // rangeDiff runs git range-diff on two versions, in a repository of the files

@@ -101,6 +101,34 @@ func TestVersionOfReader(t *testing.T) {
 	}
 }
 
+// What a cover letter tells of the base, and what is below --- of a patch, is a hint; a
+// commit's message is none.
+func TestHintTold(t *testing.T) {
+	cover := func(text string) string {
+		return "From a@example.org Sat Nov 22 10:00:00 2025\nFrom: A <a@example.org>\nSubject: [PATCH 0/1] all\n\n" + text + "\n\n" + mailOf("[PATCH 1/1] x", "a", "")
+	}
+	for text, want := range map[string]string{
+		cover("Based on v6.1-rc4."): "6.1",
+		cover("This series is based on Linus' tree, tag v6.13-rc1, and more"):                                             "6.13",
+		cover("The series applies cleanly on top of\nlinux-6.12.y"):                                                       "6.12",
+		cover("Against 6.12.107 and rebased on v6.13"):                                                                    "6.12 6.13",
+		cover("It was introduced in v6.1. It is based on an idea."):                                                       "",
+		cover("based on feedback. Tested with 6.12"):                                                                      "",
+		mailOf("[PATCH] x", "a", ""):                                                                                      "",
+		strings.Replace(mailOf("[PATCH] x", "a", ""), "\n\n", "\n\nThis is based on v6.1.\n\n", 1):                        "",
+		strings.Replace(mailOf("[PATCH] x", "a", ""), "\n\n", "\n\nText.\n---\nBased on v6.1\n\ndiff --git a/a b/a\n", 1): "6.1",
+	} {
+		s, err := Read("m", strings.NewReader(text))
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := strings.Join(s.Hint.Told, " "); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestHint(t *testing.T) {
 	cover := func(tag, text string) string {
 		return "From a@example.org Sat Nov 22 10:00:00 2025\nFrom: A <a@example.org>\nSubject: [" + tag + "] all\n\n" + text + "\n\n"

@@ -9,6 +9,8 @@ type Versions struct {
 	Remaining []Remark // that both have, as of the new one
 	Came      []Remark // that only the new version has
 	RangeDiff string   `json:",omitempty"` // of git range-diff
+
+	NoRangeDiff string `json:",omitempty"` // why there is none
 }
 
 // CompareVersions compares two versions of a series by their remarks. A remark on fewer
