@@ -4,8 +4,10 @@
 package findings
 
 import (
+	"fmt"
 	"slices"
 
+	"github.com/ldlab/ldlab/internal/strictyaml"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -67,6 +69,18 @@ type Finding struct {
 
 	Expect Status // what the last run of it found
 	Steps  []Step
+
+	in strictyaml.File // where it was read
+}
+
+// At is the error for a part of the finding's file: a key, or that of a step, such as
+// "steps[0].setting". It is an *Error.
+func (f Finding) At(key, format string, args ...any) error {
+	e := &Error{File: f.File, Line: 1, Column: 1, Text: fmt.Sprintf(format, args...)}
+	if f.in.Name != "" {
+		e.Line, e.Column = f.in.Place("$." + key)
+	}
+	return e
 }
 
 // A Step is one act of a finding and what it shows if the claim is right. It has a

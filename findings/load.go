@@ -52,6 +52,9 @@ func LoadDir(dir string) ([]Finding, error) {
 	if errors.As(err, &wrong) {
 		wrong.File = filepath.Join(dir, wrong.File)
 	}
+	for i := range list {
+		list[i].File = filepath.Join(dir, list[i].File)
+	}
 	return list, err
 }
 

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/strictyaml"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
@@ -34,31 +34,31 @@ type document struct {
 
 // A rawStep is a step as its file has it.
 type rawStep struct {
-	Setting   string  `yaml:"setting"`
-	Probe     string  `yaml:"probe"`
-	Verdict   texts   `yaml:"verdict"`
-	Open      string  `yaml:"open"`
-	Read      string  `yaml:"read"`
-	Write     string  `yaml:"write"`
-	Call      string  `yaml:"call"`
-	Flags     string  `yaml:"flags"`
-	As        string  `yaml:"as"`
-	Data      string  `yaml:"data"`
-	Hex       string  `yaml:"hex"`
-	At        int64   `yaml:"at"`
-	Size      int     `yaml:"size"`
-	Args      []arg   `yaml:"args"`
-	Times     int     `yaml:"times"`
-	Answer    string  `yaml:"answer"`
-	RefutedBy string  `yaml:"refuted_by"`
-	Is        *string `yaml:"is"`
-	Has       texts   `yaml:"has"`
-	Lacks     texts   `yaml:"lacks"`
-	Lockdown  string  `yaml:"lockdown"`
-	Lines     *int    `yaml:"lines"`
-	MaxLines  *int    `yaml:"max_lines"`
-	Logs      texts   `yaml:"logs"`
-	LogsNot   texts   `yaml:"logs_not"`
+	Setting   string              `yaml:"setting"`
+	Probe     string              `yaml:"probe"`
+	Verdict   texts               `yaml:"verdict"`
+	Open      string              `yaml:"open"`
+	Read      string              `yaml:"read"`
+	Write     string              `yaml:"write"`
+	Call      string              `yaml:"call"`
+	Flags     string              `yaml:"flags"`
+	As        string              `yaml:"as"`
+	Data      string              `yaml:"data"`
+	Hex       string              `yaml:"hex"`
+	At        int64               `yaml:"at"`
+	Size      int                 `yaml:"size"`
+	Args      []strictyaml.Scalar `yaml:"args"`
+	Times     int                 `yaml:"times"`
+	Answer    string              `yaml:"answer"`
+	RefutedBy string              `yaml:"refuted_by"`
+	Is        *string             `yaml:"is"`
+	Has       texts               `yaml:"has"`
+	Lacks     texts               `yaml:"lacks"`
+	Lockdown  string              `yaml:"lockdown"`
+	Lines     *int                `yaml:"lines"`
+	MaxLines  *int                `yaml:"max_lines"`
+	Logs      texts               `yaml:"logs"`
+	LogsNot   texts               `yaml:"logs_not"`
 }
 
 // texts are one text or a list of them.
@@ -74,28 +74,12 @@ func (t *texts) UnmarshalYAML(decode func(any) error) error {
 	return decode((*[]string)(t))
 }
 
-// An arg is an argument of a system call, in the form of observe.ParseArg.
-type arg string
-
-// UnmarshalYAML implements yaml.InterfaceUnmarshaler.
-func (a *arg) UnmarshalYAML(decode func(any) error) error {
-	var value any
-	if err := decode(&value); err != nil {
-		return err
+// argOf is an argument of a system call in the form of observe.ParseArg.
+func argOf(s strictyaml.Scalar) string {
+	if s.Number || strings.HasPrefix(s.Text, "$") || strings.HasPrefix(s.Text, "hex:") || strings.HasPrefix(s.Text, "zeros:") {
+		return s.Text
 	}
-	switch v := value.(type) {
-	case uint64:
-		*a = arg(strconv.FormatUint(v, 10))
-	case int64:
-		*a = arg(strconv.FormatInt(v, 10))
-	case string:
-		if *a = arg("text:" + v); strings.HasPrefix(v, "$") || strings.HasPrefix(v, "hex:") || strings.HasPrefix(v, "zeros:") {
-			*a = arg(v)
-		}
-	default:
-		return fmt.Errorf("an argument is a number or a text, and not %T", value)
-	}
-	return nil
+	return "text:" + s.Text
 }
 
 // A file is a document with the places of its parts.
@@ -115,8 +99,8 @@ func Parse(name string, text []byte) (f Finding, err error) {
 func (f file) finding(d document) (Finding, error) {
 	x := Finding{
 		ID: d.ID, File: f.Name, Kind: Kind(d.Kind), Claim: strings.Join(strings.Fields(d.Claim), " "), Source: d.Source, Note: strings.Join(strings.Fields(d.Note), " "),
-		Kernel: d.Kernel, Arches: d.Arch, Setting: d.Setting, Append: d.Append, Machine: scenarios.MachineKind(d.Machine), Patch: d.Patch, OnTop: d.OnTop,
-		OutOfReach: strings.Join(strings.Fields(d.OutOfReach), " "), Expect: Status(d.Expect),
+		Kernel: d.Kernel, Arches: d.Arch, Setting: d.Setting, Append: strings.TrimSpace(d.Append), Machine: scenarios.MachineKind(d.Machine), Patch: d.Patch, OnTop: d.OnTop,
+		OutOfReach: strings.Join(strings.Fields(d.OutOfReach), " "), Expect: Status(d.Expect), in: f.File,
 	}
 	if x.Kernel == "" {
 		x.Kernel = "stock"
@@ -171,6 +155,9 @@ func (f file) head(x Finding) error {
 	}
 	if _, err := lockdown.ParseSetting(x.Setting); err != nil {
 		return f.At("$.setting", "%v", err)
+	}
+	if err := (plan.Selection{Append: x.Append}).Check(); err != nil {
+		return f.At("$.append", "%s", strings.TrimPrefix(err.Error(), "--append: "))
 	}
 	return nil
 }
@@ -285,8 +272,8 @@ func (f file) probeStep(where string, s Step, raw rawStep) (Step, error) {
 // act is a step's own act.
 func (f file) act(where, key string, raw rawStep) (a scenarios.Step, err error) {
 	a = scenarios.Step{Call: key, As: raw.As, Data: raw.Data, Hex: raw.Hex, At: raw.At, Size: raw.Size, Times: raw.Times}
-	for _, text := range raw.Args {
-		a.Args = append(a.Args, string(text))
+	for _, value := range raw.Args {
+		a.Args = append(a.Args, argOf(value))
 	}
 	switch key {
 	case "open":

@@ -59,6 +59,15 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A mark of the byte order before the file, and a folded block for kernel arguments, are
+// no mistakes.
+func TestParseEditors(t *testing.T) {
+	f, err := Parse("x.yaml", []byte("\ufeff"+strings.Replace(good, "kernel: posted", "append: >\n  a=1\n  b\nkernel: posted", 1)))
+	if err != nil || f.Append != "a=1 b" {
+		t.Errorf("%q, %v", f.Append, err)
+	}
+}
+
 // deep is a key in a key in a key, n deep.
 func deep(n int) (text string) {
 	for i := range n {
@@ -83,6 +92,11 @@ func TestParseErrors(t *testing.T) {
 		{"type", change("lines: 1", "lines: many"), "x.yaml:22:12: "},
 		{"anchor", change("kernel: posted", "kernel: &a posted"), "x.yaml:7:9: anchors"},
 		{"alias", change("kernel: posted", "kernel: *a"), "x.yaml:7:9: "},
+		{"a list for a text", change("integrity@boot", "[a, b]"), "x.yaml:9:10: a text is needed here, and not a list"},
+		{"a text for a number", change("lines: 1", "lines: many"), "x.yaml:22:12: a whole number is needed here, and not a text"},
+		{"an argument with a fraction", change("-1,", "1.5,"), "x.yaml:19:18: a whole number or a text is needed here"},
+		{"an argument of more than 64 bits", change("-1,", "18446744073709551616,"), "x.yaml:19:18: 18446744073709551616 is no number"},
+		{"two lines of kernel arguments", change("kernel: posted", `append: "a\nb"`), "x.yaml:7:9: kernel arguments are printable"},
 		{"two documents", good + "---\nid: y\n", "x.yaml:1:1: a finding is one document"},
 		{"empty", "", "x.yaml:1:1: a finding is one document"},
 		{"a list", "- id: x\n", "x.yaml:1:1: a finding is a list of keys"},

@@ -180,7 +180,7 @@ func (o *reproOptions) choose(args []string) ([]findings.Finding, error) {
 	if len(list) == 0 {
 		return nil, &plan.UsageError{Text: "no finding is of that kind, and about that"}
 	}
-	return list, repro.Check(list)
+	return list, repro.Check(list, o.dir)
 }
 
 // loadFindings loads the lab's findings, or a user's own.

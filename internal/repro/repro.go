@@ -123,26 +123,47 @@ func onBare(list []findings.Finding) (bare []findings.Finding) {
 	return bare
 }
 
-// Check reports a finding that cannot be planned: it has no such kernel, or a setting
-// that the kernel cannot have. The error is a *plan.UsageError.
-func Check(list []findings.Finding) error {
+// Check reports a finding that cannot be planned: it has no such kernel or patch, or a
+// setting that the kernel cannot have. patches is where a finding's own patches are. The
+// error is a *plan.UsageError, with the place in the finding's file.
+func Check(list []findings.Finding, patches string) error {
 	t, err := kernels.Load()
 	if err != nil {
 		return err
 	}
 	for _, f := range list {
-		k, ok := t.Kernel(f.Kernel)
-		if !ok {
-			return &plan.UsageError{Text: fmt.Sprintf("%s: there is no kernel %q: \"ldlab list kernels\"", f.File, f.Kernel)}
+		if err := check(t, f, patches); err != nil {
+			return &plan.UsageError{Text: err.Error()}
 		}
-		for _, set := range f.Settings() {
-			s, err := lockdown.ParseSetting(set)
-			if err == nil {
-				err = s.CheckInterface(k.Interface)
-			}
-			if err != nil {
-				return &plan.UsageError{Text: fmt.Sprintf("%s: kernel %s: %v", f.File, k.Name, err)}
-			}
+	}
+	return nil
+}
+
+// check checks one finding. The error is a *findings.Error.
+func check(t *kernels.Tables, f findings.Finding, patches string) error {
+	k, ok := t.Kernel(f.Kernel)
+	if !ok {
+		return f.At("kernel", "there is no kernel %q: \"ldlab list kernels\"", f.Kernel)
+	}
+	for i, step := range f.Steps {
+		text, key := f.Setting, "setting"
+		if step.Setting != "" {
+			text, key = step.Setting, fmt.Sprintf("steps[%d].setting", i)
+		}
+		s, err := lockdown.ParseSetting(text)
+		if err == nil {
+			err = s.CheckInterface(k.Interface)
+		}
+		if err != nil {
+			return f.At(key, "kernel %s: %v", k.Name, err)
+		}
+	}
+	for _, patch := range []struct{ key, name string }{{"patch", f.Patch}, {"on_top", f.OnTop}} {
+		if patch.name == "" {
+			continue
+		}
+		if _, _, err := findPatch(patch.name, patches); err != nil {
+			return f.At(patch.key, "%v", err)
 		}
 	}
 	return nil

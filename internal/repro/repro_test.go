@@ -33,13 +33,42 @@ func TestCheck(t *testing.T) {
 	}{
 		{finding("a", "stock", "integrity@boot"), ""},
 		{finding("a", "posted", "kcore@runtime"), ""},
-		{finding("a", "stok", "none"), `a.yaml: there is no kernel "stok"`},
-		{finding("a", "stock", "kcore@runtime"), "a.yaml: kernel stock: setting kcore@runtime"},
+		{finding("a", "stok", "none"), `a.yaml:1:1: there is no kernel "stok"`},
+		{finding("a", "stock", "kcore@runtime"), "a.yaml:1:1: kernel stock: setting kcore@runtime"},
 		{finding("a", "posted", "kcore@boot"), "cannot lock single reasons at boot"},
 	} {
-		err := Check([]findings.Finding{tc.f})
+		err := Check([]findings.Finding{tc.f}, "")
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s %s: %v, want %q", tc.f.Kernel, tc.f.Setting, err, tc.want)
+		}
+	}
+}
+
+// A finding that cannot be planned is told with the place in its file.
+func TestCheckPlaces(t *testing.T) {
+	const text = "id: x\nkind: review\nclaim: c\nsource: s\nkernel: stock\nsetting: none\npatch: mine.patch\nexpect: refuted\nsteps:\n  - probe: msr/read\n    verdict: open\n  - setting: none\n    open: /dev/mem\n    answer: ok\n"
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mine.patch"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{"kernel: stock", "kernel: nosuch", `x.yaml:5:9: there is no kernel "nosuch"`},
+		{"setting: none\npatch", "setting: kcore@runtime\npatch", "x.yaml:6:10: kernel stock: setting kcore@runtime"},
+		{"  - setting: none", "  - setting: kcore@boot", "x.yaml:12:14: kernel stock: setting kcore@boot"},
+		{"mine.patch", "none.patch", "x.yaml:7:8: find patch none.patch"},
+		{"mine.patch", "/etc/passwd", "x.yaml:7:8: find patch /etc/passwd"},
+		{"patch: mine.patch", "on_top: history/none", "x.yaml:7:9: find patch history/none"},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "x.yaml"), []byte(strings.Replace(text, tc.old, tc.new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := findings.LoadDir(dir)
+		if err == nil {
+			err = Check(list, dir)
+		}
+		if (err == nil) != (tc.want == "") || err != nil && !strings.HasPrefix(err.Error(), filepath.Join(dir, tc.want[:min(6, len(tc.want))])) || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.new, err, tc.want)
 		}
 	}
 }

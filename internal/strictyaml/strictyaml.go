@@ -4,13 +4,17 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // An Error is a file that cannot be read as what it should be.
@@ -62,6 +66,7 @@ const (
 // the name of the file, and what is its kind, such as "finding". The error is an *Error.
 func Decode(name, what string, text []byte, v any) (f File, err error) {
 	f = File{Name: name}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // editors put it there
 	wrong := func(text string) error { return &Error{File: name, Line: 1, Column: 1, Text: text} }
 	if err := f.nested(string(text)); err != nil {
 		return f, err
@@ -115,8 +120,68 @@ func (f File) of(err error) error {
 			e.Line, e.Column = t.Position.Line, t.Position.Column
 		}
 	}
+	var kind *yaml.TypeError
+	var large *yaml.OverflowError
+	switch {
+	case errors.As(err, &kind):
+		e.Text = fmt.Sprintf("%s is needed here, and not %s", nameOf(kind.DstType), nameOf(kind.SrcType))
+	case errors.As(err, &large):
+		e.Text = fmt.Sprintf("the number %s is too large", large.SrcNum)
+	}
 	e.Text, _, _ = strings.Cut(e.Text, "\n")
 	return e
+}
+
+// nameOf is what a user calls a type of Go.
+func nameOf(t reflect.Type) string {
+	if t == nil {
+		return "nothing"
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return nameOf(t.Elem())
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a list of keys with values"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Float32, reflect.Float64:
+		return "a number with a fraction"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number"
+	}
+	return "another value"
+}
+
+// A Scalar is a value that may be a whole number or a text.
+type Scalar struct {
+	Text   string // of a number: in decimal
+	Number bool
+}
+
+// number is what a user means as a number, although the parser may take it for a text.
+var number = regexp.MustCompile(`^[-+]?(0[xob])?[0-9][0-9a-fA-F_]*$`)
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (s *Scalar) UnmarshalYAML(node ast.Node) error {
+	wrong := func(text string) error { return &yaml.SyntaxError{Message: text, Token: node.GetToken()} }
+	switch n := node.(type) {
+	case *ast.IntegerNode:
+		*s = Scalar{fmt.Sprint(n.Value), true}
+	case *ast.LiteralNode:
+		*s = Scalar{Text: n.Value.Value}
+	case *ast.StringNode:
+		if t := n.GetToken(); t.Type == token.StringType && number.MatchString(n.Value) {
+			return wrong(fmt.Sprintf("%s is no number of 64 bits; a text of digits is quoted", n.Value))
+		}
+		*s = Scalar{Text: n.Value}
+	default:
+		return wrong("a whole number or a text is needed here")
+	}
+	return nil
 }
 
 // refused finds what a file must not have: an anchor would let a small file be a large
