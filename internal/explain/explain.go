@@ -61,6 +61,9 @@ func Explain(words []string) (*Answer, error) {
 	if a := message(text); a != nil {
 		return a, a.fill(nil)
 	}
+	if a := level(text); a != nil {
+		return a, nil
+	}
 	in := parse(text)
 	if in.empty() {
 		return nil, &UnknownError{text}
@@ -77,6 +80,10 @@ func (in input) answer(text string) (*Answer, error) {
 	}
 	for _, c := range in.calls {
 		ways = append(ways, callWays(c)...)
+	}
+	for _, name := range in.names {
+		more, _ := aliasWays(name)
+		ways = append(ways, more...)
 	}
 	for _, r := range in.reasons {
 		ways = append(ways, way{reason: r})
@@ -108,7 +115,7 @@ func (in input) answer(text string) (*Answer, error) {
 // summary is the first line: the words, the reasons and the notes.
 func summary(in input, kinds, notes []string) string {
 	head := strings.Join(in.errnos, " and ")
-	if what := slices.Concat(in.paths, in.calls); len(what) > 0 {
+	if what := slices.Concat(in.paths, in.calls, in.names); len(what) > 0 {
 		if head != "" {
 			head += " on "
 		}
@@ -121,7 +128,7 @@ func summary(in input, kinds, notes []string) string {
 	}
 	parts := append(slices.Clip(kinds), notes...)
 	switch {
-	case len(kinds) == 0 && len(in.paths)+len(in.calls) > 0:
+	case len(kinds) == 0 && len(in.paths)+len(in.calls)+len(in.names) > 0:
 		parts = append([]string{"no reason of lockdown"}, notes...)
 	case len(kinds) == 0:
 		parts = []string{errnos[in.errnos[0]]}

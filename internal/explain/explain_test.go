@@ -45,6 +45,35 @@ func TestExplain(t *testing.T) {
 		{"Lockdown: insmod: unsigned module loading is restricted; see man kernel_lockdown.7", []string{"task insmod: module_signature, integrity"}, ""},
 		{"[  12.3] Lockdown: a b: c: /dev/mem,kmem,port is restricted", []string{"dev_mem, integrity"}, ""},
 		{"Lockdown: x: walking on the grass is restricted", []string{"does not know", "walking on the grass"}, ""},
+		{"TIOCSSERIAL", []string{"TIOCSSERIAL: tiocsserial, integrity"}, ""},
+		{"ioctl(3, TIOCSSERIAL, 0x7ffd) = -1 EPERM (Operation not permitted)", []string{"EPERM on TIOCSSERIAL: tiocsserial, integrity"}, ""},
+		{"LOCKDOWN_DEV_MEM", []string{"dev_mem, integrity"}, ""},
+		{"kdb", []string{"dbg_write_kernel, integrity", "dbg_read_kernel, confidentiality"}, ""},
+		{"kgdb: Operation not permitted", []string{"dbg_write_kernel, integrity"}, ""},
+		{"integrity", []string{"a level of lockdown"}, ""},
+		{"lockdown=confidentiality", []string{"the highest level"}, ""},
+		{"LOCKDOWN_CONFIDENTIALITY_MAX", []string{"the highest level"}, ""},
+		{"wrmsr: CPU 0 cannot set MSR 0x000001a0", []string{"msr, integrity"}, ""},
+		{"bpf_probe_read_kernel", []string{"bpf_read_kernel, confidentiality", "EINVAL"}, ""},
+		{"bpf_probe_write_user", []string{"bpf_write_user, integrity"}, ""},
+		{"modprobe", []string{"module_signature, integrity"}, ""},
+		{"insmod: ERROR: could not insert module x.ko: Operation not permitted", []string{"EPERM on insmod", "module_signature, integrity"}, ""},
+		{"chmod /sys/kernel/debug/sched/debug", []string{"debugfs, integrity", "change of the mode or the owner"}, "opens for reading"},
+		{`fchmodat(AT_FDCWD, "/sys/kernel/debug/sched/debug", 0644) = -1 EPERM`, []string{"change of the mode or the owner"}, "opens for reading"},
+		{"[pid   412] iopl(3)                     = -1 EPERM (Operation not permitted)", []string{"EPERM on iopl: ioport, integrity"}, ""},
+		{`openat(AT_FDCWD, "/sys/kernel/tracing/trace_pipe", O_RDONLY|O_CLOEXEC) = -1 EPERM (Operation not permitted)`, []string{"tracefs, confidentiality"}, "debugfs"},
+		{`12:00:01.123456 openat(AT_FDCWD, "/sys/kernel/debug/tracing/kprobe_events", O_WRONLY) = -1 ENOENT (No such file or directory)`, []string{"tracefs, confidentiality"}, "not lockdown's answer"},
+		{"[Wed Nov 25 12:00:00 2026] Lockdown: flashrom: raw io port access is restricted; see man kernel_lockdown.7", []string{"task flashrom: ioport, integrity"}, ""},
+		{"Nov 25 12:00:00 host kernel: Lockdown: systemd-logind: hibernation is restricted; see man kernel_lockdown.7", []string{"task systemd-logind: hibernation, integrity"}, ""},
+		{"x86/msr: write failed: -EPERM", []string{"EPERM", "msr"}, ""},
+		{"sysctl kernel.kexec_load_disabled", []string{"no reason of lockdown", "sysctl refuses kexec"}, ""},
+		{"/proc/sys/kernel/perf_event_paranoid", []string{"no reason of lockdown", "EACCES"}, ""},
+		{"flashrom: ERROR: Could not get I/O privileges (Operation not permitted)", []string{"EPERM on flashrom: ioport, integrity"}, "/O"},
+		{"cannot use helper bpf_probe_write_user#36", []string{"bpf_write_user, integrity"}, ""},
+		{"raw MSR access", []string{"msr, integrity"}, ""},
+		{"kernel.sysrq", []string{"dbg_write_kernel, integrity"}, ""},
+		{"kgdboc=ttyS0", []string{"dbg_write_kernel, integrity"}, ""},
+		{"module.sig_enforce=1", []string{"module_signature, integrity"}, ""},
 		{"Kernel is locked down from command line; see man kernel_lockdown.7", []string{"switched on"}, ""},
 		{"lockdown_is_locked_down: 25 callbacks suppressed", []string{"suppressed lines"}, ""},
 		{"Loading of unsigned module is rejected", []string{"not lockdown's"}, ""},
@@ -61,6 +90,29 @@ func TestExplain(t *testing.T) {
 		}
 		if tc.lacks != "" && strings.Contains(a.Summary, tc.lacks) {
 			t.Errorf("%s: %q has %q", tc.words, a.Summary, tc.lacks)
+		}
+	}
+}
+
+// Each enumerator of the kernel, and each word of the table, leads to reasons that there
+// are, or to a note.
+func TestAliases(t *testing.T) {
+	for _, info := range lockdown.Reasons() {
+		if a, err := Explain([]string{"LOCKDOWN_" + strings.ToUpper(string(info.Reason))}); err != nil || len(a.Reasons) != 1 || a.Reasons[0].Reason != info.Reason {
+			t.Errorf("the enumerator of %s: %+v, %v", info.Reason, a, err)
+		}
+	}
+	for _, x := range aliases {
+		for _, word := range strings.Fields(x.words) {
+			a, err := Explain([]string{word})
+			if err != nil || len(a.Reasons) == 0 && x.note == "" {
+				t.Errorf("%s: %+v, %v", word, a, err)
+			}
+		}
+		for _, r := range x.reasons {
+			if _, ok := lockdown.Info(r); !ok {
+				t.Errorf("%s: there is no reason %s", x.words, r)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,18 +16,20 @@ type input struct {
 	errnos  []string
 	paths   []string
 	calls   []string
+	names   []string // see aliases
 	reasons []lockdown.Reason
 	mode    int // of a file; below 0: not given
 	writes  bool
 	flags   bool // flags of open(2) were given
+	owner   bool // mode or owner of the file is changed
 }
 
 func (in input) empty() bool {
-	return len(in.errnos)+len(in.paths)+len(in.calls)+len(in.reasons) == 0
+	return len(in.errnos)+len(in.paths)+len(in.calls)+len(in.names)+len(in.reasons) == 0
 }
 
 var (
-	pathWord = regexp.MustCompile(`/[^\s"',;()]+`)
+	pathWord = regexp.MustCompile(`(^|[^\w/.])(/[^\s"',;()]+)`) // not the end of I/O
 	modeWord = regexp.MustCompile(`^0[0-7]{3,4}$`)
 	callWord = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 )
@@ -36,14 +39,31 @@ var (
 func parse(text string) input {
 	in := input{mode: -1}
 	text, errno := cutErrno(text)
-	for _, p := range pathWord.FindAllString(text, -1) {
-		p = strings.TrimRight(p, ".:")
+	for _, m := range pathWord.FindAllStringSubmatch(text, -1) {
+		p := strings.TrimRight(m[2], ".:")
 		if len(p) > 1 && !slices.Contains(in.paths, p) {
+			if name, ok := strings.CutPrefix(p, "/proc/sys/"); ok {
+				p = path.Base(name)
+				if _, known := aliasWays(p); known {
+					in.names = append(in.names, p)
+				}
+				continue
+			}
 			in.paths = append(in.paths, p)
 		}
 	}
-	rest := pathWord.ReplaceAllString(text, " ")
-	for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\n\"'(),;:=|.", r) }) {
+	rest := pathWord.ReplaceAllString(text, "$1 ")
+	for _, info := range lockdown.Reasons() { // the kernel's text of a denial
+		if strings.Contains(lower(rest), lower(info.Label)) {
+			in.reasons = append(in.reasons, info.Reason)
+		}
+	}
+	for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t\n\"'(),;:=|.#/", r) }) {
+		if e := strings.TrimPrefix(word, "-"); errnos[e] != "" {
+			word = e // as the kernel logs it
+		}
+		in.owner = in.owner || changesOwner(word)
+		_, known := aliasWays(word)
 		switch {
 		case errnos[word] != "":
 			if !slices.Contains(in.errnos, word) {
@@ -56,16 +76,24 @@ func parse(text string) input {
 			in.writes, in.flags = true, true
 		case word == "O_RDONLY":
 			in.flags = true
+		case isReason(word) && slices.Contains(in.reasons, lockdown.Reason(word)):
 		case isReason(word):
 			in.reasons = append(in.reasons, lockdown.Reason(word))
 		case callWord.MatchString(word) && len(callWays(word)) > 0 && !slices.Contains(in.calls, word):
 			in.calls = append(in.calls, word)
+		case known && !slices.Contains(in.names, word):
+			in.names = append(in.names, word)
 		}
 	}
 	if len(in.errnos) == 0 && errno != "" {
 		in.errnos = append(in.errnos, errno)
 	}
 	return in
+}
+
+// changesOwner reports whether a tool or a call changes the mode or the owner of a file.
+func changesOwner(word string) bool {
+	return slices.Contains([]string{"chmod", "chown", "chgrp", "fchmod", "fchmodat", "fchown", "fchownat", "lchown"}, word)
 }
 
 // cutErrno takes the text of an errno, as programs print it, out of the words, because

@@ -145,6 +145,8 @@ func (p place) matches(file string) bool {
 func debugfsRule(file string, in input) string {
 	mode := modeOf(file, in)
 	switch {
+	case in.owner:
+		return "a change of the mode or the owner of a file of debugfs is refused"
 	case in.writes:
 		return "a file that is opened for writing is refused, whatever its mode"
 	case mode < 0:
