@@ -18,6 +18,7 @@ type Arch struct {
 	ELF    elf.Machine
 
 	Make         string   // kernel make ARCH=
+	SrcArch      string   // directory under arch/ in the kernel's source
 	CrossPrefix  string   // kernel make CROSS_COMPILE= if the host has another architecture
 	CrossPackage string   // Debian package of that compiler
 	Targets      []string // kernel make targets
@@ -53,7 +54,7 @@ type Arch struct {
 var table = []*Arch{
 	{
 		Name: "x86_64", GOARCH: "amd64", ELF: elf.EM_X86_64,
-		Make: "x86_64", CrossPrefix: "x86_64-linux-gnu-", CrossPackage: "gcc-x86-64-linux-gnu",
+		Make: "x86_64", SrcArch: "x86", CrossPrefix: "x86_64-linux-gnu-", CrossPackage: "gcc-x86-64-linux-gnu",
 		// The ELF vmlinux boots through PVH, so nothing is decompressed:
 		// arch/x86/platform/pvh/head.S, v6.12 (not in
 		// https://docs.kernel.org/arch/x86/boot.html).
@@ -74,7 +75,7 @@ var table = []*Arch{
 	},
 	{
 		Name: "arm64", GOARCH: "arm64", ELF: elf.EM_AARCH64,
-		Make: "arm64", CrossPrefix: "aarch64-linux-gnu-", CrossPackage: "gcc-aarch64-linux-gnu",
+		Make: "arm64", SrcArch: "arm64", CrossPrefix: "aarch64-linux-gnu-", CrossPackage: "gcc-aarch64-linux-gnu",
 		Targets: []string{"Image"}, Image: "arch/arm64/boot/Image",
 		QEMU: "qemu-system-aarch64", QEMUPackage: "qemu-system-arm",
 		Machine: "virt", CPUTCG: "cortex-a57", CPUKVM: "host",

@@ -7,9 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 
-	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/kernels/modules"
@@ -46,32 +44,40 @@ func (k *kernel) checkChannel() error {
 }
 
 // modules reads those of the kernel's modules that the guest's port and the probes
-// of the plan need.
+// of the plan need. Whatever is wrong with what a user gave is a *kernels.InputError.
 func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) {
-	if err := k.checkChannel(); err != nil || k.built.Modules == "" {
-		return l, err
+	if err = k.checkChannel(); err == nil && k.built.Modules != "" {
+		l, err = s.readModules(ctx, k)
 	}
+	if err != nil && s.plan.Selection.Image != "" && ctx.Err() == nil {
+		err = &kernels.InputError{Err: err}
+	}
+	return l, err
+}
+
+func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err error) {
 	temp, err := os.MkdirTemp("", "ldlab-modules-")
 	if err != nil {
 		return l, fmt.Errorf("read modules: %w", err)
 	}
 	defer os.RemoveAll(temp)
-	dir, err := modules.Unpack(ctx, k.built.Modules, temp)
+	tree, err := modules.Read(ctx, k.built.Modules, temp)
 	if err != nil {
 		return l, err
 	}
-	tree, err := modules.Open(dir)
-	if err != nil {
+	if err := tree.Check(owner(k)); err != nil {
 		return l, err
 	}
 	l.files, l.symbols = map[string][]byte{}, map[string]bool{}
 	var names []string
 	add := func(symbol string, list ...string) {
-		if value, known := k.built.ConfigValue(symbol); known && value != "m" {
+		value, known := k.built.ConfigValue(symbol)
+		if known && value != "m" {
 			return
 		}
 		for _, name := range list {
-			if tree.Has(name) {
+			// What the configuration has as a module, the tree has as a file.
+			if tree.HasFile(name) || !known && tree.Has(name) {
 				names = append(names, name)
 				l.symbols[symbol] = true
 			}
@@ -100,63 +106,35 @@ func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) 
 	return l, l.payloads(tree, list)
 }
 
+// owner is the kernel whose modules are wanted.
+func owner(k *kernel) modules.Kernel {
+	return modules.Kernel{Name: k.build.Kernel.Name, Arch: k.built.Arch, Release: k.built.Release, Vermagic: k.built.Vermagic}
+}
+
 // carry puts modules into the guest, in order.
 func (l *loadable) carry(k *kernel, list []modules.Module) error {
 	if len(list) > 999 {
 		return errors.New("too many modules") // their names would not be in order
 	}
 	for i, m := range list {
-		if err := fits(k.built, m); err != nil {
-			return fmt.Errorf("kernel %s %w: give the modules of that kernel", k.build.Kernel.Name, err)
+		if err := m.Check(owner(k)); err != nil {
+			return err
 		}
 		l.files[path.Join(guestproto.ModulesDir, fmt.Sprintf("%03d-%s.ko", i, m.Name))] = m.Data
 	}
 	return nil
 }
 
-// fits reports why a module is not one of the kernel's; its text follows the kernel's
-// name. The kernel itself would refuse it, and some kernels by its symbols only.
-func fits(b kernels.Built, m modules.Module) error {
-	switch {
-	case m.Machine != b.Arch.ELF:
-		machine := m.Machine.String()
-		if a := arch.OfELF(m.Machine); a != nil {
-			machine = a.Name
-		}
-		return fmt.Errorf("is for %s, and its module %s is for %s", b.Arch.Name, m.Name, machine)
-	case b.Release != "" && m.Release() != b.Release:
-		return fmt.Errorf("is %s, and its modules are those of %s", b.Release, m.Release())
-	case b.Vermagic != "" && strings.TrimSpace(m.Vermagic) != strings.TrimSpace(b.Vermagic):
-		return fmt.Errorf("wants modules for %q, and its module %s is for %q", strings.TrimSpace(b.Vermagic), m.Name, strings.TrimSpace(m.Vermagic))
-	}
-	return nil
-}
-
-// harmless are modules of most distributions that a probe can load and unload: they
-// are libraries, drive nothing and need no other.
-var harmless = []string{"lru_cache", "crc7", "crc_itu_t", "crc8", "crc4"}
-
 // payloads gives the probes that load a module one that the distribution has signed,
 // the same without its signature, and with a stranger's. A kernel whose modules
 // nobody signed has none.
 func (l *loadable) payloads(tree *modules.Tree, carried []modules.Module) error {
-	for _, name := range harmless {
-		m, err := tree.Module(name)
-		used := slices.ContainsFunc(carried, func(c modules.Module) bool { return c.Name == m.Name })
-		if errors.Is(err, modules.ErrMissing) || err == nil && (used || !m.Signed || len(m.Depends) > 0) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		plain, err := m.Unsigned()
-		if err != nil {
-			return err
-		}
-		l.files[scenarios.ModuleSigned] = m.Data
-		l.files[scenarios.ModuleUnsigned] = plain.Data
-		l.files[scenarios.ModuleWrongKey] = slices.Concat(plain.Data, scenarios.StrangersSignature())
-		return nil
+	signed, plain, err := tree.Harmless(carried)
+	if err != nil || signed.Data == nil {
+		return err
 	}
+	l.files[scenarios.ModuleSigned] = signed.Data
+	l.files[scenarios.ModuleUnsigned] = plain.Data
+	l.files[scenarios.ModuleWrongKey] = slices.Concat(plain.Data, scenarios.StrangersSignature())
 	return nil
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,13 +95,20 @@ func TestModulesThatCannotWork(t *testing.T) {
 		"switched off":   {"CONFIG_VIRTIO_PCI=y\n", nil, "CONFIG_VIRTIO_CONSOLE is off"},
 		"lacks it":       {need, map[string][]byte{"x.ko": ko(t, "x", "", true)}, "has no module virtio_console"},
 		"of another":     {need, map[string][]byte{"virtio_console.ko": other}, "its modules are those of 6.1.0-Test"},
-		"other options":  {need, map[string][]byte{"virtio_console.ko": flags}, `wants modules for "6.1.0-test SMP", and its module virtio_console is for "6.1.0-test UP": give the modules of that kernel`},
-		"other machine":  {need, map[string][]byte{"virtio_console.ko": foreign}, "is for x86_64, and its module virtio_console is for arm64: give the modules of that kernel"},
+		"other options":  {need, map[string][]byte{"virtio_console.ko": flags}, `wants modules for "6.1.0-test SMP", and its module virtio_console is for "6.1.0-test UP": give the modules of that kernel (`},
+		"other machine":  {need, map[string][]byte{"virtio_console.ko": foreign}, "is for x86_64, and its module virtio_console is for arm64: give the modules of that kernel ("},
 		"empty":          {need, map[string][]byte{}, "has no module"},
+		"all built in":   {need, map[string][]byte{"x.ko": ko(t, "x", "", true), "modules.builtin": []byte("kernel/virtio_console.ko\n")}, "has no module virtio_console"},
+		"none needed":    {"CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=y\n", map[string][]byte{"virtio_console.ko": other}, "its modules are those of 6.1.0-Test"},
+		"built in there": {need, map[string][]byte{"x.ko": bytes.Replace(ko(t, "x", "", true), []byte("6.1.0-test"), []byte("6.1.0-Test"), 1), "modules.builtin": []byte("kernel/virtio_console.ko\n")}, "its modules are those of 6.1.0-Test"},
+		"built in, arm":  {need, map[string][]byte{"virtio_blk.ko": foreign, "modules.builtin": []byte("kernel/virtio_console.ko\n")}, "its module virtio_blk is for arm64"},
 		"lacks its need": {need, map[string][]byte{"virtio_console.ko": ko(t, "virtio_console", "virtio", true)}, "virtio_console needs it"},
 	} {
-		s := &Stage{plan: &plan.Plan{}}
+		s := &Stage{plan: &plan.Plan{Selection: plan.Selection{Image: "vmlinuz"}}}
 		_, err := s.modules(t.Context(), readyKernel(t, tt.config, tt.files))
+		if !errors.As(err, new(*kernels.InputError)) {
+			t.Errorf("%s: %v is not blamed on what the user gave", name, err)
+		}
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", name, err, tt.want)
 		}

@@ -27,6 +27,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
 	}
 	s, err := NewStage(ctx, p, o)
 	if err != nil {
+		os.Remove(o.Out) // if nothing is in it
 		return nil, err
 	}
 	defer s.Close()

@@ -296,7 +296,7 @@ func howKnown(b kernels.Built) string {
 // nil if the configuration is not known. What the guest loads as a module counts as
 // built in.
 func configOf(b kernels.Built, loaded map[string]bool) matrix.Config {
-	if b.Config == "" {
+	if _, known := b.ConfigValue(lockdownSymbol); !known {
 		return nil
 	}
 	config := matrix.Config{}

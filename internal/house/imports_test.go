@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"initramfs/guest":           {"initramfs/guest/footprint", "initramfs/guest/klog", "internal/guestproto", "internal/guestproto/vport", "lockdown", "scenarios"},
 	"kernels":                   {"internal/arch", "internal/cache", "kernels/build", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/build":             {"internal/arch", "internal/cache", "internal/proc", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
-	"kernels/modules":           {"internal/proc", "kernels/internal"},
+	"kernels/modules":           {"internal/arch", "internal/proc", "kernels/internal"},
 	"kernels/image":             {"internal/arch", "kernels/internal", "kernels/kconfig", "lockdown"},
 	"kernels/internal":          {"internal/arch", "lockdown"},
 	"kernels/kconfig":           {"kernels/internal", "kernels/patchset"},

@@ -201,11 +201,7 @@ func lookup(t *testing.T, name string, a *arch.Arch) kernels.Built {
 // kvmModules are what the outer kernel needs for /dev/kvm.
 func kvmModules(t *testing.T, a *arch.Arch, name string) []modules.Module {
 	t.Helper()
-	dir, err := modules.Unpack(t.Context(), lookup(t, outer, a).Modules, t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	tree, err := modules.Open(dir)
+	tree, err := modules.Read(t.Context(), lookup(t, outer, a).Modules, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

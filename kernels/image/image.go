@@ -33,7 +33,7 @@ type Image struct {
 	Kernel    []byte
 	Unwrapped string
 
-	ConfigPath   string         // its configuration; empty if that is not known
+	ConfigPath   string         // its configuration; empty if that is not known, or if the image itself has it
 	Config       kconfig.Config // nil if that is not known
 	ConfigSHA256 string
 	SitesPath    string // its lockdown call sites (sites.json of a build); empty if they are not known
@@ -47,22 +47,19 @@ type Image struct {
 }
 
 // Open reads a ready kernel image for an architecture, its configuration and its
-// lockdown call sites (both may be empty: not known). If the architecture is
+// lockdown call sites (both may be empty: not known). Some images have their own
+// configuration in them. If the architecture is
 // nil, the image's header decides. The kernel is taken out of what QEMU cannot boot:
 // EFI zboot images, UKIs, compressed files. Errors begin with "read image", "check
-// image", "read config" or "read call sites".
+// image", "read config", "check config" or "read call sites".
 func Open(image string, a *arch.Arch, config, sites string) (Image, error) {
 	i, err := openImage(image, a)
 	if err != nil {
 		return Image{}, err
 	}
 	if config != "" {
-		i.ConfigPath = config
-		if i.Config, err = kconfig.ReadFile(config); err != nil {
+		if err := i.readConfig(config); err != nil {
 			return Image{}, err
-		}
-		if i.ConfigSHA256, err = host.SumFile(config); err != nil {
-			return Image{}, fmt.Errorf("read config: %w", err)
 		}
 	}
 	if sites != "" {
@@ -106,6 +103,12 @@ func openImage(image string, a *arch.Arch) (Image, error) {
 	texts := textsOf(c)
 	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(texts), Release: releaseOf(c, texts)}
 	i.Vermagic, i.NoLockdown = vermagicOf(texts, i.Release), lacksLockdown(texts)
+	if text := configIn(texts); text != nil {
+		if i.Config, err = kconfig.Parse(text); err != nil {
+			return bad(fmt.Errorf("read the configuration in it: %w", err))
+		}
+		i.ConfigSHA256 = host.Sum(text)
+	}
 	if i.SHA256, err = host.SumFile(image); err == nil && in != "" {
 		i.Kernel, err = io.ReadAll(c.reader())
 	}
@@ -117,14 +120,11 @@ func openImage(image string, a *arch.Arch) (Image, error) {
 
 // openFile opens a file as the content of an image. The caller closes it.
 func openFile(name string) (*os.File, content, error) {
-	f, err := os.Open(name)
+	f, err := host.Open(name)
 	if err != nil {
 		return nil, content{}, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no file", name)
-	}
 	if err != nil {
 		f.Close()
 		return nil, content{}, err
@@ -132,9 +132,13 @@ func openFile(name string) (*os.File, content, error) {
 	return f, content{f, info.Size(), nil}, nil
 }
 
+// maxSites is the size in bytes of the largest file of call sites that is read. The
+// lab's have some 30 KB.
+const maxSites = 16 << 20
+
 // checkSites reads a file of call sites and returns its SHA-256.
 func checkSites(file string) (string, error) {
-	data, err := os.ReadFile(file)
+	data, err := host.ReadFile(file, maxSites)
 	if err != nil {
 		return "", err
 	}
@@ -147,7 +151,7 @@ func checkSites(file string) (string, error) {
 	if len(s.Present) == 0 {
 		return "", fmt.Errorf("%s has no call site", file)
 	}
-	return host.SumFile(file)
+	return host.Sum(data), nil
 }
 
 // archOf returns the architecture of a kernel, by its header.

@@ -151,7 +151,7 @@ func TestUnwrapFails(t *testing.T) {
 	if c, err := unwrap(contentOf(data), 1<<20); err != nil || c.size != 64 || c.how[0] != "bzip2" {
 		t.Errorf("bzip2: %d bytes, %v", c.size, err)
 	}
-	if _, err := Open(t.TempDir(), nil, "", ""); err == nil || !strings.Contains(err.Error(), "is no file") {
+	if _, err := Open(t.TempDir(), nil, "", ""); err == nil || !strings.Contains(err.Error(), "is no regular file") {
 		t.Errorf("a directory: %v", err)
 	}
 }

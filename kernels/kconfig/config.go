@@ -2,11 +2,11 @@ package kconfig
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
@@ -43,9 +43,13 @@ func Parse(data []byte) (Config, error) {
 	return c, nil
 }
 
+// MaxFile is the size in bytes of the largest .config that is read. Those of
+// distributions have some 300 KB.
+const MaxFile = 8 << 20
+
 // ReadFile reads a .config.
 func ReadFile(file string) (Config, error) {
-	data, err := os.ReadFile(file)
+	data, err := host.ReadFile(file, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read config: %w", err)
 	}

@@ -3,18 +3,23 @@
 package modules
 
 import (
+	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/ldlab/ldlab/kernels/internal/host"
 )
 
 // A Tree is a directory of modules, however deep they lie in it.
 type Tree struct {
 	dir     string
+	name    string            // what a user gave: the directory, or the package that was unpacked into it
 	files   map[string]string // path of each module's file in dir, by the module's name
 	builtIn map[string]bool   // modules that are part of the kernel image; empty if modules.builtin is missing
 }
@@ -39,21 +44,34 @@ func (m Module) Release() string {
 // kernels of distributions have some 7,000 modules.
 const maxFiles = 50_000
 
-// Open lists the modules of a directory. Errors begin with "read modules".
-func Open(dir string) (*Tree, error) {
-	t := &Tree{dir: dir, files: map[string]string{}, builtIn: map[string]bool{}}
+// Read lists the modules of what a user names: a directory, or a package (.deb, .rpm),
+// which it unpacks into temp, an empty directory. Errors begin with "read modules".
+func Read(ctx context.Context, name, temp string) (*Tree, error) {
+	dir, err := unpackInto(ctx, name, temp)
+	if err != nil {
+		return nil, err
+	}
+	return open(dir, name)
+}
+
+// open lists the modules of a directory, which errors call by name.
+func open(dir, name string) (*Tree, error) {
+	t := &Tree{dir: dir, name: name, files: map[string]string{}, builtIn: map[string]bool{}}
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // WalkDir follows no link
+		t.dir = real
+	}
 	files := 0
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(t.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if files++; files > maxFiles {
-			return fmt.Errorf("%s has more than %d files", dir, maxFiles)
+			return fmt.Errorf("%s has more than %d files", name, maxFiles)
 		}
 		if !d.Type().IsRegular() {
 			return nil
 		}
-		rel, err := filepath.Rel(dir, path)
+		rel, err := filepath.Rel(t.dir, path)
 		if err != nil {
 			return err
 		}
@@ -63,7 +81,7 @@ func Open(dir string) (*Tree, error) {
 		return t.add(rel)
 	})
 	if err == nil && len(t.files) == 0 {
-		err = fmt.Errorf("%s has no module (*.ko, *.ko.xz, *.ko.zst, *.ko.gz)", dir)
+		err = fmt.Errorf("%s has no module (*.ko, *.ko.xz, *.ko.zst, *.ko.gz)", name)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read modules: %w", err)
@@ -78,7 +96,7 @@ func (t *Tree) add(rel string) error {
 		return nil
 	}
 	if other := t.files[name]; other != "" {
-		return fmt.Errorf("%s has the module %s twice, as %s and %s: give the modules of one kernel", t.dir, name, other, rel)
+		return fmt.Errorf("%s has the module %s twice, as %s and %s: give the modules of one kernel", t.name, name, other, rel)
 	}
 	t.files[name] = rel
 	return nil
@@ -98,8 +116,12 @@ func nameOf(file string) (name string, ok bool) {
 // normal is a module's name as the kernel has it: with underscores.
 func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
+// maxList is the size in bytes of the largest modules.builtin that is read. Those of
+// distributions have some 15 KB.
+const maxList = 4 << 20
+
 func (t *Tree) readBuiltIn(file string) error {
-	data, err := os.ReadFile(file)
+	data, err := host.ReadFile(file, maxList)
 	if err != nil {
 		return err
 	}
@@ -119,7 +141,7 @@ var ErrMissing = errors.New("there is no such module")
 func (t *Tree) Module(name string) (Module, error) {
 	file, ok := t.files[normal(name)]
 	if !ok {
-		return Module{}, fmt.Errorf("read module %s: %w in %s", name, ErrMissing, t.dir)
+		return Module{}, fmt.Errorf("read module %s: %w in %s", name, ErrMissing, t.name)
 	}
 	m, err := read(filepath.Join(t.dir, file))
 	if err != nil {
@@ -146,6 +168,15 @@ func (t *Tree) Order(names ...string) ([]Module, error) {
 func (t *Tree) Has(name string) bool {
 	name = normal(name)
 	return t.files[name] != "" || t.builtIn[name]
+}
+
+// HasFile reports whether the tree has the module as a file.
+func (t *Tree) HasFile(name string) bool { return t.files[normal(name)] != "" }
+
+// Sample reads one module, always the same: modules of one tree have the release and
+// the architecture of one kernel.
+func (t *Tree) Sample() (Module, error) {
+	return t.Module(slices.Min(slices.Collect(maps.Keys(t.files))))
 }
 
 // An order is a walk through what modules depend on.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"golang.org/x/sys/unix"
 
 	"github.com/ldlab/ldlab/internal/testutil/elftest"
 )
@@ -88,7 +89,7 @@ func TestOrder(t *testing.T) {
 		"lib/modules/6.1/modules.builtin":                            []byte("kernel/lib/in-image.ko\n"),
 		"lib/modules/6.1/modules.order":                              []byte("kernel/net/af-key.ko\n"),
 	})
-	tree, err := Open(dir)
+	tree, err := Read(t.Context(), dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +103,13 @@ func TestOrder(t *testing.T) {
 	if list[0].Release() != "6.1.0-test" || list[0].Signed {
 		t.Errorf("%+v", list[0])
 	}
-	for name, want := range map[string]bool{"virtio": true, "in-image": true, "msr": false} {
-		if tree.Has(name) != want {
-			t.Errorf("Has(%s) = %v", name, !want)
+	for name, want := range map[string][2]bool{"virtio": {true, true}, "in-image": {true, false}, "msr": {}} {
+		if got := [2]bool{tree.Has(name), tree.HasFile(name)}; got != want {
+			t.Errorf("Has(%s), HasFile(%s) = %v", name, name, got)
 		}
+	}
+	if m, err := tree.Sample(); err != nil || m.Name != "af_key" {
+		t.Errorf("sample %q, %v", m.Name, err)
 	}
 }
 
@@ -116,7 +120,7 @@ func TestLargeTree(t *testing.T) {
 	for i := range 5999 {
 		files[fmt.Sprintf("k/%d/m%d.ko", i%100, i)] = []byte("no module")
 	}
-	tree, err := Open(write(t, files))
+	tree, err := Read(t.Context(), write(t, files), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +146,7 @@ func TestBadTrees(t *testing.T) {
 		"no info":   {map[string][]byte{"x.ko": object(".text", "x")}, "x", "no section .modinfo"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree, err := Open(write(t, tt.files))
+			tree, err := Read(t.Context(), write(t, tt.files), "")
 			if err == nil && tt.load != "" {
 				_, err = tree.Order(tt.load)
 			}
@@ -151,7 +155,7 @@ func TestBadTrees(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Open(filepath.Join(t.TempDir(), "none")); err == nil {
+	if _, err := Read(t.Context(), filepath.Join(t.TempDir(), "none"), ""); err == nil {
 		t.Error("a directory that is not there was read")
 	}
 }
@@ -183,19 +187,24 @@ func TestUnsigned(t *testing.T) {
 
 func TestUnpack(t *testing.T) {
 	dir := t.TempDir()
-	if got, err := Unpack(t.Context(), dir, ""); err != nil || got != dir {
+	if got, err := unpackInto(t.Context(), dir, ""); err != nil || got != dir {
 		t.Errorf("directory: %q, %v", got, err)
 	}
 	for name, want := range map[string]string{
-		"none.deb": "no such file", "bad.deb": "unpack", "bad.rpm": "unpack", "bad.zip": "neither a directory nor a package",
+		"none.deb": "no such file", "pipe.deb": "neither a directory nor a package", "bad.deb": "unpack", "bad.rpm": "unpack", "bad.zip": "neither a directory nor a package",
 	} {
 		file := filepath.Join(dir, name)
-		if name != "none.deb" {
-			if err := os.WriteFile(file, []byte("text"), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		err := os.WriteFile(file, []byte("text"), 0o644)
+		switch name {
+		case "none.deb":
+			err = os.Remove(file)
+		case "pipe.deb":
+			err = errors.Join(os.Remove(file), unix.Mkfifo(file, 0o600))
 		}
-		_, err := Unpack(t.Context(), file, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Read(t.Context(), file, t.TempDir())
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", name, err, want)
 		}

@@ -13,15 +13,16 @@ import (
 	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
-// Unpack gives the directory of modules of what a user names: a directory as it
+// unpackInto gives the directory of modules of what a user names: a directory as it
 // is, or a package (.deb, .rpm), which it unpacks into to, an empty directory.
-// Errors begin with "read modules".
-func Unpack(ctx context.Context, name, to string) (dir string, err error) {
+func unpackInto(ctx context.Context, name, to string) (dir string, err error) {
 	info, err := os.Stat(name)
 	switch {
 	case err != nil:
 	case info.IsDir():
 		return name, nil
+	case !info.Mode().IsRegular():
+		err = fmt.Errorf("%s is neither a directory nor a package (.deb, .rpm)", name)
 	case strings.HasSuffix(name, ".deb"):
 		err = runUnpacker(ctx, name, "dpkg-deb", "dpkg", "-x", name, to)
 	case strings.HasSuffix(name, ".rpm"):
