@@ -3,9 +3,11 @@
 package matrix
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
@@ -227,6 +229,22 @@ func (e End) String() string {
 		return e.Detail
 	}
 	return e.Cause + ": " + e.Detail
+}
+
+// NoPort is why the guest's program could not talk to the lab, as it wrote it to the
+// console; empty if it could, or if it wrote nothing. A module that could not be loaded
+// is the cause.
+func (e End) NoPort() (why string) {
+	for _, line := range e.Console {
+		_, text, found := strings.Cut(line, guestproto.OnConsole)
+		switch {
+		case found && strings.HasPrefix(text, guestproto.NoPort):
+			return cmp.Or(why, text)
+		case found && why == "" && strings.HasPrefix(text, guestproto.LoadFailed):
+			why = text
+		}
+	}
+	return ""
 }
 
 // A Phase is a phase of a guest, and when it was reached.

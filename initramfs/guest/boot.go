@@ -44,10 +44,10 @@ func boot() {
 	g.bootErrors = append(g.bootErrors, mountAll(mounts...)...) // file systems may be modules
 	g.look = footprint.Open().Read
 	for _, e := range g.bootErrors { // without its port, this program has only the console
-		fmt.Fprintf(os.Stderr, "ldlab-guest: %s\n", e)
+		fmt.Fprintf(os.Stderr, "%s%s\n", guestproto.OnConsole, e)
 	}
 	if err := g.run(context.Background()); err != nil {
-		fmt.Fprintf(os.Stderr, "ldlab-guest: %v\n", err)
+		fmt.Fprintf(os.Stderr, "%s%v\n", guestproto.OnConsole, err)
 		if errors.Is(err, errNoPort) {
 			g.off()
 		}
@@ -71,6 +71,9 @@ func noHugePages() {
 
 // run serves one host on the port until the host hangs up.
 func (g *guest) run(ctx context.Context) error {
+	if err := checkDrivers("/"); err != nil {
+		return err
+	}
 	port, err := openPort(portNode, g.portWait)
 	if err != nil {
 		return err

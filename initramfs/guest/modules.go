@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
 )
 
 // loadModules loads the modules that the host has put into the guest, and removes
@@ -21,7 +23,7 @@ func loadModules(dir string) (errs []string) {
 	}
 	for _, f := range files {
 		if err := loadModule(filepath.Join(dir, f.Name())); err != nil {
-			errs = append(errs, fmt.Sprintf("load module %s: %v", f.Name(), explainLoad(err)))
+			errs = append(errs, fmt.Sprintf("%s%s: %v", guestproto.LoadFailed, f.Name(), explainLoad(err)))
 		}
 	}
 	if err := os.RemoveAll(dir); err != nil {

@@ -53,3 +53,25 @@ func TestNoPort(t *testing.T) {
 		t.Errorf("a directory: error %v", err)
 	}
 }
+
+// A kernel without the drivers is told from one whose port is late.
+func TestCheckDrivers(t *testing.T) {
+	root := t.TempDir()
+	if err := checkDrivers(root); err != nil {
+		t.Errorf("without sysfs: %v", err)
+	}
+	for _, d := range portDrivers {
+		if err := os.MkdirAll(filepath.Join(root, d.bus), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkDrivers(root); !errors.Is(err, errNoPort) || !strings.Contains(err.Error(), d.module) {
+			t.Errorf("without %s: %v", d.module, err)
+		}
+		if err := os.MkdirAll(filepath.Join(root, d.bus, d.driver), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := checkDrivers(root); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
 )
 
 // A port is a virtio-serial port. Its calls block in the kernel and never use
@@ -24,7 +27,29 @@ type port struct {
 const portNode = "/dev/vport0p1"
 
 // errNoPort is a port that does not come.
-var errNoPort = errors.New("the host's port does not come: give the modules of this kernel")
+var errNoPort = errors.New(guestproto.NoPort)
+
+// portDrivers are the directories of the drivers that the port needs: virtio_pci and
+// virtio_console (virtio_pci_driver in drivers/virtio/virtio_pci_common.c, and
+// virtio_console in drivers/char/virtio_console.c, v6.12).
+var portDrivers = []struct{ bus, driver, module string }{
+	{"/sys/bus/pci", "drivers/virtio-pci", "virtio_pci"},
+	{"/sys/bus/virtio", "drivers/virtio_console", "virtio_console"},
+}
+
+// checkDrivers reports that the kernel has no driver for the port, which then never
+// comes. Drivers in the image are there before the first program runs.
+func checkDrivers(root string) error {
+	if _, err := os.Stat(filepath.Join(root, "/sys/bus")); err != nil {
+		return nil // no sysfs shows what there is
+	}
+	for _, d := range portDrivers {
+		if _, err := os.Stat(filepath.Join(root, d.bus, d.driver)); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%w: it has no driver %s", errNoPort, d.module)
+		}
+	}
+	return nil
+}
 
 // openPort opens a port. It waits until the port exists, because the device reports
 // its ports after it was probed; 0: as long as it takes.

@@ -160,12 +160,12 @@ func (b *batch) keep(ctx context.Context, j job, res matrix.Result, took time.Du
 	res.Tries = j.try
 	// A lost guest has a cause and runs again, even if the guest is to blame,
 	// because the load of other guests may be the cause.
-	if res.End.Cause != "" && j.try == 1 && !j.again {
+	err := unfit(res)
+	if err == nil && res.End.Cause != "" && j.try == 1 && !j.again {
 		b.again = append(b.again, j)
 		b.stage.note("%s: %s (%s); it runs once more, alone, at the end", j.id(), res.End.Ending, res.End)
 		return true
 	}
-	err := lacksLSM(res)
 	if err == nil {
 		err = b.store.Add(res)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
+	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
@@ -70,6 +71,15 @@ func checkLSM(k *kernel) error {
 		return nil
 	}
 	return e
+}
+
+// unfit reports that nothing can be tested on the kernel of a result: its guest cannot
+// talk to the lab, which another try does not change, or it has no lockdown LSM.
+func unfit(r matrix.Result) error {
+	if why := r.End.NoPort(); why != "" {
+		return &kernels.InputError{Err: fmt.Errorf("kernel %s %s: its guest cannot talk to the lab: %s (--config and --modules give what an image needs)", r.Kernel, r.Arch, why)}
+	}
+	return lacksLSM(r)
 }
 
 // lacksLSM reports that the kernel of a result has no lockdown LSM: it has security

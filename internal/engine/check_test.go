@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ldlab/ldlab/internal/engine/event"
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/kernels/image"
@@ -76,5 +77,31 @@ func TestNoLockdown(t *testing.T) {
 	i := image.Image{Path: "vmlinuz", Arch: k.build.Arch, NoLockdown: true}
 	if err := checkLSM(&kernel{build: k.build, built: kernels.OfImage(i)}); err == nil || !strings.Contains(err.Error(), "no text of it") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestNoPort: a guest whose program cannot talk to the lab is told from one that is
+// lost, by what the program wrote to the console.
+func TestNoPort(t *testing.T) {
+	const load, port = "ldlab-guest: load module 000-virtio_console.ko: key was rejected by service", "[ 1.0] x ldlab-guest: the kernel does not show the host's port: it has no driver virtio_pci"
+	for _, tc := range []struct {
+		console []string
+		want    string
+	}{
+		{[]string{"", load, port}, "load module 000-virtio_console.ko: key was rejected by service"},
+		{[]string{port}, "it has no driver virtio_pci"},
+		{[]string{load, "and it hung"}, ""},
+		{[]string{"ldlab-guest: read preamble: EOF"}, ""},
+		{nil, ""},
+	} {
+		res := matrix.Result{Guest: matrix.Guest{Kernel: "k", Arch: "a"}, End: matrix.End{Ending: matrix.LostByGuest, Cause: "power-off", Console: tc.console}}
+		err := unfit(res)
+		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: %v, want %q", tc.console, err, tc.want)
+		}
+		b := &batch{stage: &Stage{feed: event.New(func(Event) {})}, ended: outcome} // a store would be used for no job of the first try that is lost
+		if kept := b.keep(t.Context(), job{guest: res.Guest, try: 1}, res, 0); kept != (tc.want == "") || (b.fail != nil) == kept || len(b.again) > 0 != kept {
+			t.Errorf("%q: kept %v, error %v, to run again %d", tc.console, kept, b.fail, len(b.again))
+		}
 	}
 }

@@ -78,6 +78,7 @@ func (s *Stage) forkConfig(p part, config vm.Config) vm.Config {
 // config is the machine of a part that boots.
 func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
 	c := k.machine(g.Setting, p.profile)
+	c.BootTimeout = s.options.Timeout
 	if s.options.Console {
 		c.Console = s.feed
 	}

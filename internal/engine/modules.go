@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 
@@ -43,8 +42,8 @@ func (k *kernel) checkChannel() error {
 	return nil
 }
 
-// modules reads those of the kernel's modules that the guest's port and the probes
-// of the plan need. Whatever is wrong with what a user gave is a *kernels.InputError.
+// modules reads those of the kernel's modules that the guest's port and the probes of
+// the plan need. Errors in what a user gave are a *kernels.InputError.
 func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) {
 	if err = k.checkChannel(); err == nil && k.built.Modules != "" {
 		l, err = s.readModules(ctx, k)
@@ -56,15 +55,11 @@ func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) 
 }
 
 func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err error) {
-	temp, err := os.MkdirTemp("", "ldlab-modules-")
-	if err != nil {
-		return l, fmt.Errorf("read modules: %w", err)
-	}
-	defer os.RemoveAll(temp)
-	tree, err := modules.Read(ctx, k.built.Modules, temp)
+	tree, err := modules.Read(ctx, k.built.Modules)
 	if err != nil {
 		return l, err
 	}
+	defer tree.Close()
 	if err := tree.Check(owner(k)); err != nil {
 		return l, err
 	}
@@ -75,8 +70,7 @@ func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err err
 		if known && value != "m" {
 			return
 		}
-		for _, name := range list {
-			// What the configuration has as a module, the tree has as a file.
+		for _, name := range list { // what the configuration has as a module, the tree has as a file
 			if tree.HasFile(name) || !known && tree.Has(name) {
 				names = append(names, name)
 				l.symbols[symbol] = true
@@ -100,21 +94,20 @@ func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err err
 	if err != nil {
 		return l, err
 	}
-	if err := l.carry(k, list); err != nil {
-		return l, err
+	if err = l.carry(k, list); err == nil {
+		err = l.payloads(tree, list)
 	}
-	return l, l.payloads(tree, list)
+	return l, err
 }
 
-// owner is the kernel whose modules are wanted.
 func owner(k *kernel) modules.Kernel {
 	return modules.Kernel{Name: k.build.Kernel.Name, Arch: k.built.Arch, Release: k.built.Release, Vermagic: k.built.Vermagic}
 }
 
 // carry puts modules into the guest, in order.
 func (l *loadable) carry(k *kernel, list []modules.Module) error {
-	if len(list) > 999 {
-		return errors.New("too many modules") // their names would not be in order
+	if len(list) > 999 { // their names would not be in order
+		return errors.New("too many modules")
 	}
 	for i, m := range list {
 		if err := m.Check(owner(k)); err != nil {

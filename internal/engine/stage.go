@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -367,11 +366,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256, Ready: b.Ready, Packages: p.BaseDetail,
 	}
 	for _, s := range p.Series {
-		sum := sha256.New()
-		for _, patch := range s.Patches {
-			fmt.Fprintln(sum, patch.SHA256)
-		}
-		o.Series = append(o.Series, fmt.Sprintf("%s (%s, sha256 %.6x)", s.Name, words.Count(len(s.Patches), "patch"), sum.Sum(nil)))
+		o.Series = append(o.Series, s.String())
 	}
 	return o
 }

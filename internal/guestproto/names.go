@@ -37,3 +37,13 @@ const LockFailed = "lock: "
 // ModulesDir is the directory of the guest with the modules that its program loads
 // first, in the order of their names.
 const ModulesDir = "/ldlab-modules"
+
+// OnConsole begins the lines that the guest's program writes to the console. It writes
+// there only what it cannot tell the host on the port.
+const OnConsole = "ldlab-guest: "
+
+// NoPort begins what it writes there if the kernel does not give it its port.
+const NoPort = "the kernel does not show the host's port"
+
+// LoadFailed begins what it writes of a module that it could not load.
+const LoadFailed = "load module "

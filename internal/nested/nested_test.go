@@ -201,10 +201,11 @@ func lookup(t *testing.T, name string, a *arch.Arch) kernels.Built {
 // kvmModules are what the outer kernel needs for /dev/kvm.
 func kvmModules(t *testing.T, a *arch.Arch, name string) []modules.Module {
 	t.Helper()
-	tree, err := modules.Read(t.Context(), lookup(t, outer, a).Modules, t.TempDir())
+	tree, err := modules.Read(t.Context(), lookup(t, outer, a).Modules)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tree.Close()
 	list, err := tree.Order(name)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 
@@ -166,4 +167,17 @@ func (j *job) provenance(config, image string) Provenance {
 		p.Fragments = append(p.Fragments, f.Name)
 	}
 	return p
+}
+
+// String is one line: "bitmap (7 patches, sha256 0123456789ab)".
+func (s SeriesUsed) String() string {
+	sum := sha256.New()
+	for _, patch := range s.Patches {
+		fmt.Fprintln(sum, patch.SHA256)
+	}
+	noun := "patches"
+	if len(s.Patches) == 1 {
+		noun = "patch"
+	}
+	return fmt.Sprintf("%s (%d %s, sha256 %.6x)", s.Name, len(s.Patches), noun, sum.Sum(nil))
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type Tree struct {
 	dir     string
 	name    string            // what a user gave: the directory, or the package that was unpacked into it
+	temp    string            // directory into which it was unpacked
 	files   map[string]string // path of each module's file in dir, by the module's name
 	builtIn map[string]bool   // modules that are part of the kernel image; empty if modules.builtin is missing
 }
@@ -45,14 +47,27 @@ func (m Module) Release() string {
 const maxFiles = 50_000
 
 // Read lists the modules of what a user names: a directory, or a package (.deb, .rpm),
-// which it unpacks into temp, an empty directory. Errors begin with "read modules".
-func Read(ctx context.Context, name, temp string) (*Tree, error) {
-	dir, err := unpackInto(ctx, name, temp)
+// which it unpacks until Close. Errors begin with "read modules".
+func Read(ctx context.Context, name string) (*Tree, error) {
+	temp, err := os.MkdirTemp("", "ldlab-modules-")
 	if err != nil {
+		return nil, fmt.Errorf("read modules: %w", err)
+	}
+	dir, err := unpackInto(ctx, name, temp)
+	var t *Tree
+	if err == nil {
+		t, err = open(dir, name)
+	}
+	if err != nil {
+		os.RemoveAll(temp)
 		return nil, err
 	}
-	return open(dir, name)
+	t.temp = temp
+	return t, nil
 }
+
+// Close removes what was unpacked.
+func (t *Tree) Close() { os.RemoveAll(t.temp) }
 
 // open lists the modules of a directory, which errors call by name.
 func open(dir, name string) (*Tree, error) {

@@ -89,10 +89,11 @@ func TestOrder(t *testing.T) {
 		"lib/modules/6.1/modules.builtin":                            []byte("kernel/lib/in-image.ko\n"),
 		"lib/modules/6.1/modules.order":                              []byte("kernel/net/af-key.ko\n"),
 	})
-	tree, err := Read(t.Context(), dir, "")
+	tree, err := Read(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tree.Close()
 	list, err := tree.Order("virtio-console", "af_key", "virtio", "in_image")
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func TestLargeTree(t *testing.T) {
 	for i := range 5999 {
 		files[fmt.Sprintf("k/%d/m%d.ko", i%100, i)] = []byte("no module")
 	}
-	tree, err := Read(t.Context(), write(t, files), "")
+	tree, err := Read(t.Context(), write(t, files))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +147,7 @@ func TestBadTrees(t *testing.T) {
 		"no info":   {map[string][]byte{"x.ko": object(".text", "x")}, "x", "no section .modinfo"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree, err := Read(t.Context(), write(t, tt.files), "")
+			tree, err := Read(t.Context(), write(t, tt.files))
 			if err == nil && tt.load != "" {
 				_, err = tree.Order(tt.load)
 			}
@@ -155,7 +156,7 @@ func TestBadTrees(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Read(t.Context(), filepath.Join(t.TempDir(), "none"), ""); err == nil {
+	if _, err := Read(t.Context(), filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a directory that is not there was read")
 	}
 }
@@ -204,7 +205,7 @@ func TestUnpack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = Read(t.Context(), file, t.TempDir())
+		_, err = Read(t.Context(), file)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: error %v, want one line with %q", name, err, want)
 		}
