@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -55,6 +56,41 @@ func TestMirrorStalls(t *testing.T) {
 				if found, _ := filepath.Glob(filepath.Join(cache, kind)); len(found) > 0 {
 					t.Errorf("left %s", found)
 				}
+			}
+		})
+	}
+}
+
+// A silent mirror accepts connections and never answers.
+func silent(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l // the kernel completes connections that nobody accepts
+}
+
+// TestMirrorSilent: a mirror that never answers, or that refuses connections, is one
+// line, which does not go on with what follows from that.
+func TestMirrorSilent(t *testing.T) {
+	for name, refuse := range map[string]bool{"never answers": false, "refuses": true} {
+		t.Run(name, func(t *testing.T) {
+			m := newMirror(t)
+			l := silent(t)
+			m.server.Close()
+			if refuse {
+				l.Close()
+			}
+			sources := filepath.Join(filepath.Dir(os.Getenv("APT_CONFIG")), "sources.list")
+			write(t, sources, "deb [trusted=yes] http://"+l.Addr().String()+"/debian oldstable main\n")
+			start := time.Now()
+			_, err := (&Builder{Cache: t.TempDir()}).Build(t.Context(), readySpec(t, "debian:6.1"))
+			t.Log(time.Since(start), err)
+			if err == nil || !strings.Contains(err.Error(), "a mirror of the machine's apt sources stalls or cannot be reached") ||
+				strings.Contains(err.Error(), "no Debian mirror") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v", err)
 			}
 		})
 	}

@@ -55,6 +55,9 @@ func (j *job) ownApt(ctx context.Context) (*aptState, error) {
 // configured with, of packages (deb) or of source packages (deb-src).
 func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptState, error) {
 	list, err := own.wideList(ctx, kind, "")
+	if err != nil && j.unreachable != "" { // it may be that mirror's; see stalled
+		err = errors.New(strict.Printable(j.unreachable))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -158,10 +161,34 @@ func (j *job) aptState(ctx context.Context, name string) (*aptState, error) {
 		// Hooks of the machine are about the machine's state.
 		"-o", "APT::Update::Post-Invoke-Success=", "-o", "APT::Update::Post-Invoke=",
 	}}
+	if err := s.limit(ctx); err != nil {
+		return nil, err
+	}
 	if j.source.Kind == Debian { // packages of another architecture than the machine's
 		s.options = append(s.options, "-o", "APT::Architecture="+j.source.Rev, "-o", "APT::Architectures="+j.source.Rev)
 	}
 	return s, nil
+}
+
+// limits are how long apt waits for a mirror that does not answer, in seconds, and how
+// often it tries again. The default of apt 2.6 is 30 s, and three times again for each
+// file.
+var limits = []struct{ option, value string }{
+	{"Acquire::http::Timeout", "30"}, {"Acquire::https::Timeout", "30"}, {"Acquire::Retries", "1"},
+}
+
+// limit sets limits where the machine's configuration of apt has none.
+func (s *aptState) limit(ctx context.Context) error {
+	for _, l := range limits {
+		set, err := s.output(ctx, "apt-config", "shell", "X", l.option)
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(set) == "" {
+			s.options = append(s.options, "-o", l.option+"="+l.value)
+		}
+	}
+	return nil
 }
 
 // closeLists lets others use apt's lists.
