@@ -18,6 +18,11 @@ import (
 // debian:6.12, debian:6.12-cloud, debian:sid-rt.
 const ReadyPrefix = "debian:"
 
+// ReadyExamples are names of ready kernels, of each form.
+func ReadyExamples() []string {
+	return []string{ReadyPrefix + "6.12", ReadyPrefix + "6.12-cloud", ReadyPrefix + "6.12-rt", ReadyPrefix + "sid"}
+}
+
 // ready looks a ready kernel up by its name; ok is false if no kernel can have it.
 func ready(name string) (k Kernel, ok bool) {
 	rest, isReady := strings.CutPrefix(name, ReadyPrefix)

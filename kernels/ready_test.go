@@ -3,6 +3,7 @@ package kernels
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/internal/arch"
+	"github.com/ldlab/ldlab/kernels/image"
 )
 
 // bzImage is the header of an image for x86_64 that says its release.
@@ -172,5 +174,19 @@ func TestReadyNames(t *testing.T) {
 		if k, ok := tables.Kernel(name); ok {
 			t.Errorf("%s is taken for %+v", name, k)
 		}
+	}
+}
+
+// TestIdentifyImage: an image with other modules, or another configuration, is another
+// kernel.
+func TestIdentifyImage(t *testing.T) {
+	seen := map[string]bool{}
+	for _, i := range []image.Image{{}, {SHA256: "1"}, {ConfigSHA256: "1"}, {SitesSHA256: "1"}, {ModulesSHA256: "1"}, {ModulesSHA256: "2"}} {
+		i.Arch = arch.All()[0]
+		id := fmt.Sprintf("%+v", IdentifyImage("image", i))
+		if seen[id] {
+			t.Errorf("%+v is that of another image", id)
+		}
+		seen[id] = true
 	}
 }

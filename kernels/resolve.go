@@ -11,6 +11,7 @@ import (
 	"github.com/ldlab/ldlab/kernels/build"
 	"github.com/ldlab/ldlab/kernels/image"
 	"github.com/ldlab/ldlab/kernels/internal/host"
+	"github.com/ldlab/ldlab/kernels/modules"
 	"github.com/ldlab/ldlab/kernels/patchset"
 	"github.com/ldlab/ldlab/kernels/source"
 	"github.com/ldlab/ldlab/lockdown"
@@ -81,8 +82,8 @@ func resolve(ctx context.Context, in Inputs) (Resolved, error) {
 			return Resolved{}, err
 		}
 		if in.Modules != "" {
-			if _, err := os.Stat(in.Modules); err != nil {
-				return Resolved{}, fmt.Errorf("read modules: %w", err)
+			if i.ModulesSHA256, err = modules.Digest(in.Modules); err != nil {
+				return Resolved{}, err
 			}
 			i.Modules = in.Modules
 		}
@@ -140,6 +141,7 @@ type Identity struct {
 	SHA256    string     // of the source, or of a ready image; empty until the source is in the cache
 	Series    []SeriesID // in the order they are applied
 	Sites     string     `json:",omitempty"` // SHA-256 of the file with a ready image's call sites; empty if there is none
+	Modules   string     `json:",omitempty"` // digest of a ready image's modules; empty if there are none
 	Config    string     // SHA-256 of the fragments in order, or of a ready image's configuration; empty if that is not known
 }
 
@@ -224,7 +226,7 @@ func (b *Builder) Identify(ctx context.Context, spec Spec) (Identity, error) {
 func IdentifyImage(name string, i image.Image) Identity {
 	return Identity{
 		Kernel: name, Arch: i.Arch.Name, Interface: i.Interface,
-		Source: i.Path, SHA256: i.SHA256, Config: i.ConfigSHA256, Sites: i.SitesSHA256,
+		Source: i.Path, SHA256: i.SHA256, Config: i.ConfigSHA256, Sites: i.SitesSHA256, Modules: i.ModulesSHA256,
 	}
 }
 

@@ -160,6 +160,8 @@ type Origin struct {
 	GuestSHA256 string // the initramfs
 
 	Ready    bool   `json:",omitempty"` // a ready image, which the lab did not build
+	Release  string `json:",omitempty"` // of a ready image, as its uname -r has it
+	Modules  string `json:",omitempty"` // SHA-256 of the modules that a user gave for a ready image
 	Packages string `json:",omitempty"` // of a distribution's kernel: name, version and sha256 of each
 }
 

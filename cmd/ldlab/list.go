@@ -108,7 +108,7 @@ func listKernels() ([]listed, error) {
 	for _, k := range t.Kernels() {
 		rows = append(rows, listed{k.Name, fmt.Sprintf("%s (base %s, series %s, %s)", k.Title, k.Base, cmp.Or(strings.Join(k.Series, "+"), "none"), k.Interface)})
 	}
-	return rows, nil
+	return append(rows, listed{kernels.ReadyPrefix + "SERIES", "Debian's kernel, as its packages ship it, such as " + strings.Join(kernels.ReadyExamples(), ", ")}), nil
 }
 
 func listBases() ([]listed, error) {

@@ -60,6 +60,9 @@ func printPlan(w io.Writer, p *plan.Plan) {
 	for _, b := range p.Builds {
 		fmt.Fprintf(w, "%s %s: %s\n", b.Kernel.Name, b.Arch.Name, identity(b.Identity))
 	}
+	if a := p.Selection.Append; a != "" {
+		fmt.Fprintf(w, "kernel arguments %s\n", a)
+	}
 	for _, s := range p.Inputs.Series {
 		for _, n := range s.Notes {
 			fmt.Fprintf(w, "series %s: %s\n", s.Name, n)
@@ -96,6 +99,12 @@ func identity(id kernels.Identity) string {
 	}
 	for _, s := range id.Series {
 		parts = append(parts, "series "+s.String())
+	}
+	if id.Base == "" && id.Config != "" { // a ready image's: a base has the lab's fragments
+		parts = append(parts, fmt.Sprintf("config (sha256 %.12s)", id.Config))
+	}
+	if id.Modules != "" {
+		parts = append(parts, fmt.Sprintf("modules (sha256 %.12s)", id.Modules))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -29,7 +29,7 @@ func kernelFlags(c *cobra.Command, sel *plan.Selection) {
 		if err != nil {
 			return nil
 		}
-		return t.Names()
+		return append(t.Names(), kernels.ReadyExamples()...)
 	})
 	complete(c, "arch", arch.Names)
 }

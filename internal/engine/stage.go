@@ -363,7 +363,7 @@ func origin(b kernels.Built, image initramfs.Image) matrix.Origin {
 	p := b.Provenance
 	o := matrix.Origin{
 		Base: p.Base, BaseVersion: p.BaseVersion, BaseSHA256: p.BaseSHA256,
-		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256, Ready: b.Ready, Packages: p.BaseDetail,
+		Compiler: p.Compiler, ImageSHA256: p.ImageSHA256, GuestSHA256: image.SHA256, Ready: b.Ready, Packages: p.BaseDetail, Release: b.Release, Modules: p.ModulesSHA256,
 	}
 	for _, s := range p.Series {
 		o.Series = append(o.Series, s.String())

@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"initramfs/guest/footprint": {"lockdown"},
 	"initramfs/guest/klog":      {"initramfs/guest/klog"},
 	"initramfs/guest":           {"initramfs/guest/footprint", "initramfs/guest/klog", "internal/guestproto", "internal/guestproto/vport", "lockdown", "scenarios"},
-	"kernels":                   {"internal/arch", "internal/cache", "kernels/build", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
+	"kernels":                   {"internal/arch", "internal/cache", "kernels/build", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/modules", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/build":             {"internal/arch", "internal/cache", "internal/proc", "kernels/image", "kernels/internal", "kernels/kconfig", "kernels/patchset", "kernels/source", "lockdown"},
 	"kernels/modules":           {"internal/arch", "internal/proc", "kernels/internal"},
 	"kernels/image":             {"internal/arch", "kernels/internal", "kernels/kconfig", "lockdown"},

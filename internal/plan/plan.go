@@ -372,6 +372,9 @@ func unknownKernel(t *kernels.Tables, name string) string {
 	if _, ok := t.Kernel(kernel); ok {
 		return unknownText("base", base, t.Bases())
 	}
+	if strings.Contains(name, ":") {
+		return fmt.Sprintf("unknown kernel %q: the lab fetches ready kernels of Debian only, such as %s; give another one with --image, --config and --modules", name, kernels.ReadyExamples()[0])
+	}
 	return unknownText("kernel", kernel, t.Names())
 }
 

@@ -170,3 +170,16 @@ func TestDigest(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownReady: a kernel of another distribution is told what there is.
+func TestUnknownReady(t *testing.T) {
+	tables := tables(t)
+	if _, err := New(tables, Selection{Kernels: []string{"ubuntu:24.04"}}, kernels.Resolved{}, nil); err == nil || !strings.Contains(err.Error(), "debian:6.12") {
+		t.Errorf("%v", err)
+	}
+	for _, name := range kernels.ReadyExamples() {
+		if _, err := New(tables, Selection{Kernels: []string{name}}, kernels.Resolved{}, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

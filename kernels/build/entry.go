@@ -79,29 +79,30 @@ func OfImage(i image.Image) Built {
 		Name:  name, Arch: i.Arch, Interface: i.Interface, Image: i.Path, Config: i.ConfigPath, Cached: true, config: i.Config,
 		Kernel: i.Kernel, Unwrapped: i.Unwrapped, Modules: i.Modules, Ready: true, Release: i.Release, Vermagic: i.Vermagic, NoLockdown: i.NoLockdown, reasons: i.Reasons,
 		Provenance: Provenance{
-			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256,
+			Kernel: name, Arch: i.Arch.Name, Interface: i.Interface, Base: i.Path, ImageSHA256: i.SHA256, ConfigSHA256: i.ConfigSHA256, ModulesSHA256: i.ModulesSHA256,
 		},
 	}
 }
 
 // Provenance is what a kernel was made of.
 type Provenance struct {
-	Kernel       string
-	Arch         string
-	Interface    lockdown.Interface
-	Base         string       // source in text form; the file, for a ready image
-	BaseVersion  string       // the kernel's own: 6.12.117
-	BaseDetail   string       // version of the package, commit
-	BaseSHA256   string       // of what was fetched
-	Series       []SeriesUsed // in the order they were applied
-	Fragments    []string     // in the order they were applied
-	ConfigSHA256 string
-	Compiler     string
-	Linker       string
-	LabKey       string // SHA-256 of the certificate that the kernel trusts
-	Recipe       string // version of the builder
-	Key          string // of everything above: name of the result in the cache
-	ImageSHA256  string // of the image; a ready image has that of the file as the user gave it
+	Kernel        string
+	Arch          string
+	Interface     lockdown.Interface
+	Base          string       // source in text form; the file, for a ready image
+	BaseVersion   string       // the kernel's own: 6.12.117
+	BaseDetail    string       // version of the package, commit
+	BaseSHA256    string       // of what was fetched
+	Series        []SeriesUsed // in the order they were applied
+	Fragments     []string     // in the order they were applied
+	ConfigSHA256  string
+	ModulesSHA256 string `json:",omitempty"` // of a ready image's modules
+	Compiler      string
+	Linker        string
+	LabKey        string // SHA-256 of the certificate that the kernel trusts
+	Recipe        string // version of the builder
+	Key           string // of everything above: name of the result in the cache
+	ImageSHA256   string // of the image; a ready image has that of the file as the user gave it
 }
 
 // SeriesUsed is a series as it was applied.

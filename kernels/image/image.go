@@ -33,17 +33,18 @@ type Image struct {
 	Kernel    []byte
 	Unwrapped string
 
-	ConfigPath   string         // its configuration; empty if that is not known, or if the image itself has it
-	Config       kconfig.Config // nil if that is not known
-	ConfigSHA256 string
-	SitesPath    string // its lockdown call sites (sites.json of a build); empty if they are not known
-	SitesSHA256  string
-	Modules      string                 // directory or package with its modules; empty if there is none
-	Release      string                 // as its uname -r has it; empty if that is not known
-	NoLockdown   bool                   // its texts are those of a kernel without the lockdown LSM
-	Vermagic     string                 // what its modules must have; empty if that is not known
-	Interface    lockdown.Interface     // by the configuration; upstream if that is not known
-	Reasons      lockdown.KernelReasons // those of the lab's reasons whose texts the image has; nil: it does not show them
+	ConfigPath    string         // its configuration; empty if that is not known, or if the image itself has it
+	Config        kconfig.Config // nil if that is not known
+	ConfigSHA256  string
+	SitesPath     string // its lockdown call sites (sites.json of a build); empty if they are not known
+	SitesSHA256   string
+	Modules       string                 // directory or package with its modules; empty if there is none
+	ModulesSHA256 string                 // of the package, or of all modules of the directory
+	Release       string                 // as its uname -r has it; empty if that is not known
+	NoLockdown    bool                   // its texts are those of a kernel without the lockdown LSM
+	Vermagic      string                 // what its modules must have; empty if that is not known
+	Interface     lockdown.Interface     // by the configuration; upstream if that is not known
+	Reasons       lockdown.KernelReasons // those of the lab's reasons whose texts the image has; nil: it does not show them
 }
 
 // Open reads a ready kernel image for an architecture, its configuration and its

@@ -23,6 +23,7 @@ type Tree struct {
 	name    string            // what a user gave: the directory, or the package that was unpacked into it
 	temp    string            // directory into which it was unpacked
 	files   map[string]string // path of each module's file in dir, by the module's name
+	lists   []string          // paths of modules.builtin in dir
 	builtIn map[string]bool   // modules that are part of the kernel image; empty if modules.builtin is missing
 }
 
@@ -91,6 +92,7 @@ func open(dir, name string) (*Tree, error) {
 			return err
 		}
 		if d.Name() == "modules.builtin" {
+			t.lists = append(t.lists, rel)
 			return t.readBuiltIn(path)
 		}
 		return t.add(rel)

@@ -6,6 +6,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,4 +225,42 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("taking the signature off changed the module")
 		}
 	})
+}
+
+// TestDigest: two trees have one digest only if they have the same modules.
+func TestDigest(t *testing.T) {
+	files := map[string][]byte{"a/x.ko": ko(t, "x"), "b/y.ko": ko(t, "y"), "modules.builtin": []byte("kernel/z.ko\n"), "modules.dep": nil}
+	seen := map[string]string{}
+	for _, change := range []struct {
+		name, file string
+		data       []byte
+	}{
+		{"none", "", nil}, {"content", "a/x.ko", ko(t, "x", "y")}, {"another", "c/z.ko", ko(t, "z")}, {"list", "modules.builtin", []byte("kernel/w.ko\n")},
+	} {
+		now := maps.Clone(files)
+		if change.file != "" {
+			now[change.file] = change.data
+		}
+		first, err := Digest(write(t, now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other := seen[first]; other != "" {
+			t.Errorf("%s has the digest of %s", change.name, other)
+		}
+		seen[first] = change.name
+		now["modules.dep"] = []byte("of no account")
+		if again, err := Digest(write(t, now)); err != nil || again != first {
+			t.Errorf("%s: %s in another directory, %s before; %v", change.name, again, first, err)
+		}
+	}
+	pipe := filepath.Join(t.TempDir(), "x.deb")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{pipe, filepath.Join(t.TempDir(), "none"), t.TempDir()} {
+		if sum, err := Digest(bad); err == nil || !strings.HasPrefix(err.Error(), "read modules: ") {
+			t.Errorf("%s: %q, %v", bad, sum, err)
+		}
+	}
 }

@@ -2,14 +2,19 @@ package modules
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/proc"
+	"github.com/ldlab/ldlab/kernels/internal/host"
 	"github.com/ldlab/ldlab/kernels/internal/strict"
 )
 
@@ -22,13 +27,13 @@ func unpackInto(ctx context.Context, name, to string) (dir string, err error) {
 	case info.IsDir():
 		return name, nil
 	case !info.Mode().IsRegular():
-		err = fmt.Errorf("%s is neither a directory nor a package (.deb, .rpm)", name)
+		err = fmt.Errorf("%s %s", name, neither)
 	case strings.HasSuffix(name, ".deb"):
 		err = runUnpacker(ctx, name, "dpkg-deb", "dpkg", "-x", name, to)
 	case strings.HasSuffix(name, ".rpm"):
 		err = runUnpacker(ctx, name, "bsdtar", "libarchive-tools", "-x", "-f", name, "-C", to)
 	default:
-		err = fmt.Errorf("%s is neither a directory nor a package (.deb, .rpm)", name)
+		err = fmt.Errorf("%s %s", name, neither)
 	}
 	if errors.Is(err, fs.ErrNotExist) && info == nil {
 		return "", fmt.Errorf("read modules: %w", err)
@@ -38,6 +43,42 @@ func unpackInto(ctx context.Context, name, to string) (dir string, err error) {
 	}
 	return to, nil
 }
+
+// Digest is the SHA-256 of what a user names: of a package, or of the names and the
+// content of all modules of a directory. Errors begin with "read modules".
+func Digest(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", fmt.Errorf("read modules: %w", err)
+	}
+	if info.Mode().IsRegular() {
+		sum, err := host.SumFile(name)
+		if err != nil {
+			return "", fmt.Errorf("read modules: %w", err)
+		}
+		return sum, nil
+	}
+	if !info.IsDir() {
+		return "", fmt.Errorf("read modules: %s %s", name, neither)
+	}
+	t, err := open(name, name)
+	if err != nil {
+		return "", err
+	}
+	files := slices.Sorted(maps.Values(t.files))
+	all := sha256.New()
+	for _, file := range append(files, t.lists...) {
+		sum, err := host.SumFile(filepath.Join(t.dir, file))
+		if err != nil {
+			return "", fmt.Errorf("read modules: %w", err)
+		}
+		fmt.Fprintf(all, "%s %q\n", sum, file)
+	}
+	return fmt.Sprintf("%x", all.Sum(nil)), nil
+}
+
+// neither is what a name is that Read cannot take.
+const neither = "is neither a directory nor a package (.deb, .rpm)"
 
 // runUnpacker runs a program of a Debian package.
 func runUnpacker(ctx context.Context, name, program, pkg string, args ...string) error {

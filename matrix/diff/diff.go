@@ -1,7 +1,9 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -191,7 +193,12 @@ func missing(b, n matrix.Table) (list []string) {
 
 // titleOf names a kernel with the version of its base.
 func titleOf(k matrix.Kernel) string {
-	return strings.TrimSpace(k.Name + " " + k.Origin.BaseVersion)
+	o := k.Origin
+	title := strings.TrimSpace(k.Name + " " + cmp.Or(o.BaseVersion, o.Release))
+	if o.Ready && o.BaseVersion == "" { // every image of a user has the same name
+		title += fmt.Sprintf(" (%s, sha256 %.12s)", path.Base(o.Base), o.ImageSHA256)
+	}
+	return title
 }
 
 // cell adds one cell to the diff.

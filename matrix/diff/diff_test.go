@@ -148,3 +148,11 @@ func TestCompareReasons(t *testing.T) {
 		t.Errorf("reasons that are not known: %+v", got)
 	}
 }
+
+// TestTitleOfImages: two images are told apart, although both have one name.
+func TestTitleOfImages(t *testing.T) {
+	k := matrix.Kernel{Name: "image", Origin: matrix.Origin{Base: "/boot/vmlinuz-6.1", ImageSHA256: "0123456789abcdef", Ready: true, Release: "6.1.0-56-amd64"}}
+	if got, want := titleOf(k), "image 6.1.0-56-amd64 (vmlinuz-6.1, sha256 0123456789ab)"; got != want {
+		t.Errorf("title %q, want %q", got, want)
+	}
+}

@@ -65,6 +65,8 @@ func Origin(face string, o matrix.Origin) []string {
 	}
 	if o.BaseVersion != "" {
 		base += fmt.Sprintf(" %s (sha256 %.12s)", o.BaseVersion, o.BaseSHA256)
+	} else if o.Release != "" {
+		base += " " + o.Release
 	}
 	parts := []string{base}
 	for _, s := range o.Series {
@@ -72,6 +74,9 @@ func Origin(face string, o matrix.Origin) []string {
 	}
 	if o.ImageSHA256 != "" {
 		parts = append(parts, fmt.Sprintf("image sha256 %.12s", o.ImageSHA256))
+	}
+	if o.Modules != "" {
+		parts = append(parts, fmt.Sprintf("modules sha256 %.12s", o.Modules))
 	}
 	return parts
 }
