@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 
+	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/internal/testutil"
 )
 
@@ -136,5 +138,36 @@ func TestGoInstall(t *testing.T) {
 	}
 	if out, err := run(t, dir, alone, lab, "doctor"); err == nil || !strings.Contains(out, "builds the guest's programs: https://go.dev/dl") {
 		t.Errorf("doctor without a toolchain: %v, %s", err, out)
+	}
+}
+
+// TestDepends: what the lab needs is not only recommended, because the package is
+// installed without what is recommended: QEMU's are hundreds of packages of graphics.
+func TestDepends(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "packaging/debian/control"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	need := []string{"apt", "debian-archive-keyring"} // signs the lists of Debian's kernels
+	for _, a := range arch.All() {
+		need = append(need, a.QEMUPackage)
+		if a.FirmwarePackage != "" {
+			need = append(need, a.FirmwarePackage)
+		}
+	}
+	for line := range strings.Lines(string(text)) {
+		if list, ok := strings.CutPrefix(line, "Depends: "); ok {
+			has := strings.Split(strings.TrimSpace(list), ", ")
+			need = slices.DeleteFunc(need, func(p string) bool { return slices.Contains(has, p) })
+		}
+		if strings.HasPrefix(line, "Recommends:") {
+			t.Errorf("%q is not installed with --no-install-recommends", strings.TrimSpace(line))
+		}
+	}
+	if len(need) > 0 {
+		t.Errorf("the package does not depend on %q", need)
+	}
+	if !strings.Contains(installIt, "--no-install-recommends") {
+		t.Errorf("%s installs what is recommended", installIt)
 	}
 }

@@ -19,7 +19,7 @@ const firstMatrix = 5 * time.Minute
 
 // The commands that a newcomer types.
 const (
-	installIt = "apt-get update -q && apt install -y ./ldlab_*.deb"
+	installIt = "apt-get update -q && apt install -y --no-install-recommends ./ldlab_*.deb"
 	runIt     = "ldlab run --kernel debian:6.12-cloud --arch x86_64"
 )
 
