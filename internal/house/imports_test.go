@@ -77,6 +77,7 @@ var rooms = map[string][]string{
 	"internal/engine":           {"*"},
 	"internal/review":           {"internal/arch", "internal/engine", "internal/guestproto", "internal/ktap", "internal/plan", "internal/proc", "kernels", "lockdown", "matrix"},
 	"cmd/ldlab":                 {"*"},
+	"cmd/ldlab/lists":           {"findings", "internal/arch", "internal/plan", "kernels", "lockdown", "matrix", "scenarios"},
 }
 
 // pure lists the rooms that may not touch the world.
