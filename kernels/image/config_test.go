@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -77,5 +78,16 @@ func TestNoFiles(t *testing.T) {
 	write(t, big, strings.Repeat("#\n", 4<<20)+"CONFIG_X=y\n")
 	if _, err := Open(image, nil, big, ""); err == nil || !strings.Contains(err.Error(), "has more than 8 MiB") {
 		t.Errorf("a configuration without a limit: %v", err)
+	}
+}
+
+// TestProgram: a program is no vmlinux.
+func TestProgram(t *testing.T) {
+	program := smallELF(18)
+	program[64] = byte(elf.PT_DYNAMIC) // type of its segment
+	file := filepath.Join(t.TempDir(), "ls")
+	write(t, file, string(program))
+	if _, err := Open(file, nil, "", ""); err == nil || !strings.Contains(err.Error(), "it is a program or a library") {
+		t.Errorf("%v", err)
 	}
 }

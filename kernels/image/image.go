@@ -12,6 +12,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
@@ -256,6 +257,9 @@ func checkPVH(r io.ReaderAt) error {
 	defer f.Close()
 	if f.Type == elf.ET_REL {
 		return errors.New("it is an object file or a module")
+	}
+	if slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC }) {
+		return errors.New("it is a program or a library, and no kernel")
 	}
 	pad := func(n uint32) int64 { return (int64(n) + 3) &^ 3 }
 	for _, p := range f.Progs {
