@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -152,7 +153,7 @@ func TestPageInBrowser(t *testing.T) {
 		t.Errorf("looks first at %q", got)
 	}
 	views := eval[[]string](b, `[...document.querySelectorAll("nav a")].map((a) => a.textContent)`)
-	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps History Machines" {
+	if got := strings.Join(views, " "); got != "Overview Matrix Reasons Isolation Gaps Coverage Mutation Findings Review History Machines" {
 		t.Errorf("views: %s", got)
 	}
 	for _, view := range views {
@@ -285,7 +286,7 @@ func TestPageShowsTextOnly(t *testing.T) {
 			n.Kernels[j].Run, n.Kernels[j].Base = evil, evil
 		}
 	}
-	for _, view := range []string{"overview", "history", "matrix", "reasons", "isolation", "gaps", "machines", "cell"} {
+	for _, view := range []string{"overview", "history", "matrix", "reasons", "isolation", "gaps", "coverage", "mutation", "findings", "review", "machines", "cell"} {
 		b.open(write(t, v, m), "#"+view)
 		if view == "cell" {
 			eval[bool](b, `(() => { location.hash = "#matrix"; return true; })()`)
@@ -299,8 +300,8 @@ func TestPageShowsTextOnly(t *testing.T) {
 		if n := eval[int](b, `performance.getEntriesByType("resource").length`); n > 0 {
 			t.Errorf("%s: the page loads %d resources", view, n)
 		}
-		if view == "cell" && !eval[bool](b, `document.body.innerText.includes("<b>bold</b>")`) {
-			t.Error("the text of the guest is not shown")
+		if slices.Contains([]string{"cell", "coverage", "mutation", "findings", "review"}, view) && !eval[bool](b, `document.body.innerText.includes("<b>bold</b>")`) {
+			t.Errorf("%s: the text of the guest, or of the mail, is not shown", view)
 		}
 	}
 	b.quiet()

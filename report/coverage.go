@@ -20,10 +20,15 @@ func coverages(b *strings.Builder, m Measurement) error {
 	return nil
 }
 
-func coverage(b *strings.Builder, c matrix.Coverage) {
+// coverageScore sums up the call sites of a kernel.
+func coverageScore(c matrix.Coverage) string {
 	present, refused, open := c.Count()
-	fmt.Fprintf(b, "%s %s: %d of %d call sites exercised (%s): %d denied, %d only while open, %d not exercised\n\n",
-		words.Clean(c.Kernel), words.Clean(c.Arch), refused+open, present, flooredPercent(refused+open, present), refused, open, present-refused-open)
+	return fmt.Sprintf("%s %s: %d of %d call sites exercised (%s): %d denied, %d only while open, %d not exercised",
+		c.Kernel, c.Arch, refused+open, present, flooredPercent(refused+open, present), refused, open, present-refused-open)
+}
+
+func coverage(b *strings.Builder, c matrix.Coverage) {
+	fmt.Fprintf(b, "%s\n\n", words.Clean(coverageScore(c)))
 	wide := 0
 	for _, s := range c.Sites {
 		wide = max(wide, len(siteName(s)))

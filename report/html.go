@@ -1,15 +1,18 @@
 package report
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/ldlab/ldlab/report/page"
 )
 
-// html writes a matrix as one page that needs nothing else.
+// html writes what the measurement has of what the page shows, as one page that needs
+// nothing else.
 func html(b *strings.Builder, m Measurement) error {
-	if m.Matrix == nil {
-		return errNoMatrix
+	content := page.Content{Matrix: m.Matrix, History: m.History, Sections: sectionsOf(m)}
+	if content.Matrix == nil && len(content.Sections) == 0 {
+		return errors.New("nothing that a page shows")
 	}
-	return page.Write(b, m.Matrix, m.History)
+	return page.Write(b, content)
 }

@@ -57,7 +57,7 @@ var rooms = map[string][]string{
 	"matrix":                    {"internal/guestproto", "internal/ktap", "lockdown", "scenarios"},
 	"matrix/known":              {"internal/strictyaml", "lockdown", "matrix", "scenarios"},
 	"findings":                  {"internal/plan", "internal/strictyaml", "lockdown", "matrix", "scenarios"},
-	"report":                    {"findings", "internal/history", "lockdown", "matrix", "report/formats", "report/page", "report/words", "scenarios"},
+	"report":                    {"findings", "internal/history", "internal/ktap", "lockdown", "matrix", "report/formats", "report/page", "report/words", "scenarios"},
 	"report/formats":            {"lockdown", "matrix", "report/words", "scenarios"},
 	"report/page":               {"internal/history", "lockdown", "matrix", "report/charts", "report/words", "scenarios"},
 	"report/charts":             {"internal/history", "matrix", "report/words"},

@@ -27,6 +27,7 @@ type document struct {
 	Probes       []probe
 	Tables       []table
 	Isolation    []isolation
+	Sections     []section
 	Strings      []string
 }
 
@@ -122,9 +123,21 @@ func texts[S ~string](c *collector, list []S) []text {
 // maxFirst bounds the list of what to look at first.
 const maxFirst = 30
 
-func collect(m *matrix.Matrix) document {
+func collect(content Content) document {
 	c := &collector{seen: map[string]text{}}
 	c.whole("")
+	c.doc = document{Strings: c.doc.Strings, AsExpected: true, First: []first{}, Tables: []table{}, Machines: []text{}, Sections: []section{}}
+	if content.Matrix != nil {
+		c.matrix(content.Matrix)
+	}
+	for _, s := range content.Sections {
+		c.doc.Sections = append(c.doc.Sections, c.section(s))
+		c.doc.AsExpected = c.doc.AsExpected && s.Good
+	}
+	return c.doc
+}
+
+func (c *collector) matrix(m *matrix.Matrix) {
 	c.doc.Lab, c.doc.Started = c.text(m.Header.Lab), c.text(m.Header.Started)
 	c.doc.AsExpected, c.doc.Measured = words.AsExpected(m), m.Measured()
 	c.doc.Known = m.Count()[matrix.Known]
@@ -133,7 +146,6 @@ func collect(m *matrix.Matrix) document {
 		c.doc.Verdicts = append(c.doc.Verdicts, verdict{string(v), words.Short[v], l.sign, l.kind, words.Meaning[v], v.Expected()})
 	}
 	c.doc.Notes, c.doc.Tally = texts(c, words.AllNotes(m)), texts(c, words.Tally(m.Tally()))
-	c.doc.Machines = []text{}
 	for _, h := range m.Hosts() {
 		c.doc.Machines = append(c.doc.Machines, c.text(fmt.Sprintf("%s: %s, %s, CPU %s: %s", h.Arch, h.QEMU, h.Accel, h.CPU, h.Why)))
 	}
@@ -142,7 +154,6 @@ func collect(m *matrix.Matrix) document {
 			c.doc.Probes = append(c.doc.Probes, c.probe(r))
 		}
 	}
-	c.doc.Tables = []table{}
 	for _, t := range m.Tables {
 		c.doc.Tables = append(c.doc.Tables, c.table(t))
 		if iso := t.Isolation(); iso != nil {
@@ -150,7 +161,6 @@ func collect(m *matrix.Matrix) document {
 		}
 	}
 	c.first(m)
-	return c.doc
 }
 
 func (c *collector) probe(r matrix.TableRow) probe {
@@ -248,7 +258,6 @@ func (c *collector) first(m *matrix.Matrix) {
 	}
 	slices.SortStableFunc(list, func(a, b place) int { return a.v - b.v })
 	c.doc.Rest = max(0, len(list)-maxFirst)
-	c.doc.First = []first{}
 	for _, p := range list[:min(len(list), maxFirst)] {
 		t := m.Tables[p.t]
 		cell := t.Rows[p.r].Cells[p.c]

@@ -23,3 +23,6 @@ var looks = map[matrix.Verdict]struct{ sign, kind string }{
 	matrix.Known:        {"≈", "known"},
 	matrix.Flaky:        {"±", "doubt"},
 }
+
+// Kind is the look of a verdict, for a Cell.
+func Kind(v matrix.Verdict) string { return looks[v].kind }

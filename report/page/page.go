@@ -1,5 +1,5 @@
-// Package page writes a matrix as one HTML file that needs nothing else: no
-// network, no other file. All that a guest may have written is JSON in a
+// Package page writes a matrix, and what else was measured, as one HTML file that needs
+// nothing else: no network, no other file. All that a guest may have written is JSON in a
 // data block, and the script puts it into the document as text only. The file
 // forbids every other script and every load (Content-Security-Policy).
 package page
@@ -24,20 +24,33 @@ var (
 	frame string
 	//go:embed page.css
 	style string
+	//go:embed sections.js
+	sections string
 	//go:embed page.js
-	script string
+	views string
 )
 
-// Write writes the page, with charts of the nights if there are any.
-func Write(w io.Writer, m *matrix.Matrix, nights []history.Night) error {
-	data, err := data(m)
+// Content is what a page shows. Each of its fields may be empty.
+type Content struct {
+	Matrix   *matrix.Matrix
+	History  []history.Night // beside Matrix: what there are charts of
+	Sections []Section
+}
+
+// Write writes the page.
+func Write(w io.Writer, c Content) error {
+	data, err := data(c)
 	if err != nil {
 		return err
 	}
 	// What is filled in last has no mark that is replaced.
 	head, rest, _ := strings.Cut(filled(), "@HISTORY@")
 	before, after, _ := strings.Cut(rest, "@DATA@")
-	for _, text := range []string{head, charts.Section(nights, m), before, data, after} {
+	past := ""
+	if c.Matrix != nil {
+		past = charts.Section(c.History, c.Matrix)
+	}
+	for _, text := range []string{head, past, before, data, after} {
 		if _, err := io.WriteString(w, text); err != nil {
 			return err
 		}
@@ -45,9 +58,12 @@ func Write(w io.Writer, m *matrix.Matrix, nights []history.Night) error {
 	return nil
 }
 
+// script is the page's only script.
+func script() string { return "\"use strict\";\n" + sections + views }
+
 // filled is the frame with style and script, and without data.
 func filled() string {
-	return strings.NewReplacer("@STYLEHASH@", hash(style), "@SCRIPTHASH@", hash(script), "@STYLE@", style, "@SCRIPT@", script).Replace(frame)
+	return strings.NewReplacer("@STYLEHASH@", hash(style), "@SCRIPTHASH@", hash(script()), "@STYLE@", style, "@SCRIPT@", script()).Replace(frame)
 }
 
 // Style is the style of the pages, and StyleHash its source expression of a
@@ -63,10 +79,10 @@ func hash(text string) string {
 
 // data is what the page shows, as JSON in one line. It has no <, > or &, so that
 // nothing in it can end the element that it is in.
-func data(m *matrix.Matrix) (string, error) {
+func data(c Content) (string, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b) // it writes <, > and & as escapes
-	if err := enc.Encode(collect(m)); err != nil {
+	if err := enc.Encode(collect(c)); err != nil {
 		return "", err
 	}
 	return words.JSON(strings.TrimSuffix(b.String(), "\n")), nil

@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const D = JSON.parse(document.getElementById("data").textContent);
   const S = (n) => D.Strings[n || 0];
@@ -58,6 +57,10 @@
   }
 
   function overview() {
+    const out = list(D.Sections).flatMap((s) => [el("h2", {}, el("a", { href: "#" + S(s.Name) }, S(s.Title))), el("p", {}, el("span", { class: "headline " + (s.Good ? "good" : "bad") }, s.Good ? "✓ as expected" : "✗ not as expected")), lines(s.Summary)]);
+    return D.Tables.length ? ofMatrix().concat(out) : out;
+  }
+  function ofMatrix() {
     const counts = new Map();
     for (const t of D.Tables) for (const row of t.Cells) for (const c of row) counts.set(c[0], (counts.get(c[0]) || 0) + 1);
     const out = [el("h2", {}, "Look at this first")];
@@ -367,8 +370,10 @@
 
   const past = document.getElementById("nights"); // charts that the lab has drawn
   if (past) past.remove();
-  const views = [["overview", "Overview", overview, true], ["matrix", "Matrix", matrix, true], ["reasons", "Reasons", reasons, true], ["isolation", "Isolation", isolation, list(D.Isolation).length],
-    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ["history", "History", () => [past], past], ["machines", "Machines", machines, true]].filter((v) => v[3]);
+  const tables = D.Tables.length;
+  const views = [["overview", "Overview", overview, true], ["matrix", "Matrix", matrix, tables], ["reasons", "Reasons", reasons, tables], ["isolation", "Isolation", isolation, list(D.Isolation).length],
+    ["gaps", "Gaps", gaps, list(D.Probes).some((p) => S(p.Expect) === "gap")], ...sections({ D, S, list, el, address, field, options, plainTable, lines }),
+    ["history", "History", () => [past], past], ["machines", "Machines", machines, tables]].filter((v) => v[3]);
   const nav = document.getElementById("nav");
   for (const [name, title] of views) nav.append(el("a", { href: "#" + name, "data-view": name }, title));
 
@@ -401,7 +406,7 @@
   }
   document.getElementById("headline").append(
     el("span", { class: "headline " + (!D.AsExpected ? "bad" : D.Known ? "known" : "good") }, !D.AsExpected ? "✗ not as expected" : D.Known ? "≈ as expected, but for known issues: " + D.Known : "✓ as expected"),
-    el("span", { class: "quiet" }, " " + [S(D.Started), "ldlab " + S(D.Lab)].join(", ")));
+    el("span", { class: "quiet" }, D.Started ? " " + [S(D.Started), "ldlab " + S(D.Lab)].join(", ") : ""));
   window.addEventListener("hashchange", route);
   route();
   document.documentElement.dataset.ready = "yes";

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxBeside bounds a file that is read, in bytes: that of all claims has 1 MiB.
+const maxBeside = 256 << 20
+
+// beside are the files that verbs write beside results, and the field that each has.
+var beside = []struct {
+	name string
+	of   func(*Measurement) any
+}{
+	{"coverage.json", func(m *Measurement) any { return &m.Coverage }},
+	{"mutation.json", func(m *Measurement) any { return &m.Mutation }},
+	{"findings.json", func(m *Measurement) any { return &m.Findings }},
+	{"review.json", func(m *Measurement) any { return &m.Review }},
+}
+
+// Beside reads what the verbs coverage, mutate, repro and review left in a directory.
+// What cannot be read is left out, and the error names it.
+func Beside(dir string) (m Measurement, err error) {
+	for _, f := range beside {
+		var one Measurement
+		switch e := readJSON(filepath.Join(dir, f.name), f.of(&one)); {
+		case errors.Is(e, os.ErrNotExist):
+		case e != nil:
+			err = errors.Join(err, e)
+		default:
+			m.add(one)
+		}
+	}
+	return m, err
+}
+
+func readJSON(path string, into any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxBeside))
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("read report %s: %w", path, err)
+	}
+	return nil
+}
+
+// add takes over what another measurement has beside a matrix.
+func (m *Measurement) add(o Measurement) {
+	m.Coverage, m.Mutation, m.Findings = append(m.Coverage, o.Coverage...), append(m.Mutation, o.Mutation...), append(m.Findings, o.Findings...)
+	if o.Review != nil {
+		m.Review = o.Review
+	}
+}
+
+// Empty reports whether there is nothing beside a matrix.
+func (m Measurement) Empty() bool { return len(sectionsOf(m)) == 0 }
+
+// Summary is what the page shows of a measurement beside a matrix: for each view its
+// place in the page, its title, and its result.
+func (m Measurement) Summary() (list []Brief) {
+	for _, s := range sectionsOf(m) {
+		list = append(list, Brief{s.Name, s.Title, s.Good, strings.Join(s.Summary, "; ")})
+	}
+	return list
+}
+
+// A Brief is one view of a page in a line.
+type Brief struct {
+	Name, Title string
+	Good        bool
+	Text        string
+}
