@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/google/renameio/v2"
 )
 
 // maxBeside bounds a file that is read, in bytes: that of all claims has 1 MiB.
@@ -24,6 +27,29 @@ var beside = []struct {
 	{"review.json", func(m *Measurement) any { return &m.Review }},
 }
 
+// Keep writes views of a measurement to a directory, each to its file.
+func Keep(dir string, m Measurement, names ...string) error {
+	for _, name := range names {
+		var b bytes.Buffer
+		if err := Write(&b, name, m); err != nil {
+			return err
+		}
+		v, _ := Find(name)
+		file := v.File
+		if file == "" {
+			file = v.Golden
+		}
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			err = renameio.WriteFile(filepath.Join(dir, file), b.Bytes(), 0o644)
+		}
+		if err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	return nil
+}
+
 // Beside reads what the verbs coverage, mutate, repro and review left in a directory.
 // What cannot be read is left out, and the error names it.
 func Beside(dir string) (m Measurement, err error) {
@@ -34,7 +60,7 @@ func Beside(dir string) (m Measurement, err error) {
 		case e != nil:
 			err = errors.Join(err, e)
 		default:
-			m.add(one)
+			m = m.With(one)
 		}
 	}
 	return m, err
@@ -56,12 +82,13 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// add takes over what another measurement has beside a matrix.
-func (m *Measurement) add(o Measurement) {
+// With is a measurement with what another one has beside a matrix, too.
+func (m Measurement) With(o Measurement) Measurement {
 	m.Coverage, m.Mutation, m.Findings = append(m.Coverage, o.Coverage...), append(m.Mutation, o.Mutation...), append(m.Findings, o.Findings...)
 	if o.Review != nil {
 		m.Review = o.Review
 	}
+	return m
 }
 
 // Empty reports whether there is nothing beside a matrix.

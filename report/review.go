@@ -143,6 +143,14 @@ func remarkRow(r *changes.Review, m changes.Remark) string {
 	return fmt.Sprintf("| %s | %s | %s |", text, patch, strings.Join(shown, "<br>"))
 }
 
+// reviewJSON writes a review with its remarks, for programs.
+func reviewJSON(b *strings.Builder, r *changes.Review) error {
+	return JSON(b, struct {
+		*changes.Review
+		Remarks []changes.Remark
+	}{r, r.Remarks()})
+}
+
 // replyWidth is the width of mail on a kernel list.
 const replyWidth = 72
 

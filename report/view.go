@@ -74,6 +74,7 @@ var views = []View{
 	{"review", OfReview, false, "", "review.txt", ofReview(reviewText)},
 	{"review-markdown", OfReview, false, "", "review.md", ofReview(reviewMarkdown)},
 	{"review-reply", OfReview, false, "", "review-reply.txt", ofReview(reviewReply)},
+	{"review-json", OfReview, false, "", "review.json", ofReview(reviewJSON)},
 	{"versions", OfVersions, false, "", "versions.txt", whole(versions)},
 	{"versions-markdown", OfVersions, false, "", "versions.md", whole(versionsMarkdown)},
 	{"findings", OfFindings, false, "", "findings.txt", whole(findingsText)},

@@ -13,7 +13,7 @@ func newCoverage() *cobra.Command {
 	var (
 		sel    plan.Selection
 		o      runOptions
-		asJSON bool
+		format siteFormat
 	)
 	c := &cobra.Command{
 		Use:   "coverage",
@@ -26,12 +26,12 @@ call or a caller was not exercised and the reason is unknown, and if a caller of
 the table does not check any more.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return siteVerb[matrix.Coverage]{engine.Coverage, "coverage", func(found []matrix.Coverage) report.Measurement { return report.Measurement{Coverage: found} }, matrix.Coverage.Sound}.run(c, &o, sel, asJSON)
+			return siteVerb[matrix.Coverage]{engine.Coverage, "coverage", func(found []matrix.Coverage) report.Measurement { return report.Measurement{Coverage: found} }, matrix.Coverage.Sound}.run(c, &o, sel, format)
 		},
 	}
 	kernelFlags(c, &sel)
 	probeFlags(c, &sel)
 	o.flags(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	format.flags(c)
 	return c
 }

@@ -21,7 +21,7 @@ func newMutate() *cobra.Command {
 		o      runOptions
 		choice engine.MutantChoice
 		kinds  []string
-		asJSON bool
+		format siteFormat
 	)
 	c := &cobra.Command{
 		Use:   "mutate",
@@ -54,7 +54,7 @@ Kinds:
 			mutate := func(ctx context.Context, p *plan.Plan, o engine.Options) ([]matrix.Mutation, *matrix.Matrix, error) {
 				return mutate(ctx, p, o, choice)
 			}
-			return siteVerb[matrix.Mutation]{mutate, "mutation", func(found []matrix.Mutation) report.Measurement { return report.Measurement{Mutation: found} }, matrix.Mutation.Sound}.run(c, &o, sel, asJSON)
+			return siteVerb[matrix.Mutation]{mutate, "mutation", func(found []matrix.Mutation) report.Measurement { return report.Measurement{Mutation: found} }, matrix.Mutation.Sound}.run(c, &o, sel, format)
 		},
 	}
 	kernelFlags(c, &sel)
@@ -64,7 +64,7 @@ Kinds:
 	c.Flags().StringVar(&choice.Match, "match", "", "make only mutants of call sites, reasons and patches whose name has this `text`")
 	c.Flags().IntVar(&choice.Sample, "sample", 1, "make only mutants of every `N`th call site, reason and patch")
 	c.Flags().BoolVar(&choice.Alone, "alone", false, "build a kernel for each mutant of the source")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	format.flags(c)
 	return c
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -58,8 +60,7 @@ func newReport() *cobra.Command {
 			if format == "text" {
 				err = writeText(c, m, color, nil)
 			} else {
-				f, _ := report.Find(format)
-				err = f.Write(c.OutOrStdout(), report.Measurement{Matrix: m, History: nights})
+				err = writeFormat(c, format, args[0], report.Measurement{Matrix: m, History: nights})
 			}
 			if err != nil {
 				return err
@@ -74,6 +75,22 @@ func newReport() *cobra.Command {
 	c.Flags().StringVar(&past, "history", "", "`file` or directory with the history of nightly runs, for charts in the HTML page")
 	complete(c, "format", func() []string { return names })
 	return c
+}
+
+// writeFormat prints a matrix. The page also has what coverage, mutate, repro or review
+// left in the directory.
+func writeFormat(c *cobra.Command, format, dir string, m report.Measurement) error {
+	if format == "html" {
+		if fi, err := os.Stat(dir); err == nil && !fi.IsDir() {
+			dir = filepath.Dir(dir)
+		}
+		more, err := report.Beside(dir)
+		if err != nil {
+			return fileError{err}
+		}
+		m = m.With(more)
+	}
+	return report.Write(c.OutOrStdout(), format, m)
 }
 
 // loadHistory reads the history of nightly runs, if there is one, and prints what is

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/findings"
@@ -60,10 +58,10 @@ and need no Go. docs/repro.md explains the files.`,
 	f.StringSliceVar(&o.repro.Arches, "arch", nil, "architecture (default all that a finding names); may be repeated")
 	f.StringSliceVar(&o.repro.Series, "series", nil, "your copy of the posted series: the claims about ours run against it, and no others do; may be repeated")
 	f.BoolVar(&o.repro.Cached, "cached", false, "build nothing: claims about a kernel that is not in the cache stay undecided")
-	f.StringVar(&o.format, "format", "text", "text, markdown or json")
+	f.StringVar(&o.format, "format", "text", "text, markdown, json, or html: a page")
 	complete(c, "arch", arch.Names)
 	complete(c, "kind", kindNames)
-	complete(c, "format", func() []string { return []string{"text", "markdown", "json"} })
+	complete(c, "format", func() []string { return []string{"text", "markdown", "json", "html"} })
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		list, _ := findings.Library()
 		return findingIDs(list), cobra.ShellCompDirectiveNoFileComp
@@ -72,13 +70,13 @@ and need no Go. docs/repro.md explains the files.`,
 }
 
 // formats are the views of findings, by the value of --format.
-var formats = map[string]string{"text": "findings", "markdown": "findings-markdown", "json": "findings-json"}
+var formats = map[string]string{"text": "findings", "markdown": "findings-markdown", "json": "findings-json", "html": "html"}
 
 // do runs the findings and prints what became of them.
 func (o *reproOptions) do(c *cobra.Command, args []string) error {
 	view, ok := formats[o.format]
 	if !ok {
-		return plan.UnknownWord("format", o.format, []string{"text", "markdown", "json"})
+		return plan.UnknownWord("format", o.format, []string{"text", "markdown", "json", "html"})
 	}
 	list, err := o.choose(args)
 	if err != nil {
@@ -127,28 +125,7 @@ func (o *reproOptions) measure(c *cobra.Command, list []findings.Finding) ([]fin
 	if o.run.latest {
 		linkLatest(o.run.Out)
 	}
-	return outcomes, keepFindings(o.run.Out, report.Measurement{Findings: outcomes})
-}
-
-// keepFindings writes every view beside the results.
-func keepFindings(dir string, found report.Measurement) error {
-	for _, v := range report.Views() {
-		if v.Of != report.OfFindings {
-			continue
-		}
-		var b bytes.Buffer
-		err := v.Write(&b, found)
-		if err == nil {
-			err = os.MkdirAll(dir, 0o755)
-		}
-		if err == nil {
-			err = renameio.WriteFile(filepath.Join(dir, v.Golden), b.Bytes(), 0o644)
-		}
-		if err != nil {
-			return fmt.Errorf("write report %s: %w", v.Golden, err)
-		}
-	}
-	return nil
+	return outcomes, report.Keep(o.run.Out, report.Measurement{Findings: outcomes}, slices.Sorted(maps.Values(formats))...)
 }
 
 // choose loads the findings and picks those that the user names.

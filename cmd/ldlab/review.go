@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 
 	"al.essio.dev/pkg/shellescape"
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/arch"
@@ -16,14 +15,13 @@ import (
 	"github.com/ldlab/ldlab/internal/review"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
-	"github.com/ldlab/ldlab/matrix/changes"
 	"github.com/ldlab/ldlab/report"
 )
 
 // reviewFormats are the values of --format, and the views that they stand for: of a
 // review, and of two versions, which are no reply to anything.
 var (
-	reviewFormats  = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": ""}
+	reviewFormats  = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": "review-json", "html": "html"}
 	versionFormats = map[string]string{"text": "versions", "markdown": "versions-markdown", "json": ""}
 )
 
@@ -56,7 +54,7 @@ a mailbox that has several. It exits with 1 if something got worse.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			view, ok := reviewFormats[format]
 			if !ok {
-				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json"})
+				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json", "html"})
 			}
 			o.Series, o.Interface = args[len(args)-1], lockdown.Interface(face)
 			if c.Flags().Changed("old-version") || c.Flags().Changed("old-attachment") || len(args) == 2 {
@@ -88,8 +86,8 @@ func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f.StringArrayVar(&o.Settings, "setting", nil, "setting (default: each level at boot and at run time); may be repeated")
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
 	f.StringSliceVar(&o.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
-	f.StringVar(format, "format", "text", "text, markdown, json, or reply: plain text for a mailing list")
-	complete(c, "format", func() []string { return []string{"text", "markdown", "reply", "json"} })
+	f.StringVar(format, "format", "text", "text, markdown, json, html: a page, or reply: plain text for a mailing list")
+	complete(c, "format", func() []string { return []string{"text", "markdown", "reply", "json", "html"} })
 	complete(c, "arch", arch.Names)
 	complete(c, "base", func() []string {
 		t, err := kernels.Load()
@@ -114,10 +112,10 @@ func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view strin
 		return ro.interrupted("review", err)
 	}
 	r.Command = thisCommand()
-	if err := writeReview(ro.Out, r); err != nil {
+	if err := report.Keep(ro.Out, report.Measurement{Review: r}, slices.Sorted(maps.Values(reviewFormats))...); err != nil {
 		return err
 	}
-	if err := showReview(c, r, view); err != nil {
+	if err := report.Write(c.OutOrStdout(), view, report.Measurement{Review: r}); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", ro.Out)
@@ -155,47 +153,6 @@ func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptio
 		err = exitError(exitDiffers)
 	}
 	return err
-}
-
-// showReview prints a review in a view; empty: as JSON.
-func showReview(c *cobra.Command, r *changes.Review, view string) error {
-	if view == "" {
-		return report.JSON(c.OutOrStdout(), reviewJSON(r))
-	}
-	return report.Write(c.OutOrStdout(), view, report.Measurement{Review: r})
-}
-
-// reviewJSON is a review with its remarks.
-func reviewJSON(r *changes.Review) any {
-	return struct {
-		*changes.Review
-		Remarks []changes.Remark
-	}{r, r.Remarks()}
-}
-
-// writeReview writes a review in every format to the directory of its results.
-func writeReview(dir string, r *changes.Review) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write review: %w", err)
-	}
-	for _, name := range []string{"review", "review-markdown", "review-reply"} {
-		v, _ := report.Find(name)
-		var b strings.Builder
-		if err := v.Write(&b, report.Measurement{Review: r}); err != nil {
-			return err
-		}
-		if err := renameio.WriteFile(filepath.Join(dir, v.Golden), []byte(b.String()), 0o644); err != nil {
-			return fmt.Errorf("write review: %w", err)
-		}
-	}
-	var b strings.Builder
-	if err := report.JSON(&b, reviewJSON(r)); err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(filepath.Join(dir, "review.json"), []byte(b.String()), 0o644); err != nil {
-		return fmt.Errorf("write review: %w", err)
-	}
-	return nil
 }
 
 // thisCommand is how this program was called, quoted for a shell.

@@ -26,9 +26,39 @@ type siteVerb[T any] struct {
 	sound   func(T) bool
 }
 
+// A siteFormat is how coverage and mutate print what they found.
+type siteFormat struct {
+	name   string
+	asJSON bool
+}
+
+var siteFormats = []string{"text", "json", "html"}
+
+func (f *siteFormat) flags(c *cobra.Command) {
+	c.Flags().StringVar(&f.name, "format", "text", "text, json, or html: the page of the run with what was found")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "the same as --format json")
+	complete(c, "format", func() []string { return siteFormats })
+}
+
+// check gives the format its value. Errors are a *plan.UsageError.
+func (f *siteFormat) check(c *cobra.Command) error {
+	switch {
+	case f.asJSON && c.Flags().Changed("format"):
+		return &plan.UsageError{Text: "--json is --format json: leave one of both out"}
+	case f.asJSON:
+		f.name = "json"
+	case !slices.Contains(siteFormats, f.name):
+		return plan.UnknownWord("format", f.name, siteFormats)
+	}
+	return nil
+}
+
 // run measures, writes the report, and returns the exit status: 0 if everything
 // is sound and every verdict as expected.
-func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, asJSON bool) error {
+func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, format siteFormat) error {
+	if err := format.check(c); err != nil {
+		return err
+	}
 	p, err := engine.Resolve(c.Context(), plan.ForSites(sel), "")
 	if err != nil {
 		return err
@@ -43,15 +73,24 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, as
 	if err != nil {
 		return o.interrupted(c.Name(), err)
 	}
-	if err := o.write(c, asJSON, found, func(w io.Writer) error { return report.Write(w, v.view, v.of(found)) }); err != nil {
+	all := v.of(found)
+	all.Matrix = m
+	view := v.view
+	if format.name == "html" {
+		view = "html"
+	}
+	if err := o.write(c, format.name == "json", found, func(w io.Writer) error { return report.Write(w, view, all) }); err != nil {
 		return err
 	}
-	var b bytes.Buffer // for ldlab nightly, which compares it
+	var b bytes.Buffer // for ldlab nightly, which compares it, and for ldlab report
 	if err := report.JSON(&b, found); err != nil {
 		return err
 	}
 	if err := renameio.WriteFile(filepath.Join(o.Out, v.view+".json"), b.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write report: %w", err)
+	}
+	if err := report.Keep(o.Out, all, "html"); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {
 		return exitError(exitDiffers)
