@@ -38,7 +38,18 @@ type Night struct {
 	Machine string   // its name and processor
 	Failed  []string `json:",omitempty"` // steps
 	Kernels []Kernel `json:",omitempty"`
+
+	Line int `json:"-"` // of the file that it was read from, counted from 1
 }
+
+// A Note is what is wrong with a line of a history.
+type Note struct {
+	Line  int
+	Clock bool // its night began before the one above it; otherwise the line is left out
+	Text  string
+}
+
+func (n Note) String() string { return n.Text }
 
 // A Kernel is what a run of the night counted of one kernel on one architecture.
 type Kernel struct {
@@ -91,7 +102,7 @@ func (k Kernel) All() (n int) {
 }
 
 // Load reads the file path, or that of the directory path; see Read.
-func Load(path string) ([]Night, []string, error) {
+func Load(path string) ([]Night, []Note, error) {
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
 		path = filepath.Join(path, File)
 	}
@@ -110,7 +121,7 @@ func Load(path string) ([]Night, []string, error) {
 // Read reads a history: of the lines of one night only the last, in the order of the
 // file. A line that is cut off or damaged is left out, and the notes name it; they also
 // name each night that began before the one above it.
-func Read(r io.Reader) (nights []Night, notes []string, err error) {
+func Read(r io.Reader) (nights []Night, notes []Note, err error) {
 	br := bufio.NewReader(r)
 	for n := 1; ; n++ {
 		text, long, err := line(br)
@@ -122,17 +133,18 @@ func Read(r io.Reader) (nights []Night, notes []string, err error) {
 			return nights, notes, nil
 		}
 		night, bad := parse(text)
+		night.Line = n
 		switch {
 		case len(bytes.TrimSpace(text)) == 0:
 		case long:
-			notes = append(notes, fmt.Sprintf("line %d is longer than %d bytes: it is left out", n, maxLine))
+			notes = append(notes, Note{n, false, fmt.Sprintf("line %d is longer than %d bytes: it is left out", n, maxLine)})
 		case bad != nil && last:
-			notes = append(notes, fmt.Sprintf("the last line, %d, was cut off: its night is left out", n))
+			notes = append(notes, Note{n, false, fmt.Sprintf("the last line, %d, was cut off: its night is left out", n)})
 		case bad != nil:
-			notes = append(notes, fmt.Sprintf("line %d is damaged, and is left out: %v", n, bad))
+			notes = append(notes, Note{n, false, fmt.Sprintf("line %d is damaged, and is left out: %v", n, bad)})
 		default:
 			if i := len(nights) - 1; i >= 0 && night.Begun.Before(nights[i].Begun) {
-				notes = append(notes, fmt.Sprintf("line %d: the clock went backwards: %s began at %s, before %s at %s", n, night.Name, night.Begun.Format(time.RFC3339), nights[i].Name, nights[i].Begun.Format(time.RFC3339)))
+				notes = append(notes, Note{n, true, fmt.Sprintf("line %d: the clock went backwards: %s began at %s, before %s at %s", n, night.Name, night.Begun.Format(time.RFC3339), nights[i].Name, nights[i].Begun.Format(time.RFC3339))})
 			}
 			nights = slices.DeleteFunc(nights, func(o Night) bool { return o.Name == night.Name })
 			nights = append(nights, night)

@@ -38,6 +38,8 @@ type Night struct {
 	Steps   []Step
 	Runs    []Run
 	Notes   []string // what the user must know, and what no run tells
+	News    []string // of the notes, those that the mail has: they are newer than the night before
+	Beside  []Beside // what there is of coverage, mutants, claims and reviews
 	Mail    string   // empty: nothing changed
 	Removed []string // directories of nights that were too old
 }
@@ -91,7 +93,7 @@ func End(dir string, o Options) (*Night, error) {
 	root := filepath.Dir(filepath.Clean(dir))
 	n := &Night{Dir: dir, Line: history.Night{Name: filepath.Base(dir), Begun: m.Begun, Ended: o.Now.UTC().Truncate(time.Second), Lab: o.Lab, Commit: o.Commit, Table: o.Table, Machine: o.Machine}}
 	if o.Now.Before(m.Begun) {
-		n.Notes = append(n.Notes, backwards(n.Line.Name, m.Begun, o.Now))
+		n.news(backwards(n.Line.Name, m.Begun, o.Now))
 	}
 	if err := n.steps(); err != nil {
 		return nil, err
@@ -104,6 +106,9 @@ func End(dir string, o Options) (*Night, error) {
 		return nil, err
 	}
 	if err := n.compareStates(root); err != nil {
+		return nil, err
+	}
+	if err := n.beside(); err != nil {
 		return nil, err
 	}
 	n.Mail = n.mail()
@@ -165,19 +170,29 @@ func (n *Night) past(root string) ([]history.Night, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	for _, note := range notes {
-		n.Notes = append(n.Notes, "history: "+note)
-	}
 	nights = slices.DeleteFunc(nights, func(o history.Night) bool { return o.Name == n.Line.Name })
+	last := 0
 	if len(nights) > 0 {
 		n.Before = &nights[len(nights)-1]
+		last = n.Before.Line
 		if n.Before.Begun.After(n.Line.Begun) {
-			n.Notes = append(n.Notes, fmt.Sprintf("the clock went backwards: %s was begun at %s, and the night before it, %s, at %s",
+			n.news(fmt.Sprintf("the clock went backwards: %s was begun at %s, and the night before it, %s, at %s",
 				n.Line.Name, n.Line.Begun.Format(time.RFC3339), n.Before.Name, n.Before.Begun.Format(time.RFC3339)))
+		}
+	}
+	for _, note := range notes {
+		switch text := "history: " + note.Text; {
+		case note.Line > last && !note.Clock:
+			n.news(text)
+		default: // an earlier night's mail had it
+			n.Notes = append(n.Notes, text)
 		}
 	}
 	return nights, nil
 }
+
+// news adds a note that no mail had yet.
+func (n *Night) news(text string) { n.Notes, n.News = append(n.Notes, text), append(n.News, text) }
 
 // runsIn lists the directories of a night that have results.
 func runsIn(dir string) (names []string, err error) {
@@ -234,10 +249,22 @@ func (n *Night) write(root string, nights []history.Night, o Options) error {
 			continue // it is in Lines
 		}
 		var page strings.Builder
-		if err := html.Write(&page, report.Measurement{Matrix: m, History: nights}); err != nil {
+		if err := html.Write(&page, report.Measurement{Matrix: m, History: nights}.With(n.measured(r.Name))); err != nil {
 			return fmt.Errorf("write page of %s: %w", r.Name, err)
 		}
 		if err := n.file(filepath.Join(r.Name, html.File), page.String()); err != nil {
+			return err
+		}
+	}
+	for _, b := range n.Beside {
+		if slices.ContainsFunc(n.Runs, func(r Run) bool { return r.Name == b.Run && len(r.Kernels) > 0 }) {
+			continue // its page has it
+		}
+		var page strings.Builder
+		if err := html.Write(&page, b.all); err != nil {
+			return fmt.Errorf("write page of %s: %w", b.Run, err)
+		}
+		if err := n.file(filepath.Join(b.Run, html.File), page.String()); err != nil {
 			return err
 		}
 	}

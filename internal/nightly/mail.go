@@ -42,10 +42,10 @@ func (n *Night) mail() string {
 	for _, r := range n.Runs {
 		l.run(r)
 	}
-	if len(n.Notes) > 0 {
+	if len(n.News) > 0 {
 		l.head("Notes")
 	}
-	for _, note := range n.Notes {
+	for _, note := range n.News {
 		l.line(2, note)
 	}
 	if n.Before == nil {

@@ -137,13 +137,24 @@ func unfinished(root string, now time.Time) (dir string, notes []string, err err
 	return dir, notes, nil
 }
 
-// unused is the name of the day, with a number if the day has a night already.
+// unused is the name of the day, with a number if the day has a night already. The
+// history may have nights whose directories are gone.
 func unused(root string, now time.Time) (string, error) {
-	day := now.Format(time.DateOnly)
+	day, used := now.Format(time.DateOnly), map[string]bool{}
+	nights, _, err := history.Load(root)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("begin night: %w", err)
+	}
+	for _, n := range nights {
+		used[n.Name] = true
+	}
 	for n := 1; ; n++ {
 		name := day
 		if n > 1 {
 			name = fmt.Sprintf("%s-%d", day, n)
+		}
+		if used[name] {
+			continue
 		}
 		dir := filepath.Join(root, name)
 		switch _, err := os.Lstat(dir); {

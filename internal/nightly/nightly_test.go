@@ -265,6 +265,23 @@ func TestClockBackwards(t *testing.T) {
 	if _, err := os.Stat(n.Dir); err != nil {
 		t.Error("the night itself was removed")
 	}
+	if n = end(t, begin(t, root, evening.AddDate(0, 0, 1)), evening.AddDate(0, 0, 1), Options{}); n.Mail != "" || !strings.Contains(strings.Join(n.Notes, "|"), "the clock went backwards") {
+		t.Errorf("a night later: %q, mail: %s", n.Notes, n.Mail)
+	}
+}
+
+// TestNamesAreNotUsedAgain: the history has one night of each name, so a name that it has
+// is not taken again, although the directory is gone.
+func TestNamesAreNotUsedAgain(t *testing.T) {
+	root := t.TempDir()
+	for range 4 {
+		dir := begin(t, root, evening)
+		end(t, dir, evening, Options{Keep: 1})
+	}
+	nights, _, err := history.Load(root)
+	if err != nil || len(nights) != 4 || nights[3].Name != "2026-11-28-4" {
+		t.Errorf("%v, %+v", err, nights)
+	}
 }
 
 // TestCutHistory: a line that was cut off is told, and the new one is whole.
@@ -285,6 +302,21 @@ func TestCutHistory(t *testing.T) {
 	}
 	if nights, _, err := history.Load(root); err != nil || len(nights) != 2 || nights[1].Name != "2026-11-30" {
 		t.Errorf("%v, %+v", err, nights)
+	}
+	if !strings.Contains(n.Mail, "was cut off") {
+		t.Errorf("the mail of the night after it does not have it: %s", n.Mail)
+	}
+	for range 2 { // also if the night goes on after its end
+		n = end(t, filepath.Join(root, "2026-11-30"), evening.AddDate(0, 0, 2), Options{})
+		if !strings.Contains(n.Mail, "is damaged") {
+			t.Errorf("ended again: %s", n.Mail)
+		}
+	}
+	// The line stays, and is news once.
+	n = end(t, begin(t, root, evening.AddDate(0, 0, 3)), evening.AddDate(0, 0, 3), Options{})
+	page, err := os.ReadFile(filepath.Join(n.Dir, PageFile))
+	if err != nil || n.Mail != "" || !strings.Contains(strings.Join(n.Notes, "|"), "is damaged") || !strings.Contains(string(page), "is damaged") {
+		t.Errorf("%v, %q, mail: %s", err, n.Notes, n.Mail)
 	}
 }
 
@@ -340,7 +372,7 @@ func TestPrune(t *testing.T) {
 // TestMailFits: no line of a mail is wider than 72 columns, whatever the names are.
 func TestMailFits(t *testing.T) {
 	long := strings.Repeat("long日本", 40)
-	n := &Night{Line: history.Night{Name: "2026-11-28", Lab: long, Machine: long, Failed: []string{long}}, Steps: []Step{{long, long}}, Notes: []string{long + " " + long}, Runs: []Run{{Name: long, Lines: []string{"\x1b[31m" + long}}}}
+	n := &Night{Line: history.Night{Name: "2026-11-28", Lab: long, Machine: long, Failed: []string{long}}, Steps: []Step{{long, long}}, News: []string{long + " " + long}, Runs: []Run{{Name: long, Lines: []string{"\x1b[31m" + long}}}}
 	for _, before := range []*history.Night{nil, {Name: "2026-11-27", Machine: "a"}} {
 		n.Before = before
 		mail := n.mail()

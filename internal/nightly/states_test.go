@@ -2,6 +2,8 @@ package nightly
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +60,14 @@ func TestStates(t *testing.T) {
 			if !strings.Contains(n.Mail, want) {
 				t.Errorf("no %q in\n%s", want, n.Mail)
 			}
+		}
+	}
+	night3 := filepath.Join(root, "2026-11-30")
+	index, err := os.ReadFile(filepath.Join(night3, PageFile))
+	for run, view := range map[string]string{"claims": "findings", "mutation": "mutation", "coverage": "coverage"} {
+		page, errPage := os.ReadFile(filepath.Join(night3, run, "report.html"))
+		if link := `href="` + run + "/report.html#" + view + `"`; err != nil || errPage != nil || !strings.Contains(string(index), link) || !strings.Contains(string(page), `"`+view+`"`) {
+			t.Errorf("%v %v: the page of the night has no %s, or that page no view", err, errPage, link)
 		}
 	}
 	dir := begin(t, root, evening.AddDate(0, 0, 3))
