@@ -227,7 +227,12 @@ const maxStates = 8
 // relative to the run's directory.
 func consoleName(j job, p part) string {
 	words := strings.Join([]string{j.id(), p.name}, " ")
-	words = strings.NewReplacer("/", "-", " ", "-", "+", "-", ",", "-").Replace(strings.TrimSpace(words))
+	words = strings.Map(func(r rune) rune { // GitHub takes no artifact with : or * in a name
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._@-", r) {
+			return r
+		}
+		return '-'
+	}, strings.TrimSpace(words))
 	return filepath.Join("consoles", fmt.Sprintf("%s-try%d.log", words, j.try))
 }
 

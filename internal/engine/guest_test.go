@@ -3,12 +3,15 @@ package engine
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/vm"
@@ -93,6 +96,21 @@ func TestConsoleNames(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestConsoleNamesOfAnyKernel: a name has no character that GitHub or a file system
+// refuses, whatever the kernel is called, and two that are the same are two files.
+func TestConsoleNamesOfAnyKernel(t *testing.T) {
+	name := consoleName(job{guest: matrix.Guest{Kernel: "debian:6.1-cloud", Arch: "x86_64"}, try: 1}, part{name: "a<b>|*?\"\\\r\n\x00é"})
+	if dir, base := filepath.Split(name); dir != "consoles/" || !strings.HasPrefix(base, "debian-6.1-cloud-x86_64") || strings.ContainsAny(base, ":<>|*?\"\\/\r\n\x00é") {
+		t.Errorf("%q", name)
+	}
+	out := t.TempDir()
+	first, err := results.WriteNew(out, name, nil)
+	second, err2 := results.WriteNew(out, name, nil)
+	if err != nil || err2 != nil || first == second {
+		t.Errorf("%v, %v: %q and %q", err, err2, first, second)
 	}
 }
 
