@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/gen"
 	"github.com/ldlab/ldlab/internal/plan"
+	"github.com/ldlab/ldlab/lockdown"
 )
 
 func newGen() *cobra.Command {
@@ -17,8 +19,9 @@ func newGen() *cobra.Command {
 		Use:   "gen " + strings.Join(names, "|") + " [-- PLAN-FLAG...]",
 		Short: "Print a job that runs a plan's shards on an engine",
 		Long: `Gen prints a job for an engine that starts the shards of a plan, and starts a shard
-again that died. What follows -- are flags of "ldlab plan". docs/ci has what it
-prints by default.`,
+again that died, which continues where it was. LAVA does not: submit the shard's job
+again. What follows -- are flags of "ldlab plan". docs/ci has what gen prints by
+default.`,
 		Args:      func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
 		ValidArgs: names,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -32,9 +35,39 @@ prints by default.`,
 			if err := j.Check(); err != nil {
 				return &plan.UsageError{Text: err.Error()}
 			}
+			if err := checkSelection(j.Selection); err != nil {
+				return err
+			}
 			return gen.Write(c.OutOrStdout(), args[0], j)
 		},
 	}
 	c.Flags().IntVar(&j.Shards, "shards", 3, "number of shards")
 	return c
+}
+
+// checkSelection parses flags of ldlab plan, so that a mistake is found here and not in
+// the job. Files that they name may be on the engine only.
+func checkSelection(flags []string) error {
+	var sel plan.Selection
+	c := &cobra.Command{}
+	kernelFlags(c, &sel)
+	settingFlag(c, &sel)
+	probeFlags(c, &sel)
+	shuffleFlag(c, &sel)
+	c.Flags().StringSlice("costs", nil, "")
+	if err := c.ParseFlags(flags); err != nil {
+		return badFlag(err)
+	}
+	if c.Flags().NArg() > 0 {
+		return &plan.UsageError{Text: fmt.Sprintf("ldlab plan takes no %q", c.Flags().Arg(0))}
+	}
+	if err := emptyFlag(c.Flags()); err != nil {
+		return err
+	}
+	for _, s := range sel.Settings {
+		if _, err := lockdown.ParseSetting(s); err != nil {
+			return &plan.UsageError{Text: err.Error()}
+		}
+	}
+	return sel.Check()
 }

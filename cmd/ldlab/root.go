@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -35,10 +37,16 @@ makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with C
 	root.Version = about.Version()
 	cobra.AddTemplateFunc("ldlabVersion", about.Text)
 	root.SetVersionTemplate("{{ldlabVersion}}")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badFlag(err) })
 	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
 	root.AddCommand(newDoctor(), newList(), newSeries(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newScale(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())
 	return root
+}
+
+// badFlag is the error of a flag that cobra rejected, without the words of strconv.
+func badFlag(err error) error {
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	return flagError{errors.New(text)}
 }
 
 // emptyFlag is the error of a flag whose value, or one of whose values, is empty:

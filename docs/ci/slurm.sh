@@ -11,7 +11,7 @@
 #
 # and when all tasks have ended:
 #
-#   ./ldlab merge -o merged shard-* && ./ldlab report merged
+#   ./ldlab merge -o merged shard-*; ./ldlab report merged
 #
 # Slurm starts a task again whose node failed. One that failed by itself is started again
 # by its last lines, three times at most. The task keeps what it had measured.

@@ -80,6 +80,8 @@ func (e starter) shard(getenv func(string) string) (s Shard, err error) {
 		return s, usagef("%s is set, and %s is not: give --shard K/N", e.index, e.count)
 	case given != 0 && given != s.N:
 		return s, usagef("%s is %d, and %s is %d: give --shard K/N", e.count, s.N, CountEnv, given)
+	case e.first != "" && given == 0 && step == 1 && first > 1:
+		return s, usagef("%s is %d: the array may be a part of another, whose shards these are; give --shard K/N, or set %s to %d if it is whole", e.first, first, CountEnv, s.N)
 	case index < first || step < 1 || (index-first)%step != 0:
 		return s, usagef("%s is %d, which is no shard of %s that begins with %d in steps of %d", e.index, index, e.name, first, step)
 	}

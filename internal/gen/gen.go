@@ -1,6 +1,7 @@
 // Package gen prints jobs that run the shards of a plan on an engine: a CI, a batch
-// system or a cluster. The engine starts the shards, and starts a shard again that died.
-// That shard goes on where it was, because a file system or the engine keeps its results.
+// system or a cluster. The engine starts the shards, and, but for LAVA, starts a shard
+// again that died. That shard goes on where it was, because a file system, a server or
+// the engine keeps its results.
 package gen
 
 import (

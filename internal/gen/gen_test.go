@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,6 +96,43 @@ func TestEveryShard(t *testing.T) {
 	for name, want := range map[string]string{"github": "shard: [1, 2, 3, 4, 5, 6, 7]\n", "gitlab": "parallel: 7\n", "k8s": "completions: 7\n  parallelism: 7\n"} {
 		if !strings.Contains(write(t, name, Job{Shards: 7}), want) {
 			t.Errorf("%s has no %q", name, want)
+		}
+	}
+}
+
+// TestReportOfIncompleteMerge: a merge that is not complete fails, and its report is
+// written all the same. The script is run with programs that end as they are told.
+func TestReportOfIncompleteMerge(t *testing.T) {
+	var job struct {
+		Merge struct{ Script []string }
+	}
+	if err := yaml.Unmarshal([]byte(write(t, "gitlab", Job{})), &job); err != nil {
+		t.Fatal(err)
+	}
+	script := job.Merge.Script[len(job.Merge.Script)-1]
+	for merge, report := range map[int]int{0: 0, 3: 0, 4: 1} {
+		dir := t.TempDir()
+		program := fmt.Sprintf("#!/bin/sh\n[ $1 = merge ] && exit %d\necho report\nexit %d\n", merge, report)
+		if err := os.WriteFile(filepath.Join(dir, "ldlab"), []byte(program), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command("sh", "-e", "-c", script)
+		c.Dir = dir
+		err := c.Run()
+		text, _ := os.ReadFile(filepath.Join(dir, "junit.xml"))
+		if (err == nil) != (merge == 0 && report == 0) || string(text) != "report\n" {
+			t.Errorf("merge %d, report %d: %v, %q", merge, report, err, text)
+		}
+	}
+}
+
+// TestContinues: each job gives a shard what it had, where the engine does not keep it.
+func TestContinues(t *testing.T) {
+	text := write(t, "lava", Job{Shards: 2})
+	for _, k := range []string{"1", "2"} {
+		fetch, run, send := strings.Index(text, "/shard-"+k+".tar | tar -x || true"), strings.Index(text, "--shard "+k+"/2 --resume"), strings.Index(text, "-T shard-"+k+".tar")
+		if fetch < 0 || fetch > run || run > send {
+			t.Errorf("shard %s: fetched at %d, run at %d, sent at %d", k, fetch, run, send)
 		}
 	}
 }
