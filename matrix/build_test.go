@@ -11,25 +11,79 @@ import (
 func TestBuildRefusesOtherGuests(t *testing.T) {
 	g := Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap"}
 	h := Header{Format: Format, Plan: []Guest{g}, Probes: []string{"devmem/open"}}
-	if _, err := Build(h, []Result{{Guest: g}, {Guest: g}}); err == nil {
-		t.Error("the same guest twice: no error")
+	leftOut := func(name, want string, cells Verdict, results ...Result) {
+		t.Helper()
+		m, err := Build(h, results)
+		if err != nil || len(m.Problems) != 1 || !strings.Contains(m.Problems[0], want) || m.Sound() {
+			t.Errorf("%s: %v, %+v, want one problem with %q", name, err, m, want)
+			return
+		}
+		if got := m.Tables[0].Rows[0].Cells[0].Verdict; got != cells {
+			t.Errorf("%s: %s, want %s", name, got, cells)
+		}
 	}
+	denied := seen(g, scenarios.Denied)
+	leftOut("the same guest twice", "has two results", Lost, Result{Guest: g}, Result{Guest: g})
+	leftOut("a guest twice, and they differ", "with different outcomes; both are left out", NotRun, seen(g, scenarios.Allowed), denied)
+	leftOut("a guest twice, and the lab failed first", "has two results", Overblocked, Result{Guest: g, End: End{Ending: FailedByLab}}, denied)
+	leftOut("an unknown ending", `unknown ending "bogus"`, NotRun, Result{Guest: g, End: End{Ending: "bogus"}})
 	other := g
 	other.Kernel = "other"
 	if _, err := Build(h, []Result{{Guest: other}}); err == nil {
-		t.Error("a guest outside the plan: no error")
+		t.Error("only a guest outside the plan: no error")
 	}
-	if _, err := Build(h, []Result{{Guest: g, End: End{Ending: "bogus"}}}); err == nil {
-		t.Error("an unknown ending: no error")
+	leftOut("a guest outside the plan", "is not in the plan", Overblocked, denied, Result{Guest: other})
+	h.Plan = []Guest{g, g}
+	leftOut("a plan with a guest twice", "twice; it counts once", Overblocked, denied)
+	if m, _ := Build(h, []Result{denied}); len(m.Tables[0].Columns) != 1 || m.Count()[Overblocked] != 1 {
+		t.Errorf("a plan with a guest twice: %+v, want one column", m.Count())
 	}
+	h.Plan = []Guest{g}
 	own := Origin{ImageSHA256: "1", GuestSHA256: "2"}
 	h.Kernels = []Kernel{{Name: g.Kernel, Arch: g.Arch, Origin: own}}
 	if _, err := Build(h, []Result{{Guest: g, Origin: own}}); err != nil {
 		t.Errorf("the header's kernel: %v", err)
 	}
 	for _, o := range []Origin{{ImageSHA256: "3", GuestSHA256: "2"}, {ImageSHA256: "1", GuestSHA256: "3"}, {}} {
-		if _, err := Build(h, []Result{{Guest: g, Origin: o}}); err == nil {
-			t.Errorf("a result of %+v: no error", o)
+		leftOut("another kernel", "are not those of the header", NotRun, Result{Guest: g, Origin: o})
+	}
+}
+
+// seen is a result of a guest with an outcome of /dev/mem for each time that it
+// reported it.
+func seen(g Guest, outcomes ...scenarios.Outcome) Result {
+	r := Result{Guest: g, Machines: []MachineRun{{}}, Tries: 1}
+	for _, o := range outcomes {
+		r.Machines[0].Observations = append(r.Machines[0].Observations, scenarios.Observation{Probe: "devmem/open", Comm: "ldp-1", Log: []string{denialLine}, Report: scenarios.Report{Outcome: o, Call: "open"}})
+	}
+	return r
+}
+
+// TestTwiceInAGuest: whichever of two outcomes of a cell comes first, none hides the
+// other, neither in the cell's guest nor in its control.
+func TestTwiceInAGuest(t *testing.T) {
+	g := Guest{Kernel: "stock", Arch: "x86_64", Interface: "bitmap"}
+	locked := g
+	locked.Setting = setting(t, "integrity@boot")
+	h := Header{Plan: []Guest{g, locked}, Probes: []string{"devmem/open"}}
+	const a, d = scenarios.Allowed, scenarios.Denied
+	for _, tt := range []struct {
+		control, locked []scenarios.Outcome
+		want            Verdict
+		why             string
+	}{
+		{[]scenarios.Outcome{a}, []scenarios.Outcome{d}, Enforced, ""},
+		{[]scenarios.Outcome{a}, []scenarios.Outcome{d, a}, Unproven, "reported the probe 2 times: denied, allowed"},
+		{[]scenarios.Outcome{a}, []scenarios.Outcome{a, d}, Unproven, "reported the probe 2 times: allowed, denied"},
+		{[]scenarios.Outcome{a, d}, []scenarios.Outcome{d}, Unproven, "with nothing locked reported the probe 2 times"},
+		{[]scenarios.Outcome{a}, []scenarios.Outcome{"maybe"}, Unproven, `has the unknown outcome "maybe"`},
+	} {
+		m, err := Build(h, []Result{seen(g, tt.control...), seen(locked, tt.locked...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Tables[0].Rows[0].Cells[1]; got.Verdict != tt.want || tt.why != "" && !strings.Contains(got.Why, tt.why) {
+			t.Errorf("%q, %q: %s: %s", tt.control, tt.locked, got.Verdict, got.Why)
 		}
 	}
 }

@@ -23,6 +23,7 @@ type evidence struct {
 	end      End                        // how the guest ended
 	observed *scenarios.Observation     // nil: the guest did not report it
 	control  *scenarios.Observation     // same probe, kernel and host, nothing locked; nil: there is none
+	twice    string                     // how often the probe was reported, if more than once; empty: once or never
 	boot     *scenarios.State           // what the kernel showed before anything was locked at run time; nil: nothing
 
 	notLocked     string // how lockdown's files differed from the setting while the probe ran; empty if they did not

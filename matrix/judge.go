@@ -1,7 +1,9 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
@@ -50,6 +52,15 @@ var rules = []rule{
 				return "no observation"
 			}
 			return e.end.String()
+		}},
+
+	{"reported-twice", Unproven, "the guest, or its control, reported the probe more than once",
+		func(e *evidence) bool { return e.twice != "" },
+		func(e *evidence) string { return e.twice }},
+	{"unknown-outcome", Unproven, "this lab does not have the outcome",
+		func(e *evidence) bool { return !slices.Contains(Outcomes, e.outcome()) },
+		func(e *evidence) string {
+			return fmt.Sprintf("has the unknown outcome %.80q, which proves nothing", e.outcome())
 		}},
 
 	// The target is absent. An absence that none of these rules explains is
@@ -276,6 +287,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 	e.row, e.unknown = row.Of(scenarios.Kernel{Version: k.version(r), Config: k.Config, Calls: k.functions()}), !known
 	if r != nil {
 		e.end = r.End
+		e.twice = r.reported(probe, "the guest")
 		var m *MachineRun
 		if e.observed, m = r.observation(probe); m != nil {
 			e.boot = m.State(guestproto.WhenBoot)
@@ -284,6 +296,7 @@ func JudgeProbe(probe string, g Guest, r, control *Result, k Kernel) Cell {
 		}
 		if control != nil && !control.End.Failed() && control.Host.Same(r.Host) && control.Origin.Same(r.Origin) {
 			e.control, _ = control.observation(probe)
+			e.twice = cmp.Or(e.twice, control.reported(probe, "the guest with nothing locked"))
 		}
 	}
 	return Cell{Judgment: judge(e), Observed: e.observed, AtSite: e.deniedAtSite()}

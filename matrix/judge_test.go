@@ -179,7 +179,13 @@ func controlCases(t *testing.T) (cases []judgeCase) {
 		guest := Guest{Arch: tc.arch, Setting: setting(t, tc.setting)}
 		cases = append(cases, judgeCase{tc.name, evidence{row: tc.row, guest: guest, config: tc.config, control: tc.control, observed: tc.saw}, tc.want})
 	}
-	return cases
+	locked := Guest{Arch: "x86_64", Setting: setting(t, "integrity")}
+	abi := scenarios.Row{ID: "p", Probe: scenarios.Probe{Claim: scenarios.Claim{Expect: scenarios.ABI}}}
+	odd := saw("maybe")
+	return append(cases,
+		judgeCase{"reported twice", evidence{row: checked, guest: locked, control: allowed, observed: named, twice: "twice"}, Unproven},
+		judgeCase{"unknown outcome, which the lock left", evidence{row: checked, guest: locked, control: allowed, observed: odd, notLocked: "the file shows none"}, Unproven},
+		judgeCase{"unknown outcome of an ABI probe", evidence{row: abi, guest: locked, observed: odd}, Unproven})
 }
 
 // absenceCases are about absent targets.

@@ -16,6 +16,8 @@ type Matrix struct {
 	Header Header
 	Tables []Table
 	Issues []Issue `json:",omitempty"` // the known issues that the matrix was compared with; see package known
+
+	Problems []string `json:",omitempty"` // what is wrong with the results: what was left out, and what proves nothing
 }
 
 // An Issue is a known issue, and what became of it.
@@ -43,13 +45,8 @@ const (
 
 // StaleIssues lists the known issues that do not happen any more: who relies on the
 // list must take them out.
-func (m *Matrix) StaleIssues() (list []Issue) {
-	for _, i := range m.Issues {
-		if i.State == IssueGone {
-			list = append(list, i)
-		}
-	}
-	return list
+func (m *Matrix) StaleIssues() []Issue {
+	return slices.DeleteFunc(slices.Clone(m.Issues), func(i Issue) bool { return i.State != IssueGone })
 }
 
 // A Table is one kernel on one architecture: probes down, settings across.
@@ -111,10 +108,9 @@ func (c Cell) again(second Cell) Cell {
 	return c
 }
 
-// Build judges every cell of the plan. A result of a guest that is not in the
-// plan, a second result of a guest that is not marked as such, a result of another
-// kernel than the header describes, and an unknown ending are errors: the file was
-// edited.
+// Build judges every cell of the plan. A result that does not fit the plan or the header
+// is left out, and is in Problems. So are two of a guest that differ, of which none is
+// marked as a second run. It is an error if no result is of the plan.
 func Build(h Header, results []Result) (*Matrix, error) {
 	return build(h, results, func(_, control *Result) *Result { return control })
 }
@@ -122,11 +118,12 @@ func Build(h Header, results []Result) (*Matrix, error) {
 // build is Build, with the control of each result: of a guest's own result and that of
 // its guest with nothing locked, which are nil if there are none.
 func build(h Header, results []Result, controlOf func(r, control *Result) *Result) (*Matrix, error) {
-	byGuest, again, err := h.sort(results)
+	problems := h.planOnce()
+	byGuest, again, err := h.sort(results, &problems)
 	if err != nil {
 		return nil, err
 	}
-	m := &Matrix{Header: h}
+	m := &Matrix{Header: h, Problems: problems}
 	for _, g := range h.Plan {
 		t := m.table(g)
 		r := byGuest[g.ID()]
@@ -171,48 +168,6 @@ func build(h Header, results []Result, controlOf func(r, control *Result) *Resul
 		}
 	}
 	return m, nil
-}
-
-// sort checks the results, and gives those of each guest's first and second run by its
-// ID.
-func (h Header) sort(results []Result) (first, again map[string]*Result, err error) {
-	first, again = map[string]*Result{}, map[string]*Result{}
-	planned := map[string]bool{}
-	for _, g := range h.Plan {
-		planned[g.ID()] = true
-	}
-	for i := range results {
-		id := results[i].ID()
-		if !planned[id] {
-			return nil, nil, fmt.Errorf("build matrix: result for %s is not in the plan", id)
-		}
-		list := first
-		if results[i].Again {
-			list = again
-		}
-		if list[id] != nil {
-			return nil, nil, fmt.Errorf("build matrix: two results for %s", id)
-		}
-		if err := h.check(results[i]); err != nil {
-			return nil, nil, fmt.Errorf("build matrix: result for %s: %w", id, err)
-		}
-		list[id] = &results[i]
-	}
-	return first, again, nil
-}
-
-// check returns an error if the header does not describe what the result's guest
-// ran: its verdicts would follow from another kernel's configuration.
-func (h Header) check(r Result) error {
-	switch r.End.Ending {
-	case "", Ended, LostByGuest, FailedByLab:
-	default:
-		return fmt.Errorf("unknown ending %q", r.End.Ending)
-	}
-	if k := h.Kernel(r.Kernel, r.Arch); k.Origin.ImageSHA256 != "" && !k.Origin.Same(r.Origin) {
-		return fmt.Errorf("kernel image %.12s and guest program %.12s are not those of the header", r.Origin.ImageSHA256, r.Origin.GuestSHA256)
-	}
-	return nil
 }
 
 // ID is the guest's name: its fields, one word each.
@@ -313,7 +268,7 @@ func (m *Matrix) AsExpected(accepted ...Verdict) bool {
 // Sound reports whether nothing is wrong with a matrix as a whole, whatever its cells
 // are; see AsExpected.
 func (m *Matrix) Sound() bool {
-	return m.Measured() && len(m.Splats()) == 0 && len(m.StaleIssues()) == 0
+	return m.Measured() && len(m.Splats()) == 0 && len(m.StaleIssues()) == 0 && len(m.Problems) == 0
 }
 
 // A Tally counts what a matrix rests on.

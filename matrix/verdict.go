@@ -45,22 +45,14 @@ func Judged() []Verdict {
 // Expected reports whether a sound kernel gets the verdict. A known issue is not
 // expected; it is accepted, see AsExpected.
 func (v Verdict) Expected() bool {
-	switch v {
-	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned:
-		return true
-	}
-	return false
+	return slices.Contains([]Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Unavailable, NotPlanned}, v)
 }
 
 // Measured reports whether the probe did its act and the verdict follows from
 // what the kernel did. Cells without a measurement prove nothing, even if they
 // are as expected.
 func (v Verdict) Measured() bool {
-	switch v {
-	case Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Leak, Overblocked, Deviates, NotLocked, Unattributed:
-		return true
-	}
-	return false
+	return slices.Contains([]Verdict{Enforced, Shadowed, Open, OpenGap, GapClosed, Conforms, Leak, Overblocked, Deviates, NotLocked, Unattributed}, v)
 }
 
 // A Judgment is a verdict, the rule that gave it and its explanation.

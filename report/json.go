@@ -1,7 +1,11 @@
 package report
 
 import (
+	"bufio"
+	"encoding/json"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/matrix"
@@ -30,9 +34,58 @@ type tableReasons struct {
 	matrix.Reasons
 }
 
-// writeJSON writes a matrix for programs, with all observations.
-func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
-	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Splats: m.Splats(), Retried: m.Retried(), Matrix: m}
+// noRows is what the document has in place of the rows of a table, at the depth of no
+// other member of that name.
+const noRows = "\n      \"Rows\": null"
+
+// writeJSON writes a matrix for programs, with all observations. It encodes one row at a
+// time, because the whole text would need more memory than the matrix.
+func writeJSON(w io.Writer, measured Measurement) error {
+	m := measured.Matrix
+	if m == nil {
+		return errNoMatrix
+	}
+	var text strings.Builder
+	if err := JSON(&text, documentOf(m)); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	parts := strings.Split(text.String(), noRows)
+	if len(parts) != len(m.Tables)+1 {
+		return fmt.Errorf("encode report: %d tables, and places for %d", len(m.Tables), len(parts)-1)
+	}
+	for i, t := range m.Tables {
+		out.WriteString(parts[i]) // Flush returns the first error
+		if len(t.Rows) == 0 {
+			out.WriteString(noRows)
+			continue
+		}
+		out.WriteString("\n      \"Rows\": [")
+		for j, r := range t.Rows {
+			row, err := json.MarshalIndent(r, "        ", "  ")
+			if err != nil {
+				return err
+			}
+			if j > 0 {
+				out.WriteString(",")
+			}
+			out.WriteString("\n        ")
+			out.WriteString(words.JSON(string(row)))
+		}
+		out.WriteString("\n      ]")
+	}
+	out.WriteString(parts[len(m.Tables)])
+	return out.Flush()
+}
+
+// documentOf is the document without the rows of its tables.
+func documentOf(m *matrix.Matrix) document {
+	bare := *m
+	bare.Tables = slices.Clone(m.Tables)
+	for i := range bare.Tables {
+		bare.Tables[i].Rows = nil
+	}
+	doc := document{AsExpected: m.AsExpected(), Measured: m.Measured(), Counts: m.Count(), Tally: m.Tally(), ClosedGaps: m.ClosedGaps(), Errors: m.Errors(), Splats: m.Splats(), Retried: m.Retried(), Matrix: &bare}
 	for _, h := range m.Hosts() {
 		doc.Machines = append(doc.Machines, words.Machines([]matrix.Host{h}))
 	}
@@ -42,7 +95,7 @@ func writeJSON(b *strings.Builder, m *matrix.Matrix) error {
 			doc.Isolation = append(doc.Isolation, iso)
 		}
 	}
-	return JSON(b, doc)
+	return doc
 }
 
 // JSON writes a value as JSON that is safe on a terminal: control characters in

@@ -69,7 +69,7 @@ func junitNotes(list []string, sound bool) junit.Testsuite {
 func junitCase(suite string, r matrix.TableRow, c matrix.Column, cell matrix.Cell) junit.Testcase {
 	tc := junit.Testcase{Name: words.Clean(r.Probe), Classname: suite, Time: "0"}
 	if cell.Observed != nil {
-		tc.Time = fmt.Sprintf("%.3f", float64(cell.Observed.Duration)/1e9)
+		tc.Time = fmt.Sprintf("%.3f", float64(max(cell.Observed.Duration, 0))/1e9)
 	}
 	message := string(cell.Verdict)
 	if cell.Why != "" {

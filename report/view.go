@@ -58,7 +58,7 @@ var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
 	{"html", OfMatrix, true, "report.html", "page.json", whole(html)},
-	{"json", OfMatrix, true, "report.json", "report.json", ofMatrix(writeJSON)},
+	{"json", OfMatrix, true, "report.json", "report.json", writeJSON},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
 	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},
 	{"github", OfMatrix, true, "annotations.txt", "annotations.txt", ofMatrix(formats.Annotations)},

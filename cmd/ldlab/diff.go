@@ -27,7 +27,8 @@ and the probes whose verdict changed: newly leaking, lost, flaky, enforced or
 unavailable, gaps that opened or closed; guests that ended otherwise; and what became
 slower. It exits with 1 if a cell has an unexpected verdict and had an expected one,
 if a guest is lost or fails that ended well, or if a kernel reports a bug of its own
-that it did not report before. Known issues (--known) count as expected.
+that it did not report before. Known issues (--known) count as expected. It exits with
+3 if something is wrong with a file, and compares the rest.
 
 Slower are a probe whose median time over the settings is at least ` +
 			slowerRule + `
@@ -44,7 +45,7 @@ do not change the exit status, because they depend on what else the machine does
 			if err != nil {
 				return err
 			}
-			list, err := compareFiles(c, args, names, issues)
+			list, damaged, err := compareFiles(c, args, names, issues)
 			if err != nil {
 				return err
 			}
@@ -52,6 +53,9 @@ do not change the exit status, because they depend on what else the machine does
 				err = printJSON(c.OutOrStdout(), list)
 			} else {
 				err = report.Write(c.OutOrStdout(), "diff", report.Measurement{Diff: list})
+			}
+			if err == nil && damaged {
+				return exitError(exitFailed)
 			}
 			for _, d := range list {
 				if err == nil && d.Regressed() {
@@ -86,13 +90,15 @@ func checkDiff(args, names []string) error {
 	return nil
 }
 
-func compareFiles(c *cobra.Command, args, names []string, issues *known.List) ([]diff.Diff, error) {
+// compareFiles compares the files, and tells whether something is wrong with one.
+func compareFiles(c *cobra.Command, args, names []string, issues *known.List) (list []diff.Diff, damaged bool, err error) {
 	var ms []*matrix.Matrix
 	for _, file := range args {
 		m, err := loadMatrix(c, file)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
+		damaged = damaged || len(m.Problems) > 0
 		issues.Apply(m, time.Now())
 		ms = append(ms, m)
 	}
@@ -100,9 +106,8 @@ func compareFiles(c *cobra.Command, args, names []string, issues *known.List) ([
 	if len(names) == 2 {
 		from, to = names[0], names[1]
 	}
-	list, err := diff.Compare(ms[0], ms[len(ms)-1], from, to)
-	if err != nil {
-		return nil, &plan.UsageError{Text: err.Error()}
+	if list, err = diff.Compare(ms[0], ms[len(ms)-1], from, to); err != nil {
+		return nil, false, &plan.UsageError{Text: err.Error()}
 	}
-	return list, nil
+	return list, damaged, nil
 }

@@ -84,6 +84,7 @@ that is).`,
 				return err
 			}
 			o.Lab, o.Commit, o.Table, o.Machine, o.Now = about.Version(), commit(), about.Digest(), hostcpu.Machine(), time.Now()
+			boundMemory()
 			n, err := nightly.End(args[0], o)
 			if err != nil {
 				return fileError{err}

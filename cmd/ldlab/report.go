@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,10 @@ func newReport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report RESULTS",
 		Short: "Print the matrix of an earlier run: its directory or its results.jsonl",
+		Long: `Report judges the results of an earlier run anew, and prints the matrix. What is wrong
+with the file, such as a line that is damaged or a guest that is there twice, is a line
+each and status 3, and the rest is reported all the same. A text or a log that is very
+long ends with how much was cut.`,
 		Args:  oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(names, format) {
@@ -64,6 +69,9 @@ func newReport() *cobra.Command {
 			}
 			if err != nil {
 				return err
+			}
+			if len(m.Problems) > 0 {
+				return exitError(exitFailed)
 			}
 			return verdict(c, m, accept)
 		},
@@ -115,7 +123,8 @@ func loadHistory(c *cobra.Command, path, format string) ([]history.Night, error)
 // loadMatrix reads the results of a run, and warns if they are incomplete or were
 // judged by other rows. An error is a fileError.
 func loadMatrix(c *cobra.Command, file string) (*matrix.Matrix, error) {
-	set, err := results.Load(file)
+	boundMemory()
+	set, err := results.Survey(file)
 	if err != nil {
 		return nil, fileError{err}
 	}
@@ -129,5 +138,18 @@ func loadMatrix(c *cobra.Command, file string) (*matrix.Matrix, error) {
 	if err != nil {
 		return nil, fileError{err}
 	}
+	for _, text := range m.Problems {
+		fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: %s: %s\n", file, text)
+	}
 	return m, nil
+}
+
+// readerMemory is what a verb that only reads results should need, in bytes. Below it
+// the collector of garbage works as usual, and above it as much as it must.
+const readerMemory = 350 << 20
+
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(readerMemory)
+	}
 }

@@ -65,7 +65,7 @@ var rooms = map[string][]string{
 	"report/words":              {"matrix", "scenarios"},
 	"internal/pictures":         {"internal/pictures"},
 	"internal/plan":             {"internal/arch", "kernels", "lockdown", "matrix", "scenarios"},
-	"internal/results":          {"matrix"},
+	"internal/results":          {"internal/guestproto", "lockdown", "matrix", "scenarios"},
 	"internal/bundle":           {},
 	"internal/fleet":            {"internal/arch", "internal/bundle", "internal/cache", "internal/engine", "internal/plan", "internal/results", "kernels", "matrix", "scenarios"},
 	"internal/gen":              {},

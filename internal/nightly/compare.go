@@ -28,6 +28,7 @@ func (n *Night) compare(root string, o Options) error {
 			n.Runs = append(n.Runs, r)
 			continue
 		}
+		r.Damaged, r.Lines = len(now.Problems) > 0, append(r.Lines, now.Problems...)
 		r.Kernels, r.Good = history.Count(name, now), now.AsExpected()
 		n.Line.Kernels = append(n.Line.Kernels, r.Kernels...)
 		if n.Before != nil {
@@ -63,6 +64,9 @@ func (n *Night) against(root string, r *Run, now *matrix.Matrix, o Options) {
 		r.Lines = append(r.Lines, fmt.Sprintf("the results of the night before cannot be read: %v", err))
 		r.Counts = countsChanged(n.Before.Kernels, r)
 		return
+	}
+	for _, p := range before.Problems {
+		r.Lines = append(r.Lines, "the results of the night before: "+p)
 	}
 	list, err := diff.Compare(before, now, "", "")
 	if err != nil {

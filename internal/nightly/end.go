@@ -64,7 +64,7 @@ type Run struct {
 	Name    string
 	Kernels []history.Kernel
 	Good    bool        // every cell is as expected, or known
-	Damaged bool        // what it left this night cannot be read
+	Damaged bool        // what it left this night cannot be read, or not all of it
 	Diffs   []diff.Diff // against the night before, but for kernels of which nothing changed
 	Counts  []string    // instead, if only the history has the night before: which counts changed
 	Lines   []string    // what else changed: known issues, a run that cannot be read, or that one night lacks
@@ -210,7 +210,7 @@ func runsIn(dir string) (names []string, err error) {
 
 // load reads and judges the results of a run on a day.
 func load(dir string, issues *known.List, day time.Time) (*matrix.Matrix, error) {
-	set, err := results.Load(dir)
+	set, err := results.Survey(dir)
 	if err != nil {
 		return nil, err
 	}

@@ -94,8 +94,9 @@ type Line struct {
 func Scan(r io.Reader, visit func(l Line, r matrix.Result, err error) error) (h matrix.Header, err error) {
 	var at int64
 	br := bufio.NewReader(r)
+	var text []byte
 	for n := 1; ; n++ {
-		text, err := readLine(br)
+		text, err = readLine(br, text[:0])
 		if err == io.EOF && len(text) == 0 {
 			if n == 1 {
 				return h, &CorruptError{Line: 1, Last: true, Cause: errors.New("file is empty")}
@@ -129,9 +130,8 @@ func Scan(r io.Reader, visit func(l Line, r matrix.Result, err error) error) (h 
 	}
 }
 
-// readLine returns a line with its newline; io.EOF if that is missing.
-func readLine(br *bufio.Reader) ([]byte, error) {
-	var text []byte
+// readLine appends a line with its newline to text; io.EOF if that is missing.
+func readLine(br *bufio.Reader, text []byte) ([]byte, error) {
 	for {
 		part, err := br.ReadSlice('\n')
 		text = append(text, part...)
@@ -179,6 +179,9 @@ func decodeResult(text []byte, r *matrix.Result) error {
 var errDamaged = errors.New("its sum does not match: the file was damaged or edited")
 
 func decodeLine(text []byte) (l line, err error) {
+	if l, ok := written(text); ok {
+		return l, nil
+	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
@@ -188,4 +191,28 @@ func decodeLine(text []byte) (l line, err error) {
 		return l, errors.New("not a line of results: more than one value")
 	}
 	return l, nil
+}
+
+// written takes a line apart that looks as encode writes it, without a copy of it. The
+// document goes as far as the sum does, which the caller compares.
+func written(text []byte) (l line, ok bool) {
+	text, ok = bytes.CutPrefix(text, []byte(`{"sum":"`))
+	if !ok || len(text) < 2*sha256.Size {
+		return l, false
+	}
+	l.Sum, text = string(text[:2*sha256.Size]), text[2*sha256.Size:]
+	text, ok = bytes.CutSuffix(text, []byte("}\n"))
+	if !ok {
+		return l, false
+	}
+	for _, m := range []struct {
+		name string
+		doc  **rawDoc
+	}{{"header", &l.Header}, {"result", &l.Result}} {
+		if doc, ok := bytes.CutPrefix(text, []byte(`","`+m.name+`":`)); ok {
+			*m.doc = (*rawDoc)(&doc)
+			return l, true
+		}
+	}
+	return l, false
 }

@@ -23,6 +23,8 @@ type Set struct {
 	Mutants []matrix.Result // of mutants; see matrix.Result.Mutant
 	Again   []matrix.Result // second runs of guests; see matrix.Result.Again
 	Cut     bool            // the last line was cut off, as an interrupted write leaves it
+
+	Problems []string // what is wrong with the file, a line each; see Survey
 }
 
 // Each hands over every result of the results file path, or of that of the run's
@@ -61,14 +63,7 @@ func Load(path string) (*Set, error) {
 	defer f.Close()
 	s := &Set{}
 	s.Header, err = Read(f, func(r matrix.Result) error {
-		list := &s.Results
-		switch {
-		case r.Mutant != "":
-			list = &s.Mutants
-		case r.Again:
-			list = &s.Again
-		}
-		*list = append(*list, r)
+		s.add(r)
 		return nil
 	})
 	var corrupt *CorruptError
@@ -81,7 +76,22 @@ func Load(path string) (*Set, error) {
 	return s, nil
 }
 
-// Matrix judges the results.
+func (s *Set) add(r matrix.Result) {
+	list := &s.Results
+	switch {
+	case r.Mutant != "":
+		list = &s.Mutants
+	case r.Again:
+		list = &s.Again
+	}
+	*list = append(*list, r)
+}
+
+// Matrix judges the results. Its problems are those of the file, too.
 func (s *Set) Matrix() (*matrix.Matrix, error) {
-	return matrix.Build(s.Header, slices.Concat(s.Results, s.Again))
+	m, err := matrix.Build(s.Header, slices.Concat(s.Results, s.Again))
+	if err == nil {
+		m.Problems = slices.Concat(s.Problems, m.Problems)
+	}
+	return m, err
 }

@@ -152,7 +152,7 @@ func kcidbCell(m *matrix.Matrix, t matrix.Table, c matrix.Column, r matrix.Table
 		test.Misc["reason"] = words.Clean(string(r.Reason))
 	}
 	if cell.Observed != nil {
-		seconds := float64(cell.Observed.Duration) / float64(time.Second)
+		seconds := float64(max(cell.Observed.Duration, 0)) / float64(time.Second)
 		test.Duration = &seconds
 		test.LogExcerpt = kcidbExcerpt(cell.Observed)
 	}

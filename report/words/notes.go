@@ -51,6 +51,9 @@ func Grave(m *matrix.Matrix) (list []string) {
 	if !m.Measured() {
 		list = append(list, "nothing was measured: no cell shows what a kernel did")
 	}
+	for _, p := range m.Problems {
+		list = append(list, "the results: "+p)
+	}
 	for _, s := range m.Splats() {
 		list = append(list, "the kernel reported a bug of its own: "+s)
 	}
