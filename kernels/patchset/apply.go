@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
@@ -113,29 +111,23 @@ func (o *Overlay) Apply(s Series) error {
 // applyFile changes one file. fitted names the hunks that needed fuzz.
 func (o *Overlay) applyFile(f *gitdiff.File, fuzz int) (fitted []string, err error) {
 	from, to := stripPrefix(f.OldName), stripPrefix(f.NewName)
-	for _, name := range []string{from, to} {
-		if name != "" && !o.inTree(name) {
-			return nil, &RefusedError{fmt.Sprintf("%s is outside the source tree", name)}
-		}
-	}
-	if f.IsBinary {
-		return nil, &RefusedError{fmt.Sprintf("%s is binary", cmp.Or(to, from))}
+	if err := o.mayTouch(f, from, to); err != nil {
+		return nil, err
 	}
 	var old File
-	if f.IsNew {
-		old, err = o.Read(to)
-		if err == nil && !old.Gone {
-			return nil, fmt.Errorf("%s exists already", to)
+	if f.IsNew || !f.IsDelete && from != to {
+		if err := o.isFree(to); err != nil {
+			return nil, err
 		}
 		old = File{Mode: 0o644}
-	} else {
-		old, err = o.Read(from)
-		if err == nil && old.Gone {
+	}
+	if !f.IsNew {
+		if old, err = o.Read(from); err != nil {
+			return nil, err
+		}
+		if old.Gone {
 			return nil, fmt.Errorf("%s does not exist", from)
 		}
-	}
-	if err != nil {
-		return nil, err
 	}
 	data, fitted, err := applyHunks(cmp.Or(from, to), old.Data, f.TextFragments, fuzz)
 	if err != nil {
@@ -149,7 +141,10 @@ func (o *Overlay) applyFile(f *gitdiff.File, fuzz int) (fitted []string, err err
 	}
 	mode := old.Mode
 	if f.NewMode != 0 {
-		mode = f.NewMode.Perm()
+		mode = 0o644 // git knows no other modes than these two
+		if f.NewMode&0o100 != 0 {
+			mode = 0o755
+		}
 	}
 	o.files[to] = File{Data: data, Mode: mode}
 	return fitted, nil
@@ -162,12 +157,6 @@ func stripPrefix(name string) string {
 		return name[2:]
 	}
 	return name
-}
-
-// inTree reports whether a patch may touch the path: inside the tree, and not
-// the build directory.
-func (o *Overlay) inTree(name string) bool {
-	return filepath.IsLocal(name) && fs.ValidPath(name) && name != o.out && !strings.HasPrefix(name, o.out+"/")
 }
 
 // splitLines keeps the line ends; the last line may lack one.

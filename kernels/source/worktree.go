@@ -180,11 +180,16 @@ func (w *WorkTree) Sync(o *patchset.Overlay) error {
 	if err := w.Save(); err != nil {
 		return err
 	}
+	root, err := os.OpenRoot(w.Source())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	m := progress.NewMeter(w.events, progress.Patching, int64(len(paths)))
 	for i, name := range paths {
 		f, err := o.Read(name)
 		if err == nil {
-			err = putFile(filepath.Join(w.Source(), filepath.FromSlash(name)), f)
+			err = putFile(root, name, f)
 		}
 		if err != nil {
 			return fmt.Errorf("patch %s: %w", name, err)
@@ -195,21 +200,37 @@ func (w *WorkTree) Sync(o *patchset.Overlay) error {
 	return w.Save()
 }
 
-// putFile makes a file what it should be, if it is not.
-func putFile(file string, want patchset.File) error {
+// putFile makes a file what it should be, if it is not. Through the root, no symbolic link
+// of the tree leads outside.
+func putFile(root *os.Root, name string, want patchset.File) error {
+	file := filepath.FromSlash(name)
 	if want.Gone {
-		if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+		if err := root.Remove(file); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	}
-	if info, err := os.Lstat(file); err == nil && info.Mode() == want.Mode {
-		if data, err := os.ReadFile(file); err == nil && bytes.Equal(data, want.Data) {
+	if info, err := root.Lstat(file); err == nil && info.Mode() == want.Mode {
+		if data, err := root.ReadFile(file); err == nil && bytes.Equal(data, want.Data) {
 			return nil
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err := root.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(file, want.Data, want.Mode, renameio.IgnoreUmask())
+	fresh := file + ".ldlab-new" // of an earlier try that was cut short, too
+	if err := root.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := root.WriteFile(fresh, want.Data, want.Mode)
+	if err == nil {
+		err = root.Chmod(fresh, want.Mode) // whatever the umask
+	}
+	if err == nil {
+		err = root.Rename(fresh, file)
+	}
+	if err != nil {
+		root.Remove(fresh)
+	}
+	return err
 }

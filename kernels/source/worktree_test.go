@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/kernels/internal/progress"
+	"github.com/ldlab/ldlab/kernels/patchset"
 )
 
 func quiet(progress.Event) {}
@@ -65,6 +66,44 @@ func TestState(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(w.Source(), "b.c")); err == nil {
 		t.Error("what a lost state knew of is still there")
+	}
+}
+
+// TestSyncStaysInside: a file is written and removed through no link that leads out of
+// the tree, even if the overlay was made of a tree without it.
+func TestSyncStaysInside(t *testing.T) {
+	for _, text := range []string{
+		"--- /dev/null\n+++ b/link/evil\n@@ -0,0 +1 @@\n+x\n",
+		"--- a/link/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n",
+	} {
+		outside, origin := t.TempDir(), t.TempDir()
+		write(t, origin, map[string]string{"link/f": "1\n"})
+		write(t, outside, map[string]string{"f": "1\n"})
+		w, err := OpenTree(context.Background(), t.TempDir(), Origin{Root: origin, SHA256: "0"}, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := patchset.Read("1.patch", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := patchset.NewOverlay(os.DirFS(origin), BuildDir)
+		if err := o.Apply(s); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(w.Source(), "link")
+		if err := os.RemoveAll(link); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(outside, link); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Sync(o); err == nil || !strings.Contains(err.Error(), "patch link/") {
+			t.Errorf("%s: %v", text, err)
+		}
+		if list, err := os.ReadDir(outside); err != nil || len(list) != 1 {
+			t.Errorf("%s: outside are %v, %v", text, list, err)
+		}
 	}
 }
 
