@@ -78,7 +78,7 @@ func (rd Reader) attachments(name string, m mail, data []byte) (all []found, err
 		if err != nil {
 			return nil, err
 		}
-		f := found{inner, Patch{Name: name + ":" + a.name, Data: data, mail: inner}}
+		f := found{mail: inner, patch: Patch{Name: name + ":" + a.name, Data: data, mail: inner}}
 		if len(m.attached) > 1 {
 			f.patch.Data = a.data // the mail is not a patch of its own
 		}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"github.com/bluekeyes/go-gitdiff/gitdiff"
 )
 
 var (
@@ -34,39 +32,18 @@ func damage(text []byte, err error) error {
 			first = number
 		}
 		if first > 0 && otherBlank.Match(line) {
-			return fmt.Errorf("found a diff, it is damaged at line %d: there is a no-break space, as mail programs put in the place of blanks", number)
+			return fmt.Errorf("found a diff, it is damaged at line %d of its text: there is a no-break space, as mail programs put in the place of blanks", number)
 		}
 	}
 	switch {
 	case first == 0:
 		return err
 	case err == nil:
-		return fmt.Errorf("found a diff, it is damaged at line %d: it names no file, or no line of a hunk follows", first)
+		return fmt.Errorf("found a diff, it is damaged at line %d of its text: it names no file, or no line of a hunk follows", first)
 	}
 	what := strings.TrimPrefix(err.Error(), "gitdiff: ")
 	if strings.Contains(what, "invalid line operation") || strings.Contains(what, "fragment header miscounts") || strings.Contains(what, "missing filename") {
 		what += "; a mail program may have wrapped or cut a line"
 	}
 	return fmt.Errorf("found a diff, it is damaged: %s", what)
-}
-
-// strange lists what a reader of the patch may not see: characters that reorder the
-// text around them (CVE-2021-42574), in lines that the patch adds.
-func (f found) strange() (notes []string) {
-	for _, file := range f.patch.files {
-		for _, fragment := range file.TextFragments {
-			for _, line := range fragment.Lines {
-				if line.Op == gitdiff.OpAdd && strings.ContainsFunc(line.Line, reorders) {
-					return []string{fmt.Sprintf("%s adds characters to %s that reorder the text around them, so that it is not what it looks like", f.patch.Name, file.NewName)}
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// reorders reports whether a character changes the direction of the text: those of
-// Unicode's bidirectional algorithm (UAX 9).
-func reorders(r rune) bool {
-	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u200e' || r == '\u200f' || r == '\u061c'
 }

@@ -19,6 +19,11 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
+	for i, line := range e.Want {
+		if what := noBreak(line); what != "" {
+			return fmt.Sprintf("hunk %d (line %d) of %s does not match: line %d has %s", e.Hunk, e.Line, e.File, e.Line+i, what)
+		}
+	}
 	return fmt.Sprintf("hunk %d (line %d) of %s does not match", e.Hunk, e.Line, e.File)
 }
 

@@ -23,17 +23,25 @@ type mail struct {
 
 	tagged  bool // the subject has a tag such as [PATCH v2 3/7]
 	version int  // 1 if the tag names none
+	minor   int  // 1 of [PATCH v2.1 3/7]: one patch of the series, anew
+	resent  bool // the tag has RESEND
+	fixup   bool // the tag says that the patch goes on top of one: [PATCH 3/7 fixup]
 	number  int  // 3 of [PATCH 3/7]; -1 if the tag has no number
-	total   int  // 7 of [PATCH 3/7]
+	total   int  // 7 of [PATCH 3/7]; a number above it is a patch on top of the series
 	title   string
 	tags    []string // the text in the brackets in front of the title
+	refs    []string // Message-IDs of the mails that it answers
 
 	attached []attachment // files that are patches by their name
+	skipped  []string     // other parts that were not read
+	flowed   bool         // the text was format=flowed, and that is undone
 }
 
 // parseMail decodes a message. What is no mail is taken as it stands.
+// If there is an error, the header is read as far as it could be.
 func parseMail(data []byte) (mail, error) {
-	m := mail{text: data, number: -1, version: 1}
+	data = withoutMark(data)
+	m := mail{text: withoutArmor(data), number: -1, version: 1}
 	first, _ := lineAt(data, 0)
 	if !fieldLine.Match(first) {
 		return m, nil
@@ -42,16 +50,31 @@ func parseMail(data []byte) (mail, error) {
 	if e == nil || !isMail(&e.Header) {
 		return m, nil // a patch with a line that looks like a header field
 	}
+	m.readHeader(e)
 	if err != nil && !message.IsUnknownCharset(err) { // text stays in its charset, as in git
-		return mail{}, err
+		return m, err
 	}
-	if m.text, err = textOf(e, 0, &m.attached); err != nil {
-		return mail{}, err
+	m.text, err = m.textOf(e, 0)
+	if cut := withoutFooter(data); err != nil && cut != nil {
+		if e, err = message.Read(bytes.NewReader(cut)); err == nil || message.IsUnknownCharset(err) {
+			m.text, err = m.textOf(e, 0)
+		}
+	}
+	if err != nil {
+		return m, err
 	}
 	encoded := e.Header.Get("Content-Transfer-Encoding") != "" || strings.HasPrefix(e.Header.Get("Content-Type"), "multipart/")
 	if encoded || bytes.HasSuffix(first, []byte("\r\n")) {
 		m.text = bytes.ReplaceAll(m.text, []byte("\r\n"), []byte("\n"))
 	}
+	m.text = withoutArmor(withoutMark(m.text))
+	return m, nil
+}
+
+var messageID = regexp.MustCompile(`<[^<>\s]+>`)
+
+// readHeader reads what a header tells of a patch.
+func (m *mail) readHeader(e *message.Entity) {
 	m.subject, _ = e.Header.Text("Subject") // as far as it can be decoded
 	m.subject = strings.Join(strings.Fields(m.subject), " ")
 	m.from, _ = e.Header.Text("From")
@@ -59,7 +82,7 @@ func parseMail(data []byte) (mail, error) {
 	m.readSubject()
 	m.reply = replySubject.MatchString(m.subject)
 	m.answers = !m.tagged && e.Header.Has("In-Reply-To")
-	return m, nil
+	m.refs = messageID.FindAllString(e.Header.Get("References")+" "+e.Header.Get("In-Reply-To"), 100)
 }
 
 // isMail reports whether a header is that of a mail. A patch file may happen to
@@ -72,20 +95,27 @@ func isMail(h *message.Header) bool {
 const maxDepth = 8
 
 // textOf returns the text of a message: all its parts that are text, but for files that
-// are patches by their name, which go to attached.
-func textOf(e *message.Entity, depth int, attached *[]attachment) ([]byte, error) {
+// are patches by their name, which go to m.attached.
+func (m *mail) textOf(e *message.Entity, depth int) ([]byte, error) {
 	parts := e.MultipartReader()
 	if parts == nil {
 		kind, params, _ := e.Header.ContentType()
 		if name := fileName(e, params); depth > 0 && isPatchFile(name) {
 			data, err := io.ReadAll(e.Body)
-			*attached = append(*attached, attachment{name, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))})
+			m.attached = append(m.attached, attachment{name, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))})
 			return nil, err
 		}
 		if depth > 0 && !strings.HasPrefix(kind, "text/") || kind == "text/html" {
+			m.skip(kind, fileName(e, params))
 			return nil, nil
 		}
-		return io.ReadAll(e.Body)
+		text, err := io.ReadAll(e.Body)
+		if err == nil && strings.EqualFold(params["format"], "flowed") {
+			if plain := unflow(text, strings.EqualFold(params["delsp"], "yes")); !bytes.Equal(plain, text) {
+				text, m.flowed = plain, true
+			}
+		}
+		return text, err
 	}
 	if depth == maxDepth {
 		return nil, fmt.Errorf("parts lie %d deep in parts", maxDepth)
@@ -99,7 +129,7 @@ func textOf(e *message.Entity, depth int, attached *[]attachment) ([]byte, error
 		if err != nil && !message.IsUnknownCharset(err) {
 			return nil, err
 		}
-		text, err := textOf(part, depth+1, attached)
+		text, err := m.textOf(part, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +144,9 @@ var (
 	replySubject = regexp.MustCompile(`(?i)^(re|aw|fwd?|sv|antw)(\[\d+\]|\(\d+\))?:`)
 	subjectTag   = regexp.MustCompile(`^\s*\[([^\]]*)\]`)
 	tagNumber    = regexp.MustCompile(`(?:^|[^\w.])(\d{1,4})/(\d{1,4})(?:$|[^\w.])`)
-	tagVersion   = regexp.MustCompile(`(?i)(?:^|[^a-z0-9]|patch)v(\d{1,4})(?:$|[^\w.])`)
+	tagVersion   = regexp.MustCompile(`(?i)(?:^|[^a-z0-9]|patch)v(\d{1,4})(?:\.(\d))?(?:$|[^\w.])`)
+	tagResent    = regexp.MustCompile(`(?i)\bre-?sen[dt]\b`)
+	tagFixup     = regexp.MustCompile(`(?i)\b(?:fix(?:-?up)?|incremental|follow-?up|add-?on)\b`)
 	tagPatch     = regexp.MustCompile(`(?i)(?:^|[^a-z0-9])patch`)
 )
 
@@ -133,12 +165,15 @@ func (m *mail) readSubject() {
 		if n := tagNumber.FindStringSubmatch(t[1]); n != nil {
 			number, _ := strconv.Atoi(n[1])
 			total, _ := strconv.Atoi(n[2])
-			if number <= total {
+			if number <= total || m.tagged && total > 0 && number < total+10 { // [PATCH 4/3] goes on top of three
 				m.number, m.total, m.tagged = number, total, true
 			}
 		}
 		if v := tagVersion.FindStringSubmatch(t[1]); v != nil {
 			m.version, _ = strconv.Atoi(v[1])
+			m.minor, _ = strconv.Atoi(v[2])
 		}
+		m.resent = m.resent || tagResent.MatchString(t[1])
+		m.fixup = m.fixup || tagFixup.MatchString(t[1])
 	}
 }

@@ -84,13 +84,13 @@ func TestMailbox(t *testing.T) {
 	}
 	v2 := mailOf("Re: [PATCH v2 1/1] one", "r", "> quoted") + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH v2 1/2] one", "c", "")
 	notes := map[string]struct{ text, want, note string }{
-		"two versions":                     {one + two + v2, "c d", "v2 of the series is taken and v1 (2 mails) left out"},
-		"two versions, and another series": {one + two + mailOf("[PATCH v2 1/2] one", "c", "") + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH] other", "e", ""), "c d e", "v2 of the series is taken and v1 (2 mails) left out"},
-		"a patch that v2 has no more":      {numbered(3, 1, 2, 3) + v2, "c d", "v2 of the series is taken and v1 (3 mails) left out"},
-		"three versions of one":            {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH] z", "b", "") + mailOf("[PATCH v2] z", "c", ""), "a", "v3 of the series is taken and v1 (1 mail), v2 (1 mail) left out"},
+		"two versions":                {one + two + v2, "c d", "v2 of the series is taken and v1 (2 mails) left out"},
+		"a series, and another patch": {one + two + mailOf("[PATCH] other", "e", ""), "a b", "x.mbox#3 ([PATCH] other) is left out: it has no number, and the series beside it has"},
+		"a patch that v2 has no more": {numbered(3, 1, 2, 3) + strings.ReplaceAll(v2, "/2] one", "/2] x 1"), "c d", "v2 of the series is taken and v1 (3 mails) left out"},
+		"three versions of one":       {mailOf("[PATCHv3] z", "a", "") + mailOf("[PATCH] z", "b", "") + mailOf("[PATCH v2] z", "c", ""), "a", "v3 of the series is taken and v1 (1 mail), v2 (1 mail) left out"},
 		"two numberings in a series": {numbered(3, 1, 2) + mailOf("[PATCH 1/2] y", "c", "") + mailOf("[PATCH 2/2] z", "d", ""), "p1 p2 c d",
 			"the numbers of the patches are no single series: they are applied in the order of the file"},
-		"characters that reorder": {strings.Replace(one, "+a\n", "+/* \u202e */\n", 1), "a", "reorder the text around them"},
+		"characters that reorder": {strings.Replace(one+two, "+a\n", "+/* \u202e */\n", 1), "a b", "x.mbox#1: line 1 of a.c has U+202E, which reorders the text around it"},
 	}
 	for name, c := range notes {
 		s, err := Read("x.mbox", strings.NewReader(c.text))
@@ -132,14 +132,13 @@ func numbered(total int, order ...int) string {
 func TestMailboxFails(t *testing.T) {
 	one := mailOf("[PATCH 1/2] one", "a", "x")
 	for name, c := range map[string]struct{ text, want string }{
-		"a part of a newer version":   {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] two", "b", ""), "v2 of the series is taken and v1 (2 mails) left out, and patch 1 of 2 is missing"},
-		"a no-break space in a hunk":  {strings.Replace(one, "@@ -0,0", "@@\u00a0-0,0", 1), "found a diff, it is damaged at line 9: there is a no-break space"},
+		"a part of a newer version":   {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] x 2", "b", ""), "v2 of the series is taken and v1 (2 mails) left out, and patch 1 of 2 is missing"},
+		"a no-break space in a hunk":  {strings.Replace(one, "@@ -0,0", "@@\u00a0-0,0", 1), "found a diff, it is damaged at line 9 of its text: there is a no-break space"},
 		"a wrapped name of a file":    {strings.Replace(one, "diff --git a/a.c b/a.c\nnew file mode 100644\n--- /dev/null\n+++ b/a.c\n", "diff --git a/a.c\n", 1), "found a diff, it is damaged: "},
 		"a hunk without a file":       {"From: A <a@example.org>\nSubject: x\n\n@@ -1,2 +1,2 @@\n a\n", "found a diff, it is damaged"},
 		"one missing":                 {numbered(4, 1, 4), "patch 2, 3 of 4 is missing"},
 		"the end missing":             {numbered(4, 1, 2), "patch 3, 4 of 4 is missing"},
 		"two series, mixed":           {numbered(2, 1) + numbered(3, 1, 2, 3) + mailOf("[PATCH 2/2] z", "z", ""), "patches of several series, out of order"},
-		"one without a number":        {numbered(2, 2, 1) + mailOf("[PATCH] z", "z", ""), "x.mbox#3 has no number"},
 		"replies only":                {mailOf("Re: [PATCH 1/2] one", "a", "") + mailOf("RE: [PATCH] one", "b", ""), "its only changes are in replies"},
 		"a cover letter only":         {mailOf("[PATCH 0/2] one", "a", ""), "in a cover letter"},
 		"no change":                   {"From: A <a@example.org>\nSubject: x\n\nhello\n", "no change in it"},

@@ -9,6 +9,7 @@ import (
 type chunk struct {
 	start, end int
 	raw        bool // ">From " stands for itself: the writer quotes nothing
+	unknown    int  // line of the file with a "From " that may start a message, but is not known to; 0: none
 }
 
 // fieldLine starts a mail header: the name of a field (RFC 5322).
@@ -22,8 +23,10 @@ var fieldLine = regexp.MustCompile(`^[!-9;-~]+:`)
 func splitMailbox(data []byte) []chunk {
 	chunks := []chunk{{}}
 	blank, diff := true, false
+	number := 0
 	for at := 0; at < len(data); {
 		line, next := lineAt(data, at)
+		number++
 		if (blank || diff) && isFromLine(line) {
 			if after, _ := lineAt(data, next); fieldLine.Match(after) {
 				c := chunk{start: at, raw: isUnquoted(line)}
@@ -35,6 +38,8 @@ func splitMailbox(data []byte) []chunk {
 				}
 				diff = false
 			}
+		} else if c := &chunks[len(chunks)-1]; (blank || diff) && c.unknown == 0 && bytes.HasPrefix(line, []byte("From ")) && isHeader(data[next:]) {
+			c.unknown = number
 		}
 		blank = len(bytes.TrimRight(line, "\r\n")) == 0
 		diff = diff || bytes.HasPrefix(line, []byte("@@ -")) || bytes.HasPrefix(line, []byte("diff --git "))
@@ -42,6 +47,25 @@ func splitMailbox(data []byte) []chunk {
 	}
 	chunks[len(chunks)-1].end = len(data)
 	return chunks
+}
+
+// usualField is one that each mail has.
+var usualField = regexp.MustCompile(`(?i)^(from|subject|date|message-id):`)
+
+// isHeader reports whether text begins with the header of a mail.
+func isHeader(text []byte) bool {
+	usual := 0
+	for range 100 {
+		line, next := lineAt(text, 0)
+		if usualField.Match(line) {
+			usual++
+		}
+		if next == len(text) || !fieldLine.Match(line) && !bytes.HasPrefix(line, []byte(" ")) && !bytes.HasPrefix(line, []byte("\t")) {
+			break
+		}
+		text = text[next:]
+	}
+	return usual > 1
 }
 
 // lineAt gives the line at an offset, with its end, and the offset of the next.
@@ -53,8 +77,12 @@ func lineAt(data []byte, at int) ([]byte, int) {
 }
 
 // fromDate is a "From " line as git's mailsplit recognizes it: it ends with a
-// time and a year. A time zone may stand before or after the year.
-var fromDate = regexp.MustCompile(`^From \S.*\d\d:\d\d:\d\d (?:\S+ )?\d{4}(?: \S+)?\s*$`)
+// time and a year. A time zone may stand before or after the year. Some programs leave
+// the seconds out, write the year first, write ISO 8601, or append the host.
+var fromDate = regexp.MustCompile(`^From \S.*(?:` +
+	`\d\d:\d\d(?::\d\d)? (?:\S+ )?\d{4}(?: \S+)?|` +
+	`\d{4} \d\d:\d\d(?::\d\d)?(?: \S+)?|` +
+	`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?\S*(?: \S+)?)(?: remote from \S+)?\s*$`)
 
 func isFromLine(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("From ")) && fromDate.Match(line)

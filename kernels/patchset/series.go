@@ -2,7 +2,6 @@ package patchset
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bluekeyes/go-gitdiff/gitdiff"
 
@@ -101,6 +101,8 @@ const seriesTOML = "series.toml"
 type Reader struct {
 	Version    int    // takes the patches of this version ([PATCH v2]); 0: of the highest
 	Attachment string // takes this file of a mail that has several patches attached
+	Part       bool   // what is read goes on top of a series, so that it has not all numbers
+	Commits    bool   // the mails are commits of a repository: each is a patch, in this order
 }
 
 // Read is Reader.Read of the zero value.
@@ -119,7 +121,7 @@ func (rd Reader) Read(name string, r io.Reader) (Series, error) {
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
-	all, err := rd.parse(path.Base(name), data)
+	all, err := rd.messages(path.Base(name), data)
 	if err != nil {
 		return Series{}, fmt.Errorf("read series %s: %w", name, err)
 	}
@@ -175,25 +177,16 @@ func (rd Reader) readDir(fsys fs.FS, name string) (Series, error) {
 	if err != nil || len(files) == 0 {
 		return Series{}, errors.New("no *.patch file, and no mail as a maildir has it")
 	}
-	if len(files) > maxFiles {
-		return Series{}, ErrTooLarge
+	all, left, err := rd.readFiles(fsys, "", files) // Glob sorts
+	if err != nil {
+		return Series{}, err
 	}
-	var all []found
-	left := maxBytes
-	for _, file := range files { // Glob sorts
-		data, err := readLimited(fsys, file, left)
-		if err != nil {
-			return Series{}, err
+	if described {
+		for _, f := range all { // it names its cover letter, so that each other file is a patch
+			if f.err != nil {
+				return Series{}, f.err
+			}
 		}
-		left -= len(data)
-		more, err := rd.parse(file, data)
-		if err != nil && !(mails && errors.Is(err, errNoChange)) {
-			return Series{}, err
-		}
-		all = append(all, more...)
-	}
-	if mails && !slices.ContainsFunc(all, found.changes) {
-		return Series{}, errNoChange
 	}
 	if s.Patches, s.Notes, err = rd.arrange(all, !mails); err != nil {
 		return s, err
@@ -205,6 +198,65 @@ func (rd Reader) readDir(fsys fs.FS, name string) (Series, error) {
 		return Series{}, fmt.Errorf("%s: %w", seriesTOML, err)
 	}
 	return s, nil
+}
+
+// readFiles takes files apart into their messages. left is how many more bytes may be
+// read. Messages name the files by their path under a directory.
+func (rd Reader) readFiles(fsys fs.FS, under string, files []string) (all []found, left int, err error) {
+	if len(files) > maxFiles {
+		return nil, 0, ErrTooLarge
+	}
+	left = maxBytes
+	for _, file := range files {
+		data, err := readLimited(fsys, file, left)
+		if err != nil {
+			return nil, 0, err
+		}
+		left -= len(data)
+		more, err := rd.messages(strings.TrimPrefix(file, under), data)
+		if err != nil {
+			return nil, 0, err
+		}
+		all = append(all, more...)
+	}
+	return all, left, nil
+}
+
+// ReadFiles reads files of one series, as git format-patch writes them: patches are in
+// the order of their numbers if they have some, and else of the list.
+func (rd Reader) ReadFiles(fsys fs.FS, files []string, name string) (Series, error) {
+	all, _, err := rd.readFiles(fsys, path.Dir(files[0])+"/", files)
+	var s Series
+	if err == nil {
+		s.Patches, s.Notes, err = rd.arrange(all, true)
+	}
+	if err != nil {
+		return Series{}, fmt.Errorf("read series %s: %w", name, strict.Error(err))
+	}
+	s.Name, s.Hint = name, hintOf(all, s.Patches)
+	return s, nil
+}
+
+// AreParts reports whether each of the files is another part of one version of one
+// series ([PATCH 1/2] and [PATCH 2/2]).
+func AreParts(fsys fs.FS, files []string) bool {
+	seen := map[int]bool{}
+	var first found
+	for i, file := range files {
+		all, _, err := Reader{}.readFiles(fsys, "", []string{file})
+		if err != nil || len(all) != 1 || all[0].err != nil {
+			return false
+		}
+		f := all[0]
+		if i == 0 {
+			first = f
+		}
+		if f.number < 0 || seen[f.number] || f.version != first.version || f.total != first.total {
+			return false
+		}
+		seen[f.number] = true
+	}
+	return true
 }
 
 // maildir lists the mails of a directory as b4, lei, notmuch and mail programs write
@@ -257,53 +309,4 @@ func readLimited(fsys fs.FS, name string, limit int) ([]byte, error) {
 		err = ErrTooLarge
 	}
 	return data, err
-}
-
-// parse takes a patch file or a mailbox apart into its messages, and gives
-// those with a change, and cover letters; a file without any change is an error.
-func (rd Reader) parse(name string, data []byte) ([]found, error) {
-	var all []found
-	chunks := splitMailbox(data)
-	for i, c := range chunks {
-		p := Patch{Name: name, Data: data[c.start:c.end]}
-		if len(chunks) > 1 {
-			p.Name = fmt.Sprintf("%s#%d", name, i+1)
-		}
-		m, err := parseMail(c.message(data))
-		if err == nil && !m.reply && m.number != 0 {
-			p.files, err = changes(m.text)
-		} else if err == nil && bytes.Contains(m.text, []byte("\n@@ -")) {
-			p.files = []*gitdiff.File{} // it may not be a good one, but nobody applies it
-		}
-		if err == nil && len(p.files) == 0 && !m.reply && len(m.attached) > 0 {
-			var more []found
-			if more, err = rd.attachments(p.Name, m, p.Data); len(more) > 0 {
-				all = append(all, more...)
-				continue
-			}
-		}
-		if err != nil {
-			return nil, strict.Error(fmt.Errorf("parse patch %s: %w", p.Name, err))
-		}
-		p.mail = m
-		if p.Subject = m.subject; p.files != nil || m.number == 0 && !m.reply {
-			all = append(all, found{m, p})
-		}
-	}
-	if !slices.ContainsFunc(all, found.changes) {
-		return nil, fmt.Errorf("parse patch %s: %w", name, errNoChange)
-	}
-	return all, nil
-}
-
-// errNoChange is in the error of what has no diff.
-var errNoChange = errors.New("no change in it")
-
-// changes reads the diffs in a text; nil if there is none.
-func changes(text []byte) ([]*gitdiff.File, error) {
-	files, _, err := gitdiff.Parse(bytes.NewReader(text))
-	if err == nil && len(files) > 0 && !hiddenHunk.Match(text) {
-		return files, nil
-	}
-	return nil, damage(text, err)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -14,9 +13,9 @@ import (
 
 // Kinds of files as git writes them into a mode.
 const (
-	gitKind      os.FileMode = 0o170000
-	gitSymlink   os.FileMode = 0o120000
-	gitSubmodule os.FileMode = 0o160000
+	gitKind      fs.FileMode = 0o170000
+	gitSymlink   fs.FileMode = 0o120000
+	gitSubmodule fs.FileMode = 0o160000
 )
 
 // mayTouch refuses a change of a file that no patch may change: one outside the tree or
@@ -38,7 +37,7 @@ func (o *Overlay) mayTouch(f *gitdiff.File, from, to string) error {
 	if f.IsBinary {
 		return &RefusedError{fmt.Sprintf("%s is binary", name)}
 	}
-	for _, mode := range []os.FileMode{f.OldMode, f.NewMode} {
+	for _, mode := range []fs.FileMode{f.OldMode, f.NewMode} {
 		switch mode & gitKind {
 		case gitSymlink:
 			return &RefusedError{fmt.Sprintf("%s is a symbolic link; the lab applies changes of regular files only", name)}
