@@ -21,6 +21,7 @@ type suiteMutant struct {
 	File       string   // default lockdownSource
 	Old, New   string   // Old is in the file exactly once
 	Config     []string // lines of the configuration that are needed to see it
+	Args       []string // of the command line that are needed to see it
 	Equivalent string   // why nothing can notice it
 }
 
@@ -83,6 +84,7 @@ func checkMutants(t *testing.T, file string, read func(string) ([]byte, error)) 
 var (
 	passedSuite = regexp.MustCompile(`(?m)^ok \d+ (lockdown\w*)`)
 	failedCase  = regexp.MustCompile(`(?m)^ +not ok \d+ (\w+)`)
+	anyCase     = regexp.MustCompile(`\bKUNIT_CASE(?:_SLOW)?\((\w+)\)`)
 	skippedCase = regexp.MustCompile(`(?m)^ +ok \d+ (\w+) # SKIP`)
 )
 
@@ -109,9 +111,23 @@ mount -t securityfs none /sys/kernel/security && cat /sys/kernel/security/lockdo
 echo end of init
 `
 
+// notEarly makes a kernel in which "lsm=" may leave lockdown out. What selects the
+// opposite is off, too.
+var notEarly = []string{"# CONFIG_SECURITY_LOCKDOWN_LSM_EARLY is not set", "# CONFIG_SECURITY_LOCKDOWN_REASONS is not set"}
+
+// Cases that are skipped, by what the kernel has to have for them.
+var (
+	skippedAlways = []string{"configured_level_is_in_force"}
+	skippedEarly  = []string{"boot_code_locks_nothing_without_early"}
+	skippedLate   = []string{"boot_code_locks_dev_mem"}
+	skippedHooked = []string{"list_is_missing_without_the_hook"}
+	skippedNoHook = []string{"hook_is_called"}
+	skippedNoList = []string{"list_is_for_all_to_read", "list_shows_each_reason", "list_shows_the_levels"}
+)
+
 // TestSuiteForReal runs the KUnit suite of patches/kunit in user-mode kernels:
 // on lockdown as it is, with the fix of patches/race, and with the series that go
-// on top, locked and not, and again in the same boot. It kills the mutants of
+// on top, locked and not, without an early LSM, and again in the same boot. It kills the mutants of
 // testdata/suite.toml, and with the series on top those of suite-bitmap.toml.
 func TestSuiteForReal(t *testing.T) {
 	if os.Getenv("LDLAB_KUNIT") == "" {
@@ -127,10 +143,14 @@ func TestSuiteForReal(t *testing.T) {
 		u.sub(m.Name, func() { u.kills(m) })
 	}
 	u.configure(nil)
+	u.suitePassesLate("upstream")
 	for _, name := range []string{"race", "bitmap", "bitmap-rfc"} {
 		u.apply(name)
 		u.configure(nil)
 		u.suitePasses(name)
+		if name == "bitmap" {
+			u.suitePassesLate(name)
+		}
 	}
 	for _, m := range suiteMutants(t, "suite-bitmap.toml") {
 		u.sub(m.Name, func() { u.kills(m) })
@@ -159,9 +179,7 @@ func (u *uml) suitePasses(name string) {
 			if !passed(console, "lockdown", "lockdown_param") {
 				u.t.Errorf("not passed:\n%s", console)
 			}
-			if got := names(skippedCase, console); !slices.Equal(got, []string{"configured_level_is_in_force"}) {
-				u.t.Errorf("skipped: %s", got)
-			}
+			u.skipped(console, skippedAlways, skippedEarly, skippedHooked)
 		})
 	}
 	u.sub(name+" twice", func() {
@@ -180,6 +198,48 @@ func (u *uml) suitePasses(name string) {
 			u.t.Errorf("not passed once, or the level is gone:\n%s", console)
 		}
 	})
+}
+
+// suitePassesLate builds the kernel without the early LSM and expects every run to
+// pass, with the hook in place and without.
+func (u *uml) suitePassesLate(name string) {
+	u.t.Helper()
+	u.configure(notEarly)
+	if err := u.make("linux"); err != nil {
+		u.t.Fatal(err)
+	}
+	without := [][]string{skippedAlways, skippedLate, skippedNoHook, skippedNoList}
+	if strings.Contains(u.read(lockdownSource), ".initcall_core") { // from 6.19 on, then there is no file at all
+		without = [][]string{names(anyCase, u.read("security/lockdown/lockdown_test.c"))}
+	}
+	for arg, skipped := range map[string][][]string{
+		"lockdown=integrity": {skippedAlways, skippedLate, skippedHooked},
+		"lsm=yama":           without,
+	} {
+		u.sub(name+" not early "+arg, func() {
+			console := u.run("kunit_shutdown=halt", arg)
+			if !passed(console, "lockdown", "lockdown_param") {
+				u.t.Errorf("not passed:\n%s", console)
+			}
+			u.skipped(console, skipped...)
+		})
+	}
+}
+
+// skipped expects just these cases to be skipped, as far as the suite has them.
+func (u *uml) skipped(console string, lists ...[]string) {
+	u.t.Helper()
+	suite := u.read("security/lockdown/lockdown_test.c")
+	var want []string
+	for _, name := range slices.Concat(lists...) {
+		if strings.Contains(suite, "("+name+")") {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(want)
+	if got := names(skippedCase, console); !slices.Equal(got, want) {
+		u.t.Errorf("skipped: %s, want %s", got, want)
+	}
 }
 
 // again boots the kernel with an init that starts a suite once more.
@@ -207,7 +267,7 @@ func (u *uml) kills(m suiteMutant) {
 		if err := u.make("linux"); err != nil {
 			u.t.Fatal(err)
 		}
-		if console := u.run("kunit_shutdown=halt"); !passed(console, "lockdown", "lockdown_param") {
+		if console := u.run(append([]string{"kunit_shutdown=halt"}, m.Args...)...); !passed(console, "lockdown", "lockdown_param") {
 			u.t.Fatalf("without the mutant:\n%s", console)
 		}
 	}
@@ -216,7 +276,7 @@ func (u *uml) kills(m suiteMutant) {
 	if err := u.make("linux"); err != nil {
 		u.t.Fatal(err)
 	}
-	console := u.run("kunit_shutdown=halt")
+	console := u.run(append([]string{"kunit_shutdown=halt"}, m.Args...)...)
 	failed := names(failedCase, console)
 	survived := passed(console, "lockdown", "lockdown_param")
 	switch {
