@@ -11,6 +11,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix/rows"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -304,6 +305,23 @@ func (r *Result) Observations() (all []scenarios.Observation) {
 		all = append(all, m.Observations...)
 	}
 	return all
+}
+
+// RowsDigest is rows.Digest.
+func RowsDigest(probes []string) string { return rows.Digest(probes) }
+
+// OtherRows describes the difference if the probes ran in a lab with other
+// rows. It is empty if the rows are the same.
+func (h Header) OtherRows() string {
+	own := rows.Digest(h.Probes)
+	if h.Rows == own {
+		return ""
+	}
+	theirs := "no digest"
+	if h.Rows != "" {
+		theirs = fmt.Sprintf("sha256 %.12s", h.Rows)
+	}
+	return fmt.Sprintf("%s (lab %s), and this binary's are sha256 %.12s", theirs, h.Lab, own)
 }
 
 // Checking lists the probes of the guest that make a check, and not at boot.

@@ -41,7 +41,7 @@ func newReport() *cobra.Command {
 with the file, such as a line that is damaged or a guest that is there twice, is a line
 each and status 3, and the rest is reported all the same. A text or a log that is very
 long ends with how much was cut.`,
-		Args:  oneArg,
+		Args: oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(names, format) {
 				return plan.UnknownWord("format", format, names)

@@ -1,10 +1,9 @@
-package matrix
+package rows
 
 import (
 	"context"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/ldlab/ldlab/scenarios"
@@ -15,9 +14,9 @@ var notJudged = []string{"Name", "Lines", "AltersLock", "Do", "Apart", "More", "
 
 // TestRowsDigest changes one field of a row at a time. A new field must be put
 // into judgedRow or into notJudged.
-func TestRowsDigest(t *testing.T) {
+func TestDigestOfRows(t *testing.T) {
 	base := scenarios.Row{ID: "s/p", Probe: scenarios.Probe{}}
-	before := rowsDigest([]scenarios.Row{base})
+	before := digestOf([]scenarios.Row{base})
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[scenarios.Row]()) {
 		if f.Anonymous || f.Name == "Undecided" { // set by Row.Of only
 			continue
@@ -34,16 +33,16 @@ func TestRowsDigest(t *testing.T) {
 		default:
 			change(t, v)
 		}
-		if changed := rowsDigest([]scenarios.Row{row}) != before; changed == slices.Contains(notJudged, f.Name) {
+		if changed := digestOf([]scenarios.Row{row}) != before; changed == slices.Contains(notJudged, f.Name) {
 			t.Errorf("%s changes the digest: %v", f.Name, changed)
 		}
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[scenarios.Shadow]()) {
 		row := base
 		row.ShadowedBy = []scenarios.Shadow{{}}
-		empty := rowsDigest([]scenarios.Row{row})
+		empty := digestOf([]scenarios.Row{row})
 		change(t, reflect.ValueOf(&row.ShadowedBy[0]).Elem().FieldByIndex(f.Index))
-		if rowsDigest([]scenarios.Row{row}) == empty {
+		if digestOf([]scenarios.Row{row}) == empty {
 			t.Errorf("ShadowedBy.%s does not change the digest", f.Name)
 		}
 	}
@@ -68,18 +67,7 @@ func change(t *testing.T, v reflect.Value) {
 
 func TestRowsDigestOfTables(t *testing.T) {
 	a, b := "devmem/open", "kexec/load"
-	if RowsDigest([]string{a, b}) == RowsDigest([]string{b, a}) || RowsDigest([]string{a}) == RowsDigest([]string{a, b}) || RowsDigest([]string{"no/such"}) == RowsDigest([]string{"no/other"}) {
+	if Digest([]string{a, b}) == Digest([]string{b, a}) || Digest([]string{a}) == Digest([]string{a, b}) || Digest([]string{"no/such"}) == Digest([]string{"no/other"}) {
 		t.Error("different rows have the same digest")
-	}
-	h := Header{Lab: "v1", Probes: []string{a, b}, Rows: RowsDigest([]string{a, b})}
-	if other := h.OtherRows(); other != "" {
-		t.Errorf("the same rows are other rows: %s", other)
-	}
-	h.Rows = strings.Repeat("0", 64)
-	if other := h.OtherRows(); !strings.Contains(other, "sha256 000000000000 (lab v1)") {
-		t.Errorf("other rows: %q", other)
-	}
-	if h.Rows = ""; h.OtherRows() == "" {
-		t.Error("a file without a digest has the rows of this binary")
 	}
 }

@@ -1,10 +1,10 @@
-package matrix
+// Package rows digests what verdicts depend on in the tables of scenarios.
+package rows
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/scenarios"
@@ -34,19 +34,19 @@ type judgedRow struct {
 	Once                 bool                  // decides whether its variants run
 }
 
-// RowsDigest is a digest (sha256, hex) of the rows of the tables that the
+// Digest is a digest (sha256, hex) of the rows of the tables that the
 // verdicts on these probes depend on, in the given order. A probe that this lab
 // does not have has an empty row.
-func RowsDigest(probes []string) string {
+func Digest(probes []string) string {
 	rows := make([]scenarios.Row, len(probes))
 	for i, id := range probes {
 		rows[i], _ = scenarios.Find(id)
 		rows[i].ID = id
 	}
-	return rowsDigest(rows)
+	return digestOf(rows)
 }
 
-func rowsDigest(rows []scenarios.Row) string {
+func digestOf(rows []scenarios.Row) string {
 	sum := sha256.New()
 	for _, r := range rows {
 		text, err := json.Marshal(judgedRow{
@@ -59,18 +59,4 @@ func rowsDigest(rows []scenarios.Row) string {
 		sum.Write(append(text, '\n'))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
-}
-
-// OtherRows describes the difference if the probes ran in a lab with other
-// rows. It is empty if the rows are the same.
-func (h Header) OtherRows() string {
-	own := RowsDigest(h.Probes)
-	if h.Rows == own {
-		return ""
-	}
-	theirs := "no digest"
-	if h.Rows != "" {
-		theirs = fmt.Sprintf("sha256 %.12s", h.Rows)
-	}
-	return fmt.Sprintf("%s (lab %s), and this binary's are sha256 %.12s", theirs, h.Lab, own)
 }
