@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/ldlab/ldlab/internal/arch"
 	"github.com/ldlab/ldlab/kernels/build"
@@ -33,6 +36,8 @@ type Inputs struct {
 	Attachment string   // of a mail with several patches attached: the file that is meant
 	Source     string   // text form of a source that replaces each kernel's base; see source.Parse
 	Series     []string // patch files, mailboxes and directories of patches, on top of each kernel's own series
+	Files      []string // patch files that are one series, after Series
+	OnTop      []string // as Series, after Files; for each of them a patch may be missing
 	Image      string   // ready kernel image that replaces the tables' kernels
 	Config     string   // configuration that Image was built with; empty: not known
 	Sites      string   // file with the lockdown call sites of Image; empty: not known
@@ -76,6 +81,20 @@ func resolve(ctx context.Context, in Inputs) (Resolved, error) {
 		}
 		r.Series = append(r.Series, s)
 	}
+	if len(in.Files) > 0 {
+		s, err := readFiles(in.Files, patchset.Reader{Version: in.Version, Attachment: in.Attachment})
+		if err != nil {
+			return Resolved{}, err
+		}
+		r.Series = append(r.Series, s)
+	}
+	for _, name := range in.OnTop {
+		s, err := readSeries(ctx, name, patchset.Reader{Part: true})
+		if err != nil {
+			return Resolved{}, err
+		}
+		r.Series = append(r.Series, s)
+	}
 	if in.Image != "" {
 		i, err := image.Open(in.Image, in.Arch, in.Config, in.Sites)
 		if err != nil {
@@ -108,11 +127,15 @@ func readSeries(ctx context.Context, name string, rd patchset.Reader) (Series, e
 		if err != nil {
 			return Series{}, err
 		}
+		rd.Commits = true
 		s, err := rd.Read(name, bytes.NewReader(mailbox))
 		s.Hint.Source = at.String()
 		return s, err
 	}
 	info, err := os.Stat(name)
+	if err != nil && strings.HasPrefix(name, "git:") {
+		return Series{}, fmt.Errorf("read series %s: commits are git:PATH@A..B with two dots, which are those of B that A has not", name)
+	}
 	if err != nil {
 		return Series{}, fmt.Errorf("read series: %w", err)
 	}
@@ -125,6 +148,41 @@ func readSeries(ctx context.Context, name string, rd patchset.Reader) (Series, e
 	}
 	defer f.Close()
 	return rd.Read(name, f)
+}
+
+// readFiles reads files of one series, which the user lists.
+func readFiles(names []string, rd patchset.Reader) (Series, error) {
+	root, files, err := underRoot(names)
+	if err != nil {
+		return Series{}, fmt.Errorf("read series: %w", err)
+	}
+	return rd.ReadFiles(root, files, strings.Join(names, " "))
+}
+
+// AreParts reports whether files are parts of one series ([PATCH 1/2] and [PATCH 2/2]),
+// and not two versions of one.
+func AreParts(names []string) bool {
+	root, files, err := underRoot(names)
+	return err == nil && patchset.AreParts(root, files)
+}
+
+// underRoot gives files as a file system has them; each must be a regular file.
+func underRoot(names []string) (root fs.FS, files []string, err error) {
+	for _, name := range names {
+		full, err := filepath.Abs(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		info, err := os.Stat(full)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, nil, fmt.Errorf("%s is not a file; a list of files is one series", name)
+		}
+		files = append(files, strings.TrimPrefix(filepath.ToSlash(full), "/"))
+	}
+	return os.DirFS("/"), files, nil
 }
 
 // An Identity is what a kernel is made of, as digests. Two kernels with equal

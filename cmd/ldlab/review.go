@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"fmt"
 	"io"
 	"maps"
@@ -33,7 +35,7 @@ func newReview() *cobra.Command {
 		face   string
 	)
 	c := &cobra.Command{
-		Use:   "review [OLD] SERIES",
+		Use:   "review [OLD] SERIES | review FILE FILE...",
 		Short: "Review a patch series: what it changes in what lockdown enforces",
 		Long: `Review finds the source that a series of patches is for, builds it without and with
 the series, boots both under each lockdown setting, and prints the difference:
@@ -44,20 +46,33 @@ mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for stan
 input; or a kernel of the table, whose series are then reviewed (./NAME is a file). Nothing is sent to
 anybody. With OLD, both are reviewed, and what the new version repaired is told
 beside git range-diff; --old-version N takes OLD, or version N of SERIES itself, from
-a mailbox that has several. It exits with 1 if something got worse.`,
+a mailbox that has several. Files that are parts of one series, as git format-patch
+writes them, are that series; so are more than two files. --on-top adds patches after
+the series. It exits with 1 if something got worse.`,
 		Example: `  ldlab review t.mbox.gz
   ldlab review git:../linux@v6.12..topic --arch x86_64 --each
   ldlab review posted --format reply
   ldlab review v1.mbox v2.mbox
-  ldlab review thread.mbox --old-version 1`,
-		Args: func(c *cobra.Command, args []string) error { return usage(cobra.RangeArgs(1, 2)(c, args)) },
+  ldlab review thread.mbox --old-version 1
+  ldlab review 00*.patch
+  ldlab review v2.mbox --on-top fixup.patch`,
+		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
 			view, ok := reviewFormats[format]
 			if !ok {
 				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json", "html"})
 			}
 			o.Series, o.Interface = args[len(args)-1], lockdown.Interface(face)
-			if c.Flags().Changed("old-version") || c.Flags().Changed("old-attachment") || len(args) == 2 {
+			old := c.Flags().Changed("old-version") || c.Flags().Changed("old-attachment")
+			switch {
+			case !old && (len(args) > 2 || len(args) == 2 && kernels.AreParts(args)):
+				o.Series, o.Files = strings.Join(args, " "), args
+				return reviewSeries(c, o, &ro, view)
+			case len(args) > 2:
+				return &plan.UsageError{Text: "an older version and a list of files exclude each other"}
+			case (old || len(args) == 2) && len(o.OnTop) > 0:
+				return &plan.UsageError{Text: "--on-top and two versions exclude each other"}
+			case old || len(args) == 2:
 				return reviewVersions(c, args[0], o, &ro, format)
 			}
 			return reviewSeries(c, o, &ro, view)
@@ -72,6 +87,7 @@ a mailbox that has several. It exits with 1 if something got worse.`,
 func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f := c.Flags()
 	f.IntVar(&o.Version, "version", 0, "of several versions of a series in a mailbox, take this one (default the highest)")
+	f.StringArrayVar(&o.OnTop, "on-top", nil, "patch or series that is applied after SERIES; may be repeated")
 	f.StringVar(&o.Attachment, "attachment", "", "of a mail with several patches attached, take this file")
 	f.IntVar(&o.OldVersion, "old-version", 0, "version of the series before: of OLD, or of SERIES if there is no OLD")
 	f.StringVar(&o.OldAttachment, "old-attachment", "", "attachment of the series before, in the same way")

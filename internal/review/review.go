@@ -26,6 +26,9 @@ type Options struct {
 	Series  string // file, directory, git:PATH@A..B or - as for --series, or a kernel of the table, whose series are meant
 	Version int    // of several in a mailbox; 0: the highest
 
+	Files []string // patch files that are the series; empty: Series is it, and otherwise only its name
+	OnTop []string // as Series: patches that are applied after it
+
 	Attachment string // of a mail with several patches attached: the file that is meant
 
 	// The same of the series before, for Versions.
@@ -195,8 +198,12 @@ func (r *reviewer) arches() (list []*arch.Arch) {
 func (r *reviewer) read(ctx context.Context) (in input, err error) {
 	in.face = lockdown.Upstream
 	k, known := r.tables.Kernel(r.Series)
-	if !known || k.Ready != "" { // ./NAME is a file or directory of a kernel's name
-		resolved, err := kernels.Resolve(ctx, kernels.Inputs{Series: []string{r.Series}, Version: r.Version, Attachment: r.Attachment})
+	if !known || k.Ready != "" || len(r.Files) > 0 { // ./NAME is a file or directory of a kernel's name
+		given := kernels.Inputs{Files: r.Files, Version: r.Version, Attachment: r.Attachment}
+		if len(r.Files) == 0 {
+			given.Series = []string{r.Series}
+		}
+		resolved, err := kernels.Resolve(ctx, given)
 		if err != nil {
 			return in, err
 		}
@@ -217,10 +224,12 @@ func (r *reviewer) read(ctx context.Context) (in input, err error) {
 			return in, &plan.UsageError{Text: fmt.Sprintf("kernel %s has no series to review", k.Name)}
 		}
 	}
+	top, err := kernels.Resolve(ctx, kernels.Inputs{OnTop: r.OnTop})
+	in.series = append(in.series, top.Series...)
 	if r.Interface != "" {
 		in.face = r.Interface
 	}
-	return in, nil
+	return in, err
 }
 
 // kernel is the row of a kernel under review; whole: with the series.

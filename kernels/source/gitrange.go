@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/ldlab/ldlab/internal/proc"
@@ -28,12 +29,25 @@ func ParseGitRange(text string) (r GitRange, ok bool) {
 	return GitRange{rest[:at], from, to}, true
 }
 
-// Patches writes the commits as git format-patch does, oldest first, and returns the
-// commit that they are based on. Merges are left out, as git does. A range without
+// plain undoes what the user's configuration of git changes in a patch: no option of the
+// command line does.
+var plain = []string{"-c", "format.mboxrd=false", "-c", "diff.suppressBlankEmpty=false", "-c", "core.quotePath=true", "-c", "log.showSignature=false"}
+
+// formatPatch are the options that undo the rest of it.
+var formatPatch = []string{
+	"format-patch", "--stdout", "--subject-prefix=PATCH", "--encoding=UTF-8",
+	"--no-signature", "--no-signoff", "--no-attach", "--no-thread", "--no-base", "--no-notes", "--no-cover-letter", "--no-add-header", "--no-to", "--no-cc", "--no-from",
+	"--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--diff-algorithm=myers", "-O/dev/null", "--submodule=short",
+	"--no-color", "--no-ext-diff", "--no-renames", "--no-relative", "--no-indent-heuristic",
+}
+
+// Patches writes the commits as git format-patch does, oldest first, whatever the user's
+// configuration of git is, and returns the commit that they are based on. Merges and
+// commits without a change are left out, as git does. A range without
 // a commit is an *InvalidError, and so is a revision that does not exist.
 func (r GitRange) Patches(ctx context.Context) (mailbox []byte, base string, err error) {
 	git := func(args ...string) (string, error) {
-		out, err := proc.Output(ctx, proc.Command{Argv: append([]string{"git", "-C", r.Path}, args...)})
+		out, err := proc.Output(ctx, proc.Command{Argv: slices.Concat([]string{"git", "-C", r.Path}, plain, args)})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, exec.ErrNotFound) {
 			err = invalidf("read commits %s..%s of %s: %w", r.From, r.To, r.Path, err)
 		}
@@ -43,7 +57,7 @@ func (r GitRange) Patches(ctx context.Context) (mailbox []byte, base string, err
 		return nil, "", err
 	}
 	base = strings.TrimSpace(base)
-	text, err := git("format-patch", "--stdout", "--no-signature", "--no-color", "--no-ext-diff", "--no-renames", "--subject-prefix=PATCH", "--end-of-options", base+".."+r.To)
+	text, err := git(append(slices.Clone(formatPatch), "--end-of-options", base+".."+r.To)...)
 	if err == nil && text == "" {
 		err = invalidf("read commits %s..%s of %s: there is none", r.From, r.To, r.Path)
 	}
