@@ -1,13 +1,12 @@
 package main
 
 import (
-	"strings"
-
 	"fmt"
 	"io"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
