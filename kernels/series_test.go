@@ -124,7 +124,7 @@ func TestMutantsApply(t *testing.T) {
 func TestUserSeries(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"2.patch": strings.ReplaceAll(addPatch, "new.c", "b.c"), "1.patch": addPatch, "cover.txt": "x",
-		"alone.mbox": addPatch + addPatch,
+		"alone.mbox": addPatch + strings.ReplaceAll(addPatch, "new.c", "c.c"),
 	})
 	s, err := readSeries(t.Context(), dir, patchset.Reader{})
 	if err != nil || len(s.Patches) != 2 || s.Patches[0].Name != "1.patch" {
