@@ -15,7 +15,8 @@ import (
 const (
 	maxText  = 4 << 10  // bytes of a text
 	maxData  = 64 << 10 // bytes of a file of lockdown, which is compared
-	maxLines = 16 << 10 // bytes of a list of lines, and again of those that matter
+	maxLines = 4 << 10  // bytes of the lines of a probe or state, and again of those that matter
+	maxEnd   = 16 << 10 // bytes of the end of a console
 	maxItems = 4 << 10  // entries of a list
 )
 
@@ -31,7 +32,7 @@ type keeper struct {
 func (k *keeper) keep(r *matrix.Result) string {
 	k.over = ""
 	k.cut(&r.End.Detail, &r.End.Cause, &r.End.Command, &r.Origin.Base, &r.Origin.ImageSHA256, &r.Origin.GuestSHA256, &r.Host.QEMU)
-	k.lines(&r.End.Console, nil)
+	k.console(&r.End)
 	for i := range r.Machines {
 		m := &r.Machines[i]
 		k.cut(&m.Command)
@@ -102,14 +103,19 @@ func (k *keeper) cut(texts ...*string) {
 
 // bound keeps the beginning of a text, and shares it.
 func (k *keeper) bound(text *string, most int) {
-	if n := len(*text) - most; n > 0 {
-		*text = strings.ToValidUTF8((*text)[:most], "") + mark(n)
-	}
+	*text = shorten(*text, most)
 	if same, ok := k.texts[*text]; ok {
 		*text = same
 	} else {
 		k.texts[*text] = *text
 	}
+}
+
+func shorten(text string, most int) string {
+	if n := len(text) - most; n > 0 {
+		return strings.ToValidUTF8(text[:most], "") + mark(n)
+	}
+	return text
 }
 
 func mark(bytes int) string { return fmt.Sprintf(" [cut: %d bytes]", bytes) }
@@ -125,21 +131,41 @@ func (k *keeper) lines(list *[]string, matters func(string) bool) {
 	seen, room, left := map[string]bool{}, map[bool]int{false: maxLines, true: maxLines}, 0
 	for _, line := range *list {
 		size := len(line)
-		k.bound(&line, maxText)
-		switch grave := matters != nil && matters(line); {
-		case room[false] >= len(line):
-			room[false] -= len(line) + 1
-			kept, seen[line] = append(kept, line), true
-		case !grave || seen[line]:
-			left += size
-		case room[true] >= len(line):
-			room[true] -= len(line) + 1
-			kept, seen[line] = append(kept, line), true
-		default:
-			k.over = fmt.Sprintf("more than %d bytes of lines on which verdicts rest", 2*maxLines)
+		line = shorten(line, maxText-100) // with its mark there is room for one
+		grave := false
+		if room[false] < len(line)+1 {
+			if grave = matters != nil && matters(line); !grave || seen[line] {
+				left += size
+				continue
+			}
+			if room[true] < len(line)+1 {
+				k.over = fmt.Sprintf("more than %d bytes of lines on which verdicts rest", maxLines)
+				return
+			}
 		}
+		room[grave] -= len(line) + 1
+		k.bound(&line, maxText)
+		kept, seen[line] = append(kept, line), true
 	}
 	if *list = kept; left > 0 {
 		*list = append(kept, strings.TrimSpace(mark(left)))
+	}
+}
+
+// console keeps the last lines of a console.
+func (k *keeper) console(e *matrix.End) {
+	left, n := maxEnd, len(e.Console)
+	for ; n > 0 && left > 0; n-- {
+		line := shorten(e.Console[n-1], maxText)
+		left -= len(line) + 1
+		k.bound(&line, 2*maxText)
+		e.Console[n-1] = line
+	}
+	if n > 0 {
+		cut := 0
+		for _, line := range e.Console[:n] {
+			cut += len(line)
+		}
+		e.Console = append([]string{strings.TrimSpace(mark(cut))}, e.Console[n:]...)
 	}
 }

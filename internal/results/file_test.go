@@ -18,7 +18,7 @@ func sample(t *testing.T) (matrix.Header, []matrix.Result, []byte) {
 	for _, text := range []string{"none", "integrity", "dev_mem@runtime"} {
 		g := matrix.Guest{Kernel: "bitmap", Arch: "x86_64", Interface: "bitmap", Setting: setting(t, text)}
 		h.Plan = append(h.Plan, g)
-		results = append(results, matrix.Result{Guest: g, Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>"}}}}})
+		results = append(results, matrix.Result{Guest: g, Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>", Report: scenarios.Report{Outcome: scenarios.Denied}}}}}})
 	}
 	b, err := EncodeHeader(h)
 	if err != nil {
