@@ -40,11 +40,7 @@ const noRows = "\n      \"Rows\": null"
 
 // writeJSON writes a matrix for programs, with all observations. It encodes one row at a
 // time, because the whole text would need more memory than the matrix.
-func writeJSON(w io.Writer, measured Measurement) error {
-	m := measured.Matrix
-	if m == nil {
-		return errNoMatrix
-	}
+func writeJSON(w io.Writer, m *matrix.Matrix) error {
 	var text strings.Builder
 	if err := JSON(&text, documentOf(m)); err != nil {
 		return err

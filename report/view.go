@@ -58,13 +58,13 @@ var views = []View{
 	{"text", OfMatrix, true, "report.txt", "report.txt", ofMatrix(text)},
 	{"markdown", OfMatrix, true, "report.md", "report.md", ofMatrix(markdown)},
 	{"html", OfMatrix, true, "report.html", "page.json", whole(html)},
-	{"json", OfMatrix, true, "report.json", "report.json", writeJSON},
+	{"json", OfMatrix, true, "report.json", "report.json", streamed(writeJSON)},
 	{"junit", OfMatrix, true, "junit.xml", "junit.xml", ofMatrix(writeJUnit)},
 	{"ktap", OfMatrix, true, "report.ktap", "report.ktap", ofMatrix(formats.KTAP)},
 	{"github", OfMatrix, true, "annotations.txt", "annotations.txt", ofMatrix(formats.Annotations)},
 	{"github-summary", OfMatrix, true, "summary.md", "summary.md", ofMatrix(formats.Summary)},
 	{"sarif", OfMatrix, true, "report.sarif", "report.sarif", ofMatrix(formats.SARIF)},
-	{"kcidb", OfMatrix, true, "kcidb.json", "kcidb.json", ofMatrix(formats.KCIDB)},
+	{"kcidb", OfMatrix, true, "kcidb.json", "kcidb.json", streamed(formats.KCIDB)},
 	{"kernels", OfMatrix, true, "kernels.md", "kernels.md", ofMatrix(kernels)},
 	{"machines", OfMatrix, false, "", "machines.txt", ofMatrix(machines)},
 	{"timing", OfMatrix, false, "", "timing.txt", ofMatrix(timing)},
@@ -103,6 +103,16 @@ func ofMatrix(write func(*strings.Builder, *matrix.Matrix) error) func(io.Writer
 		}
 		return write(b, m.Matrix)
 	})
+}
+
+// streamed is for views that are too large to be buffered.
+func streamed(write func(io.Writer, *matrix.Matrix) error) func(io.Writer, Measurement) error {
+	return func(w io.Writer, m Measurement) error {
+		if m.Matrix == nil {
+			return errNoMatrix
+		}
+		return write(w, m.Matrix)
+	}
 }
 
 func ofReview(write func(*strings.Builder, *changes.Review) error) func(io.Writer, Measurement) error {

@@ -1,9 +1,13 @@
 package formats
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -96,42 +100,79 @@ type kcidbEnvironment struct {
 // architecture, a test for each planned cell. A probe's path is
 // lockdown.SETTING.SCENARIO.PROBE. A known issue is still a failure of its test, and an
 // incident of an issue.
-func KCIDB(b *strings.Builder, m *matrix.Matrix) error {
-	doc := kcidb{Version: kcidbVersion{5, 3}, Checkouts: []kcidbCheckout{}, Builds: []kcidbBuild{}, Tests: []kcidbTest{}}
-	started := kcidbTime(m.Header.Started)
-	seen := map[string]bool{}
+//
+// It encodes one test at a time, because the whole text needs more memory than the matrix.
+func KCIDB(w io.Writer, m *matrix.Matrix) error {
+	doc := kcidb{Version: kcidbVersion{5, 3}, Checkouts: []kcidbCheckout{}, Builds: []kcidbBuild{}}
 	for _, t := range m.Tables {
-		made := strings.Join(words.Booted(t), ", ")
-		checkout := kcidbCheckout{ID: kcidbID(t.Origin.Base, t.Origin.BaseVersion, t.Origin.BaseSHA256, strings.Join(t.Origin.Series, ",")), Origin: kcidbOrigin,
-			Tree: words.Clean(t.Origin.Base), Comment: words.Clean(made), StartTime: started, Valid: true}
-		if !seen[checkout.ID] {
-			seen[checkout.ID] = true
-			doc.Checkouts = append(doc.Checkouts, checkout)
-		}
-		build := kcidbBuild{ID: kcidbID("build", m.Header.Digest, t.Kernel, t.Arch, t.Origin.ImageSHA256), Checkout: checkout.ID, Origin: kcidbOrigin, Comment: words.Clean(t.Kernel + ": " + made),
-			Architecture: only(t.Arch, lowerWord, "_"), Compiler: words.Clean(t.Origin.Compiler), ConfigName: words.Clean(t.Kernel), Status: pass}
-		doc.Builds = append(doc.Builds, build)
-		for i, c := range t.Columns {
-			for _, r := range t.Rows {
-				if r.Cells[i].Verdict == matrix.NotPlanned {
-					continue
-				}
-				test := kcidbCell(m, t, c, r, r.Cells[i], build.ID)
-				doc.Tests = append(doc.Tests, test)
-				if n := r.Cells[i].Issue; n > 0 && n <= len(m.Issues) {
-					doc.happens(m.Issues[n-1], test.ID)
-				}
-			}
-			doc.Tests = append(doc.Tests, kcidbGuest(m, t, c, build.ID))
-		}
+		doc.built(m, t)
 	}
-	if len(doc.Builds) > 0 {
-		doc.Tests = append(doc.Tests, kcidbMeasured(m, doc.Builds[0].ID))
+	for test, cell := range kcidbTests(m, doc.Builds) {
+		if n := cell.Issue; n > 0 && n <= len(m.Issues) {
+			doc.happens(m.Issues[n-1], test.ID)
+		}
 	}
 	if list := notes(m); len(list) > 0 && len(doc.Checkouts) > 0 {
 		doc.Checkouts[0].Comment += "; " + strings.Join(list, "; ")
 	}
-	return words.WriteJSON(b, doc)
+	var text strings.Builder
+	if err := words.WriteJSON(&text, doc); err != nil {
+		return err
+	}
+	before, after, _ := strings.Cut(text.String(), kcidbNoTests)
+	out := bufio.NewWriter(w)
+	out.WriteString(before + "\n  \"tests\": [") // Flush returns the first error
+	comma := ""
+	for test := range kcidbTests(m, doc.Builds) {
+		text, err := json.MarshalIndent(test, "    ", "  ")
+		if err != nil {
+			return err
+		}
+		out.WriteString(comma + "\n    " + words.JSON(string(text)))
+		comma = ","
+	}
+	if comma != "" {
+		out.WriteString("\n  ")
+	}
+	out.WriteString("]" + after)
+	return out.Flush()
+}
+
+// kcidbNoTests is what the document without tests has in their place.
+const kcidbNoTests = "\n  \"tests\": null"
+
+// built adds the build of a table, and its checkout.
+func (doc *kcidb) built(m *matrix.Matrix, t matrix.Table) {
+	made := strings.Join(words.Booted(t), ", ")
+	checkout := kcidbCheckout{ID: kcidbID(t.Origin.Base, t.Origin.BaseVersion, t.Origin.BaseSHA256, strings.Join(t.Origin.Series, ",")), Origin: kcidbOrigin,
+		Tree: words.Clean(t.Origin.Base), Comment: words.Clean(made), StartTime: kcidbTime(m.Header.Started), Valid: true}
+	if !slices.ContainsFunc(doc.Checkouts, func(o kcidbCheckout) bool { return o.ID == checkout.ID }) {
+		doc.Checkouts = append(doc.Checkouts, checkout)
+	}
+	doc.Builds = append(doc.Builds, kcidbBuild{ID: kcidbID("build", m.Header.Digest, t.Kernel, t.Arch, t.Origin.ImageSHA256), Checkout: checkout.ID, Origin: kcidbOrigin, Comment: words.Clean(t.Kernel + ": " + made),
+		Architecture: only(t.Arch, lowerWord, "_"), Compiler: words.Clean(t.Origin.Compiler), ConfigName: words.Clean(t.Kernel), Status: pass})
+}
+
+// kcidbTests are the tests of a matrix, with their cells; a guest and the whole matrix
+// have none. A table has the build of the same place.
+func kcidbTests(m *matrix.Matrix, builds []kcidbBuild) iter.Seq2[kcidbTest, matrix.Cell] {
+	return func(yield func(kcidbTest, matrix.Cell) bool) {
+		for n, t := range m.Tables {
+			for i, c := range t.Columns {
+				for _, r := range t.Rows {
+					if r.Cells[i].Verdict != matrix.NotPlanned && !yield(kcidbCell(m, t, c, r, r.Cells[i], builds[n].ID), r.Cells[i]) {
+						return
+					}
+				}
+				if !yield(kcidbGuest(m, t, c, builds[n].ID), matrix.Cell{}) {
+					return
+				}
+			}
+		}
+		if len(builds) > 0 {
+			yield(kcidbMeasured(m, builds[0].ID), matrix.Cell{})
+		}
+	}
 }
 
 // happens adds that a test shows a known issue. An issue is what its list has of it, so
