@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
-	"github.com/ldlab/ldlab/scenarios"
 )
 
 // audit finds what a report of the merge must not hide: guests without a result, or
@@ -87,15 +87,24 @@ func (m *merger) howTo(s Shard) string {
 // with the lowest number: a report has one kernel of a name.
 func (m *merger) auditKernels() {
 	h := m.header()
+	foreign, order := map[[2]string]*guests{}, [][2]string(nil)
 	for _, g := range m.file.Guests {
 		f := m.found[g.ID]
 		if f == nil {
 			continue
 		}
 		if k := h.Kernel(g.Guest.Kernel, g.Guest.Arch); !k.Origin.Same(f.origin) {
-			m.problem("%s: guest %s booted another image of kernel %s, or another guest program, than other shards: left out; use the same ldlab and cache, or a bundle", f.in.dir, g.ID, k.Name)
+			key := [2]string{f.in.dir, k.Name + " " + k.Arch}
+			if foreign[key] == nil {
+				foreign[key] = &guests{}
+				order = append(order, key)
+			}
+			foreign[key].add(g.ID)
 			delete(m.found, g.ID)
 		}
+	}
+	for _, key := range order {
+		m.problem("%s: %s booted another image of kernel %s, or another guest program, than other shards: left out; use the same ldlab and cache, or a bundle", key[0], foreign[key], key[1])
 	}
 	for _, k := range m.file.Kernels {
 		var hosts []string
@@ -119,8 +128,8 @@ func (m *merger) auditClocks() {
 		if !s.usable {
 			continue
 		}
-		if t, err := time.Parse(time.RFC3339, s.header.Started); err != nil || time.Until(t) > 24*time.Hour {
-			m.problem("%s: shard %s began at %.40q, which cannot be: its machine's clock is wrong", s.dir, s.shard, s.header.Started)
+		if odd := results.OddStart(s.header, time.Now()); odd != "" {
+			m.problem("%s: shard %s: %s", s.dir, s.shard, odd)
 		}
 	}
 }
@@ -164,32 +173,4 @@ func (m *merger) machines() map[string]bool {
 		list[fmt.Sprintf("%s; %s with %s, CPU %s", cmp.Or(f.host.Machine, "unknown machine"), qemu, f.host.Accel, f.host.CPU)] = true
 	}
 	return list
-}
-
-// oddTime is what cannot be in a guest's times; empty if all can.
-func oddTime(r matrix.Result) string {
-	for _, run := range r.Machines {
-		for i, p := range run.Timing {
-			if p.MS < 0 || i == len(run.Timing)-1 && slices.ContainsFunc(run.Timing, func(q matrix.Phase) bool { return q.MS > p.MS }) {
-				return fmt.Sprintf("the clock of its machine went backwards: %q after %d ms", p.Name, p.MS)
-			}
-		}
-	}
-	return ""
-}
-
-// What this lab knows: another one's results may have more.
-var (
-	outcomes = []scenarios.Outcome{scenarios.Allowed, scenarios.Denied, scenarios.Unavailable, scenarios.Failed, scenarios.Answered}
-	endings  = []matrix.Ending{"", matrix.Ended, matrix.LostByGuest, matrix.FailedByLab}
-)
-
-// oddOutcome names an outcome that this lab does not know; empty if it knows all.
-func oddOutcome(r matrix.Result) string {
-	for _, o := range r.Observations() {
-		if !slices.Contains(outcomes, o.Outcome) {
-			return fmt.Sprintf("probe %.80q has the unknown outcome %.80q", o.Probe, o.Outcome)
-		}
-	}
-	return ""
 }

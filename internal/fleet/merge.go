@@ -36,9 +36,9 @@ var ErrPlans = errors.New("they are shards of different plans")
 // written. It holds one result at a time in memory.
 func Merge(out string, dirs []string) (*Merged, error) {
 	if _, err := os.Lstat(filepath.Join(out, results.File)); err == nil {
-		return nil, fmt.Errorf("%s %w", out, results.ErrThere)
+		return nil, fmt.Errorf("%s %w: give another -o", out, results.ErrThere)
 	}
-	m := &merger{found: map[string]*found{}, again: map[string]*found{}}
+	m := &merger{found: map[string]*found{}, again: map[string]*found{}, pairs: map[pair]*guests{}}
 	if err := m.open(dirs); err != nil {
 		return nil, err
 	}
@@ -46,6 +46,7 @@ func Merge(out string, dirs []string) (*Merged, error) {
 	for _, s := range m.shards {
 		m.read(s)
 	}
+	m.leaveOut()
 	usable := slices.ContainsFunc(m.shards, func(s *source) bool { return s.usable })
 	if !usable {
 		return nil, fmt.Errorf("merge: no directory has results: %s", cmp.Or(append(m.problems, "")...))
@@ -67,6 +68,9 @@ type source struct {
 // A found is a result that was found.
 type found struct {
 	in     *source
+	line   int
+	seen   [sha256.Size]byte // its outcomes; see matrix.Result.Seen
+	differ bool              // from another result of the guest: none is merged
 	at     int64
 	size   int
 	sum    [sha256.Size]byte
@@ -90,6 +94,8 @@ type merger struct {
 	found    map[string]*found // by guest
 	again    map[string]*found // second runs, by guest; see matrix.Result.Again
 	problems []string
+	pairs    map[pair]*guests // guests with several results
+	order    []pair
 }
 
 func (m *merger) problem(format string, args ...any) {
@@ -166,7 +172,7 @@ func (m *merger) read(s *source) {
 			m.problem("%s: %v; its guest is missing", s.dir, err)
 		case r.Mutant != "" || !mine[id]:
 			m.problem("%s: line %d is of guest %.200q, which shard %s does not have; left out", s.dir, l.Number, id+" "+r.Mutant, s.shard)
-		case !slices.Contains(endings, r.End.Ending):
+		case !slices.Contains(matrix.Endings, r.End.Ending):
 			m.problem("%s: guest %s: unknown ending %.80q; left out", s.dir, id, r.End.Ending)
 		default:
 			m.take(s, l, r)
@@ -189,24 +195,16 @@ func (m *merger) read(s *source) {
 // take keeps a result, unless a better one of the same guest is there.
 func (m *merger) take(s *source, l results.Line, r matrix.Result) {
 	id := r.ID()
-	if why := oddTime(r); why != "" {
-		m.problem("%s: guest %s: %s; its times mean nothing", s.dir, id, why)
+	for _, odd := range results.Odd(&r) {
+		m.problem("%s: guest %s: %s", s.dir, id, odd)
 	}
-	if why := oddOutcome(r); why != "" {
-		m.problem("%s: guest %s: %s, which proves nothing", s.dir, id, why)
-	}
-	f := &found{s, l.At, len(l.Text), sha256.Sum256(l.Text), r.End, r.Host, r.Origin}
+	f := &found{in: s, line: l.Number, seen: r.Seen(), at: l.At, size: len(l.Text), sum: sha256.Sum256(l.Text), end: r.End, host: r.Host, origin: r.Origin}
 	list, what := m.found, "results"
 	if r.Again {
 		list, what = m.again, "second runs"
 	}
 	if old := list[id]; old != nil {
-		kept := f
-		if old.better(f) {
-			kept = old
-		}
-		m.problem("guest %s has two %s, in %s and in %s; that of %s is kept", id, what, old.in.dir, s.dir, kept.in.dir)
-		f = kept
+		f = m.twice(id, what, old, f)
 	}
 	list[id] = f
 }
@@ -215,8 +213,6 @@ func (m *merger) take(s *source, l results.Line, r matrix.Result) {
 func (m *merger) fits(s *source) error {
 	h := s.header
 	switch {
-	case h.Format != matrix.Format:
-		return fmt.Errorf("its results have format %d, and this lab merges format %d: merge them with the ldlab that wrote them", h.Format, matrix.Format)
 	case h.Rows != m.file.Rows || !slices.Equal(h.Probes, m.file.Probes):
 		return fmt.Errorf("it was run with other tables of probes, by ldlab %s: run it again with ldlab %s", h.Lab, m.file.Lab)
 	case !slices.EqualFunc(h.Plan, m.file.guests(s.shard), func(g matrix.Guest, want Guest) bool { return g.ID() == want.ID }):

@@ -3,6 +3,7 @@ package fleet
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // TestMergeIsIndependentOfShards: the bytes of a merge are those of the run in one
@@ -120,6 +122,7 @@ func TestAudit(t *testing.T) {
 		change change
 		dirs   func(t *testing.T, dirs []string) []string
 		lost   int // guests that are not merged
+		lines  int // of problems; 0: any number, -1: none
 		want   []string
 	}{
 		{name: "a shard is not there", dirs: func(_ *testing.T, d []string) []string { return []string{d[0], d[2]} }, lost: len(second),
@@ -144,13 +147,32 @@ func TestAudit(t *testing.T) {
 				return append(b, lines[len(lines)-2]...)
 			})
 			return d
-		}, want: []string{"guest " + last + " has two results"}},
+		}, want: []string{"guest " + last + " has two results, in ", ", lines ", "the same outcomes; one is kept"}},
+		{name: "a guest is there twice, and differs", change: change{more: func(g matrix.Guest) []matrix.Result {
+			if g.ID() != last {
+				return nil
+			}
+			other := fakeResult(g, "a machine", 1000)
+			other.Machines[0].Observations[0].Outcome = scenarios.Denied
+			return []matrix.Result{other}
+		}}, lost: 1, want: []string{"guest " + last + " has two results, in ", "different outcomes, and both are left out", "lacks 1 of"}},
+		{name: "a cell is there twice", change: only(last, func(r *matrix.Result) {
+			list := &r.Machines[0].Observations
+			*list = append(*list, (*list)[0])
+		}), want: []string{"is there twice, which proves nothing"}},
+		{name: "a copy of a shard", dirs: func(t *testing.T, d []string) []string {
+			dir := t.TempDir() + "/copy"
+			if err := os.CopyFS(dir, os.DirFS(d[1])); err != nil {
+				t.Fatal(err)
+			}
+			return append(d, dir)
+		}, lines: 1, want: []string{fmt.Sprintf("%d guests, such as ", len(second)), "have two results, in ", "the same outcomes; one is kept"}},
 		{name: "the results are not there", dirs: func(t *testing.T, d []string) []string {
 			os.Remove(filepath.Join(d[1], results.File))
 			return d
 		}, lost: len(second), want: []string{"shard 2/3 has no results", "shard 2/3 (", "lacks"}},
-		{name: "another format", change: change{header: func(h *matrix.Header) { h.Format = matrix.Format - 1 }}, lost: len(second),
-			want: []string{"format 3, and this lab merges format 4", "lacks"}},
+		{name: "an earlier format", change: change{header: func(h *matrix.Header) { h.Format = matrix.OldestFormat }},
+			lines: -1},
 		{name: "a newer format", change: change{header: func(h *matrix.Header) { h.Format = matrix.Format + 1 }}, lost: len(second),
 			want: []string{"this lab reads", "lacks"}},
 		{name: "other rows", change: change{header: func(h *matrix.Header) { h.Rows = "others" }}, lost: len(second),
@@ -193,6 +215,9 @@ func TestAudit(t *testing.T) {
 			m, text := merged(t, dirs)
 			if m.Guests != all-test.lost {
 				t.Errorf("%d guests merged, want %d", m.Guests, all-test.lost)
+			}
+			if test.lines != 0 && len(m.Problems) != max(test.lines, 0) {
+				t.Errorf("%d lines, want %d: %q", len(m.Problems), max(test.lines, 0), m.Problems)
 			}
 			lines := strings.Join(m.Problems, "\n")
 			for _, want := range test.want {
