@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/matrix/diff"
 	"github.com/ldlab/ldlab/report/words"
 )
@@ -51,8 +52,12 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 		}
 		fmt.Fprintf(b, "  %s: %s (%s)\n", what, call, words.Clean(reason))
 	}
+	diffNotRun(b, d)
 	var kind diff.ChangeKind
 	for _, c := range d.Changes {
+		if notRun(c) != "" {
+			continue
+		}
 		if c.Kind != kind {
 			kind = c.Kind
 			fmt.Fprintf(b, "\n  %s\n", kind)
@@ -73,6 +78,44 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 		changed += len(c.Settings)
 	}
 	fmt.Fprintf(b, "\n  %s changed, %s as before\n", words.Count(changed, "verdict"), words.Count(d.Same, "verdict"))
+}
+
+// notRun tells that cells did not run before or now, and that nothing else is to tell of
+// them; empty if not.
+func notRun(c diff.Change) string {
+	switch {
+	case c.Now == matrix.NotRun:
+		return "did not run"
+	case c.Before == matrix.NotRun && c.Now.Expected():
+		return "is as expected, and did not run before"
+	}
+	return ""
+}
+
+// diffNotRun writes a line for each guest that did not run in one of both, because all of
+// its cells changed alike.
+func diffNotRun(b *strings.Builder, d diff.Diff) {
+	type line struct{ setting, what string }
+	var order []line
+	cells := map[line]int{}
+	for _, c := range d.Changes {
+		for _, s := range c.Settings {
+			l := line{s, notRun(c)}
+			if l.what == "" {
+				continue
+			}
+			if cells[l] == 0 {
+				order = append(order, l)
+			}
+			cells[l]++
+		}
+	}
+	if len(order) > 0 {
+		fmt.Fprintf(b, "\n  not run in one of both\n")
+	}
+	for _, l := range order {
+		fmt.Fprintf(b, "  %s %s: %s\n", words.Clean(l.setting), l.what, words.Count(cells[l], "cell"))
+	}
 }
 
 // diffGuests writes which guests ended otherwise, or report other bugs.
