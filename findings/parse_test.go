@@ -3,7 +3,9 @@ package findings
 import (
 	"errors"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -237,6 +239,48 @@ func TestLibrary(t *testing.T) {
 	for kind, least := range map[Kind]int{Review: 20, History: 15, Report: 8, Impostor: 3} {
 		if decided[kind] < least {
 			t.Errorf("%d findings of kind %s, want at least %d", decided[kind], kind, least)
+		}
+	}
+}
+
+// TestClaimsMeasured: docs/claims.md, which is measured, has every finding of the library
+// and no other, as often as its table counts. "make claims" writes it anew. The table of
+// README.md is the same (TestReadmeClaims).
+func TestClaimsMeasured(t *testing.T) {
+	list, err := Library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../docs/claims.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, have []string
+	kinds := map[Kind]int{}
+	for _, f := range list {
+		want = append(want, f.ID)
+		kinds[f.Kind]++
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9-]+)`: ").FindAllStringSubmatch(string(text), -1) {
+		have = append(have, m[1])
+		if !slices.Contains(want, m[1]) {
+			t.Errorf("docs/claims.md has %s, which the library has not", m[1])
+		}
+	}
+	for _, id := range want {
+		if !slices.Contains(have, id) {
+			t.Errorf("docs/claims.md lacks %s", id)
+		}
+	}
+	for kind, n := range kinds {
+		m := regexp.MustCompile(`(?m)^\| ` + string(kind) + ` \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$`).FindStringSubmatch(string(text))
+		sum := 0
+		for i := 1; i < len(m); i++ {
+			k, _ := strconv.Atoi(m[i]) // matched
+			sum += k
+		}
+		if sum != n {
+			t.Errorf("the table of docs/claims.md counts %d of kind %s, and the library has %d", sum, kind, n)
 		}
 	}
 }
