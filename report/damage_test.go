@@ -40,18 +40,19 @@ func TestDiffNotRun(t *testing.T) {
 	change := func(probe string, before, now matrix.Verdict) diff.Change {
 		return diff.Change{Kind: diff.OtherChange, Probe: probe, Before: before, Now: now, Settings: []string{"integrity@boot"}}
 	}
-	d := diff.Diff{Changes: []diff.Change{change("a/a", matrix.Enforced, matrix.NotRun), change("a/b", matrix.Open, matrix.NotRun), change("a/c", matrix.NotRun, matrix.Leak), change("a/d", matrix.NotRun, matrix.Open)}}
+	d := diff.Diff{Changes: []diff.Change{change("a/a", matrix.Enforced, matrix.NotRun), change("a/b", matrix.Open, matrix.NotRun), change("a/c", matrix.NotRun, matrix.Leak), change("a/d", matrix.NotRun, matrix.Open), change("a/e", matrix.Open, matrix.Unproven), change("a/f", matrix.Open, matrix.Unproven)}}
+	d.Changes[4].Why, d.Changes[5].Why = "no control: the probe did not run", "failed: open"
 	var b strings.Builder
 	if err := Write(&b, "diff", Measurement{Diff: []diff.Diff{d}}); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{"integrity@boot did not run: 2 cells", "a/c: LEAK, before not run", "and did not run before: 1 cell\n", "4 verdicts changed"} {
+	for _, want := range []string{"integrity@boot did not run: 2 cells", "a/c: LEAK, before not run", "and did not run before: 1 cell\n", "because its control did not run: 1 cell\n", "a/f: unproven", "6 verdicts changed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q:\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, "a/a") || strings.Contains(text, "a/d") {
+	if strings.Contains(text, "a/a") || strings.Contains(text, "a/d") || strings.Contains(text, "a/e") {
 		t.Errorf("a line for a probe that did not run:\n%s", text)
 	}
 }

@@ -80,12 +80,14 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 	fmt.Fprintf(b, "\n  %s changed, %s as before\n", words.Count(changed, "verdict"), words.Count(d.Same, "verdict"))
 }
 
-// notRun tells that cells did not run before or now, and that nothing else is to tell of
+// notRun tells that cells or their controls did not run before or now, and that nothing else is to tell of
 // them; empty if not.
 func notRun(c diff.Change) string {
 	switch {
 	case c.Now == matrix.NotRun:
 		return "did not run"
+	case c.Now == matrix.Unproven && strings.HasPrefix(c.Why, "no control: "):
+		return "proves nothing, because its control did not run"
 	case c.Before == matrix.NotRun && c.Now.Expected():
 		return "is as expected, and did not run before"
 	}

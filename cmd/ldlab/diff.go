@@ -100,6 +100,7 @@ func compareFiles(c *cobra.Command, args, names []string, issues *known.List) (l
 		}
 		damaged = damaged || len(m.Problems) > 0
 		issues.Apply(m, time.Now())
+		diff.Slim(m)
 		ms = append(ms, m)
 	}
 	from, to := "", ""

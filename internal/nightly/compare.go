@@ -55,6 +55,7 @@ func (n *Night) against(root string, r *Run, now *matrix.Matrix, o Options) {
 		r.Lines = append(r.Lines, "it is new: the night before does not have it")
 		return
 	}
+	diff.Slim(now)
 	before, err := load(filepath.Join(root, n.Before.Name, r.Name), o.Known, n.Before.Begun)
 	switch {
 	case errors.Is(err, os.ErrNotExist): // its results were removed

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/scenarios"
 )
 
 // A Diff is what changed from one kernel, or one run, to another, on one
@@ -127,6 +128,20 @@ func Compare(before, now *matrix.Matrix, from, to string) ([]Diff, error) {
 		return nil, fmt.Errorf("compare results: %s and %s are not both there for one architecture: %s; %s", from, to, tableNames(before), tableNames(now))
 	}
 	return list, nil
+}
+
+// Slim takes out of a matrix what Compare does not look at, which is most of it, so that
+// two fit into memory.
+func Slim(m *matrix.Matrix) {
+	for _, t := range m.Tables {
+		for _, r := range t.Rows {
+			for i := range r.Cells {
+				if o := r.Cells[i].Observed; o != nil {
+					r.Cells[i].Observed = &scenarios.Observation{Probe: o.Probe, Duration: o.Duration}
+				}
+			}
+		}
+	}
 }
 
 func tableNames(m *matrix.Matrix) string {
