@@ -163,6 +163,9 @@ func TestReasonsOfBuild(t *testing.T) {
 // in the cache. A kernel without the lab's series does not record where its calls
 // are.
 func eachBuilt(t *testing.T, bases func(Kernel) []string, check func(*testing.T, Built)) {
+	if testing.Short() {
+		t.Skip("it reads the machine code of every kernel in the cache, which takes minutes with the race detector")
+	}
 	tables, err := Load()
 	if err != nil {
 		t.Fatal(err)
