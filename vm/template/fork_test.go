@@ -82,8 +82,9 @@ func TestFork(t *testing.T) {
 		}
 		// The template's clock has stood still for as long as the first fork took.
 		ns, err := strconv.ParseInt(ask(t, a2, "date"), 10, 64)
-		// It may then be fast: on a slow host, an emulated kernel measures its clock wrongly.
-		if now := time.Unix(0, ns); err != nil || now.Before(began) || now.After(time.Now().Add(time.Since(began))) {
+		// It may then be several times too fast: on a busy host, an emulated kernel measures
+		// its clock wrongly.
+		if now := time.Unix(0, ns); err != nil || now.Before(began) || now.After(time.Now().Add(time.Minute)) {
 			t.Errorf("the fork's clock shows %v, %v; it was started at %v", now, err, began)
 		}
 		ask(t, a1, "put one")
