@@ -91,7 +91,6 @@ func TestParseErrors(t *testing.T) {
 		{"unknown key of a step", change("lines: 1", "line: 1"), `x.yaml:22:5: unknown field "line"`},
 		{"key twice", change("kernel: posted", "kind: review"), `x.yaml:7:1: mapping key "kind" already defined at [2:1]`},
 		{"syntax", change("arch: [x86_64, arm64]", "arch: [x86_64, arm64"), "x.yaml:9:1: "},
-		{"type", change("lines: 1", "lines: many"), "x.yaml:22:12: "},
 		{"anchor", change("kernel: posted", "kernel: &a posted"), "x.yaml:7:9: anchors"},
 		{"alias", change("kernel: posted", "kernel: *a"), "x.yaml:7:9: "},
 		{"a list for a text", change("integrity@boot", "[a, b]"), "x.yaml:9:10: a text is needed here, and not a list"},

@@ -26,9 +26,9 @@ type KnownCaller struct {
 
 	Why string `toml:"why"` // no probe goes through the caller: the reason; empty if By is not, and By if this is not
 
-	ByNeeds []string `toml:"by_needs"` // words without which Why holds, and not By
+	ByNeeds []string `toml:"by_needs"` // By holds for kernels that have these words, and Why for others
 
-	ByIn string `toml:"by_versions"` // of the source, in which By holds, and not Why; empty: all
+	ByIn string `toml:"by_versions"` // By holds for these versions of the source, and Why for others; empty: all
 
 	// Needs are words as in sites.toml, besides those of the site.
 	Needs []string `toml:"needs"`
@@ -97,7 +97,7 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 			continue
 		}
 		if k.ByNeeds != nil || k.ByIn != "" {
-			if k.goes(b) {
+			if k.byHolds(b) {
 				k.Why = ""
 			} else {
 				k.By = nil
@@ -108,8 +108,8 @@ func KnownCallers(b Built) ([]KnownCaller, error) {
 	return list, nil
 }
 
-// goes reports whether By holds for the kernel, and not Why.
-func (k KnownCaller) goes(b Built) bool {
+// byHolds reports whether By holds for the kernel, and not Why.
+func (k KnownCaller) byHolds(b Built) bool {
 	return whyAbsent(k.ByNeeds, b.ConfigValue, b.Arch.Name) == "" && k.byVersions.Has(b.Provenance.BaseVersion)
 }
 

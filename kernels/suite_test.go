@@ -242,6 +242,34 @@ func (u *uml) skipped(console string, lists ...[]string) {
 	}
 }
 
+// The cases that are expected to be skipped are in the suite with all series on top.
+func TestSkippedCasesExist(t *testing.T) {
+	var suite strings.Builder
+	for _, name := range upstreamSeries {
+		for _, file := range mustGlob(t, filepath.Join("patches", name, "*.patch")) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			suite.Write(text)
+		}
+	}
+	for _, name := range slices.Concat(skippedAlways, skippedEarly, skippedLate, skippedHooked, skippedNoHook, skippedNoList) {
+		if !strings.Contains(suite.String(), "("+name+")") {
+			t.Errorf("no series has the case %s", name)
+		}
+	}
+}
+
+func mustGlob(t *testing.T, pattern string) []string {
+	t.Helper()
+	list, err := filepath.Glob(pattern)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, list, err)
+	}
+	return list
+}
+
 // again boots the kernel with an init that starts a suite once more.
 func (u *uml) again(suite, arg string) string {
 	u.t.Helper()

@@ -146,9 +146,6 @@ func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptio
 	if !ok {
 		return &plan.UsageError{Text: "two versions are compared as text, as markdown or as json"}
 	}
-	if old == o.Series && o.OldVersion == o.Version && o.OldAttachment == o.Attachment {
-		return &plan.UsageError{Text: "OLD and SERIES are the same: --old-version N takes another version of a mailbox"}
-	}
 	done, err := ro.start(c)
 	if err != nil {
 		return err

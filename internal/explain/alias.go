@@ -11,7 +11,7 @@ import (
 type alias struct {
 	words   string // in lower case
 	reasons []lockdown.Reason
-	call    string // whose ways these are
+	call    string // a system call; the word has its ways
 	note    string
 }
 
@@ -29,8 +29,7 @@ var aliases = []alias{
 	{"bpf_probe_write_user", one("bpf_write_user"), "", "a program that calls it is refused when it is loaded, with EINVAL"},
 	{"kgdb kdb kgdboc gdbserver", []lockdown.Reason{"dbg_write_kernel", "dbg_read_kernel"}, "", "integrity lets the debugger read and not write; confidentiality refuses it"},
 	{"hibernate pm-hibernate", one("hibernation"), "", ""},
-	{"trace-cmd perf-tools ftrace tracefs", one("tracefs"), "", tracefsNote},
-	{"mmiotrace", one("mmiotrace"), "", ""},
+	{"trace-cmd perf-tools ftrace", one("tracefs"), "", tracefsNote},
 	{"acpi_rsdp acpi_table_upgrade", one("acpi_tables"), "", ""},
 	{"kexec_load_disabled", nil, "", "this sysctl refuses kexec by itself, with EPERM, and has nothing to do with lockdown"},
 	{"modules_disabled", nil, "", "this sysctl refuses every module, with EPERM, and has nothing to do with lockdown"},

@@ -67,6 +67,7 @@ func TestExplain(t *testing.T) {
 		{"Nov 25 12:00:00 host kernel: Lockdown: systemd-logind: hibernation is restricted; see man kernel_lockdown.7", []string{"task systemd-logind: hibernation, integrity"}, ""},
 		{"x86/msr: write failed: -EPERM", []string{"EPERM", "msr"}, ""},
 		{"sysctl kernel.kexec_load_disabled", []string{"no reason of lockdown", "sysctl refuses kexec"}, ""},
+		{"/proc/sys/kernel/panic: Operation not permitted", []string{"EPERM on /proc/sys/kernel/panic: no reason of lockdown"}, ""},
 		{"/proc/sys/kernel/perf_event_paranoid", []string{"no reason of lockdown", "EACCES"}, ""},
 		{"flashrom: ERROR: Could not get I/O privileges (Operation not permitted)", []string{"EPERM on flashrom: ioport, integrity"}, "/O"},
 		{"cannot use helper bpf_probe_write_user#36", []string{"bpf_write_user, integrity"}, ""},

@@ -42,14 +42,15 @@ func parse(text string) input {
 	for _, m := range pathWord.FindAllStringSubmatch(text, -1) {
 		p := strings.TrimRight(m[2], ".:")
 		if len(p) > 1 && !slices.Contains(in.paths, p) {
-			if name, ok := strings.CutPrefix(p, "/proc/sys/"); ok {
-				p = path.Base(name)
-				if _, known := aliasWays(p); known {
-					in.names = append(in.names, p)
-				}
-				continue
+			name := ""
+			if strings.HasPrefix(p, "/proc/sys/") {
+				name = path.Base(p)
 			}
-			in.paths = append(in.paths, p)
+			if _, known := aliasWays(name); !known {
+				in.paths = append(in.paths, p)
+			} else if !slices.Contains(in.names, name) {
+				in.names = append(in.names, name)
+			}
 		}
 	}
 	rest := pathWord.ReplaceAllString(text, "$1 ")

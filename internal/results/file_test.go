@@ -20,18 +20,7 @@ func sample(t *testing.T) (matrix.Header, []matrix.Result, []byte) {
 		h.Plan = append(h.Plan, g)
 		results = append(results, matrix.Result{Guest: g, Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{{Probe: "devmem/open", Comm: "<&\u2028>", Report: scenarios.Report{Outcome: scenarios.Denied}}}}}})
 	}
-	b, err := EncodeHeader(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range results {
-		l, err := EncodeResult(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = append(b, l...)
-	}
-	return h, results, b
+	return h, results, fileOf(t, h, results...)
 }
 
 func setting(t *testing.T, text string) lockdown.Setting {

@@ -3,8 +3,6 @@ package results
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,12 +13,9 @@ import (
 // wrong with the file is in Problems, one line each, while the rest is read all the
 // same. It is an error if there is no header.
 func Survey(path string) (*Set, error) {
-	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
-		path = filepath.Join(path, File)
-	}
-	f, err := os.Open(path)
+	f, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open results: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	s, k := &Set{}, keeper{texts: map[string]string{}}
@@ -44,7 +39,7 @@ func Survey(path string) (*Set, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	if odd := OddStart(s.Header, time.Now()); odd != "" {
 		s.Problems = append(s.Problems, odd)

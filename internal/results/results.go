@@ -1,6 +1,6 @@
 // Package results owns the results file: its format, how results are appended
-// to it while guests run, and how it is read again. A file that was damaged or
-// edited is an error, not a guess.
+// to it while guests run, and how it is read again. A run does not go on with a file
+// that was damaged or edited; a report tells what is wrong and shows the rest.
 package results
 
 import (
@@ -30,29 +30,42 @@ type Set struct {
 // Each hands over every result of the results file path, or of that of the run's
 // directory path, one after the other. A last line that was cut off is left out.
 func Each(path string, visit func(matrix.Result)) (matrix.Header, error) {
-	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
-		path = filepath.Join(path, File)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return matrix.Header{}, fmt.Errorf("open results: %w", err)
-	}
-	defer f.Close()
-	h, err := Read(f, func(r matrix.Result) error { visit(r); return nil })
-	var corrupt *CorruptError
-	if errors.As(err, &corrupt) && corrupt.Cut && corrupt.Line > 1 {
-		err = nil
-	}
-	if err != nil {
-		return h, fmt.Errorf("read %s: %w", path, err)
-	}
-	return h, nil
+	h, _, err := each(path, visit)
+	return h, err
 }
 
 // Load reads the results file path, or that of the run's directory path. A last
 // line that was cut off is left out, and Cut is set. Every other damage is a
 // *CorruptError.
 func Load(path string) (*Set, error) {
+	s := &Set{}
+	var err error
+	if s.Header, s.Cut, err = each(path, s.add); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// each is Each, and reports whether the last line was cut off.
+func each(path string, visit func(matrix.Result)) (h matrix.Header, cut bool, err error) {
+	f, err := open(path)
+	if err != nil {
+		return h, false, err
+	}
+	defer f.Close()
+	h, err = Read(f, func(r matrix.Result) error { visit(r); return nil })
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) && corrupt.Cut && corrupt.Line > 1 {
+		cut, err = true, nil
+	}
+	if err != nil {
+		return h, false, fmt.Errorf("read %s: %w", f.Name(), err)
+	}
+	return h, cut, nil
+}
+
+// open opens the results file path, or that of the run's directory path.
+func open(path string) (*os.File, error) {
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
 		path = filepath.Join(path, File)
 	}
@@ -60,20 +73,7 @@ func Load(path string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open results: %w", err)
 	}
-	defer f.Close()
-	s := &Set{}
-	s.Header, err = Read(f, func(r matrix.Result) error {
-		s.add(r)
-		return nil
-	})
-	var corrupt *CorruptError
-	if errors.As(err, &corrupt) && corrupt.Cut && corrupt.Line > 1 {
-		s.Cut, err = true, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	return s, nil
+	return f, nil
 }
 
 func (s *Set) add(r matrix.Result) {

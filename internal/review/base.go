@@ -151,8 +151,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// candidates lists the sources to try, in order. named are what the mails name and is no
-// base of the table, a text each.
+// candidates lists the sources to try, in order. named has a sentence for each version
+// that the mails name and the table lacks.
 func (r *reviewer) candidates() (list []candidate, named []string, err error) {
 	standard := r.defaultBase()
 	add := func(c candidate) {
@@ -188,7 +188,7 @@ func (r *reviewer) candidates() (list []candidate, named []string, err error) {
 		for i, version := range slices.Concat(hint.Versions, hint.Told) {
 			why := "the subject names " + version
 			if i >= len(hint.Versions) {
-				why = "the mails tell that it is based on " + version
+				why = "the mails name as its base " + version
 			}
 			near = append(near, version)
 			if _, ok := r.tables.Base(version); ok {
@@ -240,18 +240,14 @@ func (r *reviewer) byDistance(standard string, near []string) []string {
 	return names
 }
 
-// lastMinor are the last minor numbers of the kernel's major ones.
-var lastMinor = map[int]int{3: 19, 4: 20, 5: 19, 6: 19}
-
-// releases counts the releases of Linux from 3.0 up to a version.
+// releases counts the releases of Linux from 3.0 up to a version. The last minor number of
+// a major one is 19; of 4 it is 20.
 func releases(name string) (n int) {
 	v := append(numbers(name), 0, 0)
 	for major := 3; major < min(v[0], 100); major++ {
-		last, ok := lastMinor[major]
-		if !ok {
-			last = 19
+		if n += 20; major == 4 {
+			n++
 		}
-		n += last + 1
 	}
 	return n + v[1]
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,7 +32,7 @@ type Options struct {
 
 	Attachment string // of a mail with several patches attached: the file that is meant
 
-	// The same of the series before, for Versions.
+	// Version and Attachment of the old series; see Versions.
 	OldVersion    int
 	OldAttachment string
 
@@ -84,14 +85,15 @@ type input struct {
 // *kernels.InputError. What is wrong with the series itself is no error, but in the
 // review: a patch that does not apply or build, a kernel that does not boot.
 func Review(ctx context.Context, o Options) (*changes.Review, error) {
-	r, err := review(ctx, o)
+	r, err := begin(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &r.result, nil
+	return &r.result, r.review(ctx)
 }
 
-func review(ctx context.Context, o Options) (*reviewer, error) {
+// begin checks what the user gave and reads the series.
+func begin(ctx context.Context, o Options) (*reviewer, error) {
 	tables, err := kernels.Load()
 	if err != nil {
 		return nil, err
@@ -114,25 +116,17 @@ func review(ctx context.Context, o Options) (*reviewer, error) {
 			r.result.Title = s.Title
 		}
 	}
-	if err := ofKernel(r.input.series); err != nil {
-		return nil, err
+	return r, ofKernel(r.input.series)
+}
+
+// review builds and boots what begin has read.
+func (r *reviewer) review(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{r.findBase, r.readSource, r.buildPatches, r.measure, r.kunit} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	if err := r.findBase(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.readSource(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.buildPatches(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.measure(ctx); err != nil {
-		return nil, err
-	}
-	if err := r.kunit(ctx); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return nil
 }
 
 func (r *reviewer) event(e engine.Event) {
@@ -178,7 +172,10 @@ func (r *reviewer) check(ctx context.Context) error {
 	} else if !info.IsDir() {
 		return &plan.UsageError{Text: fmt.Sprintf("--tree: %s is not a directory", r.Tree)}
 	}
-	if _, err := (repository{r.Tree}).git(ctx, "rev-parse", "--git-dir"); err != nil {
+	switch _, err := (repository{r.Tree}).git(ctx, "rev-parse", "--git-dir"); {
+	case ctx.Err() != nil || errors.Is(err, exec.ErrNotFound):
+		return err
+	case err != nil:
 		return &plan.UsageError{Text: fmt.Sprintf("--tree: %s is no git repository: %v", r.Tree, err)}
 	}
 	return nil

@@ -41,7 +41,7 @@ func TestCandidates(t *testing.T) {
 		{"the subject", Options{}, patchset.Hint{Versions: []string{"9.9", "6.1"}}, "6.1: the subject names 6.1", "9.9, which is no base"},
 		{"no base", Options{}, patchset.Hint{Versions: []string{"6.13"}, Told: []string{"9.9"}}, "6.12: a base of the table", "the subject names 6.13, which is no base"},
 		{"far from the lab's own", Options{}, patchset.Hint{Versions: []string{"5.19"}}, "6.1: a base of the table", "5.19, which is no base"},
-		{"the cover letter", Options{}, patchset.Hint{Told: []string{"7.2"}}, "7.2: the mails tell that it is based on 7.2", ""},
+		{"the cover letter", Options{}, patchset.Hint{Told: []string{"7.2"}}, "7.2: the mails name as its base 7.2", ""},
 		{"base-commit and no tree", Options{}, patchset.Hint{Commit: commit}, "6.12: a base of the table", "base-commit 012345678901"},
 		{"base-commit", Options{Tree: "/x"}, patchset.Hint{Commit: commit}, "git:/x@" + commit + ": base-commit", ""},
 		{"commits", Options{Series: "git:/x@a..b"}, patchset.Hint{Source: "git:/x@y@" + commit}, "git:/x@y@" + commit + ": the parent of the first commit", ""},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ldlab/ldlab/internal/plan"
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/matrix/changes"
@@ -22,23 +23,32 @@ func Versions(ctx context.Context, old string, o Options) (*changes.Versions, er
 	now := o
 	now.Engine.Out = filepath.Join(o.Engine.Out, "new")
 	before.baseOut, now.baseOut = o.Engine.Out, o.Engine.Out
-	x, err := review(ctx, before)
+	if old == "-" && o.Series == "-" {
+		return nil, &plan.UsageError{Text: "standard input can be read once: give the mailbox as a file"}
+	}
+	x, err := begin(ctx, before)
 	if err != nil {
 		return nil, fmt.Errorf("review of %s: %w", old, err)
 	}
-	y, err := review(ctx, now)
+	y, err := begin(ctx, now)
 	if err != nil {
+		return nil, fmt.Errorf("review of %s: %w", o.Series, err)
+	}
+	if slices.EqualFunc(x.input.series, y.input.series, func(a, b kernels.Series) bool { return a.SHA256() == b.SHA256() }) {
+		return nil, &plan.UsageError{Text: "OLD and SERIES are the same patches: --old-version N takes another version of a mailbox"}
+	}
+	if err := x.review(ctx); err != nil {
+		return nil, fmt.Errorf("review of %s: %w", old, err)
+	}
+	if err := y.review(ctx); err != nil {
 		return nil, fmt.Errorf("review of %s: %w", o.Series, err)
 	}
 	v := changes.CompareVersions(&x.result, &y.result)
 	nameVersions(&x.result, &y.result, before, now)
-	switch {
-	case x.result.Base.Name != y.result.Base.Name || x.result.Base.Version != y.result.Base.Version:
+	if x.result.Base.Name != y.result.Base.Name || x.result.Base.Version != y.result.Base.Version {
 		v.NoRangeDiff = "the versions are for different bases"
-	default:
-		if v.RangeDiff, err = rangeDiff(ctx, x, y); err != nil {
-			v.NoRangeDiff = err.Error()
-		}
+	} else if v.RangeDiff, err = rangeDiff(ctx, x, y); err != nil {
+		v.NoRangeDiff = err.Error()
 	}
 	return v, ctx.Err()
 }

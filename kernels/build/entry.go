@@ -1,7 +1,6 @@
 package build
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 
@@ -35,7 +34,7 @@ const (
 
 // Built is a kernel that can be booted.
 type Built struct {
-	Name       string // of the table; of the file, for a ready image
+	Name       string // of the table; a ready image has that of its file
 	Arch       *arch.Arch
 	Interface  lockdown.Interface
 	Image      string            // file
@@ -89,7 +88,7 @@ type Provenance struct {
 	Kernel        string
 	Arch          string
 	Interface     lockdown.Interface
-	Base          string       // source in text form; the file, for a ready image
+	Base          string       // the source in text form; of a ready image, its file
 	BaseVersion   string       // the kernel's own: 6.12.117
 	BaseDetail    string       // version of the package, commit
 	BaseSHA256    string       // of what was fetched
@@ -172,13 +171,9 @@ func (j *job) provenance(config, image string) Provenance {
 
 // String is one line: "bitmap (7 patches, sha256 0123456789ab)".
 func (s SeriesUsed) String() string {
-	sum := sha256.New()
-	for _, patch := range s.Patches {
-		fmt.Fprintln(sum, patch.SHA256)
-	}
 	noun := "patches"
 	if len(s.Patches) == 1 {
 		noun = "patch"
 	}
-	return fmt.Sprintf("%s (%d %s, sha256 %.6x)", s.Name, len(s.Patches), noun, sum.Sum(nil))
+	return fmt.Sprintf("%s (%d %s, sha256 %.12s)", s.Name, len(s.Patches), noun, s.SHA256)
 }

@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -18,10 +19,14 @@ func (i *Image) readConfig(file string) error {
 	if err != nil {
 		return fmt.Errorf("read config: %w", err)
 	}
-	if i.Config, err = kconfig.Parse(data); err != nil {
+	given, err := kconfig.Parse(data)
+	if err != nil {
 		return fmt.Errorf("read config %s: %w", file, err)
 	}
-	i.ConfigPath, i.ConfigSHA256 = file, host.Sum(data)
+	if i.Config != nil && !maps.Equal(i.Config, given) {
+		return fmt.Errorf("check config %s: the image has its own configuration, and it is another one: leave out --config", file)
+	}
+	i.Config, i.ConfigPath, i.ConfigSHA256 = given, file, host.Sum(data)
 	return checkConfig(file, data, i.Arch, i.Release)
 }
 
@@ -52,14 +57,14 @@ func checkConfig(file string, data []byte, a *arch.Arch, release string) error {
 		return nil
 	}
 	major, minor, third := string(of[2]), string(of[3]), string(of[4])
-	if major != is[1] || minor != is[2] || number(third) && number(is[3]) && third != is[3] {
+	if major != is[1] || minor != is[2] || counts(third) && counts(is[3]) && third != is[3] {
 		return wrong(release)
 	}
 	return nil
 }
 
-// number reports whether a part of a version is there and is not 0.
-func number(text string) bool { return text != "" && text != "0" }
+// counts reports whether a part of a version is there and is not 0.
+func counts(text string) bool { return text != "" && text != "0" }
 
 // configIn is the configuration that a kernel with CONFIG_IKCONFIG=y has between two
 // marks, compressed by gzip (kernel/configs.c, v6.12); nil if it has none.

@@ -52,6 +52,13 @@ func TestConfigIn(t *testing.T) {
 	if err != nil || i.Config.Get("CONFIG_VIRTIO_PCI") != "m" || len(i.ConfigSHA256) != 64 || i.ConfigPath != "" {
 		t.Errorf("%v: configuration %v", err, i.Config)
 	}
+	for text, want := range map[string]string{"# a comment\nCONFIG_VIRTIO_PCI=m\n": "", "CONFIG_VIRTIO_PCI=y\n": "the image has its own configuration"} {
+		given := filepath.Join(t.TempDir(), "config")
+		write(t, given, text)
+		if _, err := Open(file, nil, given, ""); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("with the configuration %q: %v, want %q", text, err, want)
+		}
+	}
 	for _, text := range []string{"", "IKCFG_ST\x1f\x8b", "IKCFG_ST\x1f\x8bnoneIKCFG_ED"} {
 		if got := configIn([]byte(text)); got != nil {
 			t.Errorf("%q has the configuration %q", text, got)

@@ -106,10 +106,9 @@ func openImage(image string, a *arch.Arch) (Image, error) {
 	i := Image{Path: image, Arch: a, Unwrapped: in, Interface: lockdown.Upstream, Reasons: reasonsOf(texts), Release: releaseOf(c, texts)}
 	i.Vermagic, i.NoLockdown = vermagicOf(texts, i.Release), lacksLockdown(texts)
 	if text := configIn(texts); text != nil {
-		if i.Config, err = kconfig.Parse(text); err != nil {
-			return bad(fmt.Errorf("read the configuration in it: %w", err))
+		if own, err := kconfig.Parse(text); err == nil { // if not, it is not known
+			i.Config, i.ConfigSHA256 = own, host.Sum(text)
 		}
-		i.ConfigSHA256 = host.Sum(text)
 	}
 	if i.SHA256, err = host.SumFile(image); err == nil && in != "" {
 		i.Kernel, err = io.ReadAll(c.reader())

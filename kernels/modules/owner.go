@@ -9,7 +9,7 @@ import (
 	"github.com/ldlab/ldlab/internal/arch"
 )
 
-// A Kernel is what is known of the kernel whose modules are wanted.
+// A Kernel describes the kernel whose modules the user gives.
 type Kernel struct {
 	Name              string
 	Arch              *arch.Arch

@@ -77,7 +77,7 @@ func Digest(name string) (string, error) {
 	return fmt.Sprintf("%x", all.Sum(nil)), nil
 }
 
-// neither is what a name is that Read cannot take.
+// neither ends the error for a name that Read does not take.
 const neither = "is neither a directory nor a package (.deb, .rpm)"
 
 // runUnpacker runs a program of a Debian package.

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// choose takes the messages that are patches of the series. notes says which others could
-// have been taken.
+// choose takes the messages that are patches of the series. notes name the others that
+// could have been taken.
 func (rd Reader) choose(all []found, partial bool) (list []found, notes []string, err error) {
 	if !slices.ContainsFunc(all, found.changes) {
 		return nil, nil, nothing(all)
@@ -19,15 +19,15 @@ func (rd Reader) choose(all []found, partial bool) (list []found, notes []string
 	list = slices.DeleteFunc(slices.Clone(all), func(f found) bool { return f.reply || f.number == 0 })
 	tagged := slices.ContainsFunc(list, func(f found) bool { return f.tagged })
 	list = slices.DeleteFunc(list, func(f found) bool {
-		switch {
-		case tagged && f.answers:
+		if tagged && f.answers {
 			return true
-		case f.err == nil, f.number > 0, f.tagged && !isEmpty(f.err):
-			return false
-		case !tagged && !isEmpty(f.err):
+		}
+		// In a mailbox there may be other mail beside the patches. A file that the user
+		// gives as a patch must be one.
+		if f.err == nil || partial || f.number > 0 || f.tagged == tagged && !isEmpty(f.err) {
 			return false
 		}
-		if partial || !isEmpty(f.err) {
+		if !isEmpty(f.err) {
 			notes = append(notes, fmt.Sprintf("%s is left out: %v", f.patch.Name, f.err))
 		}
 		return true
@@ -138,7 +138,7 @@ func (f found) series() string {
 	return fmt.Sprintf("v%d %s", f.version, f.title)
 }
 
-// highest keeps the highest version of series that are there in several. notes says what
+// highest keeps the highest version of series that are there in several. notes name what
 // is left out. Numbered series of several versions that have nothing in common are an
 // error.
 func highest(list []found, t threads) (kept []found, notes []string, err error) {

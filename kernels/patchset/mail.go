@@ -25,7 +25,7 @@ type mail struct {
 	version int  // 1 if the tag names none
 	minor   int  // 1 of [PATCH v2.1 3/7]: one patch of the series, anew
 	resent  bool // the tag has RESEND
-	fixup   bool // the tag says that the patch goes on top of one: [PATCH 3/7 fixup]
+	fixup   bool // the tag marks a patch on top of another: [PATCH 3/7 fixup]
 	number  int  // 3 of [PATCH 3/7]; -1 if the tag has no number
 	total   int  // 7 of [PATCH 3/7]; a number above it is a patch on top of the series
 	title   string

@@ -132,6 +132,8 @@ func numbered(total int, order ...int) string {
 func TestMailboxFails(t *testing.T) {
 	one := mailOf("[PATCH 1/2] one", "a", "x")
 	for name, c := range map[string]struct{ text, want string }{
+		"another series of v2":        {numbered(3, 1, 2, 3) + mailOf("[PATCH v2 2/2] two", "d", "") + mailOf("[PATCH v2 1/2] one", "c", ""), "share no title and no thread"},
+		"one patch of another series": {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] two", "b", ""), "share no title and no thread"},
 		"a part of a newer version":   {numbered(2, 1, 2) + mailOf("[PATCH v2 2/2] x 2", "b", ""), "v2 of the series is taken and v1 (2 mails) left out, and patch 1 of 2 is missing"},
 		"a no-break space in a hunk":  {strings.Replace(one, "@@ -0,0", "@@\u00a0-0,0", 1), "found a diff, it is damaged at line 9 of its text: there is a no-break space"},
 		"a wrapped name of a file":    {strings.Replace(one, "diff --git a/a.c b/a.c\nnew file mode 100644\n--- /dev/null\n+++ b/a.c\n", "diff --git a/a.c\n", 1), "found a diff, it is damaged: "},

@@ -9,7 +9,7 @@ import (
 type chunk struct {
 	start, end int
 	raw        bool // ">From " stands for itself: the writer quotes nothing
-	unknown    int  // line of the file with a "From " that may start a message, but is not known to; 0: none
+	unknown    int  // number of a "From " line that may start a message; 0: there is none
 }
 
 // fieldLine starts a mail header: the name of a field (RFC 5322).

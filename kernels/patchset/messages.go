@@ -17,7 +17,7 @@ import (
 type found struct {
 	mail
 	patch Patch
-	err   error    // why it is no patch; it counts if the message is one of those that are taken
+	err   error    // why it is no patch. It fails the series only if the message is taken
 	notes []string // what is strange in the mail, if it is taken
 }
 
@@ -40,7 +40,7 @@ func (rd Reader) messages(name string, data []byte) (all []found, err error) {
 		}
 		more := rd.message(p, c.message(data))
 		if len(more) > 0 && c.unknown > 0 {
-			more[0].notes = append(more[0].notes, fmt.Sprintf("%s has a mail's header behind line %d, whose \"From \" line has no date that is known: it is read as one mail", p.Name, c.unknown))
+			more[0].notes = append(more[0].notes, fmt.Sprintf("%s: line %d may start another mail, but its \"From \" line has no known date, so both are read as one mail", p.Name, c.unknown))
 		}
 		all = append(all, more...)
 	}
@@ -89,7 +89,7 @@ func (rd Reader) message(p Patch, text []byte) []found {
 	return []found{f}
 }
 
-// parse is messages of a file that must be a patch.
+// parse reads the messages of a file that must have a patch.
 func (rd Reader) parse(name string, data []byte) ([]found, error) {
 	all, err := rd.messages(name, data)
 	if err == nil && !slices.ContainsFunc(all, found.changes) {
@@ -168,7 +168,7 @@ var packings = []struct {
 	{257, "ustar", "it is a tar archive; unpack it and give the directory"},
 }
 
-// packing says what a file is that is no text; empty: it may be one.
+// packing names the format of a file that is no text. It is empty if the file may be text.
 func packing(data []byte) string {
 	for _, p := range packings {
 		if len(data) > p.at && bytes.HasPrefix(data[p.at:], []byte(p.magic)) {

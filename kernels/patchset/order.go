@@ -12,8 +12,8 @@ import (
 // their order. Replies, cover letters and copies of the same message are left
 // out; of several versions the highest one stays, or the Reader's. It is an error if the series is
 // incomplete. With partial, patches may be missing, because the user chose the files.
-// notes says what was left out of what could have been taken, what is missing, and what is
-// strange, a sentence each.
+// notes have a sentence for each mail that is left out, each missing patch and each
+// strange line.
 func (rd Reader) arrange(all []found, partial bool) (patches []Patch, notes []string, err error) {
 	list := all
 	if !rd.Commits {

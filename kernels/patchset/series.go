@@ -101,7 +101,7 @@ const seriesTOML = "series.toml"
 type Reader struct {
 	Version    int    // takes the patches of this version ([PATCH v2]); 0: of the highest
 	Attachment string // takes this file of a mail that has several patches attached
-	Part       bool   // what is read goes on top of a series, so that it has not all numbers
+	Part       bool   // the patches go on top of a series, so numbers may be missing
 	Commits    bool   // the mails are commits of a repository: each is a patch, in this order
 }
 

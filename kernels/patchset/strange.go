@@ -16,9 +16,8 @@ import (
 const maxStrange = 10
 
 // strange lists what a reader of the patch may not see (CVE-2021-42574): in its subject and
-// message, in the names of its files, and in the lines that it adds. Of the lines of a
-// file that it has as context, no-break spaces are named, because the hunk does not match
-// then.
+// message, in the names of its files, and in the lines that it adds. In lines of
+// context it names no-break spaces only, because the hunk does not match if there is one.
 func (f found) strange() (notes []string) {
 	more := 0
 	report := func(what, where string) {

@@ -67,7 +67,7 @@ func TestRefused(t *testing.T) {
 		cmd := exec.Command(git, "apply", "-")
 		cmd.Dir, cmd.Stdin = dir, strings.NewReader(c.patch)
 		if out, gitErr := cmd.CombinedOutput(); (gitErr == nil) != (err == nil) {
-			t.Errorf("%s: git says %s, we say %v", name, out, err)
+			t.Errorf("%s: git answers %s, and Apply %v", name, out, err)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (j *job) ownApt(ctx context.Context) (*aptState, error) {
 // configured with, of packages (deb) or of source packages (deb-src).
 func (j *job) wideApt(ctx context.Context, own *aptState, kind string) (*aptState, error) {
 	list, err := own.wideList(ctx, kind, "")
-	if err != nil && j.unreachable != "" { // it may be that mirror's; see stalled
+	if err != nil && ctx.Err() == nil && j.unreachable != "" { // it may be that mirror's; see stalled
 		err = errors.New(strict.Printable(j.unreachable))
 	}
 	if err != nil {
@@ -249,7 +249,7 @@ func (s *aptState) newest(what string, versions []string, get func(version strin
 	return fmt.Errorf("%w of %s that it lists: %s", ErrNotServed, what, strings.Join(versions, ", "))
 }
 
-// ErrNotServed is a package whose versions are all in the mirror's lists only.
+// ErrNotServed: the mirror lists versions of a package and serves none of them.
 var ErrNotServed = errors.New("the mirror has none of the versions")
 
 // notServed reports whether apt failed because the mirror lacks a file.

@@ -29,16 +29,16 @@ func ParseGitRange(text string) (r GitRange, ok bool) {
 	return GitRange{rest[:at], from, to}, true
 }
 
-// plain undoes what the user's configuration of git changes in a patch: no option of the
-// command line does.
-var plain = []string{"-c", "format.mboxrd=false", "-c", "diff.suppressBlankEmpty=false", "-c", "core.quotePath=true", "-c", "log.showSignature=false"}
+// gitConfig overrides the user's configuration of git where format-patch has no option.
+var gitConfig = []string{"-c", "format.mboxrd=false", "-c", "diff.suppressBlankEmpty=false", "-c", "core.quotePath=true", "-c", "log.showSignature=false"}
 
-// formatPatch are the options that undo the rest of it.
+// formatPatch overrides the rest of the user's configuration with options.
 var formatPatch = []string{
 	"format-patch", "--stdout", "--subject-prefix=PATCH", "--encoding=UTF-8",
 	"--no-signature", "--no-signoff", "--no-attach", "--no-thread", "--no-base", "--no-notes", "--no-cover-letter", "--no-add-header", "--no-to", "--no-cc", "--no-from",
 	"--src-prefix=a/", "--dst-prefix=b/", "--unified=3", "--inter-hunk-context=0", "--diff-algorithm=myers", "-O/dev/null", "--submodule=short",
 	"--no-color", "--no-ext-diff", "--no-renames", "--no-relative", "--no-indent-heuristic",
+	"--full-index", "--no-numbered", "--encode-email-headers",
 }
 
 // Patches writes the commits as git format-patch does, oldest first, whatever the user's
@@ -47,7 +47,7 @@ var formatPatch = []string{
 // a commit is an *InvalidError, and so is a revision that does not exist.
 func (r GitRange) Patches(ctx context.Context) (mailbox []byte, base string, err error) {
 	git := func(args ...string) (string, error) {
-		out, err := proc.Output(ctx, proc.Command{Argv: slices.Concat([]string{"git", "-C", r.Path}, plain, args)})
+		out, err := proc.Output(ctx, proc.Command{Argv: slices.Concat([]string{"git", "-C", r.Path}, gitConfig, args)})
 		if err != nil && ctx.Err() == nil && !errors.Is(err, exec.ErrNotFound) {
 			err = invalidf("read commits %s..%s of %s: %w", r.From, r.To, r.Path, err)
 		}

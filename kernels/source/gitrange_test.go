@@ -1,7 +1,6 @@
 package source
 
 import (
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,7 +18,7 @@ func TestGitRange(t *testing.T) {
 	dir := t.TempDir()
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=A", "-c", "user.email=a@example.org"}, args...)...)
+		cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=Ä", "-c", "user.email=a@example.org"}, args...)...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("git %s: %s", args, out)
 		}
@@ -35,7 +34,7 @@ func TestGitRange(t *testing.T) {
 	if !ok {
 		t.Fatal("no range")
 	}
-	plain, _, err := r.Patches(context.Background())
+	plain, _, err := r.Patches(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +50,10 @@ func TestGitRange(t *testing.T) {
 		{"diff.noprefix", "true"}, {"format.noprefix", "true"}, {"diff.mnemonicPrefix", "true"}, {"format.useAutoBase", "true"}, {"diff.orderFile", order}, {"format.attach", "x"},
 		{"format.signOff", "true"}, {"format.thread", "true"}, {"format.coverLetter", "true"}, {"format.headers", "X-A: b"}, {"format.to", "b@example.org"}, {"format.from", "true"},
 		{"format.subjectPrefix", "RFC"}, {"format.signature", "x"}, {"diff.context", "0"}, {"diff.algorithm", "patience"}, {"diff.suppressBlankEmpty", "true"}, {"color.ui", "always"},
+		{"core.abbrev", "20"}, {"format.numbered", "true"}, {"format.numbered", "false"}, {"format.encodeEmailHeaders", "false"},
 	} {
 		git("config", c[0], c[1])
-		if got, _, err := r.Patches(context.Background()); err != nil || string(got) != string(plain) {
+		if got, _, err := r.Patches(t.Context()); err != nil || string(got) != string(plain) {
 			t.Errorf("%s: %v, %s", c, err, got)
 		}
 		git("config", "--unset", c[0])

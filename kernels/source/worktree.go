@@ -218,7 +218,7 @@ func putFile(root *os.Root, name string, want patchset.File) error {
 	if err := root.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	fresh := file + ".ldlab-new" // of an earlier try that was cut short, too
+	fresh := file + ".ldlab-new" // an earlier try may have left this file
 	if err := root.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

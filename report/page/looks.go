@@ -24,5 +24,5 @@ var looks = map[matrix.Verdict]struct{ sign, kind string }{
 	matrix.Flaky:        {"±", "doubt"},
 }
 
-// Kind is the look of a verdict, for a Cell.
+// Kind is the look of a cell that has the verdict.
 func Kind(v matrix.Verdict) string { return looks[v].kind }

@@ -164,6 +164,7 @@ var alone = []string{
 	// Those of some configurations only.
 	"dyn_ftrace_total_info", "function_profile_enabled", "max_graph_depth", "osnoise/cpus", "osnoise/period_us",
 	"set_ftrace_notrace_pid", "set_ftrace_pid", "stack_max_size", "tracing_max_latency",
+	"show_event_filters", "show_event_triggers", "syscall_user_buf_size", // 7.2 has them, and 6.12 does not
 }
 
 // Sweep opens every file that must be refused: for reading, and, if its mode has
