@@ -376,3 +376,23 @@ func TestFullDisk(t *testing.T) {
 		t.Fatalf("%v, %d results: want the two before the disk was full", err, len(set.Results))
 	}
 }
+
+// TestOutStays: after an error before the first guest, the lab removes the directory that
+// it made, and nothing that the user made.
+func TestOutStays(t *testing.T) {
+	t.Setenv("PATH", "") // there is no QEMU
+	dir := t.TempDir()
+	link, empty, fresh := filepath.Join(dir, "latest"), filepath.Join(dir, "empty"), filepath.Join(dir, "new")
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "target"), 0o755), os.Symlink("target", link), os.Mkdir(empty, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{link: true, empty: true, fresh: false} {
+		_, err := Run(t.Context(), mustPlan(t, plan.Selection{Arches: []string{"x86_64"}}), Options{Out: name, Cache: dir})
+		if err == nil || !strings.Contains(err.Error(), "install the Debian package") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if _, err := os.Lstat(name); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

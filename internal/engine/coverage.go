@@ -81,23 +81,10 @@ func openForSites(ctx context.Context, p *plan.Plan, o Options) (*Stage, *batch,
 	if err := checkCounting(p); err != nil {
 		return nil, nil, err
 	}
-	if err := checkOut(p, o); err != nil {
-		return nil, nil, err
-	}
-	s, err := NewStage(ctx, p, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, build := range p.Builds {
-		if k := s.kernels[keyOf(build)]; !k.counts() {
-			s.Close()
-			return nil, nil, fmt.Errorf("find call sites of %s: the kernel does not count its checks, because it lacks the lab series", keyOf(build))
+	return open(ctx, p, o, func(k *kernel) error {
+		if !k.counts() {
+			return fmt.Errorf("find call sites of %s: the kernel does not count its checks, because it lacks the lab series", keyOf(k.build))
 		}
-	}
-	b, err := openBatch(s)
-	if err != nil {
-		s.Close()
-		return nil, nil, err
-	}
-	return s, b, nil
+		return nil
+	})
 }

@@ -2,8 +2,11 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,31 +25,42 @@ import (
 // Run runs a plan and returns its matrix, judged from the results file. On
 // ErrInterrupted the matrix has the results until then.
 func Run(ctx context.Context, p *plan.Plan, o Options) (*matrix.Matrix, error) {
-	if err := checkOut(p, o); err != nil {
-		return nil, err
-	}
-	s, err := NewStage(ctx, p, o)
+	s, b, err := open(ctx, p, o, func(*kernel) error { return nil })
 	if err != nil {
-		os.Remove(o.Out) // if nothing is in it
 		return nil, err
 	}
 	defer s.Close()
-	b, err := openBatch(s)
-	if err != nil {
-		return nil, err
-	}
 	defer b.close()
 	m, _, err := b.measure(ctx)
 	return m, err
 }
 
-// checkOut makes the directory of the results and checks, before anything is
-// built, that the plan's results can go there.
-func checkOut(p *plan.Plan, o Options) error {
+// open makes the directory of the results, prepares the plan, and opens the results. The
+// caller closes both. It checks before anything is built that the results can go there,
+// and check judges each kernel. After an error, a directory that it made is removed.
+func open(ctx context.Context, p *plan.Plan, o Options, check func(*kernel) error) (s *Stage, b *batch, err error) {
+	_, before := os.Lstat(o.Out) // what the user made stays: a link, an empty directory
 	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return fmt.Errorf("make results directory: %w", err)
+		return nil, nil, fmt.Errorf("make results directory: %w", err)
 	}
-	return results.Check(o.Out, p.Digest(), o.Resume)
+	if err := results.Check(o.Out, p.Digest(), o.Resume); err != nil {
+		return nil, nil, err
+	}
+	if s, err = NewStage(ctx, p, o); err == nil {
+		for _, build := range p.Builds {
+			err = cmp.Or(err, check(s.kernels[keyOf(build)]))
+		}
+		if err == nil {
+			b, err = openBatch(s)
+		}
+		if err != nil {
+			s.Close()
+		}
+	}
+	if err != nil && errors.Is(before, fs.ErrNotExist) {
+		os.Remove(o.Out) // if nothing is in it
+	}
+	return s, b, err
 }
 
 // measure runs the plan's guests, and some a second time, judges them, and writes the
@@ -92,7 +106,8 @@ func (b *batch) judged() (*results.Set, *matrix.Matrix, error) {
 
 // rerun runs each guest of known.Unknown a second time, and reports whether there was
 // one. A verdict that depends on luck would otherwise be believed, or be blamed on a
-// change. The guests of a part of a plan are judged alone for that.
+// change. If the plan is a part, each guest is judged
+// without its control (matrix.BuildAlone).
 func (b *batch) rerun(ctx context.Context, set *results.Set, m *matrix.Matrix) (bool, error) {
 	if b.stage.options.Part {
 		var err error
