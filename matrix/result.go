@@ -3,7 +3,6 @@
 package matrix
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -236,18 +235,26 @@ func (e End) String() string {
 
 // NoPort is why the guest's program could not talk to the lab, as it wrote it to the
 // console; empty if it could, or if it wrote nothing. A module that could not be loaded
-// is the cause.
-func (e End) NoPort() (why string) {
+// is the cause, unless the kernel lacks the driver of another one. It is final if the
+// kernel lacks a driver; otherwise the port may only have been late.
+func (e End) NoPort() (why string, final bool) {
+	var failed []string
 	for _, line := range e.Console {
 		_, text, found := strings.Cut(line, guestproto.OnConsole)
 		switch {
+		case found && strings.HasPrefix(text, guestproto.LoadFailed):
+			failed = append(failed, text)
 		case found && strings.HasPrefix(text, guestproto.NoPort):
-			return cmp.Or(why, text)
-		case found && why == "" && strings.HasPrefix(text, guestproto.LoadFailed):
-			why = text
+			driver, final := strings.CutPrefix(text, guestproto.NoDriver)
+			for _, f := range failed {
+				if !final || strings.Contains(f, "-"+driver+".ko: ") {
+					return f, final
+				}
+			}
+			return text, final
 		}
 	}
-	return ""
+	return "", false
 }
 
 // A Phase is a phase of a guest, and when it was reached.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ldlab/ldlab/internal/guestproto"
 )
 
 // The files are loaded in the order of their names, each failure is named, and
@@ -46,15 +48,16 @@ func TestExplainLoad(t *testing.T) {
 // The port of a guest without its driver does not come, and is not waited for longer
 // than the limit.
 func TestNoPort(t *testing.T) {
-	if _, err := openPort(filepath.Join(t.TempDir(), "none"), time.Millisecond); !errors.Is(err, errNoPort) {
-		t.Errorf("error %v", err)
+	_, err := openPort(filepath.Join(t.TempDir(), "none"), time.Millisecond)
+	if !errors.Is(err, errNoPort) || !strings.HasPrefix(err.Error(), guestproto.NoPort) || strings.HasPrefix(err.Error(), guestproto.NoDriver) || err.Error() == guestproto.NoPort {
+		t.Errorf("a late port: error %v", err)
 	}
 	if _, err := openPort(t.TempDir(), time.Millisecond); err == nil || errors.Is(err, errNoPort) {
 		t.Errorf("a directory: error %v", err)
 	}
 }
 
-// A kernel without the drivers is told from one whose port is late.
+// checkDrivers names the driver that a kernel lacks.
 func TestCheckDrivers(t *testing.T) {
 	root := t.TempDir()
 	if err := checkDrivers(root); err != nil {
@@ -64,7 +67,7 @@ func TestCheckDrivers(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(root, d.bus), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := checkDrivers(root); !errors.Is(err, errNoPort) || !strings.Contains(err.Error(), d.module) {
+		if err := checkDrivers(root); !errors.Is(err, errNoPort) || err.Error() != guestproto.NoDriver+d.module {
 			t.Errorf("without %s: %v", d.module, err)
 		}
 		if err := os.MkdirAll(filepath.Join(root, d.bus, d.driver), 0o755); err != nil {

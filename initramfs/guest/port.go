@@ -41,11 +41,11 @@ var portDrivers = []struct{ bus, driver, module string }{
 // comes. Drivers in the image are there before the first program runs.
 func checkDrivers(root string) error {
 	if _, err := os.Stat(filepath.Join(root, "/sys/bus")); err != nil {
-		return nil // no sysfs shows what there is
+		return nil // without sysfs, nothing shows the drivers
 	}
 	for _, d := range portDrivers {
 		if _, err := os.Stat(filepath.Join(root, d.bus, d.driver)); errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("%w: it has no driver %s", errNoPort, d.module)
+			return fmt.Errorf("%w: it has no driver %s", errNoPort, d.module) // guestproto.NoDriver
 		}
 	}
 	return nil
@@ -64,7 +64,7 @@ func openPort(node string, limit time.Duration) (*port, error) {
 			return nil, fmt.Errorf("open %s: %w", node, err)
 		}
 		if limit > 0 && time.Since(start) > limit {
-			return nil, errNoPort
+			return nil, fmt.Errorf("%w: it did not come within %s", errNoPort, limit)
 		}
 		time.Sleep(wait)
 	}

@@ -73,11 +73,13 @@ func checkLSM(k *kernel) error {
 	return e
 }
 
-// unfit reports that nothing can be tested on the kernel of a result: its guest cannot
-// talk to the lab, which another try does not change, or it has no lockdown LSM.
+// unfit reports that nothing can be tested on the kernel of a result: it has no lockdown
+// LSM, or it is an image of the user whose guest cannot talk to the lab, and another try
+// would not help.
 func unfit(r matrix.Result) error {
-	if why := r.End.NoPort(); why != "" {
-		return &kernels.InputError{Err: fmt.Errorf("kernel %s %s: its guest cannot talk to the lab: %s (--config and --modules give what an image needs)", r.Kernel, r.Arch, why)}
+	why, final := r.End.NoPort()
+	if why != "" && r.Origin.Ready && (final || r.Tries > 1) {
+		return &kernels.InputError{Err: fmt.Errorf("%s: its guest cannot talk to the lab: %s (--config and --modules give what an image needs)", r.ID(), why)}
 	}
 	return lacksLSM(r)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -80,28 +81,39 @@ func TestNoLockdown(t *testing.T) {
 	}
 }
 
-// TestNoPort: a guest whose program cannot talk to the lab is told from one that is
-// lost, by what the program wrote to the console.
+// TestNoPort: the console distinguishes a guest without a port from a lost one. Only an
+// image of the user ends the run, and only if another try would not help.
 func TestNoPort(t *testing.T) {
-	const load, port = "ldlab-guest: load module 000-virtio_console.ko: key was rejected by service", "[ 1.0] x ldlab-guest: the kernel does not show the host's port: it has no driver virtio_pci"
+	const load, probe = "ldlab-guest: load module 000-virtio_console.ko: key was rejected by service", "ldlab-guest: load module 002-msr.ko: invalid argument"
+	const noPCI = "[ 1.0] x ldlab-guest: the kernel does not show the host's port: it has no driver virtio_pci"
+	const noConsole, late = "ldlab-guest: the kernel does not show the host's port: it has no driver virtio_console", "ldlab-guest: the kernel does not show the host's port: it did not come within 10s"
+	const cause = "k/a/none: its guest cannot talk to the lab: "
 	for _, tc := range []struct {
 		console []string
+		built   bool
+		try     int
 		want    string
 	}{
-		{[]string{"", load, port}, "load module 000-virtio_console.ko: key was rejected by service"},
-		{[]string{port}, "it has no driver virtio_pci"},
-		{[]string{load, "and it hung"}, ""},
-		{[]string{"ldlab-guest: read preamble: EOF"}, ""},
-		{nil, ""},
+		{[]string{"", load, noConsole}, false, 1, cause + "load module 000-virtio_console.ko: key was rejected by service"},
+		{[]string{load, noPCI}, false, 1, cause + "the kernel does not show the host's port: it has no driver virtio_pci"},
+		{[]string{probe, noConsole}, false, 1, cause + "the kernel does not show the host's port: it has no driver virtio_console"},
+		{[]string{noPCI}, false, 1, cause + "the kernel does not show the host's port: it has no driver virtio_pci"},
+		{[]string{noPCI}, true, 1, ""},
+		{[]string{load, late}, false, 1, ""},
+		{[]string{load, late}, false, 2, cause + "load module 000-virtio_console.ko"},
+		{[]string{late}, false, 2, cause + "the kernel does not show the host's port: it did not come within 10s"},
+		{[]string{load, "and it hung"}, false, 1, ""},
+		{[]string{"ldlab-guest: read preamble: EOF"}, false, 1, ""},
+		{nil, false, 1, ""},
 	} {
-		res := matrix.Result{Guest: matrix.Guest{Kernel: "k", Arch: "a"}, End: matrix.End{Ending: matrix.LostByGuest, Cause: "power-off", Console: tc.console}}
-		err := unfit(res)
-		if (err != nil) != (tc.want != "") || err != nil && !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%q: %v, want %q", tc.console, err, tc.want)
-		}
-		b := &batch{stage: &Stage{feed: event.New(func(Event) {})}, ended: outcome} // a store would be used for no job of the first try that is lost
-		if kept := b.keep(t.Context(), job{guest: res.Guest, try: 1}, res, 0); kept != (tc.want == "") || (b.fail != nil) == kept || len(b.again) > 0 != kept {
+		res := matrix.Result{Guest: matrix.Guest{Kernel: "k", Arch: "a"}, Origin: matrix.Origin{Ready: !tc.built}, End: matrix.End{Ending: matrix.LostByGuest, Cause: "power-off", Console: tc.console}}
+		b := &batch{stage: &Stage{feed: event.New(func(Event) {})}, ended: outcome} // no store: this test's jobs are never stored
+		kept := b.keep(t.Context(), job{guest: res.Guest, try: tc.try}, res, 0)
+		if kept != (tc.want == "") || (b.fail != nil) == kept || len(b.again) > 0 != kept {
 			t.Errorf("%q: kept %v, error %v, to run again %d", tc.console, kept, b.fail, len(b.again))
+		}
+		if !kept && (!errors.As(b.fail, new(*kernels.InputError)) || !strings.HasPrefix(b.fail.Error(), tc.want)) {
+			t.Errorf("%q: %v, want %q", tc.console, b.fail, tc.want)
 		}
 	}
 }

@@ -42,8 +42,12 @@ const ModulesDir = "/ldlab-modules"
 // there only what it cannot tell the host on the port.
 const OnConsole = "ldlab-guest: "
 
-// NoPort begins what it writes there if the kernel does not give it its port.
-const NoPort = "the kernel does not show the host's port"
+// NoPort is the beginning of its line if the kernel does not give it the port. NoDriver
+// is that of a kernel without a driver, whose module follows.
+const (
+	NoPort   = "the kernel does not show the host's port"
+	NoDriver = NoPort + ": it has no driver "
+)
 
 // LoadFailed begins what it writes of a module that it could not load.
 const LoadFailed = "load module "
