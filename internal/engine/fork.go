@@ -42,13 +42,16 @@ func (s *Stage) forkable(g matrix.Guest, p part) bool {
 	return !s.options.Boot && !s.boots[g.Arch] && len(g.Setting.KernelArgs()) == 0 && !p.mutant.atBoot
 }
 
-// chooseForks checks, before any guest runs, whether QEMU can fork guests of
-// the kernel's architecture. If it cannot, a note is printed once, and guests
-// boot.
+// chooseForks checks, before any guest of the kernel runs, whether QEMU can fork guests
+// of its architecture, once if one may be forked. If QEMU cannot, a note is printed, and
+// guests boot.
 func (s *Stage) chooseForks(ctx context.Context, k *kernel) error {
 	a := k.build.Arch
-	forks := func(g matrix.Guest) bool { return g.Arch == a.Name && s.forkable(g, part{}) }
-	if s.shell || !slices.ContainsFunc(s.plan.Guests, forks) {
+	_, checked := s.boots[a.Name]
+	forks := func(g matrix.Guest) bool {
+		return keyOfGuest(g) == keyOf(k.build) && (s.forkable(g, part{}) || s.shares(k, g))
+	}
+	if s.shell || checked || !slices.ContainsFunc(s.plan.Guests, forks) {
 		return nil
 	}
 	err := s.checkForks(ctx, k.machine(lockdown.Setting{}, plain), s.options.Cache)
@@ -88,8 +91,8 @@ func (s *Stage) config(k *kernel, g matrix.Guest, p part) vm.Config {
 
 // start starts a part of a guest. If it can be forked, it is forked from a
 // template: a guest of the same kernel that booted once and in which nothing is
-// locked, or the guest's own one of shareBoots. Otherwise, or if there is no template,
-// it boots.
+// locked, or from a template that shareBoots made for this guest. Otherwise, or if
+// there is no template, it boots.
 func (s *Stage) start(ctx context.Context, k *kernel, g matrix.Guest, p part) (m *vm.Machine, forked bool, err error) {
 	config := s.config(k, g, p)
 	forkConfig := s.forkConfig(p, config)

@@ -71,7 +71,12 @@ func (s *Stage) guest(ctx context.Context, j job) matrix.Result {
 		}
 	}
 	parts = divided(k, j.guest, parts)
-	defer s.shareBoots(ctx, k, j.guest, parts)()
+	stop, end := s.shareBoots(ctx, k, j.guest, parts)
+	defer stop()
+	if !end.Well() {
+		res.End = end
+		return res
+	}
 	// One deadline for all of the guest's machines.
 	talking, cancel := context.WithTimeout(ctx, s.limit(k))
 	defer cancel()

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -95,7 +97,6 @@ func TestMachinesAtOnce(t *testing.T) {
 // one that is locked at boot; a profile with one machine, a kernel that counts, a lock at
 // run time and --boot share none.
 func TestShareBoots(t *testing.T) {
-	counting := lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}
 	for _, c := range []struct {
 		name, setting string
 		sites         lockdown.Sites
@@ -114,7 +115,7 @@ func TestShareBoots(t *testing.T) {
 		k := &kernel{build: s.plan.Builds[0], host: tcg, sites: c.sites}
 		var mu sync.Mutex
 		made := 0
-		s.bootTemplate = func(_ context.Context, config vm.Config) (*template.Template, error) {
+		s.ownTemplate = func(_ context.Context, config vm.Config) (*template.Template, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			made++
@@ -130,6 +131,30 @@ func TestShareBoots(t *testing.T) {
 		s.shareBoots(t.Context(), k, s.plan.Guests[1], parts)
 		if made != c.want || (parts[1].booted != nil) != (c.want > 0) || parts[2].booted != nil || c.want > 0 && (parts[0].workers != 2 || parts[0].booted != parts[1].booted || parts[0].booted == parts[3].booted) {
 			t.Errorf("%s: %d machines booted, %+v", c.name, made, parts)
+		}
+		s.Close()
+	}
+}
+
+// A guest that does not boot for its own copies is lost by its own fault. If the host is
+// to blame, its machines boot instead.
+func TestShareBootsFails(t *testing.T) {
+	for cause, lost := range map[vm.Cause]bool{vm.Panicked: true, vm.Hung: true, vm.QEMUKilled: false} {
+		s := newStage(mustPlan(t, plan.Selection{Kernels: []string{"bare"}, Arches: []string{"x86_64"}, Settings: []string{"integrity@boot"}}), Options{})
+		build := s.plan.Builds[0]
+		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg}
+		s.makeTemplate = nil
+		s.ownTemplate = func(context.Context, vm.Config) (*template.Template, error) {
+			return nil, fmt.Errorf("make template: %w", &vm.GuestError{Stage: "the guest program", End: vm.End{Cause: cause, Detail: "detail", Console: []string{"last words"}}, Err: io.EOF})
+		}
+		var ran atomic.Int32
+		s.runMachine = func(_, _ context.Context, _ *kernel, _ job, p part) (matrix.MachineRun, matrix.End) {
+			ran.Add(1)
+			return matrix.MachineRun{Profile: p.name}, matrix.End{}
+		}
+		res := s.guest(t.Context(), job{guest: s.plan.Guests[1], probes: s.plan.Probes, try: 1})
+		if res.End.Lost() != lost || (ran.Load() == 0) != lost || lost && (res.End.Cause != string(cause) || len(res.End.Console) != 1) {
+			t.Errorf("%s: %+v, and %d machines ran", cause, res.End, ran.Load())
 		}
 		s.Close()
 	}

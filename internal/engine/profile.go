@@ -147,8 +147,8 @@ type part struct {
 	probes  []string
 	mutant  mutation
 
-	booted  *template.Template // of shareBoots; nil: none
-	workers int                // children that booted has; 0: as Stage.workers says
+	booted  *template.Template // template that shareBoots made for this guest; nil if there is none
+	workers int                // children that booted has; 0: Stage.workers decides
 }
 
 // kind is the name of the part's profile; empty: the plain machine.

@@ -2,28 +2,33 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 
 	"github.com/ldlab/ldlab/internal/guestproto"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/vm"
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-// shareBoots boots one machine for each profile of which a guest that is locked at boot
-// has several, and gives it to the parts: they are forked from it. Only kernels that do
-// not count have many machines of a profile (see divided), and these are those of
-// distributions, whose boot takes seconds. What was booted belongs to this guest; close
-// closes it.
-func (s *Stage) shareBoots(ctx context.Context, k *kernel, g matrix.Guest, parts []part) (close func()) {
-	if s.options.Boot || s.boots[g.Arch] || k.counts() || len(g.Setting.KernelArgs()) == 0 {
-		return func() {}
+// shares reports whether machines of the guest may be forked from one of its own, which
+// is locked at boot. Kernels that do not count have up to eight plain machines (see
+// divided). Most are a distribution's, and boot for seconds.
+func (s *Stage) shares(k *kernel, g matrix.Guest) bool {
+	return !s.options.Boot && !s.boots[g.Arch] && !k.counts() && len(g.Setting.KernelArgs()) > 0
+}
+
+// shareBoots boots one machine for each profile that several machines of the guest have,
+// and the parts are forked from it. The end is bad if the guest is to blame that one did
+// not boot. close closes them.
+func (s *Stage) shareBoots(ctx context.Context, k *kernel, g matrix.Guest, parts []part) (close func(), end matrix.End) {
+	if !s.shares(k, g) {
+		return func() {}, end
 	}
 	members := map[string][]int{}
 	for i, p := range parts {
-		if !p.mutant.atBoot {
-			members[p.kind()] = append(members[p.kind()], i)
-		}
+		members[p.kind()] = append(members[p.kind()], i)
 	}
 	maps.DeleteFunc(members, func(_ string, list []int) bool { return len(list) < 2 })
 	var wait sync.WaitGroup
@@ -34,23 +39,23 @@ func (s *Stage) shareBoots(ctx context.Context, k *kernel, g matrix.Guest, parts
 		for _, i := range list {
 			workers = max(workers, min(len(parts[i].probes), guestproto.MaxWorkers))
 		}
-		for _, i := range list {
-			parts[i].workers = workers
-		}
 		wait.Go(func() {
 			p := parts[list[0]]
-			t, err := s.bootTemplate(ctx, s.forkConfig(p, s.config(k, g, p)))
-			if err != nil {
-				if ctx.Err() == nil {
-					s.note("%s: %v; its machines boot instead", g.ID(), err)
-				}
-				return
-			}
+			p.workers = workers
+			t, err := s.ownTemplate(ctx, s.forkConfig(p, s.config(k, g, p)))
 			mu.Lock()
 			defer mu.Unlock()
-			made = append(made, t)
-			for _, i := range list {
-				parts[i].booted = t
+			var guest *vm.GuestError
+			switch {
+			case err == nil:
+				made = append(made, t)
+				for _, i := range list {
+					parts[i].booted, parts[i].workers = t, workers
+				}
+			case errors.As(err, &guest) && guest.End.Cause.Guest():
+				end = lost(guest.End, err, "")
+			case ctx.Err() == nil:
+				s.note("%s: %v; its machines boot instead", g.ID(), err)
 			}
 		})
 	}
@@ -59,5 +64,5 @@ func (s *Stage) shareBoots(ctx context.Context, k *kernel, g matrix.Guest, parts
 		for _, t := range made {
 			t.Close()
 		}
-	}
+	}, end
 }

@@ -43,7 +43,7 @@ type Stage struct {
 	// Functions that need QEMU; tests replace them.
 	checkForks   func(ctx context.Context, c vm.Config, cacheDir string) error
 	makeTemplate func(context.Context, *kernel, part, vm.Config) *template.Template
-	bootTemplate func(context.Context, vm.Config) (*template.Template, error)
+	ownTemplate  func(context.Context, vm.Config) (*template.Template, error)
 	runMachine   func(ctx, talking context.Context, k *kernel, j job, p part) (matrix.MachineRun, matrix.End)
 }
 
@@ -92,8 +92,8 @@ func newStage(p *plan.Plan, o Options) *Stage {
 	}
 	s := &Stage{options: o, plan: p, feed: event.New(read), kernels: map[key]*kernel{}, templates: map[templateKey]*sharedTemplate{}, boots: map[string]bool{}}
 	s.checkForks, s.makeTemplate, s.runMachine = template.Check, s.template, s.machine
-	s.bootTemplate = func(ctx context.Context, config vm.Config) (*template.Template, error) {
-		return template.Make(ctx, config, "", nil) // one run's settings are not worth the cache's space
+	s.ownTemplate = func(ctx context.Context, config vm.Config) (*template.Template, error) {
+		return template.Make(ctx, config, "", nil) // not cached, because only this guest uses it
 	}
 	for _, series := range p.Inputs.Series {
 		for _, n := range series.Notes {
@@ -155,10 +155,8 @@ func (s *Stage) prepare(ctx context.Context) error {
 		}
 		k.host = host
 		s.kernels[keyOf(build)] = k
-		if !known {
-			if err := s.chooseForks(ctx, k); err != nil {
-				return interrupted(ctx, err)
-			}
+		if err := s.chooseForks(ctx, k); err != nil {
+			return interrupted(ctx, err)
 		}
 	}
 	return nil
