@@ -43,12 +43,13 @@ func (k *kernel) checkChannel() error {
 }
 
 // modules reads those of the kernel's modules that the guest's port and the probes of
-// the plan need. Errors in what a user gave are a *kernels.InputError.
+// the plan need. Errors in what a user gave are a *kernels.InputError, those of this
+// machine are not.
 func (s *Stage) modules(ctx context.Context, k *kernel) (l loadable, err error) {
 	if err = k.checkChannel(); err == nil && k.built.Modules != "" {
 		l, err = s.readModules(ctx, k)
 	}
-	if err != nil && s.plan.Selection.Image != "" && ctx.Err() == nil {
+	if err != nil && s.plan.Selection.Image != "" && ctx.Err() == nil && !errors.As(err, new(*modules.HostError)) {
 		err = &kernels.InputError{Err: err}
 	}
 	return l, err
@@ -60,7 +61,7 @@ func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err err
 		return l, err
 	}
 	defer tree.Close()
-	if err := tree.Check(owner(k)); err != nil {
+	if err := tree.Check(identity(k)); err != nil {
 		return l, err
 	}
 	l.files, l.symbols = map[string][]byte{}, map[string]bool{}
@@ -70,7 +71,7 @@ func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err err
 		if known && value != "m" {
 			return
 		}
-		for _, name := range list { // what the configuration has as a module, the tree has as a file
+		for _, name := range list { // a symbol that is m needs the module's file; modules.builtin does not count
 			if tree.HasFile(name) || !known && tree.Has(name) {
 				names = append(names, name)
 				l.symbols[symbol] = true
@@ -100,7 +101,7 @@ func (s *Stage) readModules(ctx context.Context, k *kernel) (l loadable, err err
 	return l, err
 }
 
-func owner(k *kernel) modules.Kernel {
+func identity(k *kernel) modules.Kernel {
 	return modules.Kernel{Name: k.build.Kernel.Name, Arch: k.built.Arch, Release: k.built.Release, Vermagic: k.built.Vermagic}
 }
 
@@ -110,7 +111,7 @@ func (l *loadable) carry(k *kernel, list []modules.Module) error {
 		return errors.New("too many modules")
 	}
 	for i, m := range list {
-		if err := m.Check(owner(k)); err != nil {
+		if err := m.Check(identity(k)); err != nil {
 			return err
 		}
 		l.files[path.Join(guestproto.ModulesDir, fmt.Sprintf("%03d-%s.ko", i, m.Name))] = m.Data

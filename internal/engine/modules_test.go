@@ -114,3 +114,42 @@ func TestModulesThatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+// TestModulesOfThisMachine: what this machine lacks is no mistake in what the user gave; a
+// package that is damaged is one.
+func TestModulesOfThisMachine(t *testing.T) {
+	deb := filepath.Join(t.TempDir(), "modules.deb")
+	if err := os.WriteFile(deb, []byte("no package"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		unpacker, temp, want string
+		blamed               bool
+	}{
+		"damaged":        {"echo 'dpkg-deb: error: no package' >&2; exit 2", "", "it is damaged", true},
+		"full disk":      {"echo 'tar: x: Cannot write: No space left on device' >&2; exit 2", "", "No space left on device", false},
+		"killed":         {"kill -9 $$", "", "killed", false},
+		"missing":        {"", "", "install the Debian package dpkg", false},
+		"no directories": {"exit 0", "none", "no such file", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bin := t.TempDir()
+			if tt.unpacker != "" {
+				if err := os.WriteFile(filepath.Join(bin, "dpkg-deb"), []byte("#!/bin/sh\n"+tt.unpacker+"\n"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Setenv("PATH", bin)
+			if tt.temp != "" {
+				t.Setenv("TMPDIR", filepath.Join(bin, tt.temp))
+			}
+			k := readyKernel(t, "CONFIG_VIRTIO_PCI=y\nCONFIG_VIRTIO_CONSOLE=y\n", map[string][]byte{})
+			k.built.Modules = deb
+			s := &Stage{plan: &plan.Plan{Selection: plan.Selection{Image: "vmlinuz"}}}
+			_, err := s.modules(t.Context(), k)
+			if err == nil || !strings.Contains(err.Error(), tt.want) || errors.As(err, new(*kernels.InputError)) != tt.blamed {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

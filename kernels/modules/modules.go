@@ -48,11 +48,12 @@ func (m Module) Release() string {
 const maxFiles = 50_000
 
 // Read lists the modules of what a user names: a directory, or a package (.deb, .rpm),
-// which it unpacks until Close. Errors begin with "read modules".
+// which it unpacks until Close. Errors begin with "read modules"; a *HostError is not to
+// be blamed on what was named.
 func Read(ctx context.Context, name string) (*Tree, error) {
 	temp, err := os.MkdirTemp("", "ldlab-modules-")
 	if err != nil {
-		return nil, fmt.Errorf("read modules: %w", err)
+		return nil, fmt.Errorf("read modules: %w", &HostError{err})
 	}
 	dir, err := unpackInto(ctx, name, temp)
 	var t *Tree

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ldlab/ldlab/internal/proc"
 	"github.com/ldlab/ldlab/kernels/internal/host"
@@ -80,15 +81,24 @@ func Digest(name string) (string, error) {
 // neither ends the error for a name that Read does not take.
 const neither = "is neither a directory nor a package (.deb, .rpm)"
 
+// A HostError is a fault of this machine: a full disk, a program that is missing.
+type HostError struct{ Err error }
+
+func (e *HostError) Error() string { return e.Err.Error() }
+func (e *HostError) Unwrap() error { return e.Err }
+
 // runUnpacker runs a program of a Debian package.
 func runUnpacker(ctx context.Context, name, program, pkg string, args ...string) error {
 	if _, err := exec.LookPath(program); err != nil {
-		return fmt.Errorf("unpack %s: find %s: install the Debian package %s", name, program, pkg)
+		return &HostError{fmt.Errorf("unpack %s: find %s: install the Debian package %s", name, program, pkg)}
 	}
 	err := proc.Run(ctx, proc.Command{Argv: append([]string{program}, args...)})
 	var failed *proc.Error
-	if errors.As(err, &failed) && ctx.Err() == nil {
-		err = fmt.Errorf("unpack %s: it is damaged or no such package: %w", name, err)
+	switch {
+	case !errors.As(err, &failed) || ctx.Err() != nil:
+		return err
+	case failed.State == nil || !failed.State.Exited() || errors.Is(err, syscall.ENOSPC): // it did not begin, or was killed
+		return &HostError{fmt.Errorf("unpack %s: %w", name, err)}
 	}
-	return err
+	return fmt.Errorf("unpack %s: it is damaged or no such package: %w", name, err)
 }
