@@ -110,7 +110,7 @@ func (c *Config) find(p program) (*prebuilt, error) {
 // version of the lab.
 func HasPrebuilt(dir string) bool {
 	if _, err := os.Stat(filepath.Join(dir, prebuiltIndex)); dir == "" || err != nil {
-		return false // the programs' names are digests of all sources: they take time
+		return false // computing the names takes time, because they are digests of all sources
 	}
 	c := Config{Prebuilt: dir}
 	for _, a := range arch.All() {

@@ -39,8 +39,8 @@ With --plan, it runs a plan of "ldlab plan -o", or one of its shards: the guests
 that --shard, or the environment of a Slurm array, GitLab, Buildkite, Bazel or an
 Indexed Job of Kubernetes (with LDLAB_SHARDS), selects. A shard prints no matrix,
 because its controls may be in another one: "ldlab merge" brings them together.
-Whether a guest of a shard runs a second time follows from its own result, as if
-everything was allowed with nothing locked.`,
+Whether a guest of a shard runs a second time follows from its own result. The lab
+then assumes that its control would have allowed every act.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return v.run(c) },
 	}

@@ -32,7 +32,7 @@ func (o *runOptions) flags(c *cobra.Command) {
 	f.IntVar(&o.Jobs, "jobs", 0, "guests at once (default as many as processors and memory allow)")
 	f.DurationVar(&o.Timeout, "timeout", 0, "time limit of one guest, such as 90s (default 60s, scaled by the machine's speed)")
 	f.StringVar(&o.Accel, "accel", "", "kvm or tcg (default: kvm if a guest boots with it)")
-	f.BoolVar(&o.Boot, "boot", false, "boot every guest (default: fork guests that lock at run time from a booted one)")
+	f.BoolVar(&o.Boot, "boot", false, "boot every guest (default: fork guests that lock at run time, and copy machines that are the same)")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show the guests' consoles")
 	complete(c, "accel", func() []string { return []string{"kvm", "tcg"} })
 }

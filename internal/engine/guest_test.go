@@ -100,7 +100,7 @@ func TestConsoleNames(t *testing.T) {
 }
 
 // TestConsoleNamesOfAnyKernel: a name has no character that GitHub or a file system
-// refuses, whatever the kernel is called, and two that are the same are two files.
+// refuses, whatever the kernel is called, and the same name twice gives two files.
 func TestConsoleNamesOfAnyKernel(t *testing.T) {
 	name := consoleName(job{guest: matrix.Guest{Kernel: "debian:6.1-cloud", Arch: "x86_64"}, try: 1}, part{name: "a<b>|*?\"\\\r\n\x00é"})
 	if dir, base := filepath.Split(name); dir != "consoles/" || !strings.HasPrefix(base, "debian-6.1-cloud-x86_64") || strings.ContainsAny(base, ":<>|*?\"\\/\r\n\x00é") {

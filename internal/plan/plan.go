@@ -283,8 +283,8 @@ func ParseSettings(texts []string) ([]lockdown.Setting, error) {
 	return settings, nil
 }
 
-// CheckProbes reports a probe or a scenario that there is not. The error is a
-// *UsageError.
+// CheckProbes returns an error if a selected probe or scenario does not exist. The error
+// is a *UsageError.
 func (sel Selection) CheckProbes() error {
 	_, err := pickProbes(sel)
 	return err

@@ -171,7 +171,8 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestUnknownReady: a kernel of another distribution is told what there is.
+// TestUnknownReady: the error about another distribution's kernel lists those that the lab
+// fetches.
 func TestUnknownReady(t *testing.T) {
 	tables := tables(t)
 	if _, err := New(tables, Selection{Kernels: []string{"ubuntu:24.04"}}, kernels.Resolved{}, nil); err == nil || !strings.Contains(err.Error(), "debian:6.12") {
