@@ -202,6 +202,15 @@ func (t *Tables) Base(name string) (b Base, ok bool) {
 	return b, ok
 }
 
+// SeriesNames lists the names of the series, in order.
+func (t *Tables) SeriesNames() (names []string) {
+	files, _ := fs.Glob(t.fsys, "patches/*/series.toml") // the pattern is valid
+	for _, f := range files {
+		names = append(names, path.Base(path.Dir(f)))
+	}
+	return names
+}
+
 // series reads a series of the table.
 func (t *Tables) series(name string) (patchset.Series, error) {
 	sub, err := fs.Sub(t.fsys, path.Join("patches", name))

@@ -15,13 +15,20 @@ func newSeries() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "series NAME...",
 		Short: "Print the lab's own patches as a mailbox for git am",
-		Long: `Series prints the patches of the lab's series, in the order given, each as it is for
-a version of the kernel: what follows makes a branch of upstream's 7.2.
+		Long: `Series prints the patches of the lab's series, in the given order, each in its form
+for that version of the kernel. This command applies them to upstream's 7.2:
 
     ldlab series race kunit bitmap --version 7.2.8 | git am
 
 The kernels that have a series are in "ldlab list kernels". The source of Debian
 needs the series debian first.`,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			t, err := kernels.Load()
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return t.SeriesNames(), cobra.ShellCompDirectiveNoFileComp
+		},
 		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, names []string) error {
 			t, err := kernels.Load()
@@ -35,7 +42,7 @@ needs the series debian first.`,
 					return &plan.UsageError{Text: err.Error()}
 				}
 				if !s.Versions.Has(version) {
-					return &plan.UsageError{Text: fmt.Sprintf("series %s is for versions %s: give one with --version, such as 7.2.8", name, s.Versions)}
+					return &plan.UsageError{Text: fmt.Sprintf("series %s is for versions %s: give one with --version", name, s.Versions)}
 				}
 				for _, p := range s.At(version).Patches {
 					mailbox.Write(p.Data)
