@@ -29,6 +29,20 @@ func TestBareForReal(t *testing.T) {
 	}
 }
 
+// TestSharedBootForReal: machines that are copies of one that is locked at boot give the
+// same verdict and call as machines that boot (see Stage.shareBoots).
+func TestSharedBootForReal(t *testing.T) {
+	bases := strings.Fields(os.Getenv("LDLAB_BARE"))
+	if len(bases) == 0 {
+		t.Skip("LDLAB_BARE is not set; make nightly sets it")
+	}
+	for _, base := range bases {
+		t.Run(base, func(t *testing.T) {
+			forksEqualBoots(t, forReal(t, plan.Selection{Kernels: []string{"bare@" + base}, Settings: []string{"integrity@boot"}}))
+		})
+	}
+}
+
 func bareEqualsStock(t *testing.T, base string, a *arch.Arch) {
 	bare, stock := "bare@"+base, "stock@"+base
 	p := forReal(t, plan.Selection{Kernels: []string{bare, stock}, Arches: []string{a.Name}, Settings: []string{"integrity@boot", "confidentiality@runtime"}})

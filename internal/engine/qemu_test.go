@@ -382,7 +382,12 @@ func TestForkEqualsBoot(t *testing.T) {
 			}
 		}
 	}
-	p := forReal(t, plan.Selection{Settings: settings})
+	forksEqualBoots(t, forReal(t, plan.Selection{Settings: settings}))
+}
+
+// forksEqualBoots runs a plan both ways and compares the cells.
+func forksEqualBoots(t *testing.T, p *plan.Plan) {
+	t.Helper()
 	booted, forked := bootWith(t, p, Options{Boot: true}), bootWith(t, p, Options{})
 	for i, table := range booted.Tables {
 		for j, col := range table.Columns {
