@@ -109,7 +109,10 @@ func (c *Config) find(p program) (*prebuilt, error) {
 // HasPrebuilt reports whether the directory has the programs of every image for this
 // version of the lab.
 func HasPrebuilt(dir string) bool {
-	if _, err := os.Stat(filepath.Join(dir, prebuiltIndex)); dir == "" || err != nil {
+	if dir == "" {
+		return false
+	}
+	if _, err := os.Stat(filepath.Join(dir, prebuiltIndex)); err != nil {
 		return false // computing the names takes time, because they are digests of all sources
 	}
 	c := Config{Prebuilt: dir}
