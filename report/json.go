@@ -97,3 +97,7 @@ func documentOf(m *matrix.Matrix) document {
 // JSON writes a value as JSON that is safe on a terminal: control characters in
 // strings are escaped.
 func JSON(w io.Writer, value any) error { return words.WriteJSON(w, value) }
+
+func coverageJSON(w io.Writer, m Measurement) error { return JSON(w, m.Coverage) }
+func mutationJSON(w io.Writer, m Measurement) error { return JSON(w, m.Mutation) }
+func versionsJSON(w io.Writer, m Measurement) error { return JSON(w, m.Versions) }

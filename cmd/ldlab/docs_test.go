@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ldlab/ldlab/kernels"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
+	"github.com/ldlab/ldlab/report"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -159,5 +161,35 @@ func TestEveryRuleIsExplained(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/verdicts.md has\n%s\nand the rules are\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestHelpWidth: the text of a command fits into a terminal of 90 columns.
+func TestHelpWidth(t *testing.T) {
+	seen := 0
+	for _, c := range newRoot().Commands() {
+		for line := range strings.Lines(c.Long + "\n" + c.Example) {
+			seen++
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 90 {
+				t.Errorf("%s: %d columns: %s", c.Name(), n, line)
+			}
+		}
+	}
+	if seen < 100 {
+		t.Errorf("%d lines", seen)
+	}
+}
+
+// TestFormatsAreViews: each value of --format stands for its view.
+func TestFormatsAreViews(t *testing.T) {
+	for _, list := range []viewNames{reviewFormats, versionFormats, formats} {
+		for i, word := range list.words() {
+			if _, ok := report.Find(list.find(word)); !ok || list.find(word) != list.views()[i] {
+				t.Errorf("%s: view %q", word, list.find(word))
+			}
+		}
+		if list.find("none") != "" {
+			t.Error("a format that does not exist has a view")
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 
@@ -61,7 +60,7 @@ and need no Go. docs/repro.md explains the files.`,
 	f.StringVar(&o.format, "format", "text", "text, markdown, json, or html: a page")
 	complete(c, "arch", arch.Names)
 	complete(c, "kind", kindNames)
-	complete(c, "format", func() []string { return []string{"text", "markdown", "json", "html"} })
+	complete(c, "format", formats.words)
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		list, _ := findings.Library()
 		return findingIDs(list), cobra.ShellCompDirectiveNoFileComp
@@ -70,13 +69,13 @@ and need no Go. docs/repro.md explains the files.`,
 }
 
 // formats are the views of findings, by the value of --format.
-var formats = map[string]string{"text": "findings", "markdown": "findings-markdown", "json": "findings-json", "html": "html"}
+var formats = viewNames{{"text", "findings"}, {"markdown", "findings-markdown"}, {"json", "findings-json"}, {"html", "html"}}
 
 // do runs the findings and prints what became of them.
 func (o *reproOptions) do(c *cobra.Command, args []string) error {
-	view, ok := formats[o.format]
-	if !ok {
-		return plan.UnknownWord("format", o.format, []string{"text", "markdown", "json", "html"})
+	view := formats.find(o.format)
+	if view == "" {
+		return plan.UnknownWord("format", o.format, formats.words())
 	}
 	list, err := o.choose(args)
 	if err != nil {
@@ -125,7 +124,7 @@ func (o *reproOptions) measure(c *cobra.Command, list []findings.Finding) ([]fin
 	if o.run.latest {
 		linkLatest(o.run.Out)
 	}
-	return outcomes, report.Keep(o.run.Out, report.Measurement{Findings: outcomes}, slices.Sorted(maps.Values(formats))...)
+	return outcomes, report.Keep(o.run.Out, report.Measurement{Findings: outcomes}, formats.views()...)
 }
 
 // choose loads the findings and picks those that the user names.

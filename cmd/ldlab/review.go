@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"al.essio.dev/pkg/shellescape"
@@ -22,8 +18,8 @@ import (
 // reviewFormats are the values of --format, and the views that they stand for: of a
 // review, and of two versions, which are no reply to anything.
 var (
-	reviewFormats  = map[string]string{"text": "review", "markdown": "review-markdown", "reply": "review-reply", "json": "review-json", "html": "html"}
-	versionFormats = map[string]string{"text": "versions", "markdown": "versions-markdown", "json": ""}
+	reviewFormats  = viewNames{{"text", "review"}, {"markdown", "review-markdown"}, {"reply", "review-reply"}, {"json", "review-json"}, {"html", "html"}}
+	versionFormats = viewNames{{"text", "versions"}, {"markdown", "versions-markdown"}, {"json", "versions-json"}}
 )
 
 func newReview() *cobra.Command {
@@ -42,12 +38,12 @@ verdicts that changed, checks that came, went or moved, reasons and their values
 answers of lockdown's files, new warnings of the compiler and of the kernel, and
 patches after which the source does not build. SERIES is what --series takes: a
 mailbox, a mail, a maildir, a directory of patches, git:PATH@A..B, or - for standard
-input; or a kernel of the table, whose series are then reviewed (./NAME is a file). Nothing is sent to
-anybody. With OLD, both are reviewed, and what the new version repaired is told
-beside git range-diff; --old-version N takes OLD, or version N of SERIES itself, from
-a mailbox that has several. Files that are parts of one series, as git format-patch
-writes them, are that series; so are more than two files. --on-top adds patches after
-the series. It exits with 1 if something got worse.`,
+input; or a kernel of the table, whose series are then reviewed (./NAME is a file).
+Nothing is sent to anybody. With OLD, both are reviewed, and what the new version
+repaired is told beside git range-diff; --old-version N takes OLD, or version N of
+SERIES itself, from a mailbox that has several. Files that are parts of one series, as
+git format-patch writes them, are that series; so are more than two files. --on-top
+adds patches after the series. It exits with 1 if something got worse.`,
 		Example: `  ldlab review t.mbox.gz
   ldlab review git:../linux@v6.12..topic --arch x86_64 --each
   ldlab review posted --format reply
@@ -57,9 +53,9 @@ the series. It exits with 1 if something got worse.`,
   ldlab review v2.mbox --on-top fixup.patch`,
 		Args: func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
 		RunE: func(c *cobra.Command, args []string) error {
-			view, ok := reviewFormats[format]
-			if !ok {
-				return plan.UnknownWord("format", format, []string{"text", "markdown", "reply", "json", "html"})
+			view := reviewFormats.find(format)
+			if view == "" {
+				return plan.UnknownWord("format", format, reviewFormats.words())
 			}
 			o.Series, o.Interface = args[len(args)-1], lockdown.Interface(face)
 			old := c.Flags().Changed("old-version") || c.Flags().Changed("old-attachment")
@@ -102,7 +98,7 @@ func reviewFlags(c *cobra.Command, o *review.Options, face, format *string) {
 	f.StringSliceVar(&o.Scenarios, "scenario", nil, "scenario (default all); may be repeated")
 	f.StringSliceVar(&o.Probes, "probe", nil, "probe, as scenario/probe; may be repeated")
 	f.StringVar(format, "format", "text", "text, markdown, json, html: a page, or reply: plain text for a mailing list")
-	complete(c, "format", func() []string { return []string{"text", "markdown", "reply", "json", "html"} })
+	complete(c, "format", reviewFormats.words)
 	complete(c, "arch", arch.Names)
 	complete(c, "base", func() []string {
 		t, err := kernels.Load()
@@ -127,13 +123,12 @@ func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view strin
 		return ro.interrupted("review", err)
 	}
 	r.Command = thisCommand()
-	if err := report.Keep(ro.Out, report.Measurement{Review: r}, slices.Sorted(maps.Values(reviewFormats))...); err != nil {
+	if err := report.Keep(ro.Out, report.Measurement{Review: r}, reviewFormats.views()...); err != nil {
 		return err
 	}
-	if err := report.Write(c.OutOrStdout(), view, report.Measurement{Review: r}); err != nil {
+	if err := ro.write(c, view, report.Measurement{Review: r}); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", ro.Out)
 	if r.Grave() {
 		return exitError(exitDiffers)
 	}
@@ -142,8 +137,8 @@ func reviewSeries(c *cobra.Command, o review.Options, ro *runOptions, view strin
 
 // reviewVersions reviews two versions of a series and shows what changed.
 func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptions, format string) error {
-	view, ok := versionFormats[format]
-	if !ok {
+	view := versionFormats.find(format)
+	if view == "" {
 		return &plan.UsageError{Text: "two versions are compared as text, as markdown or as json"}
 	}
 	done, err := ro.start(c)
@@ -158,9 +153,7 @@ func reviewVersions(c *cobra.Command, old string, o review.Options, ro *runOptio
 		return ro.interrupted("review", err)
 	}
 	v.Old.Command, v.New.Command = thisCommand(), thisCommand()
-	err = ro.write(c, format == "json", v, func(w io.Writer) error {
-		return report.Write(w, view, report.Measurement{Versions: v})
-	})
+	err = ro.write(c, view, report.Measurement{Versions: v})
 	if err == nil && v.Grave() {
 		err = exitError(exitDiffers)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -78,13 +77,9 @@ func (o *runOptions) interrupted(verb string, err error) error {
 	return err
 }
 
-// write prints a verb's output as JSON or by the writer, and then the directory
-// of the results.
-func (o *runOptions) write(c *cobra.Command, asJSON bool, found any, view func(io.Writer) error) error {
-	if asJSON {
-		view = func(w io.Writer) error { return report.JSON(w, found) }
-	}
-	if err := view(c.OutOrStdout()); err != nil {
+// write prints a view of what a verb found, and then the directory of the results.
+func (o *runOptions) write(c *cobra.Command, view string, found report.Measurement) error {
+	if err := report.Write(c.OutOrStdout(), view, found); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)

@@ -85,3 +85,27 @@ func complete(c *cobra.Command, flag string, words func() []string) {
 func suffixed(words []string, suffix string) []string {
 	return strings.Split(strings.Join(words, suffix+" ")+suffix, " ")
 }
+
+// viewNames are the values of a verb's --format in order, each with the view that it
+// stands for.
+type viewNames [][2]string
+
+// find is the view of a value; empty: there is no such value.
+func (n viewNames) find(word string) string {
+	for _, pair := range n {
+		if pair[0] == word {
+			return pair[1]
+		}
+	}
+	return ""
+}
+
+func (n viewNames) words() []string { return n.column(0) }
+func (n viewNames) views() []string { return n.column(1) }
+
+func (n viewNames) column(i int) (list []string) {
+	for _, pair := range n {
+		list = append(list, pair[i])
+	}
+	return list
+}

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
-	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/ldlab/ldlab/internal/engine"
@@ -75,21 +70,11 @@ func (v siteVerb[T]) run(c *cobra.Command, o *runOptions, sel plan.Selection, fo
 	}
 	all := v.of(found)
 	all.Matrix = m
-	view := v.view
-	if format.name == "html" {
-		view = "html"
-	}
-	if err := o.write(c, format.name == "json", found, func(w io.Writer) error { return report.Write(w, view, all) }); err != nil {
+	json := v.view + "-json" // for ldlab nightly, which compares it, and for ldlab report
+	if err := o.write(c, map[string]string{"text": v.view, "json": json, "html": "html"}[format.name], all); err != nil {
 		return err
 	}
-	var b bytes.Buffer // for ldlab nightly, which compares it, and for ldlab report
-	if err := report.JSON(&b, found); err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(filepath.Join(o.Out, v.view+".json"), b.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("write report: %w", err)
-	}
-	if err := report.Keep(o.Out, all, "html"); err != nil {
+	if err := report.Keep(o.Out, all, json, "html"); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(found, func(x T) bool { return !v.sound(x) }) {
