@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +52,11 @@ func (h Header) sort(results []Result, problems *[]string) (first, again map[str
 		case old == nil:
 			list[id] = r
 		case old.End.Failed() || r.End.Failed() || old.Seen() == r.Seen():
-			if why = "has two results; one is left out, because they are the same, or the lab failed in it"; old.End.Failed() {
+			why = "has two results with the same outcomes; one is left out"
+			if old.End.Failed() || r.End.Failed() {
+				why = "has two results; the one in which the lab failed is left out"
+			}
+			if old.End.Failed() {
 				list[id] = r
 			}
 		default:
@@ -85,20 +88,8 @@ func (h Header) unfit(r *Result) string {
 	return ""
 }
 
-// Seen is a digest of how the guest ended and of what was seen, but its times.
-func (r *Result) Seen() [sha256.Size]byte {
-	h := sha256.New()
-	fmt.Fprintf(h, "%v %q", r.End.Well(), r.End.Cause)
-	for _, o := range r.Observations() {
-		fmt.Fprintf(h, "\n%q %q %q %q", o.Probe, o.Outcome, o.Effect, o.Left)
-		for _, v := range o.Variants {
-			fmt.Fprintf(h, " %q %q %q", v.Args, v.Outcome, v.Effect)
-		}
-	}
-	return [sha256.Size]byte(h.Sum(nil))
-}
-
-// reported tells how often a guest reported a probe, if more than once: one would hide another.
+// reported counts how often a guest reported a probe. It is empty below two, because only
+// then does one report hide another.
 func (r *Result) reported(probe, who string) string {
 	var outcomes []string
 	for _, m := range r.Machines {
