@@ -107,12 +107,19 @@ func (e *evidence) askedOther() *scenarios.Check {
 // (security/lockdown/lockdown.c, v6.12). It is nil if there is none, or if the
 // log is not whole.
 func (e *evidence) notLogged() *scenarios.Check {
-	if e.observed == nil || !e.observed.LogWhole || e.boot == nil || !e.boot.Counts {
+	if e.observed == nil || e.boot == nil || !e.boot.Counts {
 		return nil
 	}
-	for _, k := range e.observed.Checks {
-		line := fmt.Sprintf("Lockdown: %s: %s is restricted", e.observed.Comm, k.Label)
-		if k.Denials > 0 && k.Comm == e.observed.Comm && !slices.ContainsFunc(e.observed.Log, func(l string) bool { return strings.Contains(l, line) }) {
+	return notLogged(e.observed)
+}
+
+func notLogged(o *scenarios.Observation) *scenarios.Check {
+	if !o.LogWhole {
+		return nil
+	}
+	for _, k := range o.Checks {
+		line := fmt.Sprintf("Lockdown: %s: %s is restricted", o.Comm, k.Label)
+		if k.Denials > 0 && k.Comm == o.Comm && !slices.ContainsFunc(o.Log, func(l string) bool { return strings.Contains(l, line) }) {
 			return &k
 		}
 	}

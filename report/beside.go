@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/ldlab/ldlab/findings"
 )
 
 // maxBeside bounds a file that is read, in bytes: that of all claims has 1 MiB.
@@ -55,7 +58,11 @@ func Keep(dir string, m Measurement, names ...string) error {
 func Beside(dir string) (m Measurement, err error) {
 	for _, f := range beside {
 		var one Measurement
-		switch e := readJSON(filepath.Join(dir, f.name), f.of(&one)); {
+		e := readJSON(filepath.Join(dir, f.name), f.of(&one))
+		if e == nil {
+			e = one.undecided(f.name)
+		}
+		switch {
 		case errors.Is(e, os.ErrNotExist):
 		case e != nil:
 			err = errors.Join(err, e)
@@ -64,6 +71,17 @@ func Beside(dir string) (m Measurement, err error) {
 		}
 	}
 	return m, err
+}
+
+// undecided is an error if the file has a claim without a status, which would be as
+// recorded.
+func (m Measurement) undecided(file string) error {
+	for i, o := range m.Findings {
+		if o.ID == "" || !slices.Contains(findings.Statuses(), o.Status) {
+			return fmt.Errorf("read report %s: claim %d, %.80q, has the status %.80q", file, i+1, o.ID, o.Status)
+		}
+	}
+	return nil
 }
 
 func readJSON(path string, into any) error {
@@ -82,7 +100,7 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// With is a measurement with what another one has beside a matrix, too.
+// With adds another measurement's coverage, mutation, findings and review.
 func (m Measurement) With(o Measurement) Measurement {
 	m.Coverage, m.Mutation, m.Findings = append(m.Coverage, o.Coverage...), append(m.Mutation, o.Mutation...), append(m.Findings, o.Findings...)
 	if o.Review != nil {
@@ -94,8 +112,7 @@ func (m Measurement) With(o Measurement) Measurement {
 // Empty reports whether there is nothing beside a matrix.
 func (m Measurement) Empty() bool { return len(sectionsOf(m)) == 0 }
 
-// Summary is what the page shows of a measurement beside a matrix: for each view its
-// place in the page, its title, and its result.
+// Summary has a line for each view beside the matrix: its address, title and result.
 func (m Measurement) Summary() (list []Brief) {
 	for _, s := range sectionsOf(m) {
 		list = append(list, Brief{s.Name, s.Title, s.Good, strings.Join(s.Summary, "; ")})

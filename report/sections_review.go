@@ -18,7 +18,7 @@ func reviewSection(m Measurement) *page.Section {
 	if r == nil {
 		return nil
 	}
-	s := &page.Section{Name: "review", Title: "Review", Good: !r.Grave(),
+	s := &page.Section{Name: "review", Title: "Review", Good: len(r.Arches) > 0 && !r.Grave(),
 		About:   "What a series of patches changes in what lockdown enforces: the kernel with it, compared with the kernel of its base.",
 		Summary: []string{fmt.Sprintf("%s, %s, on %s (Linux %s): %s", r.Series, words.Count(len(r.Patches), "patch"), r.Base.Name, r.Base.Version, conclusion(r))}}
 	for _, n := range r.Notes {

@@ -78,13 +78,14 @@ func TestSectionsOfWhatIsThere(t *testing.T) {
 		"coverage bad": {Coverage: all.Coverage}, "coverage good": {Coverage: []matrix.Coverage{sound}},
 		"mutation bad": {Mutation: all.Mutation}, "mutation good": {Mutation: []matrix.Mutation{killed}},
 		"findings bad": {Findings: all.Findings}, "findings good": {Findings: all.Findings[:2]},
-		"review bad": {Review: all.Review}, "review good": {Review: &changes.Review{Series: "s"}},
+		"review bad": {Review: all.Review}, "review good": {Review: &changes.Review{Series: "s", Arches: []changes.Arch{{Arch: "arm64"}}}},
+		"review bad ": {Review: &changes.Review{Series: "s"}}, // it has measured nothing
 	} {
 		got := ""
 		for _, s := range sectionsOf(m) {
 			got += s.Name + map[bool]string{true: " good", false: " bad"}[s.Good]
 		}
-		if got != want {
+		if got != strings.TrimSpace(want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		v, _ := Find("html")
@@ -150,7 +151,11 @@ func TestBeside(t *testing.T) {
 		t.Errorf("read %+v\nwant %+v", a, b)
 	}
 	for _, f := range beside {
-		for _, text := range []string{"{", `"x"`} {
+		texts := []string{"{", `"x"`}
+		if f.name == "findings.json" {
+			texts = append(texts, "[{}]", `[{"ID": "a"}]`, `[{"Status": "refuted"}]`, `[{"ID": "a", "Status": "x", "Expect": "x"}]`)
+		}
+		for _, text := range texts {
 			other := t.TempDir()
 			if err := os.WriteFile(filepath.Join(other, f.name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)

@@ -41,7 +41,10 @@ func claims(text []byte) (states, error) {
 	var list []struct{ ID, Status string }
 	err := json.Unmarshal(text, &list)
 	s := states{}
-	for _, c := range list {
+	for i, c := range list {
+		if err == nil && (c.ID == "" || c.Status == "") {
+			err = fmt.Errorf("claim %d has no ID or no status", i+1)
+		}
 		s.add("claim "+c.ID, c.Status)
 	}
 	return s, err
@@ -125,7 +128,9 @@ func (n *Night) compareStates(root string) error {
 			before, errBefore := readStates(filepath.Join(root, n.Before.Name, e.Name(), f.name), f.read)
 			switch both := errors.Join(err, errBefore); {
 			case both != nil:
-				n.tell(e.Name(), both.Error()).Damaged = err != nil
+				if r := n.tell(e.Name(), both.Error()); err != nil {
+					r.Damaged = true
+				}
 			case now != nil && before != nil:
 				for _, line := range statesChanged(before, now) {
 					n.tell(e.Name(), line)

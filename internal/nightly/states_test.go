@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ldlab/ldlab/findings"
+	"github.com/ldlab/ldlab/internal/results"
 	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 )
@@ -74,5 +75,38 @@ func TestStates(t *testing.T) {
 	put(t, dir, "claims/findings.json", "{")
 	if n := end(t, dir, evening.AddDate(0, 0, 3), Options{}); !strings.Contains(n.Mail, "Run claims") || n.Good() {
 		t.Errorf("damaged: %s", n.Mail)
+	}
+}
+
+// TestStaysDamaged: a run whose results are damaged stays so, if what the night before
+// left of claims cannot be read, too.
+func TestStaysDamaged(t *testing.T) {
+	root := t.TempDir()
+	night := func(days int, claims, more string) *Night {
+		now := evening.AddDate(0, 0, days)
+		dir := begin(t, root, now)
+		run := filepath.Join(dir, "matrix")
+		aRun(t, run, "stock", false, nil)
+		text, err := os.ReadFile(filepath.Join(run, results.File))
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, run, results.File, string(text)+more)
+		put(t, run, "findings.json", claims)
+		return end(t, dir, now, Options{})
+	}
+	const sound = `[{"ID": "a", "Status": "refuted", "Expect": "refuted"}]`
+	if n := night(0, "[{}]", ""); n.Good() {
+		t.Error("a claim without ID and status: the night is good")
+	}
+	if n := night(1, sound, ""); !n.Good() || !strings.Contains(n.Mail, "claim 1 has no ID or no status") {
+		t.Errorf("only the night before is damaged: %s", n.Mail)
+	}
+	if _, err := claims([]byte("[{}]")); err == nil {
+		t.Error("a claim without ID and status: no error")
+	}
+	put(t, filepath.Join(root, "2026-11-29", "matrix"), "findings.json", "[{}]")
+	if n := night(2, sound, "x\n"); n.Good() {
+		t.Errorf("damaged results: the night is good: %s", n.Mail)
 	}
 }
