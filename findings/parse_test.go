@@ -97,6 +97,8 @@ func TestParseErrors(t *testing.T) {
 		{"a text for a number", change("lines: 1", "lines: many"), "x.yaml:22:12: a whole number is needed here, and not a text"},
 		{"an argument with a fraction", change("-1,", "1.5,"), "x.yaml:19:18: a whole number or a text is needed here"},
 		{"an argument of more than 64 bits", change("-1,", "18446744073709551616,"), "x.yaml:19:18: 18446744073709551616 is no number"},
+		{"a hexadecimal argument of more than 64 bits", change("-1,", "0xffffffffffffffffff,"), "x.yaml:19:18: 0xffffffffffffffffff is no number of 64 bits"},
+		{"an octal argument of more than 64 bits", change("-1,", "0o7777777777777777777777777,"), "is no number of 64 bits"},
 		{"two lines of kernel arguments", change("kernel: posted", `append: "a\nb"`), "x.yaml:7:9: kernel arguments are printable"},
 		{"two documents", good + "---\nid: y\n", "x.yaml:1:1: a finding is one document"},
 		{"empty", "", "x.yaml:1:1: a finding is one document"},

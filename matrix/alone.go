@@ -13,10 +13,11 @@ import (
 func BuildAlone(h Header, results []Result) (*Matrix, error) {
 	assumed := map[*Result]*Result{}
 	return build(h, results, func(r, _ *Result) *Result {
-		if r != nil && r.Setting.Locked() && assumed[r] == nil {
+		if r == nil || !r.Setting.Locked() {
+			return r
+		}
+		if assumed[r] == nil {
 			assumed[r] = r.assumedControl()
-		} else if r != nil && assumed[r] == nil {
-			assumed[r] = r
 		}
 		return assumed[r]
 	})

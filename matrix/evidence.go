@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/matrix/rows"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -110,20 +111,7 @@ func (e *evidence) notLogged() *scenarios.Check {
 	if e.observed == nil || e.boot == nil || !e.boot.Counts {
 		return nil
 	}
-	return notLogged(e.observed)
-}
-
-func notLogged(o *scenarios.Observation) *scenarios.Check {
-	if !o.LogWhole {
-		return nil
-	}
-	for _, k := range o.Checks {
-		line := fmt.Sprintf("Lockdown: %s: %s is restricted", o.Comm, k.Label)
-		if k.Denials > 0 && k.Comm == o.Comm && !slices.ContainsFunc(o.Log, func(l string) bool { return strings.Contains(l, line) }) {
-			return &k
-		}
-	}
-	return nil
+	return rows.NotLogged(e.observed)
 }
 
 // atSite lists the checks of the probe's own reason at its own call site.

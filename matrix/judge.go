@@ -27,6 +27,9 @@ const ruleArchitecture = "architecture"
 // became of the act.
 const ruleLeakAtSite = "leak-at-site"
 
+// NoControl is the rule for a cell that has no control of its kernel and host.
+const NoControl = "no-control"
+
 // rules is the verdict table of the lab, in order. The last rule decides what
 // is left. TestRules fails if a rule decides nothing.
 var rules = []rule{
@@ -115,7 +118,7 @@ var rules = []rule{
 		func(e *evidence) string { return e.call() + "; " + e.refusedUnlocked() }},
 
 	// Everything below needs a control that was allowed.
-	{"no-control", Unproven, "the probe did not run with nothing locked on the same kernel and host",
+	{NoControl, Unproven, "the probe did not run with nothing locked on the same kernel and host",
 		func(e *evidence) bool { return e.control == nil },
 		func(e *evidence) string {
 			return e.orUnexplained("no control: the probe did not run with nothing locked on the same kernel and host")

@@ -115,8 +115,8 @@ func Build(h Header, results []Result) (*Matrix, error) {
 	return build(h, results, func(_, control *Result) *Result { return control })
 }
 
-// build is Build, with the control of each result: of a guest's own result and that of
-// its guest with nothing locked, which are nil if there are none.
+// build is Build. controlOf chooses the control of a result. It gets that result and the
+// one with nothing locked; either may be nil.
 func build(h Header, results []Result, controlOf func(r, control *Result) *Result) (*Matrix, error) {
 	problems := h.planOnce()
 	byGuest, again, err := h.sort(results, &problems)

@@ -1,10 +1,12 @@
 package matrix
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/ldlab/ldlab/matrix/rows"
 	"github.com/ldlab/ldlab/scenarios"
 )
 
@@ -86,6 +88,17 @@ func (h Header) unfit(r *Result) string {
 		return fmt.Sprintf("kernel image %.12s and guest program %.12s are not those of the header", r.Origin.ImageSHA256, r.Origin.GuestSHA256)
 	}
 	return ""
+}
+
+// Seen digests how the guest ended and what it saw: see rows.Seen.
+func (r *Result) Seen() [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%v %q", r.End.Well(), r.End.Cause)
+	for _, m := range r.Machines {
+		fmt.Fprintf(h, "\nmachine %q ", m.Profile)
+		rows.Seen(h, m.States, m.Observations)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // reported counts how often a guest reported a probe. It is empty below two, because only

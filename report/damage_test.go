@@ -41,18 +41,64 @@ func TestDiffNotRun(t *testing.T) {
 		return diff.Change{Kind: diff.OtherChange, Probe: probe, Before: before, Now: now, Settings: []string{"integrity@boot"}}
 	}
 	d := diff.Diff{Changes: []diff.Change{change("a/a", matrix.Enforced, matrix.NotRun), change("a/b", matrix.Open, matrix.NotRun), change("a/c", matrix.NotRun, matrix.Leak), change("a/d", matrix.NotRun, matrix.Open), change("a/e", matrix.Open, matrix.Unproven), change("a/f", matrix.Open, matrix.Unproven)}}
-	d.Changes[4].Why, d.Changes[5].Why = "no control: the probe did not run", "failed: open"
+	d.Changes[4].Rule, d.Changes[5].Rule = matrix.NoControl, "failed"
 	var b strings.Builder
 	if err := Write(&b, "diff", Measurement{Diff: []diff.Diff{d}}); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()
-	for _, want := range []string{"integrity@boot did not run: 2 cells", "a/c: LEAK, before not run", "and did not run before: 1 cell\n", "because its control did not run: 1 cell\n", "a/f: unproven", "6 verdicts changed"} {
+	for _, want := range []string{"integrity@boot did not run: 2 cells", "a/c: LEAK, before not run", "and did not run before: 1 cell\n", "because it has no control: 1 cell\n", "a/f: unproven", "6 verdicts changed"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q:\n%s", want, text)
 		}
 	}
 	if strings.Contains(text, "a/a") || strings.Contains(text, "a/d") || strings.Contains(text, "a/e") {
 		t.Errorf("a line for a probe that did not run:\n%s", text)
+	}
+}
+
+// TestDiffNoControl: a cell without a control is no line of its own, whether the control
+// did not run, or ran on another host. Another unproven cell of the probe is a line.
+func TestDiffNoControl(t *testing.T) {
+	guest := func(setting string) matrix.Guest {
+		s, err := lockdown.ParseSetting(setting)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return matrix.Guest{Kernel: "stock", Arch: "x86_64", Interface: lockdown.Upstream, Setting: s}
+	}
+	control, locked := guest("none"), guest("integrity@boot")
+	saw := func(g matrix.Guest, o scenarios.Outcome, accel string) matrix.Result {
+		return matrix.Result{Guest: g, Host: matrix.Host{Accel: accel}, Tries: 1, Machines: []matrix.MachineRun{{Observations: []scenarios.Observation{
+			{Probe: "devmem/open", Comm: "ldp-1", Log: []string{"Lockdown: ldp-1: /dev/mem,kmem,port is restricted"}, Report: scenarios.Report{Outcome: o, Call: "open"}}}}}}
+	}
+	build := func(results ...matrix.Result) *matrix.Matrix {
+		m, err := matrix.Build(matrix.Header{Plan: []matrix.Guest{control, locked}, Probes: []string{"devmem/open"}}, results)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	const a, d, line = scenarios.Allowed, scenarios.Denied, "integrity@boot proves nothing, because it has no control: 1 cell\n"
+	for name, tt := range map[string]struct {
+		now  []matrix.Result
+		want bool
+	}{
+		"the control did not run":           {[]matrix.Result{saw(locked, d, "kvm")}, true},
+		"the control ran on another host":   {[]matrix.Result{saw(control, a, "tcg"), saw(locked, d, "kvm")}, true},
+		"the control of the probe failed":   {[]matrix.Result{saw(control, scenarios.Failed, "kvm"), saw(locked, d, "kvm")}, false},
+		"another outcome of the locked one": {[]matrix.Result{saw(control, a, "kvm"), saw(locked, scenarios.Failed, "kvm")}, false},
+	} {
+		changes, err := diff.Compare(build(saw(control, a, "kvm"), saw(locked, d, "kvm")), build(tt.now...), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := Write(&b, "diff", Measurement{Diff: changes}); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), line); got != tt.want || strings.Contains(b.String(), "devmem/open: unproven, before enforced") == tt.want {
+			t.Errorf("%s:\n%s", name, b.String())
+		}
 	}
 }

@@ -80,22 +80,22 @@ func oneDiff(b *strings.Builder, d diff.Diff) {
 	fmt.Fprintf(b, "\n  %s changed, %s as before\n", words.Count(changed, "verdict"), words.Count(d.Same, "verdict"))
 }
 
-// notRun tells that cells or their controls did not run before or now, and that nothing else is to tell of
-// them; empty if not.
+// notRun describes a change whose cells or controls did not run in one of the two runs. It
+// is empty for every other change.
 func notRun(c diff.Change) string {
 	switch {
 	case c.Now == matrix.NotRun:
 		return "did not run"
-	case c.Now == matrix.Unproven && strings.HasPrefix(c.Why, "no control: "):
-		return "proves nothing, because its control did not run"
+	case c.Now == matrix.Unproven && c.Rule == matrix.NoControl:
+		return "proves nothing, because it has no control"
 	case c.Before == matrix.NotRun && c.Now.Expected():
 		return "is as expected, and did not run before"
 	}
 	return ""
 }
 
-// diffNotRun writes a line for each guest that did not run in one of both, because all of
-// its cells changed alike.
+// diffNotRun writes a line for each guest that did not run in one of the two runs, because
+// all of its cells changed in the same way.
 func diffNotRun(b *strings.Builder, d diff.Diff) {
 	type line struct{ setting, what string }
 	var order []line
@@ -113,7 +113,7 @@ func diffNotRun(b *strings.Builder, d diff.Diff) {
 		}
 	}
 	if len(order) > 0 {
-		fmt.Fprintf(b, "\n  not run in one of both\n")
+		fmt.Fprintf(b, "\n  did not run in one of the two runs\n")
 	}
 	for _, l := range order {
 		fmt.Fprintf(b, "  %s %s: %s\n", words.Clean(l.setting), l.what, words.Count(cells[l], "cell"))

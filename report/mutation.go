@@ -58,7 +58,7 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 		if x.Status == matrix.Survived || x.Status == matrix.MutantError {
 			status = "**" + status + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name(x), words.Markdown(kind(x)), status, x.DetectedBy, words.Markdown(by))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", name(x, words.Code, words.Markdown), words.Markdown(kind(x)), status, x.DetectedBy, words.Markdown(by))
 	}
 	if len(m.Alarms) > 0 {
 		fmt.Fprintf(b, "\nFalse alarms:\n\n")
@@ -72,10 +72,9 @@ func mutation(b *strings.Builder, m matrix.Mutation) {
 // score sums up what became of the mutants, and of which nothing is known.
 func score(m matrix.Mutation) string {
 	n := m.Count
-	killed := n(matrix.Killed)
-	of := killed + n(matrix.Survived) + n(matrix.MutantError)
+	killed, of := scored(m)
 	alarms := fmt.Sprintf("%d false alarms of the kernel without a mutant", len(m.Alarms))
-	if !slices.ContainsFunc(m.Mutants, func(x matrix.Mutant) bool { return x.Kind.AtRunTime() }) {
+	if !hasControl(m) {
 		alarms = "the kernel without a mutant did not run"
 	}
 	text := fmt.Sprintf("%d possible mutants: %d of %d killed (%s), %d survived, %d with an error;\n%d equivalent, %d not reached; %s.\n\n",
@@ -85,6 +84,18 @@ func score(m matrix.Mutation) string {
 		by = append(by, fmt.Sprintf("%d by %s", m.CountDetected(d), d))
 	}
 	return text + "Of the killed, detected " + strings.Join(by, ", ") + "."
+}
+
+// scored counts the killed mutants, and those that a probe could notice.
+func scored(m matrix.Mutation) (killed, of int) {
+	killed = m.Count(matrix.Killed)
+	return killed, killed + m.Count(matrix.Survived) + m.Count(matrix.MutantError)
+}
+
+// hasControl reports whether the kernel without a mutant ran, which mutants of the source
+// have none of.
+func hasControl(m matrix.Mutation) bool {
+	return slices.ContainsFunc(m.Mutants, func(x matrix.Mutant) bool { return x.Kind.AtRunTime() })
 }
 
 // flooredPercent never rounds up: all but one of many is not 100 %.
@@ -115,16 +126,18 @@ func kinds(b *strings.Builder, m matrix.Mutation) {
 	b.WriteString("\n")
 }
 
-// name is the call site or the reason that a mutant breaks.
-func name(x matrix.Mutant) string {
+// name is the call site or the reason that a mutant breaks, as code and text write them.
+func name(x matrix.Mutant, code, text func(string) string) string {
 	switch {
 	case x.Kind.OfReason():
-		return words.Markdown(string(x.Reason))
+		return text(string(x.Reason))
 	case x.Call == "":
-		return words.Code(x.Site)
+		return code(x.Site)
 	}
-	return fmt.Sprintf("%s (%s)", words.Code(x.Call), words.Code(x.Site))
+	return fmt.Sprintf("%s (%s)", code(x.Call), code(x.Site))
 }
+
+func asItIs(text string) string { return text }
 
 // kind is a mutant's kind, with the reason that its call checks instead.
 func kind(x matrix.Mutant) string {

@@ -119,13 +119,16 @@ func mutationSection(m Measurement) *page.Section {
 	var all []page.Table
 	for _, x := range m.Mutation {
 		of := x.Kernel + " " + x.Arch
-		killed := x.Count(matrix.Killed)
-		counted := killed + x.Count(matrix.Survived) + x.Count(matrix.MutantError)
+		killed, counted := scored(x)
 		row := page.Row{Bad: !x.Sound(), Cells: page.Texts(of, flooredPercent(killed, counted))}
 		for _, status := range matrix.Statuses() {
 			row.Cells = append(row.Cells, page.Cell{Text: fmt.Sprint(x.Count(status))})
 		}
-		row.Cells = append(row.Cells, page.Cell{Text: fmt.Sprint(len(x.Alarms))})
+		alarms := fmt.Sprint(len(x.Alarms))
+		if !hasControl(x) {
+			alarms = "did not run"
+		}
+		row.Cells = append(row.Cells, page.Cell{Text: alarms})
 		row.Cells[1].Kind = orBad(row.Bad, "good")
 		scores.Rows = append(scores.Rows, row)
 		s.Summary = append(s.Summary, fmt.Sprintf("%s: %d of %s killed (%s)", of, killed, words.Count(counted, "mutant"), flooredPercent(killed, counted)))
@@ -142,21 +145,15 @@ func mutantTable(m matrix.Mutation) page.Table {
 	of := m.Kernel + " " + m.Arch
 	t := page.Table{Caption: "Mutants of " + of, Of: of, Heads: []string{"mutant", "kind", "status", "detected by", "probes that detected it, or why there is none"}, Choose: []int{1, 2, 3}}
 	for _, x := range m.Mutants {
-		name, what, by := x.Site, string(x.Kind), strings.Join(x.By, ", ")
-		switch {
-		case x.Kind.OfReason():
-			name = string(x.Reason)
-		case x.Call != "":
-			name = x.Call + " (" + x.Site + ")"
-		}
-		if x.Reason != "" && !x.Kind.OfReason() {
+		by := strings.Join(x.By, ", ")
+		if x.Reason != "" && !x.Kind.OfReason() { // the kinds can be chosen, so they are without it
 			by = strings.TrimPrefix(by+"; checks "+string(x.Reason)+" instead", "; ")
 		}
 		if x.Why != "" {
 			by = strings.TrimPrefix(by+": "+x.Why, ": ")
 		}
 		t.Rows = append(t.Rows, page.Row{Bad: x.Status == matrix.Survived || x.Status == matrix.MutantError,
-			Cells: []page.Cell{{Text: name}, {Text: what}, {Kind: mutantKinds[x.Status], Text: string(x.Status)}, {Text: string(x.DetectedBy)}, {Text: by}}})
+			Cells: []page.Cell{{Text: name(x, asItIs, asItIs)}, {Text: string(x.Kind)}, {Kind: mutantKinds[x.Status], Text: string(x.Status)}, {Text: string(x.DetectedBy)}, {Text: by}}})
 	}
 	return t
 }

@@ -98,6 +98,23 @@ func TestSectionsOfWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestMutationSection: a page has no number of false alarms, if the kernel without a
+// mutant did not run, and writes what the Markdown view does.
+func TestMutationSection(t *testing.T) {
+	m := measurement(t)
+	alarms := func(m Measurement) string {
+		row := mutationSection(m).Tables[0].Rows[0].Cells
+		return row[len(row)-1].Text
+	}
+	if got := alarms(m); got != "1" {
+		t.Errorf("false alarms: %q, want 1", got)
+	}
+	m.Mutation[0].Alarms, m.Mutation[0].Mutants = nil, []matrix.Mutant{{Kind: matrix.Source, Site: "x.patch", Status: matrix.Killed}}
+	if got, text := alarms(m), score(m.Mutation[0]); got != "did not run" || !strings.Contains(text, "the kernel without a mutant "+got) {
+		t.Errorf("mutants of the source only: false alarms %q; %s", got, text)
+	}
+}
+
 // TestSectionLooks: every word that a table has a look for has one that the page knows.
 func TestSectionLooks(t *testing.T) {
 	kinds := map[string]bool{}

@@ -40,7 +40,7 @@ func newReport() *cobra.Command {
 		Long: `Report judges the results of an earlier run anew, and prints the matrix. What is wrong
 with the file, such as a line that is damaged or a guest that is there twice, is a line
 each and status 3, and the rest is reported all the same. A text or a log that is very
-long ends with how much was cut.`,
+long ends with how much was cut; a console begins with it.`,
 		Args: oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(names, format) {

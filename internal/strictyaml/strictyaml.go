@@ -163,7 +163,7 @@ type Scalar struct {
 }
 
 // number is what a user means as a number, although the parser may take it for a text.
-var number = regexp.MustCompile(`^[-+]?(0[xob])?[0-9][0-9a-fA-F_]*$`)
+var number = regexp.MustCompile(`^[-+]?(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+|[0-9][0-9_]*)$`)
 
 // UnmarshalYAML implements yaml.NodeUnmarshaler.
 func (s *Scalar) UnmarshalYAML(node ast.Node) error {

@@ -57,7 +57,7 @@ func unexpectedIn(b, n matrix.Table) (list []diff.Change) {
 			if j >= 0 {
 				list[j].Settings = append(list[j].Settings, c.Setting.String())
 			} else {
-				list = append(list, diff.Change{Kind: diff.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why})
+				list = append(list, diff.Change{Kind: diff.NewlyUnexpected, Probe: row.Probe, Before: matrix.NotPlanned, Now: v.Verdict, Settings: []string{c.Setting.String()}, Why: v.Why, Rule: v.Rule})
 			}
 		}
 	}

@@ -93,6 +93,7 @@ type Change struct {
 	Before, Now matrix.Verdict
 	Settings    []string
 	Why         string `json:",omitempty"` // of the first setting's verdict now
+	Rule        string `json:",omitempty"` // of the same; all settings have matrix.NoControl, or none
 }
 
 // Regressed reports whether a cell has an unexpected verdict and had an expected one,
@@ -226,12 +227,12 @@ func (d *Diff) cell(probe, setting string, before, now matrix.Cell) {
 		return // one of the two plans has less
 	}
 	for i := range d.Changes {
-		if c := &d.Changes[i]; c.Probe == probe && c.Before == before.Verdict && c.Now == now.Verdict {
+		if c := &d.Changes[i]; c.Probe == probe && c.Before == before.Verdict && c.Now == now.Verdict && (c.Rule == matrix.NoControl) == (now.Rule == matrix.NoControl) {
 			c.Settings = append(c.Settings, setting)
 			return
 		}
 	}
-	d.Changes = append(d.Changes, Change{changeKind(before.Verdict, now.Verdict), probe, before.Verdict, now.Verdict, []string{setting}, now.Why})
+	d.Changes = append(d.Changes, Change{changeKind(before.Verdict, now.Verdict), probe, before.Verdict, now.Verdict, []string{setting}, now.Why, now.Rule})
 }
 
 func changeKind(before, now matrix.Verdict) ChangeKind {

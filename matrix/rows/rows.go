@@ -1,4 +1,5 @@
-// Package rows digests what verdicts depend on in the tables of scenarios.
+// Package rows digests what verdicts depend on: in the tables of scenarios, and in what
+// guests saw.
 package rows
 
 import (

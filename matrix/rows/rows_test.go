@@ -12,7 +12,7 @@ import (
 // notJudged lists the fields of a row that no verdict depends on.
 var notJudged = []string{"Name", "Lines", "AltersLock", "Do", "Apart", "More", "Class", "ClosedBy", "Absent", "DeniedLater"}
 
-// TestRowsDigest changes one field of a row at a time. A new field must be put
+// TestDigestOfRows changes one field of a row at a time. A new field must be put
 // into judgedRow or into notJudged.
 func TestDigestOfRows(t *testing.T) {
 	base := scenarios.Row{ID: "s/p", Probe: scenarios.Probe{}}
