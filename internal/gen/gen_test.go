@@ -110,7 +110,8 @@ func TestReportOfIncompleteMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	script := job.Merge.Script[len(job.Merge.Script)-1]
-	for merge, report := range map[int]int{0: 0, 3: 0, 4: 1} {
+	for _, ends := range [][2]int{{0, 0}, {3, 0}, {4, 1}, {0, 1}} {
+		merge, report := ends[0], ends[1]
 		dir := t.TempDir()
 		program := fmt.Sprintf("#!/bin/sh\n[ $1 = merge ] && exit %d\necho report\nexit %d\n", merge, report)
 		if err := os.WriteFile(filepath.Join(dir, "ldlab"), []byte(program), 0o755); err != nil {
@@ -126,13 +127,50 @@ func TestReportOfIncompleteMerge(t *testing.T) {
 	}
 }
 
-// TestContinues: each job gives a shard what it had, where the engine does not keep it.
+// TestContinues runs the steps of a LAVA job with programs in the place of curl and ldlab,
+// and a directory in that of the server: a job continues what an earlier one of the same
+// bundle has sent, and nothing of another bundle.
 func TestContinues(t *testing.T) {
-	text := write(t, "lava", Job{Shards: 2})
-	for _, k := range []string{"1", "2"} {
-		fetch, run, send := strings.Index(text, "/shard-"+k+".tar | tar -x || true"), strings.Index(text, "--shard "+k+"/2 --resume"), strings.Index(text, "-T shard-"+k+".tar")
-		if fetch < 0 || fetch > run || run > send {
-			t.Errorf("shard %s: fetched at %d, run at %d, sent at %d", k, fetch, run, send)
+	type job struct {
+		Actions []struct {
+			Test struct {
+				Definitions []struct {
+					Repository struct{ Run struct{ Steps []string } }
+				}
+			}
+		}
+	}
+	server, bin := t.TempDir(), t.TempDir()
+	put := func(dir, name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(bin, "curl", "#!/bin/sh\ncase $1 in\n-fsSO) cp "+server+"/${2##*/} . ;;\n*) if [ $2 = -T ]; then cp $3 "+server+"; else cat "+server+"/${2##*/}; fi ;;\nesac\n")
+	put(bin, "lava-test-case", "#!/bin/sh\nshift 2\nexec \"$@\"\n")
+	const ldlab = "#!/bin/sh\nwhile [ $# -gt 1 ]; do shift; done\nmkdir -p $1\necho guest >> $1/results.jsonl\n"
+	for i, tt := range []struct {
+		bundle string
+		shard  int
+		want   string
+	}{{"a", 1, "guest\n"}, {"a", 1, "guest\nguest\n"}, {"a", 2, "guest\n"}, {"b", 1, "guest\n"}, {"a", 1, "guest\nguest\nguest\n"}} {
+		var j job
+		docs := strings.Split(write(t, "lava", Job{Shards: 2}), "\n---\n")
+		if err := yaml.Unmarshal([]byte(docs[tt.shard]), &j); err != nil {
+			t.Fatal(err)
+		}
+		steps := j.Actions[2].Test.Definitions[0].Repository.Run.Steps
+		dir := t.TempDir()
+		put(server, "ldlab.tar.zst", tt.bundle)
+		put(dir, "ldlab", ldlab)
+		script := strings.Replace(strings.Join(steps, "\n"), "tar --zstd -xf ldlab.tar.zst ldlab\n", "", 1)
+		c := exec.Command("sh", "-e", "-c", script)
+		c.Dir, c.Env = dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("job %d: %v: %s", i, err, out)
+		}
+		if text, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("shard-%d", tt.shard), "results.jsonl")); string(text) != tt.want {
+			t.Errorf("job %d, bundle %s, shard %d: %q, %v, want %q", i, tt.bundle, tt.shard, text, err, tt.want)
 		}
 	}
 }
