@@ -312,9 +312,32 @@ func TestPageShowsTextOnly(t *testing.T) {
 	}
 }
 
+// plainTable is how many ms the browser needs for a plain table in a document without
+// anything else: the best of three.
+func (b *browser) plainTable() float64 {
+	b.t.Helper()
+	b.do(chromedp.Navigate("about:blank"))
+	return eval[float64](b, `(() => {
+		let best = Infinity;
+		for (let n = 0; n < 3; n++) {
+			const start = performance.now(), table = document.createElement("table");
+			for (let i = 0; i < 40; i++) {
+				const row = table.insertRow();
+				for (let j = 0; j < 20; j++) row.insertCell().textContent = "enforced";
+			}
+			document.body.append(table);
+			document.body.offsetHeight;
+			best = Math.min(best, performance.now() - start);
+			table.remove();
+		}
+		return best;
+	})()`)
+}
+
 // TestPageOfManyCells: 10 000 cells load in 2 s, are filtered in 100 ms, and are below
 // 5 MB. The times are those of a machine that shows a plain table of 40 rows and 20
-// columns in 8 ms; one that is slower, or busy, has as much more time.
+// columns in 15 ms; one that is slower, or busy, has as much more time, but at most four
+// times as much.
 func TestPageOfManyCells(t *testing.T) {
 	v, _ := Find("html")
 	m := Measurement{Matrix: manyCells(t)}
@@ -324,28 +347,16 @@ func TestPageOfManyCells(t *testing.T) {
 	}
 	b := newBrowser(t)
 	b.open(write(t, v, measurement(t)), "") // the browser's own start is not the page's
+	plain := b.plainTable()
 	load := b.open(text, "#matrix")
 	b.do(chromedp.Poll(`document.querySelector("#found").textContent.startsWith("500 of 500 rows") && document.querySelector(".grid td")`, nil, chromedp.WithPollingInterval(20*time.Millisecond)))
 	cells := eval[float64](b, `performance.now()`)
-	var times []float64
+	var filters []float64
 	found := eval[string](b, `(() => {
 		const times = [], best = [], q = document.getElementById("f-q"), v = document.getElementById("f-v"), s = document.getElementById("f-odd");
-		const time = (act) => { const start = performance.now(); act(); document.body.offsetHeight; times.push(performance.now() - start); };
-		const set = (e, value) => time(() => { e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); });
-		const plain = () => {
-			const table = document.createElement("table");
-			for (let i = 0; i < 40; i++) {
-				const row = table.insertRow();
-				for (let j = 0; j < 20; j++) row.insertCell().textContent = "enforced";
-			}
-			document.body.append(table);
-			return table;
-		};
-		for (let i = 0; i < 10; i++) { // the best of ten, because other processes run, too
+		const set = (e, value) => { const start = performance.now(); e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); document.body.offsetHeight; times.push(performance.now() - start); };
+		for (let i = 0; i < 3; i++) { // the best of three, because other processes run, too
 			times.length = 0;
-			let table;
-			time(() => { table = plain(); });
-			table.remove();
 			for (const text of ["k", "ke", "kexec", "zzz", ""]) set(q, text);
 			for (const text of ["LEAK", "enforced", ""]) set(v, text);
 			for (const text of ["1", ""]) set(s, text);
@@ -367,11 +378,10 @@ func TestPageOfManyCells(t *testing.T) {
 	if end != "126 true 500 126" {
 		t.Errorf("the last row, whether fewer rows are drawn, all rows when printed, the last row again: %s", end)
 	}
-	if err := json.Unmarshal([]byte(found), &times); err != nil {
+	if err := json.Unmarshal([]byte(found), &filters); err != nil {
 		t.Fatal(err)
 	}
-	plain, filters := times[0], times[1:]
-	slower := max(1, plain/8)
+	slower := min(max(1, plain/15), 4)
 	t.Logf("%d bytes, ready after %v, cells after %.0f ms, filters %.0f ms, a plain table %.0f ms", len(text), load.Round(time.Millisecond), cells, filters, plain)
 	if limit := 2000 * slower; cells > limit {
 		t.Errorf("the cells are there after %.0f ms, more than %.0f ms", cells, limit)
