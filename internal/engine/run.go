@@ -106,8 +106,8 @@ func (b *batch) judged() (*results.Set, *matrix.Matrix, error) {
 
 // rerun runs each guest of known.Unknown a second time, and reports whether there was
 // one. A verdict that depends on luck would otherwise be believed, or be blamed on a
-// change. If the plan is a part, each guest is judged
-// without its control (matrix.BuildAlone).
+// change. If the plan is a part, each guest is judged without its control
+// (matrix.BuildAlone).
 func (b *batch) rerun(ctx context.Context, set *results.Set, m *matrix.Matrix) (bool, error) {
 	if b.stage.options.Part {
 		var err error
