@@ -13,7 +13,7 @@ import (
 	"github.com/ldlab/ldlab/vm/template"
 )
 
-var counting = lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}
+var counting = lockdown.Sites{Present: []lockdown.Site{{Name: "f", File: "f.c"}}}
 
 // TestCannotFork: a QEMU that cannot fork is reported once, before any guest
 // runs, and no guest tries it.

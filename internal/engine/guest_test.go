@@ -27,7 +27,7 @@ func TestDeadlineOfAGuest(t *testing.T) {
 		defer s.Close()
 		build := s.plan.Builds[0]
 		// It counts, so that its machines run one after the other.
-		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}}
+		s.kernels[keyOf(build)] = &kernel{build: build, host: tcg, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f", File: "f.c"}}}}
 		templates := 0
 		s.makeTemplate = func(context.Context, *kernel, part, vm.Config) *template.Template {
 			templates++

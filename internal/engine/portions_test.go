@@ -61,12 +61,13 @@ func TestPortions(t *testing.T) {
 // one after the other; after a bad end no further machine begins on one that counts.
 func TestMachinesAtOnce(t *testing.T) {
 	k := &kernel{build: plan.Build{Arch: arch.Get("x86_64")}}
-	counting := &kernel{build: k.build, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}}
+	counting := &kernel{build: k.build, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f", File: "f.c"}}}}
+	called := &kernel{build: k.build, sites: lockdown.Sites{Present: []lockdown.Site{{Name: "f"}}}}
 	for _, c := range []struct {
 		name   string
 		k      *kernel
 		atOnce bool
-	}{{"it does not count", k, true}, {"it counts", counting, false}} {
+	}{{"it does not count", k, true}, {"its calls are known, and it does not count", called, true}, {"it counts", counting, false}} {
 		var now, most atomic.Int32
 		s := &Stage{runMachine: func(_, _ context.Context, _ *kernel, _ job, p part) (matrix.MachineRun, matrix.End) {
 			most.Store(max(most.Load(), now.Add(1)))
