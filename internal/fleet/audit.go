@@ -16,6 +16,7 @@ import (
 func (m *merger) audit() {
 	m.auditKernels()
 	m.auditClocks()
+	m.auditAgain()
 	n := 0 // shards, if all agree
 	for _, s := range m.shards {
 		if n != 0 && n != s.shard.N {
@@ -122,13 +123,17 @@ func (m *merger) auditKernels() {
 	}
 }
 
-// auditClocks finds machines whose clock is ahead of this one's.
+// auditClocks finds machines whose clock is ahead of this one's, and headers without a time.
 func (m *merger) auditClocks() {
 	for _, s := range m.shards {
 		if !s.usable {
 			continue
 		}
-		if odd := results.OddStart(s.header, time.Now()); odd != "" {
+		odd := results.OddStart(s.header, time.Now())
+		if s.header.Started == "" {
+			odd = "its header does not have when it began"
+		}
+		if odd != "" {
 			m.problem("%s: shard %s: %s", s.dir, s.shard, odd)
 		}
 	}

@@ -38,7 +38,7 @@ func Merge(out string, dirs []string) (*Merged, error) {
 	if _, err := os.Lstat(filepath.Join(out, results.File)); err == nil {
 		return nil, fmt.Errorf("%s %w: give another -o", out, results.ErrThere)
 	}
-	m := &merger{found: map[string]*found{}, again: map[string]*found{}, pairs: map[pair]*guests{}}
+	m := &merger{found: map[string]*found{}, again: map[string][]*found{}, pairs: map[pair]*guests{}}
 	if err := m.open(dirs); err != nil {
 		return nil, err
 	}
@@ -90,9 +90,9 @@ func (f *found) better(o *found) bool {
 
 type merger struct {
 	file     *File
-	shards   []*source         // by shard, then by name
-	found    map[string]*found // by guest
-	again    map[string]*found // second runs, by guest; see matrix.Result.Again
+	shards   []*source           // by shard, then by name
+	found    map[string]*found   // by guest
+	again    map[string][]*found // second runs, by guest, one of a directory; see matrix.Result.Again
 	problems []string
 	pairs    map[pair]*guests // guests with several results
 	order    []pair
@@ -169,7 +169,7 @@ func (m *merger) read(s *source) {
 		case errors.As(err, &corrupt) && corrupt.Cut:
 			m.problem("%s: line %d is cut off, as an interrupted write leaves it; its guest is missing", s.dir, l.Number)
 		case err != nil:
-			m.problem("%s: %v; its guest is missing", s.dir, err)
+			m.problem("%s: %v; %s", s.dir, err, results.LeftOut(err))
 		case r.Mutant != "" || !mine[id]:
 			m.problem("%s: line %d is of guest %.200q, which shard %s does not have; left out", s.dir, l.Number, id+" "+r.Mutant, s.shard)
 		case !slices.Contains(matrix.Endings, r.End.Ending):
@@ -184,8 +184,10 @@ func (m *merger) read(s *source) {
 	}
 	if err != nil {
 		m.problem("%s: shard %s is left out: %v", s.dir, s.shard, err)
-		for _, list := range []map[string]*found{m.found, m.again} {
-			maps.DeleteFunc(list, func(_ string, f *found) bool { return f.in == s })
+		of := func(f *found) bool { return f.in == s }
+		maps.DeleteFunc(m.found, func(_ string, f *found) bool { return of(f) })
+		for id, list := range m.again {
+			m.again[id] = slices.DeleteFunc(list, of)
 		}
 		return
 	}
@@ -199,14 +201,14 @@ func (m *merger) take(s *source, l results.Line, r matrix.Result) {
 		m.problem("%s: guest %s: %s", s.dir, id, odd)
 	}
 	f := &found{in: s, line: l.Number, seen: r.Seen(), at: l.At, size: len(l.Text), sum: sha256.Sum256(l.Text), end: r.End, host: r.Host, origin: r.Origin}
-	list, what := m.found, "results"
 	if r.Again {
-		list, what = m.again, "second runs"
+		m.takeAgain(id, f)
+		return
 	}
-	if old := list[id]; old != nil {
-		f = m.twice(id, what, old, f)
+	if old := m.found[id]; old != nil {
+		f = m.twice(id, "results", old, f)
 	}
-	list[id] = f
+	m.found[id] = f
 }
 
 // fits reports why the results of a shard do not belong to the plan.
@@ -261,14 +263,15 @@ func (m *merger) write(out string) error {
 // runs are the results of a guest: none, or its first run, and its second run if the
 // same shard and kernel had one.
 func (m *merger) runs(id string) []*found {
-	first, second := m.found[id], m.again[id]
-	switch {
-	case first == nil:
+	first := m.found[id]
+	if first == nil {
 		return nil
-	case second == nil || second.in != first.in || !second.origin.Same(first.origin):
+	}
+	i := slices.IndexFunc(m.again[id], func(f *found) bool { return f.in == first.in && f.origin.Same(first.origin) })
+	if i < 0 {
 		return []*found{first}
 	}
-	return []*found{first, second}
+	return []*found{first, m.again[id][i]}
 }
 
 // maxConsole bounds what is copied of a guest's console, in bytes.

@@ -202,6 +202,8 @@ func TestAudit(t *testing.T) {
 			want: []string{"the clock of its machine went backwards"}},
 		{name: "a clock that is ahead", change: change{header: func(h *matrix.Header) { h.Started = "2999-01-02T03:04:05Z" }},
 			want: []string{"its machine's clock is wrong"}},
+		{name: "no time", change: change{header: func(h *matrix.Header) { h.Started = "" }},
+			want: []string{"its header does not have when it began"}},
 		{name: "a mutant", change: only(last, func(r *matrix.Result) { r.Mutant = "allow f+0x1/0x2" }), lost: 1,
 			want: []string{"which shard 2/3 does not have", "lacks 1 of"}},
 		{name: "no directory of a shard", dirs: func(t *testing.T, d []string) []string { return append(d, t.TempDir()) },

@@ -3,9 +3,10 @@ package fleet
 import (
 	"fmt"
 	"maps"
+	"slices"
 )
 
-// Guests that have the same problem are one line.
+// guests counts the guests that have the same problem. They share a line.
 type guests struct {
 	first string
 	n     int
@@ -25,7 +26,7 @@ func (g *guests) String() string {
 	return fmt.Sprintf("%d guests, such as %s,", g.n, g.first)
 }
 
-// A pair is where two results of guests are, and what comes of them.
+// A pair names where two results of a guest are and which of them is merged.
 type pair struct{ what, where, then string }
 
 // twice decides which of two results of a guest is kept. Two that ended in the same way
@@ -67,7 +68,30 @@ func (m *merger) leaveOut() {
 		}
 		m.problem("%s %s two %s, %s: %s", m.pairs[p], have, p.what, p.where, p.then)
 	}
-	for _, list := range []map[string]*found{m.found, m.again} {
-		maps.DeleteFunc(list, func(_ string, f *found) bool { return f.differ })
+	differ := func(f *found) bool { return f.differ }
+	maps.DeleteFunc(m.found, func(_ string, f *found) bool { return differ(f) })
+	maps.DeleteFunc(m.again, func(_ string, list []*found) bool { return slices.ContainsFunc(list, differ) })
+}
+
+// takeAgain keeps the second run of a guest in each directory, because it goes with the
+// first run of the same directory.
+func (m *merger) takeAgain(id string, f *found) {
+	for i, old := range m.again[id] {
+		kept := m.twice(id, "second runs", old, f)
+		old.differ = old.differ || kept.differ
+		if old.in == f.in {
+			m.again[id][i] = kept
+			return
+		}
+	}
+	m.again[id] = append(m.again[id], f)
+}
+
+// auditAgain finds second runs that are not merged, although the first run is.
+func (m *merger) auditAgain() {
+	for _, g := range m.file.Guests {
+		if first := m.found[g.ID]; first != nil && len(m.again[g.ID]) > 0 && len(m.runs(g.ID)) == 1 {
+			m.problem("%s: the second run of guest %s is left out, because its first run is taken from %s", m.again[g.ID][0].in.dir, g.ID, first.in.dir)
+		}
 	}
 }

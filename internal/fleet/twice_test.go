@@ -2,6 +2,11 @@ package fleet
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -133,5 +138,94 @@ func TestMergeOfSecondRuns(t *testing.T) {
 	m, text := merged(t, shards(3, false))
 	if m.Guests != len(p.Guests)-1 || len(m.Problems) != 1 || bytes.Contains(text, []byte(`"Again"`)) {
 		t.Errorf("a second run without a first one: %d of %d guests, %q", m.Guests, len(p.Guests), m.Problems)
+	}
+}
+
+// TestSecondRunOfItsShard: of a shard that was run twice, the second run that is merged is
+// of the directory of the first one, whichever that is. If that has none, a line names the
+// other.
+func TestSecondRunOfItsShard(t *testing.T) {
+	p := mustPlan(t, two)
+	unsteady := p.Guests[len(p.Guests)/2].ID()
+	shard := func(machine string, again bool) []string {
+		return fakeShards(t, p, 1, map[int]change{1: {
+			result: func(r *matrix.Result) bool { r.Host.Machine = machine; return true },
+			more: func(g matrix.Guest) []matrix.Result {
+				if g.ID() != unsteady || !again {
+					return nil
+				}
+				r := fakeResult(g, machine, 2000)
+				r.Again = true
+				return []matrix.Result{r}
+			},
+		}})
+	}
+	ran := func(text []byte) (machines []string) {
+		if _, err := results.Read(bytes.NewReader(text), func(r matrix.Result) error {
+			if r.ID() == unsteady {
+				machines = append(machines, r.Host.Machine)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return machines
+	}
+	alone := 0
+	for i := range 8 { // which of two is kept depends on a digest
+		one, other := fmt.Sprint("one ", i), fmt.Sprint("other ", i)
+		m, text := merged(t, slices.Concat(shard(one, true), shard(other, true)))
+		if got := ran(text); len(got) != 2 || got[0] != got[1] || len(m.Problems) != 2 {
+			t.Errorf("both ran it twice: %q, %q", got, m.Problems)
+		}
+		m, text = merged(t, slices.Concat(shard(one, true), shard(other, false)))
+		lines := strings.Join(m.Problems, "\n")
+		switch got := ran(text); {
+		case len(got) == 1 && got[0] == other && strings.Contains(lines, "the second run of guest "+unsteady+" is left out"):
+			alone++
+		case len(got) != 2 || got[0] != one || strings.Contains(lines, "is left out"):
+			t.Errorf("one ran it twice: %q, %q", got, m.Problems)
+		}
+	}
+	if alone == 0 || alone == 8 {
+		t.Errorf("%d of 8 merges have the first run of the directory without a second one: both cases are needed", alone)
+	}
+}
+
+// TestMergeOfFormat3: a configuration of bools is merged as one of this format.
+func TestMergeOfFormat3(t *testing.T) {
+	dirs := fakeShards(t, mustPlan(t, two), 1, map[int]change{1: {header: func(h *matrix.Header) {
+		h.Format = matrix.OldestFormat
+		for i := range h.Kernels {
+			h.Kernels[i].Config = matrix.Config{"CONFIG_A": "y", "CONFIG_B": "n"}
+		}
+	}}})
+	name := filepath.Join(dirs[0], results.File)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, _ := bytes.Cut(text, []byte("\n"))
+	var line struct{ Header json.RawMessage }
+	if err := json.Unmarshal(head, &line); err != nil {
+		t.Fatal(err)
+	}
+	doc := strings.NewReplacer(`"CONFIG_A":"y"`, `"CONFIG_A":true`, `"CONFIG_B":"n"`, `"CONFIG_B":false`).Replace(string(line.Header))
+	if doc == string(line.Header) {
+		t.Fatal("the header has no configuration")
+	}
+	text = fmt.Appendf(nil, "{\"sum\":\"%x\",\"header\":%s}\n%s", sha256.Sum256([]byte(doc)), doc, rest)
+	if err := os.WriteFile(name, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, text := merged(t, dirs)
+	h, err := results.Read(bytes.NewReader(text), func(matrix.Result) error { return nil })
+	if err != nil || m.Problems != nil || h.Format != matrix.Format || bytes.Contains(text, []byte(`:true`)) {
+		t.Fatalf("format %d, %q, %v", h.Format, m.Problems, err)
+	}
+	for _, k := range h.Kernels {
+		if want := (matrix.Config{"CONFIG_A": "y", "CONFIG_B": "n"}); !maps.Equal(k.Config, want) {
+			t.Errorf("%s %s: configuration %v, want %v", k.Name, k.Arch, k.Config, want)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 const (
 	maxText  = 4 << 10  // bytes of a text
 	maxData  = 64 << 10 // bytes of a file of lockdown, which is compared
-	maxLines = 4 << 10  // bytes of the lines of a probe or state, and again of those that matter
+	maxLines = 4 << 10  // bytes of the first lines; lines on which verdicts rest have as many again
 	maxEnd   = 16 << 10 // bytes of the end of a console
 	maxItems = 4 << 10  // entries of a list
 )
@@ -28,15 +28,19 @@ type keeper struct {
 	over  string // what the result has too much of, although verdicts rest on it
 }
 
-// keep bounds a result. It returns why that cannot be done, or nothing.
+// keep bounds a result. It returns why the result cannot be kept: it has too much of what
+// verdicts rest on.
 func (k *keeper) keep(r *matrix.Result) string {
 	k.over = ""
 	k.cut(&r.End.Detail, &r.End.Cause, &r.End.Command, &r.Origin.Base, &r.Origin.ImageSHA256, &r.Origin.GuestSHA256, &r.Host.QEMU)
 	k.console(&r.End)
+	k.steps(r.Steps)
+	count(k, r.Machines, "machines")
 	for i := range r.Machines {
 		m := &r.Machines[i]
-		k.cut(&m.Command)
+		k.cut(&m.Profile, &m.Command)
 		count(k, m.Timing, "phases")
+		count(k, m.States, "states")
 		count(k, m.Observations, "observations")
 		for j := range m.States {
 			k.state(&m.States[j])
@@ -53,6 +57,7 @@ func (k *keeper) state(s *scenarios.State) {
 	k.bound(&s.Level, maxData)
 	k.bound(&s.Reasons, maxData)
 	k.checks(s.Checks)
+	count(k, s.Marks, "marks")
 	k.lines(&s.Log, isDenial)
 	k.lines(&s.Splats, nil)
 	k.lines(&s.Errors, func(line string) bool { return strings.HasPrefix(line, guestproto.LockFailed) })
@@ -78,7 +83,27 @@ func (k *keeper) report(r *scenarios.Report) {
 		k.cut(&r.Ops[i].Call, &r.Ops[i].File, &r.Ops[i].Err)
 		k.bound(&r.Ops[i].Data, maxData)
 	}
-	count(k, r.Steps, "steps")
+	k.steps(r.Steps)
+}
+
+func (k *keeper) steps(list []scenarios.Step) {
+	count(k, list, "steps")
+	for i := range list {
+		s := &list[i]
+		count(k, s.Args, "arguments")
+		count(k, s.Denials, "denials")
+		k.cut(&s.Call, &s.File, &s.As, &s.Err, &s.Log)
+		for _, text := range []*string{&s.Data, &s.Hex, &s.Read, &s.ReadHex} {
+			k.bound(text, maxData)
+		}
+		for j := range s.Args {
+			k.cut(&s.Args[j])
+		}
+		for j := range s.Denials {
+			k.cut(&s.Denials[j].Label, &s.Denials[j].Site)
+		}
+		k.lines(&s.Logged, nil)
+	}
 }
 
 func (k *keeper) checks(list []scenarios.Check) {
@@ -88,7 +113,8 @@ func (k *keeper) checks(list []scenarios.Check) {
 	}
 }
 
-// count finds a list that is too long, and that no part of can be left out.
+// count reports a list that is too long. No entry can be left out, because verdicts rest on
+// all.
 func count[T any](k *keeper, list []T, what string) {
 	if len(list) > maxItems {
 		k.over = fmt.Sprintf("%d %s, and a report reads at most %d", len(list), what, maxItems)

@@ -31,11 +31,21 @@ type CorruptError struct {
 	At    int64 // offset of that line, bytes
 	Last  bool  // nothing follows it
 	Cut   bool  // it has no newline: what an interrupted write leaves
+	End   bool  // what follows it cannot be read
 	Cause error
 }
 
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("read results: line %d: %v", e.Line, e.Cause)
+}
+
+// LeftOut is what a reader that goes on after an error of a line leaves out.
+func LeftOut(err error) string {
+	var e *CorruptError
+	if errors.As(err, &e) && e.End {
+		return "its guest is left out, and nothing after it could be read"
+	}
+	return "its guest is left out"
 }
 
 func (e *CorruptError) Unwrap() error { return e.Cause }
@@ -88,8 +98,8 @@ type Line struct {
 	Text   []byte
 }
 
-// Scan is Read for who goes on after a line that is damaged: visit gets that line with
-// a *CorruptError, and the lines after it. Its Text is valid during the call only. A
+// Scan is Read, but goes on after a damaged line: visit gets that line with a
+// *CorruptError, and the lines after it. Its Text is valid during the call only. A
 // bad header is an error, because nothing is known of what follows.
 func Scan(r io.Reader, visit func(l Line, r matrix.Result, err error) error) (h matrix.Header, err error) {
 	var at int64
@@ -116,7 +126,7 @@ func Scan(r io.Reader, visit func(l Line, r matrix.Result, err error) error) (h 
 		}
 		if err != nil {
 			_, peek := br.Peek(1)
-			err = &CorruptError{Line: n, At: at, Last: cut || peek != nil, Cut: cut, Cause: err}
+			err = &CorruptError{Line: n, At: at, Last: cut || peek != nil, Cut: cut, End: unread, Cause: err}
 			if n == 1 {
 				return h, err
 			}

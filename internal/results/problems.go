@@ -25,7 +25,7 @@ func Survey(path string) (*Set, error) {
 		case errors.As(err, &corrupt) && corrupt.Cut:
 			s.Cut = true
 		case err != nil:
-			s.Problems = append(s.Problems, fmt.Sprintf("line %d: %v; its guest is left out", l.Number, errors.Unwrap(err)))
+			s.Problems = append(s.Problems, fmt.Sprintf("line %d: %v; %s", l.Number, errors.Unwrap(err), LeftOut(err)))
 		default:
 			for _, odd := range Odd(&r) {
 				s.Problems = append(s.Problems, fmt.Sprintf("line %d: guest %.200s: %s", l.Number, r.ID(), odd))
@@ -79,8 +79,8 @@ func Odd(r *matrix.Result) (list []string) {
 	return slices.DeleteFunc([]string{twice, outcome, clock}, func(s string) bool { return s == "" })
 }
 
-// OddStart is why a run cannot have begun when its header has it; empty if it can, or if
-// it does not have it.
+// OddStart describes a start time that cannot be right. It is empty if the time can be
+// right or is missing.
 func OddStart(h matrix.Header, now time.Time) string {
 	if t, err := time.Parse(time.RFC3339, h.Started); h.Started != "" && err != nil || t.Sub(now) > 24*time.Hour {
 		return fmt.Sprintf("it began at %.40q, which cannot be: its machine's clock is wrong", h.Started)

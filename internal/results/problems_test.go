@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ldlab/ldlab/lockdown"
 	"github.com/ldlab/ldlab/matrix"
 	"github.com/ldlab/ldlab/scenarios"
 )
@@ -63,6 +65,10 @@ func TestSurvey(t *testing.T) {
 	}
 	if set := survey(t, text[:len(text)-9]); !set.Cut || len(set.Results) != 2 {
 		t.Errorf("cut %v, %d results", set.Cut, len(set.Results))
+	}
+	long := append(append(bytes.Clone(lines[0]), bytes.Repeat([]byte("x"), maxLine+1)...), text[len(lines[0])-1:]...)
+	if set := survey(t, long); len(set.Results) != 0 || len(set.Problems) != 1 || !strings.HasSuffix(set.Problems[0], "its guest is left out, and nothing after it could be read") {
+		t.Errorf("a line that is too long: %d results, %q", len(set.Results), set.Problems)
 	}
 	h.Started = "yesterday"
 	if set := survey(t, fileOf(t, h)); len(set.Problems) != 1 || !strings.Contains(set.Problems[0], "clock is wrong") {
@@ -153,6 +159,43 @@ func TestSurveyCuts(t *testing.T) {
 	}
 	if set := survey(t, fileOf(t, h, list...)); len(set.Results) != len(list)-1 || len(set.Problems) != 1 || !strings.Contains(set.Problems[0], "on which verdicts rest") {
 		t.Errorf("%d results, %q", len(set.Results), set.Problems)
+	}
+}
+
+// TestSurveyCounts: a guest is left out if one of its lists has more entries than a guest
+// can have, and a text of any field is cut.
+func TestSurveyCounts(t *testing.T) {
+	h, list, _ := sample(t)
+	const many = maxItems + 1
+	for what, grow := range map[string]func(*matrix.Result){
+		"machines": func(r *matrix.Result) { r.Machines = make([]matrix.MachineRun, many) },
+		"states":   func(r *matrix.Result) { r.Machines[0].States = make([]scenarios.State, many) },
+		"phases":   func(r *matrix.Result) { r.Machines[0].Timing = make([]matrix.Phase, many) },
+		"marks": func(r *matrix.Result) {
+			r.Machines[0].States = []scenarios.State{{Marks: make([]scenarios.Mark, many)}}
+		},
+		"checks":     func(r *matrix.Result) { r.Machines[0].Observations[0].Checks = make([]scenarios.Check, many) },
+		"variants":   func(r *matrix.Result) { r.Machines[0].Observations[0].Variants = make([]scenarios.Variant, many) },
+		"operations": func(r *matrix.Result) { r.Machines[0].Observations[0].Ops = make([]lockdown.Op, many) },
+		"steps":      func(r *matrix.Result) { r.Machines[0].Observations[0].Steps = make([]scenarios.Step, many) },
+		"arguments": func(r *matrix.Result) {
+			r.Machines[0].Observations[0].Steps = []scenarios.Step{{Args: make([]string, many)}}
+		},
+		"observations": func(r *matrix.Result) { r.Machines[0].Observations = make([]scenarios.Observation, many) },
+	} {
+		r := list[0]
+		r.Machines = []matrix.MachineRun{{Observations: slices.Clone(r.Machines[0].Observations)}}
+		grow(&r)
+		k := keeper{texts: map[string]string{}}
+		if want, got := fmt.Sprintf("%d %s", many, what), k.keep(&r); !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	long := strings.Repeat("x", 2*maxData)
+	list[0].Machines[0].Profile = long
+	list[0].Machines[0].Observations[0].Steps = []scenarios.Step{{Read: long, Err: long, Data: long, Log: long, Logged: []string{long, long}}}
+	if text := fmt.Sprintf("%+v", survey(t, fileOf(t, h, list...)).Results[0]); len(text) > 3*maxData {
+		t.Errorf("%d bytes are kept", len(text))
 	}
 }
 
