@@ -45,6 +45,7 @@ do not change the exit status, because they depend on what else the machine does
 			if err != nil {
 				return err
 			}
+			boundMemory()
 			list, damaged, err := compareFiles(c, args, names, issues)
 			if err != nil {
 				return err

@@ -43,6 +43,7 @@ adds what a run saw.`,
 			}
 			found := explained{Answer: a}
 			if from != "" {
+				boundMemory()
 				m, err := loadMatrix(c, from)
 				if err != nil {
 					return err

@@ -88,7 +88,7 @@ func (p *planned) mark(o *runOptions) error {
 }
 
 // ended reports the end of a shard. Its status is 0 if each of its guests has a
-// result, whatever that is: the merge judges them.
+// result that can be merged, whatever that is: the merge judges them.
 func (p *planned) ended(c *cobra.Command, o *runOptions, m *matrix.Matrix, err error) error {
 	if err != nil {
 		return o.interrupted("run", err)
@@ -96,6 +96,10 @@ func (p *planned) ended(c *cobra.Command, o *runOptions, m *matrix.Matrix, err e
 	fmt.Fprintf(c.ErrOrStderr(), "results: %s\n", o.Out)
 	if errs := m.Errors(); len(errs) > 0 {
 		return fmt.Errorf("run %s; continue with --resume --out %s", errs[0], o.Out)
+	}
+	if len(m.Problems) > 0 {
+		printProblems(c, o.Out, m)
+		return exitError(exitFailed)
 	}
 	fmt.Fprintf(c.OutOrStdout(), "shard %s is complete: %s; ldlab merge has the verdicts\n", p.Part, words.Count(len(m.Header.Plan), "guest"))
 	return nil

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ldlab/ldlab/internal/gen"
 	"github.com/ldlab/ldlab/internal/plan"
-	"github.com/ldlab/ldlab/lockdown"
+	"github.com/ldlab/ldlab/kernels"
 )
 
 func newGen() *cobra.Command {
@@ -18,8 +18,8 @@ func newGen() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "gen " + strings.Join(names, "|") + " [-- PLAN-FLAG...]",
 		Short: "Print a job that runs a plan's shards on an engine",
-		Long: `Gen prints a job for an engine that starts the shards of a plan, and starts a shard
-again that died, which continues where it was. LAVA does not: submit the shard's job
+		Long: `Gen prints a job for an engine that starts the shards of a plan, and restarts a shard
+that died; the shard then continues. LAVA restarts nothing: submit the shard's job
 again. What follows -- are flags of "ldlab plan". docs/ci has what gen prints by
 default.`,
 		Args:      func(c *cobra.Command, args []string) error { return usage(cobra.MinimumNArgs(1)(c, args)) },
@@ -50,11 +50,7 @@ default.`,
 func checkSelection(flags []string) error {
 	var sel plan.Selection
 	c := &cobra.Command{}
-	kernelFlags(c, &sel)
-	settingFlag(c, &sel)
-	probeFlags(c, &sel)
-	shuffleFlag(c, &sel)
-	c.Flags().StringSlice("costs", nil, "")
+	planFlags(c, &sel, new([]string))
 	if err := c.ParseFlags(flags); err != nil {
 		return badFlag(err)
 	}
@@ -64,10 +60,19 @@ func checkSelection(flags []string) error {
 	if err := emptyFlag(c.Flags()); err != nil {
 		return err
 	}
-	for _, s := range sel.Settings {
-		if _, err := lockdown.ParseSetting(s); err != nil {
-			return &plan.UsageError{Text: err.Error()}
+	if sel.Image == "" && sel.Source == "" && len(sel.Series) == 0 {
+		tables, err := kernels.Load()
+		if err != nil {
+			return err
 		}
+		_, err = plan.New(tables, sel, kernels.Resolved{}, nil)
+		return err
 	}
-	return sel.Check()
+	if err := sel.Check(); err != nil {
+		return err
+	}
+	if _, err := plan.ParseSettings(sel.Settings); err != nil {
+		return err
+	}
+	return sel.CheckProbes()
 }

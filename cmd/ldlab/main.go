@@ -25,7 +25,7 @@ const (
 	exitExpected = 0 // every verdict is as expected
 	exitDiffers  = 1 // verdicts differ from what is expected
 	exitUsage    = 2 // usage error: a flag, a file that the user named
-	exitFailed   = 3 // the lab failed or was interrupted: nothing follows about the kernel
+	exitFailed   = 3 // the lab failed or was interrupted, or a file of results is damaged or incomplete: nothing follows about the kernel
 	exitUntested = 4 // every verdict is as expected, but a reason that the plan selects was not tested
 	exitNoLSM    = 5 // a kernel of the plan has no lockdown LSM: there is nothing to test
 )

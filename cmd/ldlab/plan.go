@@ -45,14 +45,19 @@ what each guest costs, from the results of an earlier run if there are any.`,
 			return nil
 		},
 	}
-	kernelFlags(c, &sel)
-	settingFlag(c, &sel)
-	probeFlags(c, &sel)
-	shuffleFlag(c, &sel)
+	planFlags(c, &sel, &costs)
 	c.Flags().StringVarP(&out, "output", "o", "", "write the plan to this file, for ldlab run --plan")
-	c.Flags().StringSliceVar(&costs, "costs", nil, "results of an earlier run that show what guests cost (default out/latest, if it is there); may be repeated")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// planFlags are those that select what a plan's file has.
+func planFlags(c *cobra.Command, sel *plan.Selection, costs *[]string) {
+	kernelFlags(c, sel)
+	settingFlag(c, sel)
+	probeFlags(c, sel)
+	shuffleFlag(c, sel)
+	c.Flags().StringSliceVar(costs, "costs", nil, "results of an earlier run that show what guests cost (default out/latest, if it is there); may be repeated")
 }
 
 // printPlan prints a plan for people.

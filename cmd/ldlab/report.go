@@ -39,7 +39,9 @@ func newReport() *cobra.Command {
 		Short: "Print the matrix of an earlier run: its directory or its results.jsonl",
 		Long: `Report judges the results of an earlier run anew, and prints the matrix. What is wrong
 with the file, such as a line that is damaged or a guest that is there twice, is a line
-each and status 3, and the rest is reported all the same. A text or a log that is very
+each and status 3, and the rest is reported all the same. The HTML page also has what
+coverage, mutate, repro or review left beside the results, and its status is 1 if one of
+these is not as expected. A text or a log that is very
 long ends with how much was cut; a console begins with it.`,
 		Args: oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -57,23 +59,19 @@ long ends with how much was cut; a console begins with it.`,
 			if err != nil {
 				return err
 			}
+			boundMemory()
 			m, err := loadMatrix(c, args[0])
 			if err != nil {
 				return err
 			}
 			issues.Apply(m, time.Now())
 			if format == "text" {
-				err = writeText(c, m, color, nil)
-			} else {
-				err = writeFormat(c, format, args[0], report.Measurement{Matrix: m, History: nights})
+				if err := writeText(c, m, color, nil); err != nil {
+					return err
+				}
+				return verdict(c, m, accept)
 			}
-			if err != nil {
-				return err
-			}
-			if len(m.Problems) > 0 {
-				return exitError(exitFailed)
-			}
-			return verdict(c, m, accept)
+			return writeFormat(c, format, args[0], report.Measurement{Matrix: m, History: nights}, accept)
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", strings.Join(names, ", "))
@@ -85,20 +83,37 @@ long ends with how much was cut; a console begins with it.`,
 	return c
 }
 
-// writeFormat prints a matrix. The page also has what coverage, mutate, repro or review
-// left in the directory.
-func writeFormat(c *cobra.Command, format, dir string, m report.Measurement) error {
+// writeFormat prints a matrix, and returns the exit status. The page also has what
+// coverage, mutate, repro or review left in the directory, and the status is that of all.
+func writeFormat(c *cobra.Command, format, dir string, m report.Measurement, accept accepted) error {
+	var damaged error
 	if format == "html" {
 		if fi, err := os.Stat(dir); err == nil && !fi.IsDir() {
 			dir = filepath.Dir(dir)
 		}
-		more, err := report.Beside(dir)
-		if err != nil {
-			return fileError{err}
+		var more report.Measurement
+		if more, damaged = report.Beside(dir); damaged != nil {
+			fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: %s\n", strings.ReplaceAll(damaged.Error(), "\n", "; "))
 		}
 		m = m.With(more)
 	}
-	return report.Write(c.OutOrStdout(), format, m)
+	if err := report.Write(c.OutOrStdout(), format, m); err != nil {
+		return err
+	}
+	if damaged != nil {
+		return exitError(exitFailed)
+	}
+	err := verdict(c, m.Matrix, accept)
+	if err != nil && err != error(exitError(exitUntested)) {
+		return err
+	}
+	for _, b := range m.Summary() {
+		if !b.Good {
+			fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: %s is not as expected: see the page\n", b.Title)
+			err = exitError(exitDiffers)
+		}
+	}
+	return err
 }
 
 // loadHistory reads the history of nightly runs, if there is one, and prints what is
@@ -123,7 +138,6 @@ func loadHistory(c *cobra.Command, path, format string) ([]history.Night, error)
 // loadMatrix reads the results of a run, and warns if they are incomplete or were
 // judged by other rows. An error is a fileError.
 func loadMatrix(c *cobra.Command, file string) (*matrix.Matrix, error) {
-	boundMemory()
 	set, err := results.Survey(file)
 	if err != nil {
 		return nil, fileError{err}
@@ -138,10 +152,15 @@ func loadMatrix(c *cobra.Command, file string) (*matrix.Matrix, error) {
 	if err != nil {
 		return nil, fileError{err}
 	}
+	printProblems(c, file, m)
+	return m, nil
+}
+
+// printProblems prints what is wrong with results.
+func printProblems(c *cobra.Command, file string, m *matrix.Matrix) {
 	for _, text := range m.Problems {
 		fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: %s: %s\n", file, text)
 	}
-	return m, nil
 }
 
 // readerMemory is what a verb that only reads results should need, in bytes. Below it

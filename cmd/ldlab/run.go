@@ -85,6 +85,7 @@ func (v *runVerb) run(c *cobra.Command) error {
 		return v.part.ended(c, &v.runOptions, m, err)
 	}
 	if m != nil {
+		printProblems(c, v.Out, m)
 		if werr := v.written(c, m, v.asJSON, v.color); werr != nil {
 			return werr
 		}
@@ -140,6 +141,8 @@ func verdict(c *cobra.Command, m *matrix.Matrix, accept accepted) error {
 	switch {
 	case len(m.Errors()) > 0:
 		return fmt.Errorf("run %s", m.Errors()[0])
+	case len(m.Problems) > 0:
+		return exitError(exitFailed)
 	case !m.AsExpected(accept.verdicts()...):
 		for _, text := range m.Splats() { // not every report has them
 			fmt.Fprintf(progress.NewPrintable(c.ErrOrStderr()), "ldlab: the kernel reported a bug of its own: %s\n", text)

@@ -181,10 +181,9 @@ func (n *Night) past(root string) ([]history.Night, error) {
 		}
 	}
 	for _, note := range notes {
-		switch text := "history: " + note.Text; {
-		case note.Line > last && !note.Clock:
+		if text := "history: " + note.Text; note.Line > last && !note.Clock {
 			n.news(text)
-		default: // an earlier night's mail had it
+		} else { // an earlier night's mail had it
 			n.Notes = append(n.Notes, text)
 		}
 	}

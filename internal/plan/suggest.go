@@ -7,6 +7,9 @@ import (
 	"github.com/agext/levenshtein"
 )
 
+// manyWords are too many for a message of one line.
+const manyWords = 50
+
 // unknownText reports an unknown word, and the word that was probably meant.
 func unknownText(what, word string, known []string) string {
 	best, distance := "", len(word)/2+2
@@ -21,6 +24,9 @@ func unknownText(what, word string, known []string) string {
 	}
 	if best != "" {
 		return fmt.Sprintf("unknown %s %q, did you mean %q?", what, word, best)
+	}
+	if len(known) > manyWords {
+		return fmt.Sprintf("unknown %s %q; \"ldlab list\" has all %d", what, word, len(known))
 	}
 	return fmt.Sprintf("unknown %s %q; there are: %s", what, word, strings.Join(known, " "))
 }
