@@ -156,7 +156,7 @@ func (f file) head(x Finding) error {
 	if _, err := lockdown.ParseSetting(x.Setting); err != nil {
 		return f.At("$.setting", "%v", err)
 	}
-	if err := (plan.Selection{Append: x.Append}).Check(); err != nil {
+	if err := plan.CheckAppend(x.Append); err != nil {
 		return f.At("$.append", "%s", strings.TrimPrefix(err.Error(), "--append: "))
 	}
 	return nil

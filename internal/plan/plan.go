@@ -41,18 +41,12 @@ type Selection struct {
 	Jobs []Job `json:",omitempty"` // in place of Settings, Scenarios and Probes
 }
 
-// maxAppend leaves room for the lab's own arguments in COMMAND_LINE_SIZE, which is
-// 2048 on x86 and arm64 (asm/setup.h, v6.12).
-const maxAppend = 1024
-
 // Check reports which parts of a selection exclude each other; nil if none do.
 // It reads nothing that the selection names.
 func (sel Selection) Check() error {
 	switch {
 	case sel.Image != "" && (len(sel.Kernels) > 0 || len(sel.Series) > 0 || sel.Source != ""):
 		return usagef("--image cannot be combined with --kernel, --series or --source")
-	case len(sel.Append) > maxAppend || strings.ContainsFunc(sel.Append, func(r rune) bool { return r < ' ' || r > '~' }):
-		return usagef("--append: kernel arguments are printable ASCII, and no more than %d characters", maxAppend)
 	case sel.Image == "" && sel.Sites != "":
 		return usagef("--sites requires --image: kernels of the table have their own call sites")
 	case sel.Image == "" && sel.Modules != "":
@@ -60,7 +54,10 @@ func (sel Selection) Check() error {
 	case sel.Image == "" && sel.Config != "":
 		return usagef("--config requires --image: kernels of the table have their own configuration")
 	}
-	return nil
+	if err := CheckAppend(sel.Append); err != nil || len(sel.Jobs) > 0 { // jobs have no control
+		return err
+	}
+	return checkUnlocked(sel.Append)
 }
 
 // A Build is a kernel on an architecture that guests boot.
