@@ -180,7 +180,7 @@ func (f *File) Check(p *plan.Plan) error {
 		what = "the guests"
 	case f.Plan != p.Digest() && (f.Selection.Image == "" || p.Inputs.Image != nil), // a bundle has no ready image as the user gave it
 		!slices.EqualFunc(f.Kernels, p.Builds, sameSource):
-		what = "the kernels"
+		what = f.differing(p)
 	default:
 		return nil
 	}

@@ -75,12 +75,12 @@ func TestFileCheck(t *testing.T) {
 	other := *p
 	other.Builds = append([]plan.Build(nil), p.Builds...)
 	other.Builds[0].Identity.Config = "another"
-	if err := f.Check(&other); err == nil || !strings.Contains(err.Error(), "the kernels") {
+	if err := f.Check(&other); err == nil || !strings.Contains(err.Error(), "the kernels stock x86_64 (configuration) differ") {
 		t.Errorf("kernels: %v", err)
 	}
 	f.Kernels[0].Identity.SHA256, other.Builds[0].Identity = "old", p.Builds[0].Identity
 	other.Builds[0].Identity.SHA256 = "new"
-	if err := f.Check(&other); err == nil || !strings.Contains(err.Error(), "the kernels") {
+	if err := f.Check(&other); err == nil || !strings.Contains(err.Error(), "the kernels stock x86_64 ("+p.Builds[0].Identity.Source+") differ") {
 		t.Errorf("a newer source: %v", err)
 	}
 }
