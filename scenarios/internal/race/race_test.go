@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -55,5 +57,29 @@ func TestLikely(t *testing.T) {
 		if likely(v) != want {
 			t.Errorf("%#x: %v", v, !want)
 		}
+	}
+}
+
+// Rounds leave no garbage; see opensPath.
+func TestRoundsDoNotAllocate(t *testing.T) {
+	path, err := unix.BytePtrFromString("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(100, func() { opensPath(path) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	word := uint32(1)
+	of := func(rounds int) float64 {
+		r := lockdown.Race{Writers: []lockdown.RaceWriter{{File: file, Data: "x", Act: "/dev/null"}}, Watch: []string{"/dev/null", file}, Rounds: rounds}
+		return testing.AllocsPerRun(1, func() { run(r, func() (state, error) { return state{&word}, nil }) })
+	}
+	if few, many := of(10), of(1000); many > few+100 {
+		t.Errorf("%v allocations in 10 rounds, %v in 1000", few, many)
 	}
 }
