@@ -136,6 +136,10 @@ func (f *forks) race(t *testing.T, race lockdown.Race, rounds int, broken bool) 
 	if (all.Broken > 0) != broken {
 		t.Errorf("%d rounds are broken", all.Broken)
 	}
+	// The rounds prove something only if both locked, or the watcher saw the lock come.
+	if watched := len(race.Watch) > 0; watched && all.First == 0 || !watched && all.First == all.Rounds {
+		t.Errorf("in %d of %d rounds a writer was refused, or the watcher saw both sides", all.First, all.Rounds)
+	}
 }
 
 // exchangeRace runs a race in the guest.

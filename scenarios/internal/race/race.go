@@ -36,6 +36,10 @@ func run(r lockdown.Race, find func() (state, error)) (report lockdown.RaceRepor
 	for report.Rounds < r.Rounds && (r.Enough == 0 || report.Broken < r.Enough) {
 		report.Rounds++
 		turned, broken := t.round(report.Rounds)
+		if t.failed != nil {
+			report.Error = t.failed.Error()
+			break
+		}
 		if turned {
 			report.First++
 		}
@@ -59,15 +63,16 @@ type track struct {
 	acts  []*byte // names of the writers' acts
 	paths []*byte // names of the files to watch
 
-	gate  atomic.Int64  // the round that may start; -1: no more
-	done  atomic.Int64  // the last round that the second thread has ended
-	stop  atomic.Int64  // the last round that a watcher may end
-	other error         // of the second writer
-	seen  string        // by the watcher: how it saw half a lock
-	both  bool          // the watcher was there before the write and after it
-	made  time.Duration // how long it takes to make the directory alone
-	aim   time.Duration // how long the writer waited for that
-	seed  uint64
+	gate   atomic.Int64  // the round that may start; -1: no more
+	done   atomic.Int64  // the last round that the second thread has ended
+	stop   atomic.Int64  // the last round that a watcher may end
+	other  error         // of the second writer
+	failed error         // of a writer, other than a refusal
+	seen   string        // by the watcher: how it saw half a lock
+	both   bool          // the watcher was there before the write and after it
+	made   time.Duration // how long it takes to make the directory alone
+	aim    time.Duration // how long the writer waited for that
+	seed   uint64
 }
 
 func newTrack(r lockdown.Race, find func() (state, error)) (*track, error) {
@@ -173,6 +178,10 @@ func (t *track) round(n int) (turned bool, broken string) {
 	err := t.write(0)
 	t.stop.Store(number)
 	t.ready(number)
+	t.judge(0, err)
+	if len(t.Writers) == 2 {
+		t.judge(1, t.other)
+	}
 	switch {
 	case t.Make != "":
 		_ = unix.Rmdir(t.Make)
@@ -189,6 +198,14 @@ func (t *track) round(n int) (turned bool, broken string) {
 		broken += fmt.Sprintf("the other write: %v, %v", err, t.other)
 	}
 	return err != nil || t.other != nil, broken
+}
+
+// judge keeps the error of a writer unless it is a refusal: a round whose writes fail
+// proves nothing.
+func (t *track) judge(writer int, err error) {
+	if err != nil && !errors.Is(err, unix.EPERM) && t.failed == nil {
+		t.failed = fmt.Errorf("write %q to %s: %w", t.data[writer], t.Writers[writer].File, err)
+	}
 }
 
 // second is the second thread: it writes or watches in each round.
@@ -277,7 +294,7 @@ var pauses atomic.Int64
 
 // write writes a writer's command.
 func (t *track) write(i int) error {
-	n, err := unix.Pwrite(t.fds[i], t.data[i], 0)
+	n, err := unix.Write(t.fds[i], t.data[i]) // a seq_file takes no pwrite(2)
 	if err == nil && n != len(t.data[i]) {
 		err = errors.New("written in part")
 	}

@@ -30,6 +30,7 @@ func TestRun(t *testing.T) {
 		"a watcher":           {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Watch: []string{"/dev/null", file}, Rounds: 100}, rounds: 100},
 		"a directory":         {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Make: filepath.Join(dir, "d"), Rounds: 100}, rounds: 100},
 		"no file":             {race: lockdown.Race{Writers: []lockdown.RaceWriter{{File: dir + "/none"}}, Watch: []string{file, file}, Rounds: 100}, err: "none"},
+		"writes that fail":    {race: lockdown.Race{Writers: []lockdown.RaceWriter{{File: "/dev/full", Data: "x", Act: "/dev/null"}, one}, Rounds: 100}, rounds: 1, err: `write "x" to /dev/full: no space left`},
 		"no room for another": {race: lockdown.Race{Writers: []lockdown.RaceWriter{one}, Make: dir, Rounds: 100}, err: "mkdir"},
 	} {
 		if err := lockdown.CheckRace(tc.race); err != nil {
