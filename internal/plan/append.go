@@ -26,9 +26,9 @@ func CheckAppend(text string) error {
 	return nil
 }
 
-// checkUnlocked reports kernel arguments that lock: the control, in which nothing is
+// CheckUnlocked reports kernel arguments that lock: the control, in which nothing is
 // locked, would have them, too, and a sound kernel would be accused.
-func checkUnlocked(text string) error {
+func CheckUnlocked(text string) error {
 	for _, a := range kernelArgs(text) {
 		if lockdown.ArgLocks(a.name, a.value) {
 			return usagef("--append: %q locks the guest that must have nothing locked; say what to lock with --setting, such as integrity@boot", a.name)

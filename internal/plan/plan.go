@@ -54,10 +54,7 @@ func (sel Selection) Check() error {
 	case sel.Image == "" && sel.Config != "":
 		return usagef("--config requires --image: kernels of the table have their own configuration")
 	}
-	if err := CheckAppend(sel.Append); err != nil || len(sel.Jobs) > 0 { // jobs have no control
-		return err
-	}
-	return checkUnlocked(sel.Append)
+	return CheckAppend(sel.Append)
 }
 
 // A Build is a kernel on an architecture that guests boot.
