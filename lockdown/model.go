@@ -1,6 +1,7 @@
 package lockdown
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -217,4 +218,19 @@ func (m *Model) writeReasons(data string) string {
 		m.locked[Reason(w)] = true
 	}
 	return ""
+}
+
+// Difference shows the first line in which what a file of lockdown reads differs from what
+// the model answers.
+func Difference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range w {
+		if i >= len(g) {
+			return fmt.Sprintf("no line %d, want %q", i+1, w[i])
+		}
+		if w[i] != g[i] {
+			return fmt.Sprintf("%q, want %q", g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%q after the last line", strings.Join(g[len(w):], "\n"))
 }

@@ -159,19 +159,6 @@ func (s Setting) KernelArgs() []string {
 	return args
 }
 
-// ArgLocks reports whether a kernel argument may lock something: it is one that
-// KernelArgs returns. Of the values of lockdown= only none locks nothing whatever the
-// kernel.
-func ArgLocks(name, value string) bool {
-	switch name {
-	case "lockdown":
-		return value != None.String()
-	case "lockdown_reasons", "ldlab_coco":
-		return true
-	}
-	return false
-}
-
 func joinReasons(rs []Reason) string {
 	var words []string
 	for _, r := range rs {

@@ -49,6 +49,27 @@ func (e *evidence) deniedLater() bool {
 	return e.row.DeniedLater && (e.outcome() == scenarios.Allowed || e.outcome() == scenarios.Denied) && slices.Contains(e.named(), e.row.Reason)
 }
 
+// lockedBefore describes the level that the kernel showed when the guest began, if the
+// setting does not lock it by then, and if that level may deny the act; empty if there is
+// none. The kernel's configuration, or an argument that the user added, locked it: such a
+// guest is no control, and nothing is wrong with its denial. That the file shows the level
+// is judged by the probes of that file.
+func (e *evidence) lockedBefore() string {
+	if e.boot == nil {
+		return ""
+	}
+	asked := e.guest.Setting.Level
+	if via := e.guest.Setting.Via; via != lockdown.Boot && via != lockdown.Kernel {
+		asked = lockdown.None
+	}
+	for _, level := range []lockdown.Level{lockdown.Integrity, lockdown.Confidentiality} {
+		if level > asked && strings.Contains(e.boot.Level, "["+level.String()+"]") && len(e.row.Refusing(lockdown.Setting{Level: level})) > 0 {
+			return fmt.Sprintf("the kernel was locked before: %s read %q when the guest began", lockdown.LevelFile, strings.TrimSpace(e.boot.Level))
+		}
+	}
+	return ""
+}
+
 func (e *evidence) expects(o scenarios.ExpectedOutcome) bool {
 	return e.row.Expected(e.guest.Setting) == o
 }

@@ -107,6 +107,12 @@ var rules = []rule{
 		},
 		func(e *evidence) string { return e.call() + "; " + e.notLocked }},
 
+	{"locked-before", Unproven, "expected allowed, and denied by a kernel whose files show a level that the setting does not lock",
+		func(e *evidence) bool {
+			return e.expects(scenarios.ExpectAllowed) && (e.denied() || e.refusedUnlocked() != "") && e.lockedBefore() != ""
+		},
+		func(e *evidence) string { return e.call() + "; " + e.lockedBefore() }},
+
 	// A denial that the kernel itself attributes to lockdown needs no control.
 	{"denied-by-kernel", Overblocked, "expected allowed, and the kernel itself names lockdown for the denial",
 		func(e *evidence) bool {

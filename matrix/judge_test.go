@@ -41,7 +41,7 @@ type judgeCase struct {
 
 // judgeCases are all cases of this file.
 func judgeCases(t *testing.T) (all []judgeCase) {
-	for _, cases := range []func(*testing.T) []judgeCase{controlCases, absenceCases, reasonCases, attributionCases, abiCases, lifeCases, effectCases, conditionCases, footCases} {
+	for _, cases := range []func(*testing.T) []judgeCase{controlCases, absenceCases, reasonCases, attributionCases, abiCases, lifeCases, effectCases, conditionCases, footCases, lockedBeforeCases} {
 		all = append(all, cases(t)...)
 	}
 	return all

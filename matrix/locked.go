@@ -137,22 +137,8 @@ func differs(model *lockdown.Model, s *scenarios.State) string {
 	for _, f := range []struct{ file, got string }{{lockdown.LevelFile, s.Level}, {lockdown.ReasonsFile, s.Reasons}} {
 		want := model.Answer(lockdown.Op{Call: "read", File: f.file})
 		if want.Err == "" && want.Data != f.got {
-			return fmt.Sprintf("%s reads %s", f.file, difference(want.Data, f.got))
+			return fmt.Sprintf("%s reads %s", f.file, lockdown.Difference(want.Data, f.got))
 		}
 	}
 	return ""
-}
-
-// difference shows the first line in which two texts differ.
-func difference(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range w {
-		if i >= len(g) {
-			return fmt.Sprintf("no line %d, want %q", i+1, w[i])
-		}
-		if w[i] != g[i] {
-			return fmt.Sprintf("%q, want %q", g[i], w[i])
-		}
-	}
-	return fmt.Sprintf("%q after the last line", strings.Join(g[len(w):], "\n"))
 }

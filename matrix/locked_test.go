@@ -140,3 +140,32 @@ func footCases(t *testing.T) (cases []judgeCase) {
 	return append(cases, judgeCase{"nothing is denied", evidence{row: checked, guest: Guest{Arch: "x86_64", Setting: setting(t, "integrity")},
 		control: allowed, observed: allowed, nothingDenied: "x"}, NotLocked})
 }
+
+// lockedBeforeCases are about kernels whose configuration, or whose user, locked them.
+func lockedBeforeCases(t *testing.T) (cases []judgeCase) {
+	mem, core := scenarios.Probe{Claim: scenarios.Claim{Reason: "dev_mem"}}, scenarios.Probe{Claim: scenarios.Claim{Reason: "kcore"}}
+	allowed, logged := saw(scenarios.Allowed), saw(scenarios.Denied, denialLine)
+	counted := saw(scenarios.Denied)
+	counted.Checks = []scenarios.Check{{Label: "/dev/mem,kmem,port", Comm: "ldp-1", Denials: 1}}
+	for _, tc := range []struct {
+		name    string
+		probe   scenarios.Probe
+		setting string
+		saw     *scenarios.Observation
+		counts  bool
+		want    Verdict
+	}{
+		{"nothing is to be locked", mem, "none", logged, false, Unproven},
+		{"nothing is to be locked, and it counts", mem, "none", counted, true, Unproven},
+		{"another reason is to be locked", mem, "kexec@runtime", logged, false, Unproven},
+		{"the level does not deny it", core, "none", logged, false, Overblocked},
+		{"the level comes at run time, too, and does not deny it", core, "integrity@runtime", logged, false, Overblocked},
+		{"the setting locks it at boot, and it does not deny it", core, "integrity@boot", logged, false, Overblocked},
+		{"allowed all the same", mem, "none", allowed, false, Open},
+	} {
+		row, guest := scenarios.Row{ID: "p", Probe: tc.probe}, Guest{Arch: "x86_64", Setting: setting(t, tc.setting)}
+		boot := &scenarios.State{Level: showsInteg, Counts: tc.counts}
+		cases = append(cases, judgeCase{"locked before: " + tc.name, evidence{row: row, guest: guest, control: allowed, observed: tc.saw, boot: boot}, tc.want})
+	}
+	return cases
+}

@@ -38,15 +38,7 @@ makes that 0), 5 a kernel has no lockdown LSM. "ldlab shell -- CMD" exits with C
 	cobra.AddTemplateFunc("ldlabVersion", about.Text)
 	root.SetVersionTemplate("{{ldlabVersion}}")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badFlag(err) })
-	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
-		if err := emptyFlag(c.Flags()); err != nil {
-			return err
-		}
-		if f := c.Flags().Lookup("append"); f != nil && c.Name() != "shell" { // a shell has no control
-			return plan.CheckUnlocked(f.Value.String())
-		}
-		return nil
-	}
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return emptyFlag(c.Flags()) }
 	root.AddCommand(newDoctor(), newList(), newSeries(), newPlan(), newBuild(), newRun(), newCoverage(), newMutate(), newShell(), newBundle(), newMerge(), newGen(), newScale(), newReport(), newDiff(), newReview(), newRepro(), newNightly(), newExplain(), newCache(), newGuests(), newMan())
 	return root
 }
