@@ -41,8 +41,8 @@ func newReport() *cobra.Command {
 with the file, such as a line that is damaged or a guest that is there twice, is a line
 each and status 3, and the rest is reported all the same. The HTML page also has what
 coverage, mutate, repro or review left beside the results, and its status is 1 if one of
-these is not as expected. A text or a log that is very
-long ends with how much was cut; a console begins with it.`,
+these is not as expected. A text or a log that is very long ends with how much was cut;
+a console begins with it.`,
 		Args: oneArg,
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(names, format) {

@@ -27,8 +27,7 @@ func (f *File) differing(p *plan.Plan) string {
 // differingParts names the parts of an identity that differ. A digest that only one of
 // the two has does not: a source is identified when it is in the cache.
 func differingParts(then, now kernels.Identity) (parts []string) {
-	differ := func(a, b string) bool { return a != b && a != "" && b != "" }
-	if then.Source != now.Source || differ(then.SHA256, now.SHA256) {
+	if then.Source != now.Source || !same(then.SHA256, now.SHA256) {
 		parts = append(parts, now.Source)
 	}
 	if then.Config != now.Config {
@@ -41,9 +40,13 @@ func differingParts(then, now kernels.Identity) (parts []string) {
 		parts = append(parts, "call sites")
 	}
 	if !slices.EqualFunc(then.Series, now.Series, func(a, b kernels.SeriesID) bool {
-		return a.Name == b.Name && !differ(a.SHA256, b.SHA256) && !differ(a.All, b.All)
+		return a.Name == b.Name && same(a.SHA256, b.SHA256) && same(a.All, b.All)
 	}) {
 		parts = append(parts, "series")
 	}
 	return parts
 }
+
+// same reports whether two digests are equal, as far as both are known: a source of
+// the table has none until it is fetched.
+func same(a, b string) bool { return a == b || a == "" || b == "" }

@@ -179,16 +179,10 @@ func (f *File) Check(p *plan.Plan) error {
 	case !slices.EqualFunc(f.Guests, p.Guests, func(a Guest, b matrix.Guest) bool { return reflect.DeepEqual(a.Guest, b) }):
 		what = "the guests"
 	case f.Plan != p.Digest() && (f.Selection.Image == "" || p.Inputs.Image != nil), // a bundle has no ready image as the user gave it
-		!slices.EqualFunc(f.Kernels, p.Builds, sameSource):
+		!slices.EqualFunc(f.Kernels, p.Builds, func(k Kernel, b plan.Build) bool { return same(k.Identity.SHA256, b.Identity.SHA256) }):
 		what = f.differing(p)
 	default:
 		return nil
 	}
 	return fmt.Errorf("the plan is of ldlab %s, and here %s differ: use the same ldlab and the same sources, or write the plan again", f.Lab, what)
-}
-
-// sameSource reports whether a kernel of the file is made of the same source as here,
-// as far as both are known: a source of the table may be fetched in a newer version.
-func sameSource(k Kernel, b plan.Build) bool {
-	return k.Identity.SHA256 == b.Identity.SHA256 || k.Identity.SHA256 == "" || b.Identity.SHA256 == ""
 }

@@ -90,16 +90,15 @@ func newTrack(r lockdown.Race, find func() (state, error)) (*track, error) {
 			t.close()
 			return nil, fmt.Errorf("open %s: %w", w.File, err)
 		}
-		t.fds, t.data = append(t.fds, fd), append(t.data, []byte(w.Data))
+		t.fds, t.data, t.acts = append(t.fds, fd), append(t.data, []byte(w.Data)), append(t.acts, cString(w.Act))
 		r.Watch = append(r.Watch, w.Act)
 	}
-	if err := t.name(); err != nil {
-		t.close()
-		return nil, err
+	for _, file := range t.Watch {
+		t.paths = append(t.paths, cString(file))
 	}
 	t.state.open()
 	for _, file := range r.Watch {
-		if file != "" && !opens(file) {
+		if file != "" && !opens(cString(file)) {
 			t.close()
 			return nil, fmt.Errorf("open %s: denied with nothing locked", file)
 		}
@@ -111,25 +110,6 @@ func newTrack(r lockdown.Race, find func() (state, error)) (*track, error) {
 		}
 	}
 	return t, nil
-}
-
-// name prepares the names of the files for opensPath.
-func (t *track) name() error {
-	for _, w := range t.Writers {
-		path, err := unix.BytePtrFromString(w.Act)
-		if err != nil {
-			return fmt.Errorf("open %q: %w", w.Act, err)
-		}
-		t.acts = append(t.acts, path)
-	}
-	for _, file := range t.Watch {
-		path, err := unix.BytePtrFromString(file)
-		if err != nil {
-			return fmt.Errorf("open %q: %w", file, err)
-		}
-		t.paths = append(t.paths, path)
-	}
-	return nil
 }
 
 // measure makes the directory once, with nothing locked.
@@ -190,7 +170,7 @@ func (t *track) round(n int) (turned bool, broken string) {
 		return t.both, t.seen
 	}
 	for i, err := range []error{err, t.other} {
-		if w := t.Writers[i]; err == nil && opensPath(t.acts[i]) {
+		if w := t.Writers[i]; err == nil && opens(t.acts[i]) {
 			broken += fmt.Sprintf("write(%q) = %d, then open(%q) is allowed; ", w.Data, len(w.Data), w.Act)
 		}
 	}
@@ -242,7 +222,7 @@ func (t *track) watch(n int64) {
 	for i := 0; ; i++ {
 		last := t.stop.Load() == n
 		file := t.Watch[i%2]
-		if opensPath(t.paths[i%2]) {
+		if opens(t.paths[i%2]) {
 			if denied != "" && t.seen == "" {
 				t.seen = fmt.Sprintf("open(%q) is denied, then open(%q) is allowed", denied, file)
 			}
@@ -301,16 +281,10 @@ func (t *track) write(i int) error {
 	return err
 }
 
-// opens reports whether lockdown allows open(2).
-func opens(file string) bool {
-	path, err := unix.BytePtrFromString(file)
-	return err == nil && opensPath(path)
-}
-
-// opensPath is opens without an allocation. Enough of them start a collection, which
-// stops one thread, and waits for ever for the other one, which waits for the first:
-// the guest program has no asynchronous preemption.
-func opensPath(path *byte) bool {
+// opens reports whether lockdown allows open(2). It allocates nothing: enough garbage
+// starts a collection, which stops one thread, and waits for ever for the other one, which
+// waits for the first, because the guest program has no asynchronous preemption.
+func opens(path *byte) bool {
 	at := unix.AT_FDCWD
 	fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(path)), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
 	if errno == 0 {
@@ -318,6 +292,8 @@ func opensPath(path *byte) bool {
 	}
 	return errno != unix.EPERM
 }
+
+func cString(text string) *byte { return &append([]byte(text), 0)[0] }
 
 func onProcessor(n int) error {
 	var set unix.CPUSet

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ldlab/ldlab/lockdown"
 )
 
@@ -61,13 +59,10 @@ func TestLikely(t *testing.T) {
 	}
 }
 
-// Rounds leave no garbage; see opensPath.
+// Rounds leave no garbage; see opens.
 func TestRoundsDoNotAllocate(t *testing.T) {
-	path, err := unix.BytePtrFromString("/dev/null")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(100, func() { opensPath(path) }); n != 0 {
+	path := cString("/dev/null")
+	if n := testing.AllocsPerRun(100, func() { opens(path) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	dir := t.TempDir()
